@@ -1,0 +1,1 @@
+"""Explore a live Casty actor cluster from Jupyter and IPython."""

@@ -1,0 +1,87 @@
+"""Refs: what a message is told to. Values with an address; the client that made one lends it the way to send."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from casty_notebook.address import ActorAddress, NodeAddress
+from casty_notebook.errors import MisuseError
+
+__all__ = ["ActorRef", "EntityRef", "ReplyRef", "Sender"]
+
+
+class Sender(Protocol):
+    """Whoever can send for a ref: the client."""
+
+    def tell(self, target: ActorRef | EntityRef, message: Any) -> None: ...
+
+
+class ActorRef:
+    """One actor by its address. Equal to every ref of the same address; `tell` goes through the client it came from."""
+
+    __slots__ = ("_sender", "address")
+
+    def __init__(self, address: ActorAddress, sender: Sender | None = None) -> None:
+        self.address = address
+        self._sender = sender
+
+    @property
+    def uri(self) -> str:
+        """The address as it travels."""
+        return self.address.uri
+
+    def tell(self, message: Any) -> None:
+        """Send one message, without waiting. Raises `MisuseError` if this ref came from no client."""
+        if self._sender is None:
+            raise MisuseError(f"{self!r} belongs to no client; get it from client.lookup, a reply, or client.actor_ref(uri)")
+        self._sender.tell(self, message)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ActorRef) and other.uri == self.uri
+
+    def __hash__(self) -> int:
+        return hash(self.uri)
+
+    def __repr__(self) -> str:
+        return f"<ActorRef {self.uri}>"
+
+
+class ReplyRef(ActorRef):
+    """Where the reply to one ask goes. Its identity is settled when the ask is written, so that it can be routed again."""
+
+    __slots__ = ("path", "system")
+
+    def __init__(self, system: str, path: str) -> None:
+        super().__init__(ActorAddress(system, path))
+        self.system = system
+        self.path = path
+
+    def bind(self, identity: NodeAddress) -> None:
+        """Make replies come by the connections that present `identity` (PROTOCOL section 3.1)."""
+        self.address = ActorAddress(self.system, self.path, identity)
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __repr__(self) -> str:
+        return f"<ReplyRef {self.path}>"
+
+
+class EntityRef:
+    """All entities of one sharded type; takes `ShardEnvelope`s. One per type and client."""
+
+    __slots__ = ("_sender", "num_shards", "shard_type")
+
+    def __init__(self, shard_type: str, num_shards: int, sender: Sender) -> None:
+        self.shard_type = shard_type
+        self.num_shards = num_shards
+        self._sender = sender
+
+    def tell(self, envelope: Any) -> None:
+        """Send one `ShardEnvelope` to its entity, without waiting; buffered while the shard's owner is looked up."""
+        self._sender.tell(self, envelope)
+
+    def __repr__(self) -> str:
+        return f"<EntityRef {self.shard_type!r}, {self.num_shards} shards>"

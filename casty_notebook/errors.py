@@ -1,0 +1,199 @@
+"""One hierarchy of errors: ours (you asked for something impossible) and theirs (the cluster or the network did).
+
+The split follows h11's ``LocalProtocolError`` / ``RemoteProtocolError``: a `MisuseError` is mended in the caller's
+code, a `ClusterError` is mended on the other side or by waiting. Any other exception that escapes this package is a bug.
+
+Every message says what was seen, from whom, what was allowed and what to try (DESIGN section 2.9).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = [
+    "AskFailed",
+    "AskTimeout",
+    "CastyNotebookError",
+    "ClientClosed",
+    "ClusterError",
+    "ContactAttempt",
+    "FailureReport",
+    "HandshakeRefused",
+    "InvalidAddress",
+    "MisuseError",
+    "NoContactPoint",
+    "NoSuchService",
+    "NodeUnreachable",
+    "NotEntered",
+    "Overloaded",
+    "ProtocolError",
+    "ShardCountMismatch",
+    "SystemNameMismatch",
+    "TLSError",
+    "UndecodableMessage",
+    "UnsendableMessage",
+    "WrongThread",
+]
+
+
+class CastyNotebookError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+# --- ours: mended in the caller's code ---------------------------------------------------------------------------
+
+
+class MisuseError(CastyNotebookError):
+    """The call cannot work as written; nothing was sent."""
+
+
+class InvalidAddress(MisuseError, ValueError):
+    """A host, port, path or URI outside what the wire can carry (PROTOCOL sections 2.1 and 9)."""
+
+
+class NotEntered(MisuseError, RuntimeError):
+    """A client was used before ``async with`` entered it."""
+
+
+class WrongThread(MisuseError, RuntimeError):
+    """A blocking call was made on the background loop's own thread, where it could only deadlock."""
+
+
+class ShardCountMismatch(MisuseError, ValueError):
+    """``num_shards`` contradicts an earlier ``entity_ref`` or a shard id that the cluster uses.
+
+    The number of shards is nowhere on the wire (PROTOCOL section 4.2); a wrong one silently asks the wrong entities,
+    so any contradiction stops the traffic to that type.
+    """
+
+
+class UnsendableMessage(MisuseError, TypeError):
+    """The message cannot be written so that a node can read it back (a ``__main__`` class, a lock, a closure …)."""
+
+
+# --- theirs: mended on the other side, or by waiting ---------------------------------------------------------------
+
+
+class ClusterError(CastyNotebookError):
+    """The cluster, a node or the network failed us."""
+
+
+class ProtocolError(ClusterError):
+    """A peer sent bytes outside the protocol; says what was seen and from whom."""
+
+
+class UndecodableMessage(ProtocolError):
+    """A payload was refused by the closed table or a bound; the connection it came by is still in order."""
+
+
+class HandshakeRefused(ProtocolError, ConnectionError):
+    """TCP worked, the handshake did not: another casty generation, TLS on one side only, or no casty node at all."""
+
+
+class TLSError(ClusterError, ConnectionError):
+    """The TLS layer refused the connection (certificate, authority, name, or no TLS on the other side)."""
+
+
+class SystemNameMismatch(ClusterError):
+    """The cluster's nodes state another system name than the one given; both are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactAttempt:
+    """What happened at one contact point."""
+
+    contact: str
+    outcome: str
+
+    def __str__(self) -> str:
+        return f"{self.contact}: {self.outcome}"
+
+
+class NoContactPoint(ClusterError, ConnectionError):
+    """No contact point gave a snapshot in time; `attempts` lists each with what happened there."""
+
+    def __init__(self, message: str, attempts: tuple[ContactAttempt, ...] = ()) -> None:
+        super().__init__("\n  ".join([message, *map(str, attempts)]))
+        self.attempts = attempts
+
+
+@dataclass(frozen=True, slots=True)
+class FailureReport:
+    """All that was known when an ask failed. Unknown things are None, times are seconds.
+
+    Attributes
+    ----------
+    target
+        What was asked, as the user wrote it or as a ``casty://`` URI.
+    shard, owner, owner_health
+        Where routing stood; `owner_health` is our own view (live, connecting, suspect, down), not the cluster's.
+    snapshot_age, elapsed
+        Age of the last topology snapshot and time since the ask was made, in seconds.
+    cause
+        The likeliest reason in one sentence.
+    advice
+        The next thing to try.
+    may_have_run
+        True if the message may have left for the node: the answer was lost, not necessarily the work.
+    story
+        The last few (event, effects) lines of the session, newest last.
+    """
+
+    target: str
+    cause: str
+    advice: str = ""
+    shard: int | None = None
+    owner: str | None = None
+    owner_health: str | None = None
+    snapshot_age: float | None = None
+    elapsed: float | None = None
+    may_have_run: bool = False
+    story: tuple[str, ...] = field(default=(), repr=False)
+
+    def headline(self) -> str:
+        """The cause and the next thing to try, in one line."""
+        return f"{self.target}: {self.cause}" + (f" {self.advice}" if self.advice else "")
+
+    def details(self) -> str:
+        """One line of facts: shard, owner, health, snapshot age, elapsed."""
+        facts = []
+        if self.shard is not None:
+            facts.append(f"shard {self.shard}")
+        if self.owner is not None:
+            facts.append(f"owner {self.owner} ({self.owner_health or 'unknown'})")
+        facts.append("no snapshot yet" if self.snapshot_age is None else f"snapshot {self.snapshot_age:.1f} s old")
+        if self.elapsed is not None:
+            facts.append(f"after {self.elapsed:.2f} s")
+        facts.append("it may have been executed" if self.may_have_run else "it was not sent")
+        return ", ".join(facts)
+
+
+class AskFailed(ClusterError):
+    """An ask got no reply; `report` says all that is known about why."""
+
+    def __init__(self, report: FailureReport) -> None:
+        super().__init__(f"{report.headline()} [{report.details()}]")
+        self.report = report
+
+    def __reduce__(self) -> tuple[type[AskFailed], tuple[FailureReport]]:
+        return type(self), (self.report,)
+
+
+class AskTimeout(AskFailed, TimeoutError):
+    """No reply within the ask's timeout."""
+
+
+class NodeUnreachable(AskFailed, ConnectionError):
+    """The node that owns the target cannot be reached from here."""
+
+
+class NoSuchService(AskFailed, LookupError):
+    """No instance of that service is in the last snapshot."""
+
+
+class Overloaded(AskFailed):
+    """A bounded buffer is full; the newest message was refused and nothing else was lost."""
+
+
+class ClientClosed(AskFailed):
+    """The client was closed (or never could work: see the cause) while the ask was waiting, or before."""

@@ -1,0 +1,76 @@
+"""Every limit and timeout of the client in one place, each with its reason. Times are seconds, sizes bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Limits and timeouts. Change one with ``dataclasses.replace(Settings(), ask_timeout=2.0)``."""
+
+    # --- wire: the protocol has no limit but a u32 (PROTOCOL section 1.1), so a receiver must impose its own
+    max_frame: int = 64 * 1024 * 1024
+    """Longest frame accepted or sent; a node's largest honest frame is a snapshot (about 16 bytes a shard)."""
+    max_header: int = 256 * 1024
+    """Longest envelope header: three URIs; 64 KiB each is already absurd."""
+
+    # --- codec: what one payload may build
+    max_depth: int = 200
+    """Nesting of a payload. Honest messages stay below 20; the interpreter's own limit is 1,000."""
+    max_items: int = 5_000_000
+    """Values in one payload, so that a small frame cannot become a large heap (a memo bomb)."""
+    max_payload: int = 256 * 1024 * 1024
+    """Bytes after decompression, so that a small frame cannot become a large one (a zip bomb)."""
+
+    # --- dialling (PROTOCOL section 8: nodes themselves use 2 s and 2 s)
+    connect_timeout: float = 2.0
+    handshake_timeout: float = 2.0
+    """A 0.15–0.21 node answers a handshake in about 1 ms; one of 0.14 never does (PROTOCOL section 1.4)."""
+    contact_stagger: float = 0.25
+    """Head start of a contact point before the next is tried beside it (RFC 8305 recommends 250 ms)."""
+    eager_links: int = 128
+    """Connect to every member up to this many, beyond it on demand: an observer must not load a large cluster."""
+    max_links: int = 1024
+    """Connections of one client, whatever messages and refs ask for."""
+
+    # --- liveness (PROTOCOL section 6.1: silence is not death)
+    liveness_window: float = 10.0
+    """A node that was silent for so long, and did not answer the one probe in it, is suspect."""
+    probe_timeout: float = 2.0
+    """Wait for the answer to a probe. The probe goes out this long before the window ends."""
+    subscription_silence: float = 3.0
+    """Silence of a subscription in a cluster of two or more, where a push is due every 0.8 s, before a probe."""
+    layout_probe: float = 0.4
+    """Wait for the answer to a subscription in the newer class layout before trying the older (PROTOCOL section 7)."""
+    backoff_first: float = 0.1
+    backoff_cap: float = 0.8
+    """Longest pause between dials of a node in its first `backoff_patience` seconds, or while no node is reached."""
+    backoff_cap_long: float = 5.0
+    backoff_patience: float = 60.0
+    generation_interval: float = 10.0
+    """At most one re-dial of healthy nodes under a fresh identity in this time, so that a flapping node costs them nothing."""
+    idle_before_switch: float = 2.0
+    """A node's older connection hands over to its newer one after so long without traffic (order cannot suffer then)."""
+
+    # --- routing and asks
+    ask_timeout: float = 5.0
+    shard_retry: float = 0.5
+    """Pause before a shard's location is asked for again; doubles up to `shard_retry_cap`."""
+    shard_retry_cap: float = 4.0
+    tell_expiry: float = 30.0
+    """How long a tell may wait for a route before it is dropped and counted."""
+    max_buffered: int = 10_000
+    """Envelopes waiting for a route, and envelopes waiting for one socket. The newest beyond it is refused."""
+    max_buffered_bytes: int = 64 * 1024 * 1024
+    """Bytes waiting for one socket."""
+    max_pending_asks: int = 100_000
+    max_shard_types: int = 10_000
+
+    # --- memory of the past
+    story_length: int = 50
+    """Lines of (event, effects) kept for errors to quote."""
+    close_timeout: float = 2.0
+    """Longest wait for unsubscribing and flushing on close."""
