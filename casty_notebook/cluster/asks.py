@@ -1,0 +1,108 @@
+"""Asks that wait for a reply: by path, with their deadlines in one heap."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from typing import Any
+
+from casty_notebook.cluster.events import Outgoing, Target
+from casty_notebook.cluster.links import Generation, Link
+from casty_notebook.cluster.refs import ReplyRef
+
+__all__ = ["Ask", "Asks"]
+
+
+class Ask:
+    """waiting --transmit--> sent --reply | failure | deadline | cancel--> gone.
+
+    `link` and `generation` are set once the envelope was handed to a link: its reply can come as long as the
+    generation's identity has a connection on the replying node.
+    """
+
+    __slots__ = (
+        "deadline", "generation", "id", "label", "link", "message", "outgoing", "reply_ref", "retry", "started", "target",
+    )  # fmt: skip
+
+    def __init__(
+        self, ask_id: str, target: Target, message: Any, reply_ref: ReplyRef, started: float, deadline: float, *,
+        retry: bool = False, label: str = "",
+    ) -> None:  # fmt: skip
+        self.id = ask_id
+        self.target = target
+        self.message = message
+        self.reply_ref = reply_ref
+        self.started = started
+        self.deadline = deadline
+        self.retry = retry
+        self.label = label or str(target)
+        self.outgoing: Outgoing | None = None
+        self.link: Link | None = None
+        self.generation: Generation | None = None
+
+    def sent(self, link: Link, generation: Generation) -> None:
+        """The envelope was handed to `link`; replies come under `generation`'s identity."""
+        self.link, self.generation = link, generation
+        link.asks[self.id] = self
+        generation.asks += 1
+
+    def withdrawn(self) -> None:
+        """The envelope is back in the session's custody, or the ask is over."""
+        if self.link is not None:
+            self.link.asks.pop(self.id, None)
+            self.link = None
+        if self.generation is not None:
+            self.generation.asks -= 1
+            self.generation = None
+
+    def __repr__(self) -> str:
+        return f"<Ask {self.label}>"
+
+
+class Asks:
+    """All asks that wait. Deadlines are removed lazily; the heap never grows beyond twice what is pending."""
+
+    def __init__(self) -> None:
+        self._pending: dict[str, Ask] = {}
+        self._deadlines: list[tuple[float, str]] = []
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def __contains__(self, ask_id: str) -> bool:
+        return ask_id in self._pending
+
+    def __iter__(self) -> Iterator[Ask]:
+        return iter(list(self._pending.values()))
+
+    def get(self, ask_id: str) -> Ask | None:
+        return self._pending.get(ask_id)
+
+    def add(self, ask: Ask) -> None:
+        self._pending[ask.id] = ask
+        heapq.heappush(self._deadlines, (ask.deadline, ask.id))
+
+    def remove(self, ask_id: str) -> Ask | None:
+        ask = self._pending.pop(ask_id, None)
+        if ask is None:
+            return None
+        ask.withdrawn()
+        if len(self._deadlines) > 2 * len(self._pending) + 64:
+            self._deadlines = [(a.deadline, a.id) for a in self._pending.values()]
+            heapq.heapify(self._deadlines)
+        return ask
+
+    @property
+    def deadline(self) -> float | None:
+        """The earliest deadline, or an earlier one of an ask that is over already."""
+        return self._deadlines[0][0] if self._deadlines else None
+
+    def due(self, now: float) -> list[Ask]:
+        """The asks whose time is up; they stay pending until removed."""
+        late = []
+        while self._deadlines and self._deadlines[0][0] <= now:
+            _, ask_id = heapq.heappop(self._deadlines)
+            ask = self._pending.get(ask_id)
+            if ask is not None:
+                late.append(ask)
+        return late

@@ -1,0 +1,168 @@
+"""Every envelope of the user's, from the call that made it to its end: handed over, answered, failed, timed out or withdrawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from casty_notebook.cluster import explain
+from casty_notebook.cluster.asks import Ask, Asks
+from casty_notebook.cluster.events import (
+    ActorTarget,
+    AskCancelled,
+    AskMade,
+    Effect,
+    Fail,
+    Outgoing,
+    Recall,
+    Refused,
+    Reject,
+    Reply,
+    Target,
+    TellMade,
+)
+from casty_notebook.errors import (
+    AskFailed,
+    AskTimeout,
+    CastyNotebookError,
+    ClientClosed,
+    NodeUnreachable,
+    Overloaded,
+    UndecodableMessage,
+)
+
+if TYPE_CHECKING:
+    from casty_notebook.cluster.links import Link
+    from casty_notebook.cluster.session import Session
+
+__all__ = ["Custody"]
+
+
+class Custody:
+    """made --route--> waiting | handed over; --reply | deadline | loss | cancel | close--> gone. Nothing ends in silence."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._settings = session.settings
+        self.asks = Asks()
+        self._seq = 0
+
+    # --- beginnings ------------------------------------------------------------------------------------------------
+
+    def ask_made(self, event: AskMade, now: float, out: list[Effect]) -> None:
+        ask = event.ask
+        outgoing = ask.outgoing = self._outgoing(ask.target, ask.message, ask.deadline, ask)
+        crowded = len(self.asks) >= self._settings.max_pending_asks
+        self.asks.add(ask)
+        if crowded:
+            cause = f"{len(self.asks) - 1} asks already wait for replies, which is the bound (max_pending_asks)."
+            self.fail(outgoing, Overloaded, cause, "Wait for some of them.", out)
+        elif not self._refuses(outgoing, out):
+            self._session.router.route(outgoing, now, out)
+
+    def tell_made(self, event: TellMade, now: float, out: list[Effect]) -> None:
+        outgoing = self._outgoing(event.target, event.message, now + self._settings.tell_expiry)
+        if not self._refuses(outgoing, out):
+            self._session.router.route(outgoing, now, out)
+
+    def _outgoing(self, target: Target, message: Any, expires: float, ask: Ask | None = None) -> Outgoing:
+        self._seq += 1
+        path = target.path if isinstance(target, ActorTarget) else f"/_region-{target.shard_type}"
+        return Outgoing(self._seq, target, path, message, expires, ask)
+
+    def _refuses(self, outgoing: Outgoing, out: list[Effect]) -> bool:
+        if self._session.state == "open":
+            return False
+        error = self._session.ruin or ClientClosed
+        self.fail(outgoing, error, "the client is closed.", "Connect again.", out)
+        return True
+
+    # --- endings ---------------------------------------------------------------------------------------------------
+
+    def replied(self, ask_id: str, message: Any, out: list[Effect]) -> None:
+        if self.asks.remove(ask_id) is None:
+            return
+        out.append(Fail(ask_id, message) if isinstance(message, UndecodableMessage) else Reply(ask_id, message))
+
+    def cancelled(self, event: AskCancelled, now: float, out: list[Effect]) -> None:
+        self._withdraw(event.ask_id, out)
+
+    def _withdraw(self, ask_id: str, out: list[Effect]) -> Ask | None:
+        """The ask is over; its envelope goes with it if it has not left."""
+        ask = self.asks.get(ask_id)
+        if ask is None:
+            return None
+        if ask.link is not None and ask.outgoing is not None:
+            out.append(Recall(ask.link.id, ask.outgoing))
+        self.asks.remove(ask_id)
+        self._session.router.withdraw(ask)
+        return ask
+
+    def time_out(self, now: float, out: list[Effect]) -> None:
+        for ask in self.asks.due(now):
+            self._session.counters["timed_out"] += 1
+            sent = ask.generation is not None
+            cause, advice = explain.timeout(self._session, ask, now)
+            if self._withdraw(ask.id, out) is not None and ask.outgoing is not None:
+                report = explain.report(self._session, ask.outgoing, cause, advice, may_have_run=sent)
+                out.append(Fail(ask.id, AskTimeout(report)))
+
+    def fail(
+        self, outgoing: Outgoing, error: type[AskFailed] | CastyNotebookError, cause: str, advice: str, out: list[Effect],
+        *, may_have_run: bool = False,
+    ) -> None:  # fmt: skip
+        """Fail the ask, or refuse the tell being made, with all that is known."""
+        if isinstance(error, type):
+            error = error(explain.report(self._session, outgoing, cause, advice, may_have_run=may_have_run))
+        if isinstance(error, Overloaded):
+            self._session.counters["overflowed"] += 1
+        if outgoing.ask is None:
+            out.append(Reject(error))
+        elif self.asks.remove(outgoing.ask.id) is not None:
+            out.append(Fail(outgoing.ask.id, error))
+
+    def fail_all(self, error: type[AskFailed] | CastyNotebookError, cause: str, out: list[Effect]) -> None:
+        for ask in self.asks:
+            if ask.outgoing is not None:
+                self.fail(ask.outgoing, error, cause, "", out)
+
+    def refused(self, event: Refused, now: float, out: list[Effect]) -> None:
+        """A link did not take an envelope."""
+        outgoing = event.outgoing
+        if outgoing.seq < 0:
+            return
+        if outgoing.ask is not None:
+            outgoing.ask.withdrawn()
+        cause = "the node reads more slowly than we send, and what waits for its socket is at the bound (max_buffered)."
+        self.fail(outgoing, event.error or Overloaded, cause, "Send less at once, for example with less concurrency.", out)
+
+    # --- lost links ------------------------------------------------------------------------------------------------
+
+    def link_lost(self, link: Link, unsent: tuple[Outgoing, ...], reason: str, now: float, out: list[Effect]) -> None:
+        """What had not left looks for another way; what may have left is never sent twice by itself."""
+        left = {outgoing.seq for outgoing in unsent}
+        repeat = []
+        for ask in list(link.asks.values()):
+            if ask.outgoing is not None and not self._survives(ask, ask.outgoing, link, left, reason, out):
+                repeat.append(ask.outgoing)
+        waiting = tuple(o for o in unsent if o.seq > 0 and (o.ask is None or o.ask.id in self.asks))
+        self._session.router.reroute((*repeat, *waiting), link.peer, now, out)
+
+    def _survives(
+        self, ask: Ask, outgoing: Outgoing, link: Link, unsent: set[int], reason: str, out: list[Effect]
+    ) -> bool:
+        """False if it is to be sent again because the user said that this does no harm."""
+        generation = ask.generation
+        ask.withdrawn()
+        if outgoing.seq in unsent:
+            return True
+        if ask.retry:
+            return False
+        if generation is not None and any(other.generation is generation for other in link.peer.links):
+            # The node can still answer: our reply address has a connection of its own there.
+            generation.asks += 1
+            ask.generation = generation
+            return True
+        cause = f"the connection to {link.peer.address} was lost while waiting for the answer ({reason})."
+        advice = "If asking twice does no harm, use retry=True."
+        self.fail(outgoing, NodeUnreachable, cause, advice, out, may_have_run=True)
+        return True

@@ -1,0 +1,253 @@
+"""What a `Session` is told (events) and what it wants done (effects). Plain values; an effect is final, never filtered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from casty_notebook.address import NodeAddress
+
+if TYPE_CHECKING:
+    from casty_notebook.cluster.asks import Ask
+    from casty_notebook.cluster.messages import TopologySnapshot
+    from casty_notebook.errors import CastyNotebookError
+
+__all__ = [
+    "ActorTarget",
+    "AskCancelled",
+    "AskMade",
+    "Close",
+    "Closed",
+    "Dial",
+    "Effect",
+    "EntityTarget",
+    "Event",
+    "Fail",
+    "Hangup",
+    "LinkLost",
+    "LinkOpened",
+    "Outgoing",
+    "Publish",
+    "Recall",
+    "Received",
+    "Refused",
+    "Reject",
+    "Reply",
+    "Report",
+    "Ruin",
+    "TellMade",
+    "Tick",
+    "Transmit",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class EntityTarget:
+    """One entity of a sharded type."""
+
+    shard_type: str
+    entity_id: str
+
+    def __str__(self) -> str:
+        return f"{self.shard_type}/{self.entity_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class ActorTarget:
+    """One actor by node and path."""
+
+    node: NodeAddress
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.node}{self.path}"
+
+
+type Target = EntityTarget | ActorTarget
+
+
+class Outgoing:
+    """One envelope in the session's custody, from the call that made it until it is handed to a link (or fails).
+
+    `message` is opaque here: what it looks like on the wire is the business of the rooms above.
+    """
+
+    __slots__ = ("admitted", "ask", "expires", "layout", "message", "path", "seq", "shard", "target")
+
+    def __init__(self, seq: int, target: Target, path: str, message: Any, expires: float, ask: Ask | None = None) -> None:
+        self.seq = seq
+        self.target = target
+        self.path = path
+        self.message = message
+        self.expires = expires
+        self.ask = ask
+        self.shard: int | None = None
+        self.layout: str | None = None
+        """Class layout to write it in; None for that of the cluster."""
+        self.admitted = False
+        """Counted against the bound of what may wait; a message once taken is not refused later."""
+
+    def __repr__(self) -> str:
+        return f"<Outgoing {self.seq} to {self.target}>"
+
+
+# --- events ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOpened:
+    """The handshake of a dialled link was answered by `node` (its canonical address, PROTOCOL section 1.2)."""
+
+    link: int
+    node: NodeAddress
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLost:
+    """A link could not be opened or has ended. `unsent` never reached the socket; everything else may have."""
+
+    link: int
+    reason: str
+    unsent: tuple[Outgoing, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A decoded message for one of our paths, or the `UndecodableMessage` that came of it."""
+
+    link: int
+    path: str
+    system: str | None
+    type_hint: str
+    message: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An envelope was not taken by a link: it cannot be written (`error`), or what waits for the socket is at the bound."""
+
+    link: int
+    outgoing: Outgoing
+    error: CastyNotebookError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskMade:
+    """A question; the ask's own deadline runs from now."""
+
+    ask: Ask
+
+
+@dataclass(frozen=True, slots=True)
+class AskCancelled:
+    """The asker no longer waits."""
+
+    ask_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TellMade:
+    """A one-way message."""
+
+    target: Target
+    message: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The time a deadline asked for has come, or the client starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Leave: unsubscribe, flush, hang up."""
+
+
+type Event = LinkOpened | LinkLost | Refused | Received | AskMade | AskCancelled | TellMade | Tick | Close
+
+
+# --- effects -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Open a link to `address` (before any address map) and present `identity` in the handshake."""
+
+    link: int
+    address: NodeAddress
+    identity: NodeAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Transmit:
+    """Hand an envelope to a link. Once a byte of it is with the socket it is never handed to another."""
+
+    link: int
+    outgoing: Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Take an envelope back if its link has not handed it to the socket yet."""
+
+    link: int
+    outgoing: Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """Flush what was handed to the link, then close it. No `LinkLost` follows."""
+
+    link: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An ask has its answer."""
+
+    ask_id: str
+    message: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """An ask has failed."""
+
+    ask_id: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """The tell being handled was refused: raise this to its caller."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """A new snapshot, to be shown to whoever listens."""
+
+    snapshot: TopologySnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Something to log: never silent, never a print."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ruin:
+    """This session cannot work (for example the wrong system name); everything further fails with `error`."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """All that is to be flushed was handed to the links."""
+
+
+type Effect = Dial | Transmit | Recall | Hangup | Reply | Fail | Reject | Publish | Report | Ruin | Closed

@@ -1,0 +1,103 @@
+"""Links (one TCP connection each), generations (one identity each) and peers (one node each, with its links)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.cluster.health import Breaker, LinkState
+
+if TYPE_CHECKING:
+    from casty_notebook.cluster.asks import Ask
+    from casty_notebook.cluster.events import Outgoing
+
+__all__ = ["Generation", "Link", "Peer"]
+
+
+class Generation:
+    """The life of one identity: what we present in handshakes and put into reply addresses (PROTOCOL section 3.5)."""
+
+    __slots__ = ("asks", "identity", "number")
+
+    def __init__(self, number: int, identity: NodeAddress) -> None:
+        self.number = number
+        self.identity = identity
+        self.asks = 0
+        """Asks on their way whose reply is addressed to this identity."""
+
+    def __repr__(self) -> str:
+        return f"<Generation {self.number} {self.identity}>"
+
+
+class Link:
+    """dialling --LinkOpened--> open --LinkLost | Hangup--> gone."""
+
+    __slots__ = ("asks", "dialled", "generation", "heard", "id", "opened", "peer", "pinged", "probe", "spare", "used")
+
+    def __init__(self, link_id: int, peer: Peer, dialled: NodeAddress, generation: Generation, *, spare: bool = False) -> None:
+        self.id = link_id
+        self.peer = peer
+        self.dialled = dialled
+        self.generation = generation
+        self.spare = spare
+        """Opened beside a healthy link only to receive replies under a newer identity."""
+        self.opened: float | None = None
+        self.heard = 0.0
+        self.used = 0.0
+        self.probe: float | None = None
+        """When the probe that waits for a sign of life was sent."""
+        self.pinged: float | None = None
+        """When the last ping was sent whose own answer is still due: it gives the round trip."""
+        self.asks: dict[str, Ask] = {}
+        """Asks whose envelope went out by this link."""
+
+    def __repr__(self) -> str:
+        return f"<Link {self.id} to {self.peer.address} generation {self.generation.number}>"
+
+
+class Peer:
+    """One node: its breaker, its links (oldest first) and the envelopes that wait for the first of them.
+
+    Envelopes keep leaving by one link (`sender`), so that their order holds while newer links are opened beside it;
+    replies are addressed to the newest, whose identity no node has reason to refuse.
+    """
+
+    __slots__ = (
+        "address", "breaker", "contact", "dialling", "links", "member", "opened", "queue", "sender", "status", "via", "wanted",
+    )  # fmt: skip
+
+    def __init__(self, address: NodeAddress, breaker: Breaker) -> None:
+        self.address = address
+        self.breaker = breaker
+        self.links: list[Link] = []
+        self.sender: Link | None = None
+        self.dialling: Link | None = None
+        self.queue: dict[int, Outgoing] = {}
+        self.via: NodeAddress | None = None
+        """A contact point that turned out to be this node: another way to dial it."""
+        self.contact = False
+        """Known only as a contact point; which node it is shows in the handshake."""
+        self.member = False
+        self.wanted = False
+        """Dial it (again) whenever it has no link."""
+        self.opened = False
+        """Had a link once: the node may have been given an identity that it has refused since (PROTOCOL section 3.2)."""
+        self.status = ""
+        """What the last snapshot said of it; a change is news worth a dial."""
+
+    @property
+    def live(self) -> bool:
+        return self.breaker.state is LinkState.live and bool(self.links)
+
+    @property
+    def heard(self) -> float:
+        """When anything last came in from the node."""
+        return max((link.heard for link in self.links), default=0.0)
+
+    @property
+    def receiving(self) -> Link:
+        """The newest link; only call this on a peer that has one."""
+        return self.links[-1]
+
+    def __repr__(self) -> str:
+        return f"<Peer {self.address} {self.breaker.state}, {len(self.links)} links>"

@@ -1,0 +1,284 @@
+"""Every node and link of a client: who is dialled when, under which identity, and whose silence means what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.cluster.events import Dial, Effect, Hangup
+from casty_notebook.cluster.health import Breaker, LinkState
+from casty_notebook.cluster.links import Generation, Link, Peer
+from casty_notebook.cluster.messages import MemberStatus, TopologySnapshot
+from casty_notebook.settings import Settings
+
+__all__ = ["Peers"]
+
+
+class Peers:
+    """The table of nodes and links. Knows no topology but what `settle` is told, sends nothing but through effects.
+
+    Parameters
+    ----------
+    mint
+        Gives a fresh identity (PROTOCOL section 3.5); always the same one if `fixed`.
+    fixed
+        The user chose the identity: there is one generation for ever and no second link to a node.
+    """
+
+    def __init__(self, settings: Settings, mint: Callable[[], NodeAddress], *, fixed: bool = False) -> None:
+        self._settings = settings
+        self._mint = mint
+        self._fixed = fixed
+        self._by_address: dict[NodeAddress, Peer] = {}
+        self.links: dict[int, Link] = {}
+        self._next_link = 1
+        self.current = Generation(1, mint())
+        self._generations = 1
+        self._spread_at = float("-inf")
+        self._to_spread: Generation | None = None
+
+    def __iter__(self) -> Iterator[Peer]:
+        return iter(self._by_address.values())
+
+    def get(self, address: NodeAddress) -> Peer | None:
+        return self._by_address.get(address)
+
+    def get_or_add(self, address: NodeAddress, now: float) -> Peer:
+        peer = self._by_address.get(address)
+        if peer is None:
+            # Back-off jitter differs from node to node and from client to client, reproducibly in tests.
+            jitter = (hash(self.current.identity.port) % 97 + len(self._by_address) * 31) % 97 / 97.0
+            peer = self._by_address[address] = Peer(address, Breaker(self._settings, now, jitter))
+        return peer
+
+    @property
+    def any_live(self) -> bool:
+        return any(peer.live for peer in self)
+
+    # --- what is wanted ----------------------------------------------------------------------------------------
+
+    def add_contacts(self, contacts: Iterable[NodeAddress], now: float) -> None:
+        """Race the contact points: each gets a head start on the next (RFC 8305)."""
+        for place, address in enumerate(contacts):
+            peer = self.get_or_add(address, now)
+            peer.contact = peer.wanted = True
+            peer.breaker.retry_at = now + place * self._settings.contact_stagger
+
+    def settle(self, snapshot: TopologySnapshot, now: float) -> None:
+        """Take over the members of a snapshot: dial them, and dial at once those of whom there is news."""
+        eager = self._settings.eager_links
+        members = sorted(snapshot.members, key=lambda member: member.status is not MemberStatus.up)
+        addresses = set()
+        for place, member in enumerate(members):
+            addresses.add(member.address)
+            peer = self.get_or_add(member.address, now)
+            peer.member, peer.contact = True, False
+            peer.wanted = place < eager
+            status = member.status.name if member.address not in snapshot.unreachable else "unreachable"
+            if peer.status != status:
+                peer.status = status
+                peer.breaker.kick(now)
+        for peer in list(self):
+            if peer.address in addresses:
+                continue
+            peer.member = False
+            # A contact point that is no member's address has done its work once another gave a snapshot.
+            peer.wanted = False
+            if not (peer.links or peer.dialling or peer.queue or peer.contact):
+                del self._by_address[peer.address]
+
+    def lost_everything(self, now: float) -> None:
+        """No link is left: every contact point is a way back again."""
+        for peer in self:
+            if peer.contact:
+                peer.wanted = True
+                peer.breaker.kick(now)
+
+    # --- links -------------------------------------------------------------------------------------------------
+
+    def opened(self, link_id: int, node: NodeAddress, now: float, out: list[Effect]) -> Peer | None:
+        """A handshake was answered. Returns the peer that gained a link, or None if the link was of no use."""
+        link = self.links[link_id]
+        dialled_as, link.peer.dialling = link.peer, None
+        if dialled_as.address != node and not self._adopt(link, dialled_as, node, now, out):
+            return None
+        peer = link.peer
+        if any(other.generation is link.generation for other in peer.links):
+            # Two ways to one node: the node keeps one connection per identity (PROTOCOL section 3.3).
+            self._drop(link, out)
+            return None
+        link.opened = link.heard = link.used = now
+        for older in peer.links:
+            # Both may be alive (the node was frozen) or only the new one (half-open TCP): give the older one more chance.
+            older.probe = now if older.probe is not None else None
+        peer.links.append(link)
+        if peer.sender is None or peer.breaker.state is LinkState.suspect:
+            peer.sender = link
+        if peer.dialling is not None and peer.dialling.generation is link.generation:
+            self._drop(peer.dialling, out)
+            peer.dialling = None
+        peer.opened = True
+        peer.breaker.opened(now)
+        if link.generation.number > self.current.number and not link.spare:
+            self._to_spread = link.generation
+        return peer
+
+    def _adopt(self, link: Link, dialled_as: Peer, node: NodeAddress, now: float, out: list[Effect]) -> bool:
+        if dialled_as.contact:
+            peer = self.get_or_add(node, now)
+            peer.via = link.dialled
+            peer.wanted = True
+            dialled_as.wanted = False
+            dialled_as.opened = True
+            link.peer = peer
+            return True
+        if link.dialled == dialled_as.via:
+            dialled_as.via = None
+        reason = f"{link.dialled} answers as {node}: the address map or a tunnel leads to another node"
+        self._drop(link, out)
+        if not dialled_as.links:
+            dialled_as.breaker.lost(now, reason, last_route=not self.any_live)
+        return False
+
+    def lost(self, link_id: int, reason: str, now: float) -> Link | None:
+        """A link is gone. Returns it if we still counted on it."""
+        link = self.links.pop(link_id, None)
+        if link is None:
+            return None
+        peer = link.peer
+        if peer.dialling is link:
+            peer.dialling = None
+            if not link.spare:
+                peer.breaker.lost(now, reason, last_route=not self.any_live)
+            if peer.contact and not self.any_live:
+                self._next_contact(now)
+        elif link in peer.links:
+            self._forget(link, peer)
+            if not peer.links:
+                peer.breaker.ended(now, reason, last_route=not self.any_live)
+        return link
+
+    def _next_contact(self, now: float) -> None:
+        """A contact point refused: the next that still has to wait for its turn need not."""
+        waiting = [p for p in self if p.contact and p.wanted and not p.breaker.failures and p.breaker.retry_at > now]
+        if waiting:
+            min(waiting, key=lambda peer: peer.breaker.retry_at).breaker.kick(now)
+
+    def hang_up(self, link: Link, out: list[Effect]) -> None:
+        """Close an open link on purpose."""
+        self._forget(link, link.peer)
+        self._drop(link, out)
+
+    def _forget(self, link: Link, peer: Peer) -> None:
+        peer.links.remove(link)
+        if peer.sender is link:
+            peer.sender = peer.links[-1] if peer.links else None
+
+    def _drop(self, link: Link, out: list[Effect]) -> None:
+        self.links.pop(link.id, None)
+        out.append(Hangup(link.id))
+
+    # --- dialling ----------------------------------------------------------------------------------------------
+
+    def dial_due(self, now: float, out: list[Effect]) -> float:
+        """Dial whoever is wanted and due. Returns when the next one is."""
+        self._spread(now, out)
+        wake = self._spread_at + self._settings.generation_interval if self._to_spread else float("inf")
+        for peer in list(self):
+            if peer.dialling is not None or not self._needs_dial(peer):
+                continue
+            if peer.breaker.retry_at <= now:
+                if len(self.links) < self._settings.max_links:
+                    self._dial(peer, self._generation_for(peer), out)
+            else:
+                wake = min(wake, peer.breaker.retry_at)
+        return wake
+
+    def _needs_dial(self, peer: Peer) -> bool:
+        if peer.breaker.state is LinkState.suspect:
+            return not self._fixed or not peer.links
+        return not peer.links and (peer.wanted or bool(peer.queue))
+
+    def _generation_for(self, peer: Peer) -> Generation:
+        """The current generation for a node that cannot have refused it, else a fresh one (PROTOCOL section 3.2)."""
+        if self._fixed or not (peer.opened or peer.breaker.failures):
+            return self.current
+        self._generations += 1
+        return Generation(self._generations, self._mint())
+
+    def _dial(self, peer: Peer, generation: Generation, out: list[Effect], *, spare: bool = False) -> None:
+        # With two known ways to a node, a failed one is followed by the other.
+        address = peer.via if peer.via is not None and peer.breaker.failures % 2 == 0 else peer.address
+        link = Link(self._next_link, peer, address, generation, spare=spare)
+        self._next_link += 1
+        self.links[link.id] = link
+        peer.dialling = link
+        out.append(Dial(link.id, address, generation.identity))
+
+    def _spread(self, now: float, out: list[Effect]) -> None:
+        """Give the healthy nodes a link under the newest identity too, at most once an interval."""
+        newest = self._to_spread
+        if newest is None or now < self._spread_at + self._settings.generation_interval:
+            return
+        self._to_spread = None
+        self._spread_at = now
+        self.current = newest
+        for peer in list(self):
+            if peer.live and peer.dialling is None and peer.receiving.generation.number < newest.number:
+                self._dial(peer, newest, out, spare=True)
+
+    # --- silence -----------------------------------------------------------------------------------------------
+
+    def heard(self, link_id: int, now: float) -> bool:
+        """Bytes came by a link. Returns True if a suspicion ended with them."""
+        link = self.links.get(link_id)
+        if link is None or link.opened is None:
+            return False
+        link.probe = None
+        link.heard = now
+        return link.peer.breaker.heard(now)
+
+    def pong(self, link_id: int, now: float) -> None:
+        """A ping's own answer came by a link."""
+        link = self.links.get(link_id)
+        if link is not None and link.pinged is not None:
+            link.peer.breaker.rtt = now - link.pinged
+            link.pinged = None
+
+    def silent_links(self, now: float) -> tuple[list[Link], list[Link], float]:
+        """Links to probe, links whose probe was missed, and when to look again."""
+        s = self._settings
+        patience = s.liveness_window - s.probe_timeout
+        to_probe, missed, wake = [], [], float("inf")
+        for peer in self:
+            for link in peer.links:
+                if link.probe is None:
+                    due = link.heard + patience
+                    if due <= now:
+                        to_probe.append(link)
+                        due = now + s.probe_timeout
+                elif peer.breaker.state is LinkState.suspect:
+                    due = link.probe + s.liveness_window
+                    if due <= now:
+                        to_probe.append(link)
+                        due = now + s.liveness_window
+                else:
+                    due = link.probe + s.probe_timeout
+                    if due <= now:
+                        missed.append(link)
+                        continue
+                wake = min(wake, due)
+        return to_probe, missed, wake
+
+    def idle_links(self, now: float) -> tuple[list[Link], float]:
+        """Older links beside a newer one that nothing needs any more, and when to look again."""
+        done, wake = [], float("inf")
+        for peer in self:
+            if len(peer.links) < 2:
+                continue
+            wake = min(wake, now + self._settings.idle_before_switch)
+            for link in peer.links[:-1]:
+                busy = link is peer.sender and now - link.used < self._settings.idle_before_switch
+                if not busy and not link.asks and not link.generation.asks and peer.receiving.probe is None:
+                    done.append(link)
+        return done, wake

@@ -1,0 +1,333 @@
+"""Where an envelope goes: straight to the shard's owner, else after asking the coordinator, else it fails with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from casty_notebook.address import ActorAddress, NodeAddress
+from casty_notebook.cluster.asks import Ask
+from casty_notebook.cluster.events import ActorTarget, Effect, EntityTarget, Outgoing, Report, Transmit
+from casty_notebook.cluster.health import LinkState
+from casty_notebook.cluster.links import Link, Peer
+from casty_notebook.cluster.messages import GetShardLocation, MemberStatus, ShardLocation, TopologySnapshot
+from casty_notebook.cluster.peers import Peers
+from casty_notebook.cluster.refs import ActorRef
+from casty_notebook.cluster.shards import ShardTable, Waiting
+from casty_notebook.errors import AskFailed, CastyNotebookError, MisuseError, NodeUnreachable, Overloaded, ShardCountMismatch
+from casty_notebook.settings import Settings
+
+__all__ = ["PROXY_PATH", "Router"]
+
+PROXY_PATH = "/_proxy-"
+
+type Send = Callable[[Link, str, object, str | None], None]
+type FailWith = Callable[[Outgoing, type[AskFailed] | CastyNotebookError, str, str, list[Effect]], None]
+"""(envelope, error or its class, cause, advice, effects): fail the ask, or refuse the tell, with a full report."""
+
+
+class Router:
+    """made --live owner--> transmitted; made --unknown shard--> waiting --location--> transmitted;
+    made --owner connecting--> queued at the peer --link--> transmitted; --link lost, unsent--> made again.
+
+    Order per entity holds: an envelope never overtakes one that waits for the same shard or the same node.
+    """
+
+    def __init__(self, settings: Settings, system: str, peers: Peers, send: Send, fail: FailWith) -> None:
+        self._settings = settings
+        self._system = system
+        self._peers = peers
+        self._send = send
+        self._fail = fail
+        self.tables: dict[str, ShardTable] = {}
+        self.snapshot: TopologySnapshot | None = None
+        self.buffered = 0
+        self.wake = float("inf")
+
+    # --- sharded types -----------------------------------------------------------------------------------------
+
+    def register(self, shard_type: str, num_shards: int) -> ShardTable:
+        """Settle the number of shards of a type.
+
+        Raises
+        ------
+        ShardCountMismatch
+            If the type is known with another number, or the cluster uses a shard id outside it.
+        """
+        if not isinstance(num_shards, int) or isinstance(num_shards, bool) or num_shards < 1:
+            raise ShardCountMismatch(f"num_shards of {shard_type!r} must be a positive integer, not {num_shards!r}")
+        table = self.tables.get(shard_type)
+        if table is None:
+            if len(self.tables) >= self._settings.max_shard_types:
+                raise MisuseError(f"{len(self.tables)} sharded types are in use already; the limit is max_shard_types")
+            table = ShardTable(shard_type, num_shards)
+            if self.snapshot is not None:
+                table.adopt(self.snapshot.shard_allocations.get(shard_type, {}))
+            if table.mismatch is not None:
+                raise table.mismatch
+            self.tables[shard_type] = table
+        elif table.num_shards != num_shards:
+            raise ShardCountMismatch(
+                f"{shard_type!r} is in use with num_shards={table.num_shards} and cannot also have {num_shards}: "
+                "entities would be asked on wrong nodes; use one number, that of the nodes"
+            )
+        return table
+
+    # --- routing -----------------------------------------------------------------------------------------------
+
+    def route(self, outgoing: Outgoing, now: float, out: list[Effect]) -> None:
+        target = outgoing.target
+        if isinstance(target, ActorTarget):
+            self._to_peer(outgoing, self._peers.get_or_add(target.node, now), now, out)
+            return
+        table = self.tables[target.shard_type]
+        if table.mismatch is not None:
+            self._fail(outgoing, table.mismatch, "", "", out)
+            return
+        if outgoing.shard is None:
+            outgoing.shard = table.shard_of(target.entity_id)
+        shard = outgoing.shard
+        if shard in table.waiting:
+            self._wait(table, outgoing, shard, now, out)
+            return
+        node = table.locate(shard, now)
+        peer = self._peers.get_or_add(node, now) if node is not None else None
+        if peer is None or not peer.breaker.usable:
+            self._wait(table, outgoing, shard, now, out)
+        else:
+            self._to_peer(outgoing, peer, now, out)
+
+    def _to_peer(self, outgoing: Outgoing, peer: Peer, now: float, out: list[Effect]) -> None:
+        if peer.live and not peer.queue:
+            self._transmit(outgoing, peer, now, out)
+        elif peer.breaker.usable or outgoing.ask is None or outgoing.ask.retry:
+            if self._has_room(outgoing, out):
+                peer.queue[outgoing.seq] = outgoing
+                self.buffered += 1
+                self._wake_at(min(outgoing.expires, now if peer.dialling is None else outgoing.expires))
+        else:
+            self._fail_unreachable(outgoing, peer, out)
+
+    def _transmit(self, outgoing: Outgoing, peer: Peer, now: float, out: list[Effect]) -> None:
+        link = peer.sender or peer.receiving
+        link.used = now
+        ask = outgoing.ask
+        if ask is not None:
+            generation = peer.receiving.generation
+            ask.reply_ref.bind(generation.identity)
+            ask.sent(link, generation)
+        out.append(Transmit(link.id, outgoing))
+
+    def _has_room(self, outgoing: Outgoing, out: list[Effect]) -> bool:
+        if outgoing.admitted or self.buffered < self._settings.max_buffered:
+            outgoing.admitted = True
+            return True
+        cause = f"{self.buffered} messages already wait for a route, which is the bound (max_buffered)"
+        self._fail(outgoing, Overloaded, cause, "Wait until the cluster is reachable again, or send less at once.", out)
+        return False
+
+    def _fail_unreachable(self, outgoing: Outgoing, peer: Peer, out: list[Effect]) -> None:
+        state = "does not answer" if peer.breaker.state is LinkState.suspect else "cannot be reached"
+        cause = f"its node {peer.address} {state} ({peer.breaker.reason})."
+        advice = "Ask again once the cluster has moved the shard or the node is back."
+        if isinstance(outgoing.target, ActorTarget):
+            advice = "Ask another instance, or again once the node is back."
+        self._fail(outgoing, NodeUnreachable, cause, advice, out)
+
+    # --- locating ----------------------------------------------------------------------------------------------
+
+    def _wait(self, table: ShardTable, outgoing: Outgoing, shard: int, now: float, out: list[Effect]) -> None:
+        if self._owner_is_hopeless(table, outgoing, shard, now, out) or not self._has_room(outgoing, out):
+            return
+        waiting = table.wait(outgoing, shard)
+        self.buffered += 1
+        self._wake_at(outgoing.expires)
+        if waiting.retry_at <= now:
+            self._ask_coordinator(table, shard, waiting, now, out)
+
+    def _owner_is_hopeless(self, table: ShardTable, outgoing: Outgoing, shard: int, now: float, out: list[Effect]) -> bool:
+        """Fail an ask at once if its owner is unreachable and nobody could name another one now."""
+        ask = outgoing.ask
+        if ask is None or ask.retry or self.snapshot is None:
+            return False
+        node = table.locate(shard, now)
+        peer = self._peers.get(node) if node is not None else None
+        if peer is None or peer.breaker.usable:
+            return False
+        if self.coordinator() is not None and not table.was_refused(shard, now, self._settings.shard_retry):
+            return False
+        self._fail_unreachable(outgoing, peer, out)
+        return True
+
+    def coordinator(self) -> Peer | None:
+        """The node to ask for shards: the leader, or who becomes it when the cluster notices the leader's death.
+
+        A snapshot may name a dead leader for ever (PROTOCOL section 6.5); the leader is the lowest address among the
+        ``up`` members (section 6.6).
+        """
+        if self.snapshot is None:
+            return None
+        leader = self._peers.get(self.snapshot.leader) if self.snapshot.leader is not None else None
+        if leader is not None and leader.live:
+            return leader
+        candidates = sorted(m.address for m in self.snapshot.members if m.status is MemberStatus.up)
+        for address in candidates:
+            peer = self._peers.get(address)
+            if peer is not None and peer.live:
+                return peer
+        return None
+
+    def _ask_coordinator(self, table: ShardTable, shard: int, waiting: Waiting, now: float, out: list[Effect]) -> None:
+        peer = self.coordinator()
+        if peer is None:
+            waiting.retry_at = now + self._settings.shard_retry
+        else:
+            waiting.asked(peer.address, now, self._settings)
+            link = peer.receiving
+            ref = ActorRef(ActorAddress(self._system, PROXY_PATH + table.shard_type, link.generation.identity))
+            self._send(link, f"/_coord-{table.shard_type}", GetShardLocation(shard, ref), None)
+        self._wake_at(waiting.retry_at)
+
+    def located(self, shard_type: str, location: ShardLocation, now: float, out: list[Effect]) -> None:
+        """A coordinator has answered."""
+        table = self.tables.get(shard_type)
+        if table is None:
+            return
+        peer = self._peers.get_or_add(location.node, now)
+        if peer.breaker.usable:
+            table.located(location.shard_id, location.node, now)
+            self._release(table, location.shard_id, peer, now, out)
+            return
+        table.refused(location.shard_id, now)
+        waiting = table.waiting.get(location.shard_id)
+        if waiting is None:
+            return
+        for outgoing in list(waiting.items.values()):
+            if outgoing.ask is not None and not outgoing.ask.retry:
+                self._take(outgoing)
+                self._fail_unreachable(outgoing, peer, out)
+
+    def _release(self, table: ShardTable, shard: int, peer: Peer, now: float, out: list[Effect]) -> None:
+        waiting = table.waiting.pop(shard, None)
+        if waiting is not None:
+            self.buffered -= len(waiting.items)
+            for outgoing in waiting.items.values():
+                self._to_peer(outgoing, peer, now, out)
+
+    # --- what changes ------------------------------------------------------------------------------------------
+
+    def adopt(self, snapshot: TopologySnapshot, now: float, out: list[Effect]) -> None:
+        """Read a new snapshot, and release what it locates."""
+        self.snapshot = snapshot
+        for table in self.tables.values():
+            before = table.mismatch
+            table.adopt(snapshot.shard_allocations.get(table.shard_type, {}))
+            if table.mismatch is not None and before is None:
+                out.append(Report(str(table.mismatch)))
+        self.review(now, out)
+
+    def review(self, now: float, out: list[Effect]) -> None:
+        """Something changed (snapshot, link, health): look at everything that waits again."""
+        for table in self.tables.values():
+            for shard in list(table.waiting):
+                self._review_shard(table, shard, now, out)
+        for peer in list(self._peers):
+            if peer.queue and peer.live:
+                self.flush(peer, now, out)
+
+    def _review_shard(self, table: ShardTable, shard: int, now: float, out: list[Effect]) -> None:
+        waiting = table.waiting[shard]
+        if table.mismatch is not None:
+            for outgoing in list(waiting.items.values()):
+                self._take(outgoing)
+                self._fail(outgoing, table.mismatch, "", "", out)
+            return
+        node = table.locate(shard, now)
+        peer = self._peers.get_or_add(node, now) if node is not None else None
+        if peer is not None and peer.breaker.usable:
+            self._release(table, shard, peer, now, out)
+            return
+        for outgoing in list(waiting.items.values()):
+            if self._owner_is_hopeless(table, outgoing, shard, now, out):
+                self._take(outgoing)
+        if shard not in table.waiting:
+            return
+        asked = self._peers.get(waiting.asked_of) if waiting.asked_of is not None else None
+        if asked is None or not asked.live or waiting.retry_at <= now:
+            self._ask_coordinator(table, shard, waiting, now, out)
+
+    def flush(self, peer: Peer, now: float, out: list[Effect]) -> None:
+        """The peer has a link: send what waited for it."""
+        queue, peer.queue = peer.queue, {}
+        self.buffered -= len(queue)
+        for outgoing in queue.values():
+            self._to_peer(outgoing, peer, now, out)
+
+    def reroute(self, unsent: tuple[Outgoing, ...], peer: Peer, now: float, out: list[Effect]) -> None:
+        """A link is lost: what never reached its socket, and what waited for the peer, looks for another way, in order."""
+        queue: tuple[Outgoing, ...] = ()
+        if not peer.live:
+            queue = tuple(peer.queue.values())
+            peer.queue = {}
+            self.buffered -= len(queue)
+        for outgoing in (*unsent, *queue):
+            self.route(outgoing, now, out)
+
+    def _take(self, outgoing: Outgoing) -> bool:
+        """Take an envelope out of wherever it waits."""
+        target = outgoing.target
+        if isinstance(target, EntityTarget) and outgoing.shard is not None:
+            table = self.tables[target.shard_type]
+            waiting = table.waiting.get(outgoing.shard)
+            if waiting is not None and waiting.items.pop(outgoing.seq, None) is not None:
+                if not waiting.items:
+                    del table.waiting[outgoing.shard]
+                self.buffered -= 1
+                return True
+        for peer in self._queues_of(outgoing):
+            if peer.queue.pop(outgoing.seq, None) is not None:
+                self.buffered -= 1
+                return True
+        return False
+
+    def _queues_of(self, outgoing: Outgoing) -> list[Peer]:
+        if isinstance(outgoing.target, ActorTarget):
+            peer = self._peers.get(outgoing.target.node)
+            return [peer] if peer is not None else []
+        return [peer for peer in self._peers if peer.queue]
+
+    def withdraw(self, ask: Ask) -> bool:
+        """The ask is over: take its envelope along if it still waits here."""
+        return ask.outgoing is not None and self.buffered > 0 and self._take(ask.outgoing)
+
+    # --- time --------------------------------------------------------------------------------------------------
+
+    def _wake_at(self, at: float) -> None:
+        self.wake = min(self.wake, at)
+
+    def tick(self, now: float, out: list[Effect]) -> None:
+        """Ask again for shards that wait too long, drop tells that waited for ever."""
+        self.wake = float("inf")
+        if not self.buffered:
+            return
+        self.review(now, out)
+        for outgoing in self._all_waiting():
+            if outgoing.expires <= now:
+                self._expire(outgoing, now, out)
+            else:
+                self._wake_at(outgoing.expires)
+        for table in self.tables.values():
+            for waiting in table.waiting.values():
+                self._wake_at(waiting.retry_at)
+
+    def _all_waiting(self) -> list[Outgoing]:
+        waits = [w.items.values() for t in self.tables.values() for w in t.waiting.values()]
+        queues = [peer.queue.values() for peer in self._peers]
+        return [outgoing for group in (*waits, *queues) for outgoing in group]
+
+    def _expire(self, outgoing: Outgoing, now: float, out: list[Effect]) -> None:
+        if outgoing.ask is None and self._take(outgoing):
+            out.append(Report(f"a message to {outgoing.target} was dropped: no route in {self._settings.tell_expiry:g} s"))
+
+    def where(self, shard_type: str, shard: int, now: float) -> NodeAddress | None:
+        table = self.tables.get(shard_type)
+        return table.locate(shard, now) if table is not None else None

@@ -1,0 +1,336 @@
+"""One session: all that a client knows of one cluster, and every decision it takes. No clock, no IO (DESIGN section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from casty_notebook.address import ActorAddress, NodeAddress
+from casty_notebook.cluster.custody import Custody
+from casty_notebook.cluster.events import (
+    ActorTarget,
+    AskCancelled,
+    AskMade,
+    Close,
+    Closed,
+    Effect,
+    Event,
+    Hangup,
+    LinkLost,
+    LinkOpened,
+    Outgoing,
+    Publish,
+    Received,
+    Refused,
+    Report,
+    Ruin,
+    TellMade,
+    Tick,
+    Transmit,
+)
+from casty_notebook.cluster.health import LinkState, NodeHealth
+from casty_notebook.cluster.links import Link
+from casty_notebook.cluster.messages import Find, MemberStatus, ServiceKey, ShardLocation, TopologySnapshot
+from casty_notebook.cluster.peers import Peers
+from casty_notebook.cluster.refs import ActorRef
+from casty_notebook.cluster.router import PROXY_PATH, Router
+from casty_notebook.cluster.shards import ShardTable
+from casty_notebook.cluster.story import Story
+from casty_notebook.cluster.subscription import SUBSCRIPTION_PATH, Subscription
+from casty_notebook.errors import (
+    CastyNotebookError,
+    ClientClosed,
+    ContactAttempt,
+    SystemNameMismatch,
+    UndecodableMessage,
+)
+from casty_notebook.settings import Settings
+
+__all__ = ["ASK_PATH", "PING_PATH", "Session"]
+
+ASK_PATH = "/_ask/"
+PING_PATH = "/_ping/"
+RECEPTIONIST_PATH = "/_cluster/_receptionist"
+PING_KEY = "casty-notebook-ping"
+FOREVER = float("inf")
+
+
+class Session:
+    """open --Close--> closing --flushed--> closed; open --Ruin--> ruined. Only `handle` changes anything.
+
+    Parameters
+    ----------
+    system_name
+        The cluster's system name; a node that states another ends the session (PROTOCOL section 2).
+    contacts
+        Where to begin, in order of preference.
+    mint
+        Gives a fresh identity at each call (PROTOCOL section 3.5); the same one for ever if `fixed_identity`.
+    now
+        The time in seconds, of any clock that only goes forward.
+    """
+
+    def __init__(
+        self, system_name: str, contacts: tuple[NodeAddress, ...], mint: Callable[[], NodeAddress], now: float,
+        settings: Settings, *, fixed_identity: bool = False,
+    ) -> None:  # fmt: skip
+        self.system_name = system_name
+        self.client_system = f"{system_name}-client"
+        self.settings = settings
+        self.state = "open"
+        self.ruin: CastyNotebookError | None = None
+        self.snapshot: TopologySnapshot | None = None
+        self.snapshot_at: float | None = None
+        self.attempts: dict[str, str] = {}
+        self.counters = dict.fromkeys(("overflowed", "timed_out", "late_replies", "lost_links", "probes", "snapshots"), 0)
+        self.now = now
+        self._out: list[Effect] = []
+        self._wake = now
+        self._closing_until = FOREVER
+        self._farewells: set[str] = set()
+        self._story = Story(settings.story_length)
+        self._subscription = Subscription(settings, self.client_system, self._send_system)
+        self.peers = Peers(settings, mint, fixed=fixed_identity)
+        self.peers.add_contacts(contacts, now)
+        self._custody = custody = Custody(self)
+        self.router = Router(settings, self.client_system, self.peers, self._send_system, custody.fail)
+        self._handlers: dict[type[Event], Callable[[Any, float, list[Effect]], None]] = {
+            AskMade: custody.ask_made, TellMade: custody.tell_made, AskCancelled: custody.cancelled,
+            Refused: custody.refused, Received: self._received, Tick: self._tick,
+            LinkOpened: self._link_opened, LinkLost: self._link_lost, Close: self._close,
+        }  # fmt: skip
+
+    # --- the one way in --------------------------------------------------------------------------------------------
+
+    def handle(self, event: Event, now: float) -> list[Effect]:
+        """Take one event at time `now`; return what is wanted done, in order."""
+        out: list[Effect] = []
+        self._out, self.now = out, now
+        kind = type(event)
+        self._handlers[kind](event, now, out)
+        users_own = kind in (AskMade, TellMade, AskCancelled, Refused)
+        if not users_own and not (kind is Received and event.path.startswith(ASK_PATH)):  # type: ignore[union-attr]
+            self._settle(now, out)
+            if out or kind is not Tick:
+                self._story.note(now, event, out)
+        return out
+
+    @property
+    def deadline(self) -> float:
+        """When a `Tick` is due at the latest; infinite if nothing waits for time to pass."""
+        asks = self._custody.asks.deadline
+        wake = min(self._wake, self.router.wake, self._closing_until)
+        return wake if asks is None else min(wake, asks)
+
+    # --- what the rooms above may read -----------------------------------------------------------------------------
+
+    @property
+    def layout(self) -> str | None:
+        """Class layout of the cluster, once seen."""
+        return self._subscription.layout
+
+    @property
+    def contact(self) -> NodeAddress | None:
+        """The node whose snapshots we follow."""
+        return self._subscription.node
+
+    @property
+    def pending_asks(self) -> int:
+        return len(self._custody.asks)
+
+    @property
+    def buffered(self) -> int:
+        """Envelopes that wait for a route."""
+        return self.router.buffered
+
+    def register(self, shard_type: str, num_shards: int) -> ShardTable:
+        """Settle the number of shards of a type; see `Router.register`."""
+        return self.router.register(shard_type, num_shards)
+
+    def table(self, shard_type: str) -> ShardTable | None:
+        return self.router.tables.get(shard_type)
+
+    def expects(self, path: str) -> bool:
+        """Is a message to this path wanted? Others need not even be decoded."""
+        if path.startswith(ASK_PATH):
+            if path in self._custody.asks:
+                return True
+            self.counters["late_replies"] += 1
+            return False
+        return path == SUBSCRIPTION_PATH or path.startswith((PROXY_PATH, PING_PATH))
+
+    def health(self, now: float) -> Mapping[NodeAddress, NodeHealth]:
+        """Our own view of every node (DESIGN section 2.5)."""
+        return {peer.address: peer.breaker.health(now) for peer in self.peers if peer.member or not peer.contact}
+
+    def contact_attempts(self) -> tuple[ContactAttempt, ...]:
+        return tuple(ContactAttempt(contact, outcome) for contact, outcome in self.attempts.items())
+
+    def story(self) -> tuple[str, ...]:
+        return self._story.lines(self.now)
+
+    # --- links -----------------------------------------------------------------------------------------------------
+
+    def _link_opened(self, event: LinkOpened, now: float, out: list[Effect]) -> None:
+        link = self.peers.links.get(event.link)
+        if link is None or self.state != "open":
+            out.append(Hangup(event.link))
+            return
+        peer = self.peers.opened(event.link, event.node, now, out)
+        if peer is None:
+            self.attempts.setdefault(str(link.dialled), f"reached {event.node}, which is connected already")
+            return
+        self.attempts[str(link.dialled)] = f"connected to {peer.address}, but no snapshot came"
+        self._ping(link, now)
+        self._subscription.opened(link)
+        self.router.flush(peer, now, out)
+        self.router.review(now, out)
+
+    def _link_lost(self, event: LinkLost, now: float, out: list[Effect]) -> None:
+        link = self.peers.lost(event.link, event.reason, now)
+        if link is None:
+            return
+        if link.opened is None or self.snapshot is None:
+            self.attempts[str(link.dialled)] = event.reason
+        else:
+            self.counters["lost_links"] += 1
+        self._custody.link_lost(link, event.unsent, event.reason, now, out)
+        if not self.peers.any_live:
+            self.peers.lost_everything(now)
+        self.router.review(now, out)
+
+    # --- messages in -----------------------------------------------------------------------------------------------
+
+    def _received(self, event: Received, now: float, out: list[Effect]) -> None:
+        if self.state == "ruined" or not self._is_our_cluster(event, out):
+            return
+        if self.peers.heard(event.link, now):
+            self.router.review(now, out)
+        path, message = event.path, event.message
+        if path.startswith(ASK_PATH):
+            self._custody.replied(path, message, out)
+        elif isinstance(message, UndecodableMessage):
+            out.append(Report(f"a message to {path} was refused: {message}"))
+        elif path == SUBSCRIPTION_PATH:
+            self._snapshot_pushed(event, now, out)
+        elif path.startswith(PING_PATH):
+            self.peers.pong(event.link, now)
+            self._farewells.discard(path)
+        elif path.startswith(PROXY_PATH) and isinstance(message, ShardLocation):
+            self.router.located(path[len(PROXY_PATH) :], message, now, out)
+
+    def _is_our_cluster(self, event: Received, out: list[Effect]) -> bool:
+        if event.system is None or event.system == self.system_name:
+            return True
+        link = self.peers.links.get(event.link)
+        node = link.peer.address if link is not None else "a node"
+        self._ruin(
+            SystemNameMismatch(
+                f"{node} belongs to the system {event.system!r}, not {self.system_name!r}: connect with the right name, "
+                f"for example casty://{event.system}@{node}"
+            ),
+            out,
+        )
+        return False
+
+    def _ruin(self, error: CastyNotebookError, out: list[Effect]) -> None:
+        self.ruin, self.state = error, "ruined"
+        self._custody.fail_all(error, "", out)
+        self._subscription.close()
+        self._hang_up_all(out)
+        out.append(Ruin(error))
+
+    def _snapshot_pushed(self, event: Received, now: float, out: list[Effect]) -> None:
+        link = self.peers.links.get(event.link)
+        snapshot = event.message
+        if link is None or not isinstance(snapshot, TopologySnapshot):
+            return
+        if not self._subscription.pushed(link, event.type_hint, now):
+            return
+        self.counters["snapshots"] += 1
+        self.attempts[str(link.dialled)] = f"connected to {link.peer.address}, snapshots come"
+        changed = snapshot is not self.snapshot
+        self.snapshot, self.snapshot_at = snapshot, now
+        if changed:
+            self._subscription.lively = sum(m.status is MemberStatus.up for m in snapshot.members) > 1
+            self.peers.settle(snapshot, now)
+            self.router.adopt(snapshot, now, out)
+        out.append(Publish(snapshot))
+
+    # --- messages out ----------------------------------------------------------------------------------------------
+
+    def _send_system(self, link: Link, path: str, message: object, layout: str | None) -> None:
+        """A message of our own to a node: not buffered, not routed, not repeated by the session."""
+        outgoing = Outgoing(-1, ActorTarget(link.peer.address, path), path, message, FOREVER)
+        outgoing.layout = layout
+        self._out.append(Transmit(link.id, outgoing))
+
+    def _ping(self, link: Link, now: float) -> str:
+        """Ask what every node answers and what leaves nothing behind there (PROTOCOL section 5)."""
+        link.probe = link.pinged = now
+        self.counters["probes"] += 1
+        path = f"{PING_PATH}{link.id}"
+        ref = ActorRef(ActorAddress(self.client_system, path, link.generation.identity))
+        self._send_system(link, RECEPTIONIST_PATH, Find(ServiceKey(PING_KEY), ref), None)
+        return path
+
+    # --- time ------------------------------------------------------------------------------------------------------
+
+    def _tick(self, event: Tick, now: float, out: list[Effect]) -> None:
+        self._custody.time_out(now, out)
+
+    def _settle(self, now: float, out: list[Effect]) -> None:
+        """After anything but the user's own traffic: do whatever time or the change has made due."""
+        self._wake = FOREVER
+        if self.state == "open":
+            self.router.tick(now, out)
+            subscription = self._subscription.tick(self.peers, now)
+            links = self._watch_links(now, out)
+            self._wake = min(subscription, links, self.peers.dial_due(now, out))
+        elif self.state == "closing" and (not self._farewells or now >= self._closing_until):
+            self.state, self._closing_until = "closed", FOREVER
+            self._hang_up_all(out)
+            out.append(Closed())
+
+    def _watch_links(self, now: float, out: list[Effect]) -> float:
+        to_probe, missed, wake = self.peers.silent_links(now)
+        for link in to_probe:
+            self._ping(link, now)
+        for link in missed:
+            self._probe_missed(link, now, out)
+        idle, look_again = self.peers.idle_links(now)
+        for link in idle:
+            if not self._subscription.uses(link):
+                self.peers.hang_up(link, out)
+        return min(wake, look_again, now + self.settings.probe_timeout if missed else FOREVER)
+
+    def _probe_missed(self, link: Link, now: float, out: list[Effect]) -> None:
+        """With another link that answers this one is dead (half-open TCP); without one the node is suspect."""
+        peer = link.peer
+        silence = f"no answer to a probe for {now - (link.probe or now):.1f} s"
+        if any(other is not link and other.probe is None for other in peer.links):
+            self.peers.hang_up(link, out)
+            self._custody.link_lost(link, (), silence, now, out)
+        elif peer.breaker.state is LinkState.live:
+            peer.breaker.missed(now, silence)
+            self.router.review(now, out)
+
+    # --- leaving ---------------------------------------------------------------------------------------------------
+
+    def _close(self, event: Close, now: float, out: list[Effect]) -> None:
+        """Unsubscribe, and wait for a sign that the node has read it: closing sooner would make it dial us."""
+        if self.state in ("closing", "closed"):
+            return
+        ruined, self.state = self.state == "ruined", "closing"
+        self._custody.fail_all(ClientClosed, "the client was closed while it waited.", out)
+        if not ruined:
+            for link in self._subscription.close():
+                self._farewells.add(self._ping(link, now))
+        self._closing_until = now + self.settings.close_timeout / 4
+
+    def _hang_up_all(self, out: list[Effect]) -> None:
+        out.extend(Hangup(link_id) for link_id in self.peers.links)
+        self.peers.links.clear()
+        for peer in self.peers:
+            peer.links.clear()
+            peer.queue.clear()
