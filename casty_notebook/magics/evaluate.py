@@ -1,0 +1,275 @@
+"""What the user typed as a message → the message, evaluated in the user's namespace.
+
+The expression becomes the body of a function of ``reply_to``, so comprehensions and nested lambdas see it, nothing is
+written into the user's namespace, and the same code can run once for each target. Classes that are not here are built
+by their dotted name.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import contextlib
+import functools
+import inspect
+import symtable
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from IPython.core.error import UsageError
+
+from casty_notebook.magics.suggest import closest, did_you_mean
+
+__all__ = ["StandIns", "evaluate", "evaluate_message", "is_silenced"]
+
+StandIns = Callable[[str], Any]
+"""From a module's dotted name to something with that module's classes as attributes: `Cluster.module`."""
+
+_FILE = "<casty message>"
+_REPLY_TO = "reply_to"
+_CALL = "_casty_call"
+_STAND_IN = "_casty_stand_in_{}"
+
+
+def is_silenced(line: str) -> bool:
+    """Whether a line ends with ``;``, which asks for no output.
+
+    IPython's ``output_can_be_silenced`` is not used: it tokenizes the whole line, and raises after the ask has run where a target
+    like ``counter/o'brien`` is no Python.
+    """
+    return line.rstrip().endswith(";")
+
+
+def evaluate(source: str, namespace: dict[str, Any]) -> Any:
+    """Return the value of a plain expression, as in the braces of a target.
+
+    Raises
+    ------
+    UsageError
+        If it is no expression, names something that does not exist, or raises.
+    """
+    tree = _parse(source)
+    with _compiling(source):
+        _check_names(source, tree, namespace)
+        function = _function(tree, namespace, {})
+    return _run(function, source, None)
+
+
+def evaluate_message(
+    source: str, namespace: dict[str, Any], stand_ins: StandIns, *, reply_field: str | None = _REPLY_TO
+) -> Any:
+    """Return the message that `source` describes, or a callable that takes the reply ref where it needs one.
+
+    Parameters
+    ----------
+    source
+        A Python expression; a final ``;`` is ignored.
+    namespace
+        The user's names. Read only.
+    stand_ins
+        Gives modules whose classes are not here.
+    reply_field
+        The parameter that the outermost call may leave out, because the reply ref goes there; None for a tell.
+
+    Raises
+    ------
+    UsageError
+        If it is no expression, names something that does not exist, or raises in itself. What the user's own code raises deeper passes.
+
+    Examples
+    --------
+    >>> evaluate_message("dict(to=reply_to)", {}, stand_ins=None)("me")
+    {'to': 'me'}
+    """
+    tree = _parse(source)
+    with _compiling(source):
+        found = _StandInCalls(namespace, stand_ins)
+        body = found.visit(tree)
+        _check_names(source, body, namespace, bound=found.bound)
+        late = _uses_reply_to(body)
+        if late and reply_field is None:
+            raise UsageError("reply_to has no meaning in a tell: nothing comes back. Use %casty_ask.")
+        if not late and reply_field is not None and isinstance(body, ast.Call):
+            body = ast.Call(ast.Name(_CALL, ast.Load()), [body.func, *body.args], body.keywords)
+            found.bound[_CALL] = functools.partial(_call, reply_field)
+        function = _function(body, namespace, found.bound)
+    if late:
+        return lambda reply_to: _run(function, source, reply_to)
+    return _run(function, source, None)
+
+
+@contextlib.contextmanager
+def _compiling(source: str) -> Iterator[None]:
+    """Report what the compiler finds after the parser was content (``await``, nesting too deep) in one line."""
+    try:
+        yield
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise UsageError(f"{_shown(source)} cannot be evaluated: {_first_line(error)}") from None
+
+
+def _parse(source: str) -> ast.expr:
+    text = source.strip().rstrip(";").strip()
+    if not text:
+        raise UsageError("the message is missing. Write its class, or a call like GetCount().")
+    try:
+        # In parentheses an expression may run over several lines of a cell; the line break lets it end in a comment.
+        tree = ast.parse(f"({text}\n)", _FILE, mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        flags = "" if not any(f" {flag} " in text for flag in ("-c", "-t", "-v")) else " Flags go before the expression."
+        reason = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise UsageError(f"{_shown(text)} is not a Python expression: {reason.rstrip('.?')}.{flags}") from None
+    if any(isinstance(node, ast.Yield | ast.YieldFrom | ast.Await) for node in ast.walk(tree)):
+        raise UsageError(f"{_shown(text)}: await and yield have no place in a message. Compute the value in a cell before.")
+    return tree.body
+
+
+def _function(body: ast.expr, namespace: dict[str, Any], bound: Mapping[str, Any]) -> Callable[[Any], Any]:
+    names = [_REPLY_TO, *bound]
+    arguments = ast.arguments([], [ast.arg(name) for name in names], None, [], [], None, [])
+    tree = ast.fix_missing_locations(ast.Expression(ast.Lambda(arguments, body)))
+    function = eval(compile(tree, _FILE, "eval"), namespace)  # noqa: S307  the user's own line, typed in the user's own shell
+    return functools.partial(_swapped, function, tuple(bound.values()))
+
+
+def _swapped(function: Callable[..., Any], bound: tuple[Any, ...], reply_to: Any) -> Any:
+    return function(reply_to, *bound)
+
+
+def _run(function: Callable[[Any], Any], source: str, reply_to: Any) -> Any:
+    try:
+        return function(reply_to)
+    except Exception as error:
+        if _raised_here(error):
+            raise UsageError(f"{_shown(source)}: {type(error).__name__}: {_first_line(error)}") from error
+        raise
+
+
+def _raised_here(error: BaseException) -> bool:
+    """Whether the expression itself raised (a wrong call, a missing attribute), not the user's code that it called."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback is not None and traceback.tb_frame.f_code.co_filename in (_FILE, __file__)
+
+
+def _uses_reply_to(tree: ast.expr) -> bool:
+    return any(isinstance(node, ast.Name) and node.id == _REPLY_TO for node in ast.walk(tree))
+
+
+# --- names -------------------------------------------------------------------------------------------------------
+
+
+def _check_names(source: str, tree: ast.expr, namespace: Mapping[str, Any], bound: Iterable[str] = ()) -> None:
+    """Refuse names that do not exist, before anything runs."""
+    for name in _free_names(tree, [_REPLY_TO, *bound]):
+        if _is_defined(name, namespace):
+            continue
+        names = [other for other in (*namespace, *vars(builtins)) if not other.startswith("_")]
+        guess = closest(name, names)
+        dotted = next((path for path in _dotted_paths(tree) if path.startswith(f"{name}.")), None)
+        hint = f" Did you mean {guess}?" if guess else ""
+        if dotted and not guess:
+            by_name = _names_a_class(dotted.split("."))
+            hint = f" Import {name}" + (f", or write {dotted}(…) to send that class by its name." if by_name else ".")
+        raise UsageError(f"{_shown(source)}: {name} is not defined here.{hint}")
+
+
+def _free_names(tree: ast.expr, bound: list[str]) -> Iterator[str]:
+    """Names that the expression reads and does not bind itself, as the compiler sees it."""
+    tables = [symtable.symtable(f"lambda {', '.join(bound)}: (\n{ast.unparse(tree)}\n)", _FILE, "eval")]
+    while tables:
+        table = tables.pop()
+        yield from (symbol.get_name() for symbol in table.get_symbols() if symbol.is_global() and symbol.is_referenced())
+        tables.extend(table.get_children())
+
+
+def _is_defined(name: str, namespace: Mapping[str, Any]) -> bool:
+    return name in namespace or hasattr(builtins, name)
+
+
+def _dotted(node: ast.expr) -> list[str]:
+    """``a.b.C`` as its parts; empty if the node is anything else."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return [node.id, *reversed(parts)] if isinstance(node, ast.Name) and parts else []
+
+
+def _dotted_paths(tree: ast.expr) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.expr) and (parts := _dotted(node)):
+            yield ".".join(parts)
+
+
+# --- classes that are not here -----------------------------------------------------------------------------------
+
+
+def _names_a_class(parts: list[str]) -> bool:
+    """Only ``a.b.C`` with a capital: a mistyped ``usr.balance()`` must not reach the cluster as a message."""
+    return bool(parts) and parts[0] != _REPLY_TO and parts[-1].lstrip("_")[:1].isupper()
+
+
+class _StandInCalls(ast.NodeTransformer):
+    """Replaces ``a.b.C`` in ``a.b.C(…)`` by a value bound under a private name, where ``a`` is not defined here."""
+
+    def __init__(self, namespace: Mapping[str, Any], stand_ins: StandIns) -> None:
+        self.namespace = namespace
+        self.stand_ins = stand_ins
+        self.bound: dict[str, Any] = {}
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:  # noqa: N802  the name is given by ast.NodeVisitor
+        self.generic_visit(node)
+        parts = _dotted(node.func)
+        if _names_a_class(parts) and not _is_defined(parts[0], self.namespace):
+            name = _STAND_IN.format(len(self.bound))
+            self.bound[name] = self._resolve(".".join(parts[:-1]), parts[-1])
+            node.func = ast.Name(name, ast.Load())
+        return node
+
+    def _resolve(self, module: str, name: str) -> Any:
+        # An import could run anything and take any time, and would happen because of a typing mistake; the node sees the same
+        # dotted name either way. A module that is already here costs nothing and checks the fields, so it is used.
+        if (loaded := sys.modules.get(module)) is not None:
+            if hasattr(loaded, name):
+                return getattr(loaded, name)
+            raise UsageError(f"module {module} is loaded here and has no {name}.{did_you_mean(name, vars(loaded))}")
+        root = module.partition(".")[0]
+        if root in sys.stdlib_module_names:
+            raise UsageError(f"{root} is not imported here. Run: import {module}")
+        return getattr(self.stand_ins(module), name)
+
+
+# --- calls that lack the reply address ---------------------------------------------------------------------------
+
+
+def _call(reply_field: str, factory: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call `factory`; if only its reply field is missing, return a function of the reply ref instead."""
+    try:
+        signature = inspect.signature(factory)
+    except (TypeError, ValueError):
+        return factory(*args, **kwargs)
+    parameter = signature.parameters.get(reply_field)
+    if parameter is None or parameter.default is not parameter.empty or _binds(signature, args, kwargs):
+        return factory(*args, **kwargs)
+    if not _binds(signature, args, {**kwargs, reply_field: None}):
+        return factory(*args, **kwargs)
+    return lambda reply_to: factory(*args, **kwargs, **{reply_field: reply_to})
+
+
+def _binds(signature: inspect.Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError:
+        return False
+    return True
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or "no message").splitlines()[0]
+
+
+def _shown(source: str) -> str:
+    text = " ".join(source.split())
+    return text if len(text) <= 80 else text[:79] + "…"

@@ -1,0 +1,107 @@
+"""Targets as they are typed: ``{…}`` in them stands for values, as it does in IPython's other magics.
+
+Only braces are evaluated, and only in the user's own namespace: ``counter/{user}``, ``counter/{users}`` (a list names several
+targets), ``counter/user-{1..100}``. Quotes switch that off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from IPython.core.error import UsageError
+
+from casty_notebook.magics.words import Word
+
+__all__ = ["MAX_TARGETS", "TargetPattern", "expand"]
+
+MAX_TARGETS = 100_000
+"""As many asks as one client keeps pending (settings.max_pending_asks)."""
+
+_RANGE = re.compile(r"\s*(\d{1,18})\s*\.\.\s*(\d{1,18})\s*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetPattern:
+    """One target of a command line, before its braces are filled in."""
+
+    text: str
+    literal: bool = False
+
+    @classmethod
+    def of(cls, word: Word) -> TargetPattern:
+        """Make one from a word; quotes made it literal."""
+        return cls(word.text, word.quoted)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def expand(self, evaluate: Callable[[str], object]) -> Iterator[str]:
+        """Yield the targets that the pattern stands for, in order.
+
+        Parameters
+        ----------
+        evaluate
+            Gives the value of a Python expression; called only for what stands in braces.
+
+        Examples
+        --------
+        >>> list(TargetPattern("counter/user-{08..10}").expand(eval))
+        ['counter/user-08', 'counter/user-09', 'counter/user-10']
+        >>> list(TargetPattern("{['a', 'b']}/{1 + 1}").expand(eval))
+        ['a/2', 'b/2']
+        """
+        before, inside, after = ("", None, "") if self.literal else _braces(self.text)
+        if inside is None:
+            yield self.text
+            return
+        for value in _values(inside, evaluate):
+            for tail in TargetPattern(after).expand(evaluate):
+                yield f"{before}{value}{tail}"
+
+
+def expand(patterns: Iterable[TargetPattern], evaluate: Callable[[str], object]) -> tuple[str, ...]:
+    """Expand every pattern, without repeats, in order.
+
+    Raises
+    ------
+    UsageError
+        If nothing is left, or more than `MAX_TARGETS`.
+    """
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        for target in pattern.expand(evaluate):
+            found[target] = None
+            if len(found) > MAX_TARGETS:
+                raise UsageError(f"{pattern} stands for more than {MAX_TARGETS:,} targets. Ask them in several cells.")
+    if not found:
+        raise UsageError(f"{' '.join(map(str, patterns))} stands for no target: the collection in its braces is empty.")
+    return tuple(found)
+
+
+def _braces(text: str) -> tuple[str, str | None, str]:
+    """Split at the first outermost pair of braces: before, inside (None if there is none), after."""
+    start = text.find("{")
+    if start < 0:
+        return text, None, ""
+    depth = 0
+    for index in range(start, len(text)):
+        depth += (text[index] == "{") - (text[index] == "}")
+        if depth == 0:
+            return text[:start], text[start + 1 : index], text[index + 1 :]
+    raise UsageError(f"{text!r} has no closing brace. Quote the target if the brace belongs to its name.")
+
+
+def _values(inside: str, evaluate: Callable[[str], object]) -> Iterable[object]:
+    if match := _RANGE.fullmatch(inside):
+        first, last = int(match[1]), int(match[2])
+        if abs(last - first) >= MAX_TARGETS:
+            raise UsageError(f"{{{inside}}} is more than {MAX_TARGETS:,} targets. Ask them in several cells.")
+        width = len(match[1]) if match[1].startswith("0") else 0
+        step = 1 if last >= first else -1
+        return (f"{number:0{width}d}" for number in range(first, last + step, step))
+    value = evaluate(inside)
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        return (value,)
+    return value

@@ -1,0 +1,50 @@
+"""Errors of this package as IPython's one-line `UsageError`, the cause first; on request the whole story."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from IPython.core.error import UsageError
+
+from casty_notebook.errors import AskFailed, CastyNotebookError
+
+__all__ = ["as_usage_error"]
+
+_LISTED = 3
+_LONGEST = 600
+_CAUSES = 10
+
+
+def as_usage_error(error: CastyNotebookError, *, verbose: bool = False) -> UsageError:
+    """Return what a magic raises for `error`.
+
+    Exactly a `UsageError`: IPython shows any subclass of it with a traceback.
+
+    Examples
+    --------
+    >>> print(as_usage_error(CastyNotebookError("no contact point answered\\n  a:1: refused\\n  b:2: mute")))
+    no contact point answered: a:1: refused; b:2: mute
+    """
+    return UsageError("\n".join(_story(error)) if verbose else _one_line(error))
+
+
+def _one_line(error: CastyNotebookError) -> str:
+    cause, *details = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    text = cause
+    if details:
+        more = f"; and {len(details) - _LISTED} more (-v shows them)" if len(details) > _LISTED else ""
+        text = f"{cause.rstrip(':')}: {'; '.join(details[:_LISTED])}{more}"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… (-v shows the rest)"
+
+
+def _story(error: CastyNotebookError) -> Iterator[str]:
+    yield f"{type(error).__name__}: {error}"
+    if isinstance(error, AskFailed) and error.report.story:
+        yield "What the session did last:"
+        yield from (f"  {line}" for line in error.report.story)
+    cause = error.__cause__
+    for _ in range(_CAUSES):
+        if cause is None:
+            return
+        yield f"Caused by {type(cause).__name__}: {cause}"
+        cause = cause.__cause__
