@@ -1,0 +1,106 @@
+"""The handshake: each side states an address as JSON, the client first (PROTOCOL section 1.2)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from casty_notebook.address import NodeAddress, check_host, check_port
+from casty_notebook.errors import ProtocolError
+from casty_notebook.wire.frames import HANDSHAKE, encode_frame
+
+__all__ = ["MAX_HANDSHAKE", "decode_handshake", "encode_handshake", "explain_first_bytes"]
+
+MAX_HANDSHAKE = 4096
+"""Longest handshake body read. An honest one has about 40 bytes; a host name has at most 253."""
+_MAX_HOST = 255
+
+
+def encode_handshake(identity: NodeAddress) -> bytes:
+    """Build the whole handshake frame that presents `identity`.
+
+    Raises
+    ------
+    InvalidAddress
+        If host or port is one of those that end a node's transport (PROTOCOL section 9).
+
+    Examples
+    --------
+    >>> encode_handshake(NodeAddress("239.1.2.3", 77))
+    b'\\x00\\x00\\x00"\\x00{"host": "239.1.2.3", "port": 77}'
+    """
+    host, port = check_host(identity[0]), check_port(identity[1])
+    return encode_frame(HANDSHAKE, json.dumps({"host": host, "port": port}).encode())
+
+
+def decode_handshake(body: bytes) -> NodeAddress:
+    """Read the body of a handshake frame: the peer's own address.
+
+    As lenient as nodes are (extra keys, a port in quotes), but bounded. A host is not checked for being dialable:
+    whoever dials it does that.
+
+    Raises
+    ------
+    ProtocolError
+        If the body is not the JSON object of PROTOCOL section 1.2.
+    """
+    if len(body) > MAX_HANDSHAKE:
+        raise ProtocolError(f"a handshake of {len(body):,} bytes; at most {MAX_HANDSHAKE:,} are read")
+    try:
+        value: Any = json.loads(body.decode())
+    except (ValueError, RecursionError):
+        hint = explain_first_bytes(body)
+        raise ProtocolError(f"the handshake is not JSON but {body[:60]!r}" + (f": {hint}" if hint else "")) from None
+    if not isinstance(value, dict):
+        raise ProtocolError(f"the handshake is not a JSON object but {body[:60]!r}")
+    return NodeAddress(_host(value.get("host")), _port(value.get("port")))
+
+
+def _host(value: object) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_HOST or not value.isprintable():
+        raise ProtocolError(f"the handshake's host is {str(value)[:60]!r}; expected a host name or an address")
+    return value
+
+
+def _port(value: object) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 5:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 65535:
+        raise ProtocolError(f"the handshake's port is {str(value)[:20]!r}; expected 0 to 65535")
+    return value
+
+
+_STRANGERS = (
+    (b"HTTP/", "an HTTP server answers there"),
+    (b"SSH-", "an SSH server answers there; to tunnel through it, forward a local port to the node"),
+    (b"\x15\x03", "a TLS alert: the node speaks TLS; pass tls=, or the certificate was refused"),
+    (b"\x16\x03", "a TLS handshake: the peer speaks TLS as a client does"),
+    (b"220 ", "a mail or FTP server answers there"),
+    (b"-ERR", "a Redis server answers there"),
+    (b"-NOAUTH", "a Redis server answers there"),
+    (b"RFB ", "a VNC server answers there"),
+    (b"AMQP", "an AMQP broker answers there"),
+    (b"<", "a web server answers there"),
+)
+
+
+def explain_first_bytes(data: bytes) -> str | None:
+    """Say who answers, when the first bytes are not those of a casty 0.15–0.21 node; None if they could be.
+
+    Examples
+    --------
+    >>> explain_first_bytes(b"SSH-2.0-OpenSSH_9.2")
+    'an SSH server answers there; to tunnel through it, forward a local port to the node'
+    >>> explain_first_bytes(bytes.fromhex("00 00 00 25 00 7b")) is None
+    True
+    """
+    for prefix, what in _STRANGERS:
+        if data.startswith(prefix):
+            return what
+    if data[:1] == b"\x01":
+        return "a node of casty 0.22 or newer answers there, which speaks another protocol; 0.15 to 0.21 are supported"
+    if len(data) >= 9 and data[:1] == b"\x00" and data[4:5] == b"\x00" and data[8:9] == b"{":
+        return "a node of casty 0.14 or older answers there, which knows no handshake; 0.15 to 0.21 are supported"
+    if len(data) >= 4 and data[:4].isascii() and data[:4].decode().isprintable():
+        return "a text protocol answers there, not a casty node"
+    return None
