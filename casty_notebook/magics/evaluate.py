@@ -35,8 +35,8 @@ _STAND_IN = "_casty_stand_in_{}"
 def is_silenced(line: str) -> bool:
     """Whether a line ends with ``;``, which asks for no output.
 
-    IPython's ``output_can_be_silenced`` is not used: it tokenizes the whole line, and raises after the ask has run where a target
-    like ``counter/o'brien`` is no Python.
+    IPython's ``output_can_be_silenced`` is not used: it tokenizes the whole line, and raises after the ask has run
+    where a target like ``counter/o'brien`` is no Python.
     """
     return line.rstrip().endswith(";")
 
@@ -75,7 +75,8 @@ def evaluate_message(
     Raises
     ------
     UsageError
-        If it is no expression, names something that does not exist, or raises in itself. What the user's own code raises deeper passes.
+        If it is no expression, names something that does not exist, or raises in itself. What the user's own code
+        raises deeper passes.
 
     Examples
     --------
@@ -84,7 +85,7 @@ def evaluate_message(
     """
     tree = _parse(source)
     with _compiling(source):
-        found = _StandInCalls(namespace, stand_ins)
+        found = _StandInNames(namespace, stand_ins)
         body = found.visit(tree)
         _check_names(source, body, namespace, bound=found.bound)
         late = _uses_reply_to(body)
@@ -116,11 +117,13 @@ def _parse(source: str) -> ast.expr:
         # In parentheses an expression may run over several lines of a cell; the line break lets it end in a comment.
         tree = ast.parse(f"({text}\n)", _FILE, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        flags = "" if not any(f" {flag} " in text for flag in ("-c", "-t", "-v")) else " Flags go before the expression."
+        flags = (
+            "" if not any(f" {flag} " in text for flag in ("-c", "-t", "-v")) else " Flags go before the expression."
+        )
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
         raise UsageError(f"{_shown(text)} is not a Python expression: {reason.rstrip('.?')}.{flags}") from None
     if any(isinstance(node, ast.Yield | ast.YieldFrom | ast.Await) for node in ast.walk(tree)):
-        raise UsageError(f"{_shown(text)}: await and yield have no place in a message. Compute the value in a cell before.")
+        raise UsageError(f"{_shown(text)}: await and yield have no place in a message: compute the value before.")
     return tree.body
 
 
@@ -170,8 +173,7 @@ def _check_names(source: str, tree: ast.expr, namespace: Mapping[str, Any], boun
         dotted = next((path for path in _dotted_paths(tree) if path.startswith(f"{name}.")), None)
         hint = f" Did you mean {guess}?" if guess else ""
         if dotted and not guess:
-            by_name = _names_a_class(dotted.split("."))
-            hint = f" Import {name}" + (f", or write {dotted}(…) to send that class by its name." if by_name else ".")
+            hint = f" Import {name}. Only a dotted name with a capital, like bank.messages.GetBalance, is sent by name."
         raise UsageError(f"{_shown(source)}: {name} is not defined here.{hint}")
 
 
@@ -180,7 +182,9 @@ def _free_names(tree: ast.expr, bound: list[str]) -> Iterator[str]:
     tables = [symtable.symtable(f"lambda {', '.join(bound)}: (\n{ast.unparse(tree)}\n)", _FILE, "eval")]
     while tables:
         table = tables.pop()
-        yield from (symbol.get_name() for symbol in table.get_symbols() if symbol.is_global() and symbol.is_referenced())
+        yield from (
+            symbol.get_name() for symbol in table.get_symbols() if symbol.is_global() and symbol.is_referenced()
+        )
         tables.extend(table.get_children())
 
 
@@ -206,39 +210,51 @@ def _dotted_paths(tree: ast.expr) -> Iterator[str]:
 # --- classes that are not here -----------------------------------------------------------------------------------
 
 
-def _names_a_class(parts: list[str]) -> bool:
-    """Only ``a.b.C`` with a capital: a mistyped ``usr.balance()`` must not reach the cluster as a message."""
-    return bool(parts) and parts[0] != _REPLY_TO and parts[-1].lstrip("_")[:1].isupper()
+def _class_index(parts: list[str]) -> int:
+    """Where in a dotted name the class begins: the first part with a capital, 0 if there is none.
+
+    Without a capital nothing is built: a mistyped ``usr.balance()`` must not reach the cluster as a message.
+    """
+    return next((index for index, part in enumerate(parts) if index and part.lstrip("_")[:1].isupper()), 0)
 
 
-class _StandInCalls(ast.NodeTransformer):
-    """Replaces ``a.b.C`` in ``a.b.C(…)`` by a value bound under a private name, where ``a`` is not defined here."""
+class _StandInNames(ast.NodeTransformer):
+    """Replaces ``a.b.C``, where ``a`` is not defined here, by a value bound under a private name."""
 
     def __init__(self, namespace: Mapping[str, Any], stand_ins: StandIns) -> None:
         self.namespace = namespace
         self.stand_ins = stand_ins
         self.bound: dict[str, Any] = {}
 
-    def visit_Call(self, node: ast.Call) -> ast.Call:  # noqa: N802  the name is given by ast.NodeVisitor
-        self.generic_visit(node)
-        parts = _dotted(node.func)
-        if _names_a_class(parts) and not _is_defined(parts[0], self.namespace):
-            name = _STAND_IN.format(len(self.bound))
-            self.bound[name] = self._resolve(".".join(parts[:-1]), parts[-1])
-            node.func = ast.Name(name, ast.Load())
-        return node
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        parts = _dotted(node)
+        if not parts or parts[0] == _REPLY_TO or not _class_index(parts) or _is_defined(parts[0], self.namespace):
+            return self.generic_visit(node)
+        name = _STAND_IN.format(len(self.bound))
+        self.bound[name] = self._resolve(parts)
+        return ast.Name(name, ast.Load())
 
-    def _resolve(self, module: str, name: str) -> Any:
-        # An import could run anything and take any time, and would happen because of a typing mistake; the node sees the same
-        # dotted name either way. A module that is already here costs nothing and checks the fields, so it is used.
-        if (loaded := sys.modules.get(module)) is not None:
-            if hasattr(loaded, name):
-                return getattr(loaded, name)
-            raise UsageError(f"module {module} is loaded here and has no {name}.{did_you_mean(name, vars(loaded))}")
-        root = module.partition(".")[0]
-        if root in sys.stdlib_module_names:
-            raise UsageError(f"{root} is not imported here. Run: import {module}")
-        return getattr(self.stand_ins(module), name)
+    def _resolve(self, parts: list[str]) -> Any:
+        index = _class_index(parts)
+        module = ".".join(parts[:index])
+        # An import could run anything and take any time, and would happen because of a typing mistake; the node sees
+        # the same dotted name either way. A module that is already here costs nothing and checks the fields.
+        value = sys.modules.get(module)
+        if value is None:
+            self._refuse_if_mistaken(module, parts)
+            value = self.stand_ins(module)
+        for name in parts[index:]:
+            if not hasattr(value, name):
+                raise UsageError(f"{module} is loaded here and has no {name}.{did_you_mean(name, dir(value))}")
+            value = getattr(value, name)
+        return value
+
+    def _refuse_if_mistaken(self, module: str, parts: list[str]) -> None:
+        if parts[0] in sys.stdlib_module_names:
+            raise UsageError(f"{parts[0]} is not imported here. Run: import {module}")
+        guess = closest(parts[0], self.namespace)
+        if guess is not None and hasattr(self.namespace[guess], parts[1]):
+            raise UsageError(f"{parts[0]} is not defined here. Did you mean {'.'.join([guess, *parts[1:]])}?")
 
 
 # --- calls that lack the reply address ---------------------------------------------------------------------------

@@ -113,7 +113,7 @@ def parse(grammar: Grammar, line: str) -> dict[str, Any]:
 
 
 def looks_like_flag(word: Word) -> bool:
-    """Whether a word asks to be read as a flag: ``-x`` and ``--x`` do, ``-1``, ``-(x)``, ``-`` and quoted words do not."""
+    """Whether a word asks to be read as a flag: ``-x`` and ``--x`` do, ``-1``, ``-`` and quoted words do not."""
     name = word.text.lstrip("-")
     return not word.quoted and word.text.startswith("-") and (name[:1].isalpha() or word.text == "--")
 

@@ -1,7 +1,7 @@
 """Targets as they are typed: ``{…}`` in them stands for values, as it does in IPython's other magics.
 
-Only braces are evaluated, and only in the user's own namespace: ``counter/{user}``, ``counter/{users}`` (a list names several
-targets), ``counter/user-{1..100}``. Quotes switch that off.
+Only braces are evaluated, and only in the user's own namespace: ``counter/{user}``, ``counter/{users}`` (a list names
+several targets), ``counter/user-{1..100}``. Quotes switch that off.
 """
 
 from __future__ import annotations

@@ -16,13 +16,13 @@ _CAUSES = 10
 
 
 def as_usage_error(error: CastyNotebookError, *, verbose: bool = False) -> UsageError:
-    """Return what a magic raises for `error`.
+    r"""Return what a magic raises for `error`.
 
     Exactly a `UsageError`: IPython shows any subclass of it with a traceback.
 
     Examples
     --------
-    >>> print(as_usage_error(CastyNotebookError("no contact point answered\\n  a:1: refused\\n  b:2: mute")))
+    >>> print(as_usage_error(CastyNotebookError("no contact point answered\n  a:1: refused\n  b:2: mute")))
     no contact point answered: a:1: refused; b:2: mute
     """
     return UsageError("\n".join(_story(error)) if verbose else _one_line(error))

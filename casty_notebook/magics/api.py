@@ -1,0 +1,177 @@
+"""Every magic as a plain function, for scripts and for notebooks without magics (marimo). The magics call these.
+
+Each takes ``connection``, the name of a connection (None: the current one), and raises this package's own errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from casty_notebook.errors import MisuseError
+from casty_notebook.magics.connecting import casty_connect, casty_connections, casty_disconnect, find_connection
+from casty_notebook.magics.suggest import closest, did_you_mean
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from casty_notebook.views.cluster import Cluster, Location
+
+__all__ = [
+    "casty_ask",
+    "casty_ask_many",
+    "casty_connect",
+    "casty_connections",
+    "casty_disconnect",
+    "casty_events",
+    "casty_members",
+    "casty_services",
+    "casty_shards",
+    "casty_tell",
+    "casty_topology",
+    "casty_where",
+    "find_connection",
+]
+
+
+# --- messages ----------------------------------------------------------------------------------------------------
+
+
+def casty_ask(
+    target: str,
+    message: Any,
+    *,
+    connection: str | None = None,
+    timeout: float | None = None,
+    retry: bool = False,
+    reply_field: str = "reply_to",
+) -> Any:
+    """Ask one actor and return its reply.
+
+    Parameters
+    ----------
+    target
+        ``counter/user-42``, a service's name, or ``casty://system@host:port/path``.
+    message
+        An instance, a class, or a callable that takes the reply ref; the reply field is filled in where it is missing.
+    connection
+        Name of the connection.
+    timeout
+        Longest wait in seconds.
+    retry
+        Ask again when the answer may be lost: only for a question that may run twice.
+    reply_field
+        The message's field for the reply ref.
+
+    Raises
+    ------
+    AskFailed
+        Says all that is known about why there is no reply.
+    MisuseError
+        If nothing could be sent; names the closest shard type or service that exists.
+    """
+    cluster = find_connection(connection)
+    _check_target(cluster, target)
+    return cluster.ask(target, message, timeout=timeout, retry=retry, reply_field=reply_field)
+
+
+def casty_ask_many(
+    targets: Iterable[str],
+    message: Any,
+    *,
+    connection: str | None = None,
+    timeout: float | None = None,
+    concurrency: int = 100,
+) -> DataFrame:
+    """Ask many actors the same; a service's name stands for every instance of it.
+
+    Returns
+    -------
+    DataFrame
+        target, node, shard, reply, latency_ms, error: one row for each target, failed ones too.
+    """
+    cluster = find_connection(connection)
+    return cluster.ask_many(list(_every_instance(cluster, targets)), message, timeout=timeout, concurrency=concurrency)
+
+
+def casty_tell(target: str, message: Any, *, connection: str | None = None, everyone: bool = False) -> None:
+    """Send one message, to one actor or (`everyone`) to each instance of a service, without waiting for anything."""
+    cluster = find_connection(connection)
+    _check_target(cluster, target)
+    for each in _every_instance(cluster, [target]) if everyone else [target]:
+        cluster.tell(each, message)
+
+
+def _every_instance(cluster: Cluster, targets: Iterable[str]) -> Iterator[str]:
+    for target in targets:
+        _check_target(cluster, target)
+        if "/" in target:
+            yield target
+            continue
+        # A service without instances stays as it is, so that asking it says so in its own row.
+        yield from [instance.ref.uri for instance in cluster.lookup(target)] or [target]
+
+
+def _check_target(cluster: Cluster, target: str) -> None:
+    """Refuse a name that nobody has while a similar one is live. Any other unknown name is the cluster's to answer."""
+    if "://" in target or (topology := cluster.topology) is None:
+        return
+    name, slash, entity = target.partition("/")
+    if slash:
+        known = {*topology.shard_allocations, *cluster.shard_counts}
+        if name not in known and (guess := closest(name, known)):
+            raise MisuseError(
+                f"{target}: no shard type {name!r} is known. Did you mean {guess}/{entity}?"
+                f" If {name!r} is new, connect with --shards {name}=NUMBER."
+            )
+        return
+    services = {entry.key for entry in topology.registry}
+    if name not in services and (guess := closest(name, services)):
+        raise MisuseError(f"no service {name!r} is registered. Did you mean {guess}?")
+
+
+# --- tables and views --------------------------------------------------------------------------------------------
+
+
+def casty_members(*, connection: str | None = None) -> DataFrame:
+    """Return the members: what the cluster says of each, and what we see."""
+    return find_connection(connection).members
+
+
+def casty_shards(shard_type: str | None = None, *, connection: str | None = None) -> DataFrame:
+    """Return who owns which shard, of every type or of one.
+
+    Raises
+    ------
+    MisuseError
+        If the cluster has no such type; names the closest.
+    """
+    cluster = find_connection(connection)
+    if shard_type is None:
+        return cluster.shards
+    known = {*cluster.shard_counts, *(cluster.topology.shard_allocations if cluster.topology is not None else ())}
+    if shard_type not in known:
+        raise MisuseError(f"no shard type {shard_type!r} is known.{did_you_mean(shard_type, known, kind='types')}")
+    return cluster.shard_table(shard_type)
+
+
+def casty_services(*, connection: str | None = None) -> DataFrame:
+    """Return the instances of every discoverable service."""
+    return find_connection(connection).services
+
+
+def casty_events(*, connection: str | None = None) -> DataFrame:
+    """Return what changed since the connection was made."""
+    return find_connection(connection).events
+
+
+def casty_where(target: str, *, connection: str | None = None) -> Location:
+    """Return where a target lives: shard, owner, replicas, and whether we reach them."""
+    cluster = find_connection(connection)
+    _check_target(cluster, target)
+    return cluster.where(target)
+
+
+def casty_topology(*, connection: str | None = None) -> Any:
+    """Return the live view of the cluster."""
+    return find_connection(connection).widget()

@@ -1,0 +1,190 @@
+"""What can stand at the cursor of a magic's line. Pure: the line and the names known now → completions.
+
+The grammars decide what may come next; the names are whatever the last snapshot and the user's namespace had.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from casty_notebook.magics.commands import CELL_COMMANDS, LINE_COMMANDS
+from casty_notebook.magics.grammar import Flag, Grammar, Positional, looks_like_flag, takes_another
+from casty_notebook.magics.words import Word, next_word
+
+__all__ = ["Completions", "Item", "KnownNames", "complete"]
+
+_LIMIT = 500
+"""As many as IPython passes on."""
+
+_MAGIC = re.compile(r"\s*(?:[^=%(]*[^=%(\s]\s*=\s*(?=%))?(?P<sign>%{0,2})(?P<name>casty_\w+)(?P<rest>\s.*)", re.DOTALL)
+_CODE = re.compile(r"\s*[=(.,:]")
+_NAME_START = re.compile(r"\w*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownNames:
+    """Names to offer, each group in the order in which it is to be shown."""
+
+    connections: tuple[str, ...] = ()
+    shard_types: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()
+    """Whole targets, as ``counter/user-42``."""
+    messages: tuple[str, ...] = ()
+    system: str = ""
+    nodes: tuple[str, ...] = ()
+    """Addresses of the members, as ``10.0.1.10:25520``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One completion and the word that a front end shows beside it."""
+
+    text: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completions:
+    """What to put in place of `fragment`, the text just before the cursor."""
+
+    fragment: str
+    items: tuple[Item, ...]
+    exclusive: bool
+    """Whether nothing else makes sense here: no files, no Python names."""
+
+
+def complete(line: str, cursor: int, known: KnownNames) -> Completions | None:
+    """Return completions for the cursor in `line`, or None where the line is no command or nothing is known to fit.
+
+    Examples
+    --------
+    >>> known = KnownNames(connections=("prod",), shard_types=("counter",))
+    >>> [item.text for item in complete("x = %casty_ask cou", 18, known).items]
+    ['counter/']
+    >>> [item.text for item in complete("%casty_members -c p", 19, known).items]
+    ['prod']
+    """
+    match = _MAGIC.fullmatch(line[:cursor])
+    if match is None or (not match["sign"] and _CODE.match(match["rest"])):
+        return None
+    grammars = CELL_COMMANDS if match["sign"] == "%%" else LINE_COMMANDS
+    grammar = grammars.get(match["name"])
+    if grammar is None:
+        return None
+    place = _place(grammar, match["rest"])
+    if place is None:
+        return None
+    found = [
+        item for item in place.offers(known) if item.text.startswith(place.fragment) and item.text != place.fragment
+    ]
+    return Completions(place.fragment, tuple(found[:_LIMIT]), place.exclusive) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What the grammar wants at the cursor: the value of a flag, a flag's name, or a positional."""
+
+    fragment: str
+    wants: Flag | Positional | Grammar
+
+    @property
+    def exclusive(self) -> bool:
+        return not (isinstance(self.wants, Positional) and self.wants.rest)
+
+    def offers(self, known: KnownNames) -> Iterator[Item]:
+        if isinstance(self.wants, Grammar):
+            for flag in self.wants.flags:
+                yield from _items(flag.names[::-1], "flag")
+            return
+        match self.wants.field:
+            case "connection" | "name" | "uri" if not _new_name(self.wants):
+                yield from _items(known.connections, "connection")
+            case "target" | "targets":
+                yield from _targets(known)
+            case "shard_type":
+                yield from _items(known.shard_types, "shard type")
+            case "shards":
+                yield from _items([f"{name}=" for name in known.shard_types], "shard type")
+            case "address_map":
+                yield from _items([f"{node}=" for node in known.nodes], "node")
+            case "expression":
+                yield from _items(known.messages, "message")
+            case "serializer":
+                yield from _items(("pickle", "json", "msgpack"), "serializer")
+
+
+def _new_name(wants: Flag | Positional) -> bool:
+    return isinstance(wants, Flag) and "--as" in wants.names
+
+
+def _items(texts: Iterable[str], kind: str) -> Iterator[Item]:
+    return (Item(text, kind) for text in texts)
+
+
+def _targets(known: KnownNames) -> Iterator[Item]:
+    # A name that would be read as two words, a flag or braces is offered in quotes. It then no longer starts with what
+    # was typed, so it appears only while nothing is typed: better than an offer that breaks the line.
+    yield from _items([_quoted(f"{name}/") for name in known.shard_types], "shard type")
+    yield from _items(map(_quoted, known.services), "service")
+    yield from _items(map(_quoted, known.entities), "entity")
+    if known.system:
+        yield from _items([f"casty://{known.system}@{node}/" for node in known.nodes], "node")
+
+
+def _quoted(target: str) -> str:
+    plain = next_word(target, 0)
+    if plain is not None and plain.text == target and plain.closed and "{" not in target and not looks_like_flag(plain):
+        return target
+    return f'"{target}"' if '"' not in target else f"'{target}'"
+
+
+def _place(grammar: Grammar, text: str) -> _Place | None:
+    """Walk the words before the cursor as `grammar.parse` does, and say what is wanted at the end."""
+    waiting = list(grammar.positionals)
+    flag: Flag | None = None
+    several: Flag | None = None
+    position = 0
+    while (word := next_word(text, position)) is not None and word.end < len(text):
+        position = word.end
+        if several is not None and takes_another(several, word):
+            continue
+        several = None
+        if flag is not None:
+            several, flag = (flag if flag.many else None), None
+        elif looks_like_flag(word):
+            flag = _flag_wanting_value(grammar, word)
+        elif waiting and waiting[0].rest:
+            return None
+        elif waiting and not waiting[0].many:
+            waiting.pop(0)
+    fragment = word.text if word is not None else ""
+    if word is not None and (word.quoted or not word.closed):
+        return None
+    if flag is not None:
+        return _Place(fragment, flag)
+    if several is not None and "://" not in fragment and not fragment.startswith("-") and fragment:
+        return _Place(fragment, several) if not waiting or "=" in fragment else _Place(fragment, waiting[0])
+    return _last(grammar, waiting, fragment)
+
+
+def _flag_wanting_value(grammar: Grammar, word: Word) -> Flag | None:
+    name, equals, _ = word.text.partition("=")
+    flag = grammar.flag(name)
+    return flag if flag is not None and flag.metavar and not equals else None
+
+
+def _last(grammar: Grammar, waiting: list[Positional], fragment: str) -> _Place | None:
+    name, equals, value = fragment.partition("=")
+    if fragment.startswith("-"):
+        if not equals:
+            return _Place(fragment, grammar)
+        flag = grammar.flag(name)
+        return _Place(value, flag) if flag is not None and flag.metavar else None
+    if not waiting:
+        return None
+    if waiting[0].rest and not _NAME_START.fullmatch(fragment):
+        return None
+    return _Place(fragment, waiting[0])

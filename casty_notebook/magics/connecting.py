@@ -1,0 +1,197 @@
+"""Connections by name: making, listing, choosing and closing them, as functions. Each says what it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from casty_notebook.address import ClusterURI, NodeAddress
+from casty_notebook.errors import MisuseError
+from casty_notebook.magics import demos
+from casty_notebook.magics.connection_list import ConnectionList, ConnectionRow
+from casty_notebook.magics.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from casty_notebook.views.cluster import Cluster
+
+__all__ = ["casty_connect", "casty_connections", "casty_disconnect", "find_connection"]
+
+_DEMO = "demo"
+_CONNECT_TIMEOUT = 10.0
+_HOW = " Run %casty_connect casty://SYSTEM@HOST:PORT, or %casty_connect --demo"
+
+
+def casty_connect(
+    uri: str | None = None,
+    *,
+    name: str | None = None,
+    shards: Mapping[str, int] | None = None,
+    address_map: Mapping[NodeAddress, NodeAddress] | Callable[[NodeAddress], NodeAddress] | None = None,
+    demo: bool = False,
+    timeout: float | None = None,
+    **options: Any,
+) -> Cluster | ConnectionList:
+    """Connect to a cluster and make it current; without arguments, list the connections.
+
+    Parameters
+    ----------
+    uri
+        ``casty://SYSTEM@HOST:PORT[,HOST:PORT…]``, or the name of a connection that is to become current.
+    name
+        Name of the connection; a connection that has it already is closed first. Without it the system's name.
+    shards
+        Number of shards of each type.
+    address_map
+        Where to dial in place of the address that a node states.
+    demo
+        Start a cluster of real nodes on this machine. It lives as long as the connection.
+    timeout
+        Longest wait for the cluster, in seconds.
+    **options
+        Passed on to `connect`: serializer, compression, tls, messages, settings.
+
+    Raises
+    ------
+    MisuseError
+        If the arguments contradict each other, or `uri` is neither an address nor a connection.
+    NoContactPoint
+        If no contact point answered; says what happened at each.
+    """
+    if demo:
+        if uri is not None:
+            raise MisuseError(f"a demo cluster chooses its own address: leave out {uri!r}, or leave out the demo.")
+        return _connect_to_demo(name or _DEMO, shards, timeout, options)
+    if uri is None:
+        return casty_connections() if name is None else _make_current(name)
+    if "://" not in uri:
+        return _make_current(uri)
+    return _connect(uri, name or ClusterURI.parse(uri).system, shards, address_map, timeout, options)
+
+
+def casty_connections() -> ConnectionList:
+    """Return the open connections as a small table."""
+    from casty_notebook.runtime.connections import connections, current
+
+    marked = current()
+    return ConnectionList(
+        tuple(
+            ConnectionRow(
+                name=name,
+                uri=str(cluster.uri),
+                members=None if cluster.topology is None else len(cluster.topology.members),
+                current=cluster is marked,
+                demo=demos.is_demo(name),
+            )
+            for name, cluster in connections().items()
+        )
+    )
+
+
+def casty_disconnect(name: str | None = None, *, everything: bool = False) -> None:
+    """Close the named connection, the current one, or every one; a demo cluster goes with its connection.
+
+    Raises
+    ------
+    MisuseError
+        If there is no such connection.
+    """
+    from casty_notebook.runtime.connections import connections, current
+
+    before = current()
+    closing = list(connections().values()) if everything else [find_connection(name)]
+    for cluster in closing:
+        cluster.close()
+        demos.stop(cluster.name)
+    after = current()
+    if closing:
+        _say(f"closed {', '.join(cluster.name for cluster in closing)}." + _now_current(before, after))
+
+
+def find_connection(name: str | None = None) -> Cluster:
+    """Return the named or current connection.
+
+    Raises
+    ------
+    MisuseError
+        If there is none; names the closest.
+    """
+    from casty_notebook.runtime.connections import connections, current
+
+    known = connections()
+    if name is not None:
+        if (cluster := known.get(name)) is None:
+            raise MisuseError(
+                f"no connection is named {name!r}.{did_you_mean(name, known, kind='connections') or _HOW}"
+            )
+        return cluster
+    if (cluster := current()) is None:
+        raise MisuseError(f"not connected.{_HOW}")
+    return cluster
+
+
+def _connect(
+    uri: str,
+    name: str,
+    shards: Mapping[str, int] | None,
+    address_map: Any,
+    timeout: float | None,
+    options: Mapping[str, Any],
+) -> Cluster:
+    from casty_notebook.runtime.connections import connections, current, use
+    from casty_notebook.views.cluster import connect
+
+    before = current()
+    if (old := connections().get(name)) is not None:
+        old.close()
+        demos.stop(name)
+        _say(f"closed the earlier connection {name} to {old.uri}.")
+    cluster = connect(
+        uri, name=name, shards=shards, address_map=address_map, timeout=timeout or _CONNECT_TIMEOUT, **options
+    )
+    use(name)
+    if before is not None and before.name != name:
+        _say(f"current connection: {name} (was {before.name}).")
+    return cluster
+
+
+def _connect_to_demo(
+    name: str, shards: Mapping[str, int] | None, timeout: float | None, options: Mapping[str, Any]
+) -> Cluster:
+    from casty_notebook.runtime.connections import connections
+
+    if (old := connections().get(name)) is not None:
+        old.close()
+        _say(f"closed the earlier connection {name} to {old.uri}.")
+    demos.stop(name)
+    _say("starting a demo cluster on 127.0.0.1 …")
+    demo = demos.start(name)
+    try:
+        cluster = _connect(demo.uri, name, {**demo.shards, **(shards or {})}, None, timeout, options)
+    except BaseException:
+        demos.stop(name)
+        raise
+    return cluster
+
+
+def _make_current(name: str) -> Cluster:
+    from casty_notebook.runtime.connections import connections, current, use
+
+    if name not in connections():
+        guess = did_you_mean(name, connections(), kind="connections")
+        raise MisuseError(f"{name!r} is neither casty://SYSTEM@HOST:PORT nor the name of a connection.{guess}")
+    before = current()
+    cluster = find_connection(name)
+    use(name)
+    _say(_now_current(before, cluster).strip())
+    return cluster
+
+
+def _now_current(before: Cluster | None, after: Cluster | None) -> str:
+    if after is before:
+        return ""
+    return " no current connection." if after is None else f" current connection: {after.name}."
+
+
+def _say(text: str) -> None:
+    if text:
+        print(text)  # noqa: T201  progress for whoever called, on their own thread; never from the loop's

@@ -1,0 +1,188 @@
+"""What each magic takes and says about itself: the tables that parsing, help and completion read."""
+
+from __future__ import annotations
+
+import math
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.magics.grammar import Flag, Grammar, Positional
+
+__all__ = [
+    "ASK",
+    "CONNECT",
+    "DISCONNECT",
+    "EVENTS",
+    "FAN_OUT",
+    "MEMBERS",
+    "SERVICES",
+    "SHARDS",
+    "TELL",
+    "TOPOLOGY",
+    "WHERE",
+]
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise ValueError("expected a number of seconds") from None
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise ValueError("expected more than 0 seconds")
+    return seconds
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) > 0):
+        raise ValueError("expected a whole number above 0")
+    return int(text)
+
+
+def _shard_count(text: str) -> tuple[str, int]:
+    shard_type, equals, count = text.rpartition("=")
+    if not (equals and shard_type):
+        raise ValueError("expected TYPE=NUMBER, for example counter=100")
+    return shard_type, _count(count)
+
+
+def _mapping(text: str) -> tuple[NodeAddress, NodeAddress]:
+    there, equals, here = text.partition("=")
+    if not equals:
+        raise ValueError("expected HOST:PORT=HOST:PORT, for example 10.0.1.10:25520=127.0.0.1:9001")
+    # InvalidAddress is a ValueError, so the grammar reports it like any other wrong value.
+    return NodeAddress.parse(there), NodeAddress.parse(here)
+
+
+def _name(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("a name must have characters that can be seen")
+    return text
+
+
+def _variable(text: str) -> str:
+    if not text.isidentifier():
+        raise ValueError("expected the name of a variable")
+    return text
+
+
+_COMMON = (
+    Flag(("-c", "--connection"), "connection", "connection to use; without it the current one", "NAME", _name),
+    Flag(("-t", "--timeout"), "timeout", "longest wait", "SECONDS", _seconds),
+    Flag(("-v", "--verbose"), "verbose", "when it fails, the whole story instead of one line"),
+)
+_EVERYONE = Flag(("--all",), "everyone", "every instance of a service instead of one; gives a table")
+_TARGET = Positional(
+    "TARGET",
+    "target",
+    "counter/user-42 (an entity), payment (a service), or casty://SYSTEM@HOST:PORT/PATH (any actor);"
+    " {expression} is filled in, quotes prevent that",
+    whole=True,
+)
+_EXPRESSION = Positional(
+    "EXPRESSION",
+    "expression",
+    "Python, to the end of the line: a message, its class, or bank.messages.GetBalance(currency='EUR') for a class that"
+    " is not here",
+    rest=True,
+)
+
+CONNECT = Grammar(
+    "%casty_connect",
+    "Attach to a Casty cluster from outside, make the connection current and show its card.\n\n"
+    "Without an argument: list the connections. With the name of a connection: make that one current.",
+    (Positional("URI", "uri", "casty://SYSTEM@HOST:PORT[,HOST:PORT…], or the name of a connection", required=False),),
+    (
+        Flag(("--as",), "name", "name of the connection; without it the system's name", "NAME", _name),
+        Flag(
+            ("--shards",), "shards", "number of shards, as the cluster was given it", "TYPE=N", _shard_count, many=True
+        ),
+        Flag(("--map",), "address_map", "where a node says A, dial B", "A=B", _mapping, many=True),
+        Flag(("--demo",), "demo", "start a cluster of real nodes on this machine and connect to it"),
+        Flag(("--serializer",), "serializer", "how messages are written: pickle, json or msgpack", "NAME"),
+        Flag(("--compression",), "compression", "as the cluster is configured", "NAME"),
+        Flag(("--tls",), "tls", "variable with the TLS configuration", "VARIABLE", _variable),
+        Flag(
+            ("--messages",), "messages", "variable with the message classes that replies may use", "VARIABLE", _variable
+        ),
+        *_COMMON,
+    ),
+    (
+        "%casty_connect casty://my-cluster@10.0.1.10:25520 --as prod --shards counter=100",
+        "%casty_connect casty://my-cluster@10.0.1.10:25520 --map 10.0.1.10:25520=127.0.0.1:9001",
+        "%casty_connect --demo",
+        "%casty_connect prod",
+    ),
+)
+ASK = Grammar(
+    "%casty_ask",
+    "Ask one actor and return its reply.\n\n"
+    "`reply_to` stands for the address of the reply; a message that lacks it gets it. Flags stand before the\n"
+    "expression. %%casty_ask asks many.",
+    (_TARGET, _EXPRESSION),
+    (
+        *_COMMON,
+        _EVERYONE,
+        Flag(("--retry",), "retry", "ask again when the answer may be lost: only for questions that may run twice"),
+        Flag(
+            ("--reply-field",),
+            "reply_field",
+            "the message's field for the reply address, if not reply_to",
+            "NAME",
+            _variable,
+        ),
+    ),
+    (
+        "%casty_ask counter/user-42 GetCount",
+        "x = %casty_ask -t 2 counter/{user} Transfer(amount=10, reply_to=reply_to)",
+        "%casty_ask --all payment bank.messages.GetBalance(currency='EUR')",
+    ),
+)
+FAN_OUT = Grammar(
+    "%%casty_ask",
+    "Ask many actors the message in the cell's body; return a table of reply, node, shard, latency and error.",
+    (
+        Positional(
+            "TARGETS",
+            "targets",
+            "entities, or services (every instance of one): counter/user-{1..100}, counter/{users}, payment",
+            many=True,
+            whole=True,
+        ),
+    ),
+    (
+        *_COMMON,
+        Flag(("-o", "--output"), "output", "put the table into this variable instead of showing it", "NAME", _variable),
+        Flag(("--concurrency",), "concurrency", "asks on their way at one time", "N", _count),
+    ),
+    ("%%casty_ask counter/user-{1..100} -t 2\nGetCount()",),
+)
+TELL = Grammar(
+    "%casty_tell",
+    "Send one message without waiting for anything. Flags stand before the expression.",
+    (_TARGET, _EXPRESSION),
+    (*_COMMON, Flag(("--all",), "everyone", "every instance of a service instead of one")),
+    ("%casty_tell counter/user-42 Increment(5)",),
+)
+MEMBERS = Grammar("%casty_members", "Table of the cluster's members: its view of each, and ours.", (), _COMMON)
+SHARDS = Grammar(
+    "%casty_shards",
+    "Table of shards and who owns them, from the last snapshot.",
+    (Positional("TYPE", "shard_type", "only shards of this type, every one that can exist", required=False),),
+    _COMMON,
+)
+SERVICES = Grammar("%casty_services", "Table of the instances of every discoverable service.", (), _COMMON)
+EVENTS = Grammar("%casty_events", "Table of what changed since the connection was made.", (), _COMMON)
+WHERE = Grammar(
+    "%casty_where",
+    "Say where a target lives: shard, owner, replicas, and whether we reach them.",
+    (_TARGET,),
+    _COMMON,
+    ("%casty_where counter/user-42",),
+)
+TOPOLOGY = Grammar("%casty_topology", "Show the live view of the cluster.", (), _COMMON)
+DISCONNECT = Grammar(
+    "%casty_disconnect",
+    "Close a connection: the named one, or the current one. Stops the demo cluster that came with it.",
+    (Positional("NAME", "name", "connection to close", required=False),),
+    (*_COMMON, Flag(("--all",), "everything", "every connection")),
+)

@@ -1,0 +1,68 @@
+"""Tab completion in IPython: what the current connection knows, handed to `completion.complete`.
+
+Reads only what is in memory already (the last snapshot, the registry of connections, the namespace), because a
+completer runs at every key stroke and shares its time with the others.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
+
+from casty_notebook.address import ClusterURI
+from casty_notebook.magics.completion import KnownNames, complete
+from casty_notebook.magics.recent import RecentEntities
+
+__all__ = ["IDENTIFIER", "known_names", "make_matcher"]
+
+IDENTIFIER = "casty_notebook"
+_MARK = "casty_"
+
+
+Match = Callable[[CompletionContext], SimpleMatcherResult]
+
+
+def make_matcher(namespace: Mapping[str, Any], recent: RecentEntities) -> Match:
+    """Return a matcher (API version 2) for the magics in a shell with that namespace."""
+
+    def match(context: CompletionContext) -> SimpleMatcherResult:
+        line = context.line_with_cursor
+        if _MARK not in line:
+            return SimpleMatcherResult(completions=[])
+        found = complete(line, context.cursor_position, known_names(namespace, recent))
+        if found is None:
+            return SimpleMatcherResult(completions=[])
+        return SimpleMatcherResult(
+            completions=[SimpleCompletion(item.text, type=item.kind) for item in found.items],
+            matched_fragment=found.fragment,
+            suppress=found.exclusive,
+            ordered=True,
+        )
+
+    return cast(Match, context_matcher(identifier=IDENTIFIER)(match))
+
+
+def known_names(namespace: Mapping[str, Any], recent: RecentEntities) -> KnownNames:
+    """Collect the names that exist now, of the current connection."""
+    from casty_notebook.runtime.connections import connections, current
+
+    classes = (name for name, value in list(namespace.items()) if not name.startswith("_") and _is_message(value))
+    known = KnownNames(connections=tuple(connections()), messages=tuple(classes), entities=recent.targets())
+    cluster = current()
+    if cluster is None or (topology := cluster.topology) is None:
+        return known
+    return dataclasses.replace(
+        known,
+        shard_types=tuple(sorted({*cluster.shard_counts, *topology.shard_allocations})),
+        services=tuple(sorted({entry.key for entry in topology.registry})),
+        system=ClusterURI.parse(str(cluster.uri)).system,
+        nodes=tuple(str(address) for address in sorted(member.address for member in topology.members)),
+    )
+
+
+def _is_message(value: object) -> bool:
+    """Messages are dataclasses by custom; a class of another kind is still completed by IPython itself."""
+    return isinstance(value, type) and dataclasses.is_dataclass(value)

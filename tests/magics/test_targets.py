@@ -1,0 +1,60 @@
+"""Braces in targets: ranges, values, collections, and the bound on how many."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from IPython.core.error import UsageError
+
+from casty_notebook.magics.targets import MAX_TARGETS, TargetPattern, expand
+
+NAMES = {"user": "ann", "users": ["ann", "bob"], "none": [], "number": 7, "raw": b"x"}
+
+
+def expanded(*texts: str) -> tuple[str, ...]:
+    return expand(map(TargetPattern, texts), lambda source: eval(source, dict(NAMES)))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("counter/x", ("counter/x",)),
+        ("counter/{user}", ("counter/ann",)),
+        ("counter/{users}", ("counter/ann", "counter/bob")),
+        ("counter/{number}-{user}", ("counter/7-ann",)),
+        ("counter/u-{1..3}", ("counter/u-1", "counter/u-2", "counter/u-3")),
+        ("counter/u-{08..10}", ("counter/u-08", "counter/u-09", "counter/u-10")),
+        ("counter/u-{3..1}", ("counter/u-3", "counter/u-2", "counter/u-1")),
+        ("counter/{ {'a': 1}['a'] }", ("counter/1",)),
+        ("counter/{raw}", ("counter/b'x'",)),
+    ],
+)
+def test_braces_stand_for_values(text: str, expected: tuple[str, ...]) -> None:
+    assert expanded(text) == expected
+
+
+def test_a_range_is_not_evaluated() -> None:
+    def refuse(source: str) -> object:
+        raise AssertionError(source)
+
+    assert len(expand([TargetPattern("c/{1..5}")], refuse)) == 5
+
+
+def test_repeats_are_asked_once_in_the_order_of_first_mention() -> None:
+    assert expanded("c/{users}", "c/bob", "c/cy") == ("c/ann", "c/bob", "c/cy")
+
+
+def test_a_literal_target_keeps_its_braces() -> None:
+    assert expand([TargetPattern("c/{user", literal=True)], eval) == ("c/{user",)
+
+
+@pytest.mark.parametrize("text", ["c/{none}", "c/{user", "c/{1..999999999}"])
+def test_nothing_too_much_or_half_a_brace_is_a_usage_error(text: str) -> None:
+    with pytest.raises(UsageError):
+        expanded(text)
+
+
+def test_an_endless_collection_stops_at_the_bound() -> None:
+    with pytest.raises(UsageError, match=f"{MAX_TARGETS:,}"):
+        expand([TargetPattern("c/{endless}")], lambda _: itertools.count())
