@@ -5,7 +5,7 @@ Each takes ``connection``, the name of a connection (None: the current one), and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.errors import MisuseError
@@ -15,7 +15,8 @@ from casty_notebook.magics.suggest import closest, did_you_mean
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from casty_notebook.views.cluster import Cluster, Location
+    from casty_notebook.runtime.blocking import Location
+    from casty_notebook.views.cluster import Cluster
 
 __all__ = [
     "casty_ask",
@@ -30,6 +31,7 @@ __all__ = [
     "casty_tell",
     "casty_topology",
     "casty_where",
+    "every_instance",
     "find_connection",
 ]
 
@@ -82,34 +84,41 @@ def casty_ask_many(
     connection: str | None = None,
     timeout: float | None = None,
     concurrency: int = 100,
+    **options: Any,
 ) -> DataFrame:
     """Ask many actors the same; a service's name stands for every instance of it.
+
+    Other options (retry, reply_field, on_answer) go to `Cluster.ask_many`.
 
     Returns
     -------
     DataFrame
         target, node, shard, reply, latency_ms, error: one row for each target, failed ones too.
     """
-    cluster = find_connection(connection)
-    return cluster.ask_many(list(_every_instance(cluster, targets)), message, timeout=timeout, concurrency=concurrency)
+    everyone = every_instance(targets, connection=connection)
+    return find_connection(connection).ask_many(everyone, message, timeout=timeout, concurrency=concurrency, **options)
 
 
 def casty_tell(target: str, message: Any, *, connection: str | None = None, everyone: bool = False) -> None:
     """Send one message, to one actor or (`everyone`) to each instance of a service, without waiting for anything."""
     cluster = find_connection(connection)
     _check_target(cluster, target)
-    for each in _every_instance(cluster, [target]) if everyone else [target]:
+    for each in every_instance([target], connection=connection) if everyone else [target]:
         cluster.tell(each, message)
 
 
-def _every_instance(cluster: Cluster, targets: Iterable[str]) -> Iterator[str]:
+def every_instance(targets: Iterable[str], *, connection: str | None = None) -> tuple[str, ...]:
+    """Return the targets with each service in place of its name replaced by all its instances.
+
+    A service without instances stays as it is, so that asking it says so in its own row.
+    """
+    cluster = find_connection(connection)
+    found: list[str] = []
     for target in targets:
         _check_target(cluster, target)
-        if "/" in target:
-            yield target
-            continue
-        # A service without instances stays as it is, so that asking it says so in its own row.
-        yield from [instance.ref.uri for instance in cluster.lookup(target)] or [target]
+        instances = [] if "/" in target else [instance.ref.uri for instance in cluster.lookup(target)]
+        found += instances or [target]
+    return tuple(found)
 
 
 def _check_target(cluster: Cluster, target: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import singledispatchmethod
 from typing import Any, cast
 
@@ -32,6 +32,7 @@ from casty_notebook.magics.commands import (
     parse_line,
 )
 from casty_notebook.magics.evaluate import evaluate, evaluate_message, is_silenced
+from casty_notebook.magics.progress import Progress
 from casty_notebook.magics.recent import RecentEntities
 from casty_notebook.magics.suggest import did_you_mean
 from casty_notebook.magics.targets import TargetPattern, expand
@@ -136,8 +137,8 @@ class CastyMagics(Magics):
         message = self._message(command, command.expression, reply_field)
         timeout = command.timeout or self.timeout
         if command.everyone:
-            return api.casty_ask_many(
-                [target], message, connection=command.connection, timeout=timeout, concurrency=self.concurrency
+            return self._ask_many(
+                [target], message, connection=command.connection, timeout=timeout, reply_field=reply_field
             )
         reply = api.casty_ask(
             target,
@@ -153,12 +154,12 @@ class CastyMagics(Magics):
     @_run.register
     def _(self, command: FanOut, body: str) -> Any:
         targets = expand(command.targets, self._evaluate)
-        table = api.casty_ask_many(
+        table = self._ask_many(
             targets,
             self._message(command, body, "reply_to"),
             connection=command.connection,
             timeout=command.timeout or self.timeout,
-            concurrency=command.concurrency or self.concurrency,
+            concurrency=command.concurrency,
         )
         if command.output is None:
             return table
@@ -196,12 +197,33 @@ class CastyMagics(Magics):
     def _(self, command: Topology) -> Any:
         return api.casty_topology(connection=command.connection)
 
+    def _ask_many(
+        self,
+        targets: Sequence[str],
+        message: Any,
+        *,
+        connection: str | None,
+        concurrency: int | None = None,
+        **options: Any,
+    ) -> Any:
+        everyone = api.every_instance(targets, connection=connection)
+        with Progress(self.shell, len(everyone)) as progress:
+            return api.casty_ask_many(
+                everyone,
+                message,
+                connection=connection,
+                concurrency=concurrency or self.concurrency,
+                on_answer=progress.note,
+                **options,
+            )
+
     # --- the user's namespace ---
 
     @property
     def _namespace(self) -> dict[str, Any]:
         assert self.shell is not None, "IPython makes magics for a shell"  # noqa: S101  narrows IPython's optional type
-        return self.shell.user_ns
+        namespace: dict[str, Any] = self.shell.user_ns
+        return namespace
 
     def _message(self, command: Command, expression: str, reply_field: str | None) -> Any:
         cluster = api.find_connection(command.connection)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from casty_notebook.address import ClusterURI, NodeAddress
 from casty_notebook.errors import MisuseError
@@ -14,7 +14,14 @@ from casty_notebook.magics.suggest import did_you_mean
 if TYPE_CHECKING:
     from casty_notebook.views.cluster import Cluster
 
-__all__ = ["casty_connect", "casty_connections", "casty_disconnect", "find_connection"]
+__all__ = [
+    "casty_connect",
+    "casty_connections",
+    "casty_disconnect",
+    "current_connection",
+    "find_connection",
+    "open_connections",
+]
 
 _DEMO = "demo"
 _CONNECT_TIMEOUT = 10.0
@@ -38,7 +45,7 @@ def casty_connect(
     uri
         ``casty://SYSTEM@HOST:PORT[,HOST:PORT…]``, or the name of a connection that is to become current.
     name
-        Name of the connection; a connection that has it already is closed first. Without it the system's name.
+        Name of the connection; one that has it already is closed when the new one stands. None: the system's name.
     shards
         Number of shards of each type.
     address_map
@@ -70,19 +77,17 @@ def casty_connect(
 
 def casty_connections() -> ConnectionList:
     """Return the open connections as a small table."""
-    from casty_notebook.runtime.connections import connections, current
-
-    marked = current()
+    current = current_connection()
     return ConnectionList(
         tuple(
             ConnectionRow(
                 name=name,
-                uri=str(cluster.uri),
+                uri=cluster.uri,
                 members=None if cluster.topology is None else len(cluster.topology.members),
-                current=cluster is marked,
+                current=cluster is current,
                 demo=demos.is_demo(name),
             )
-            for name, cluster in connections().items()
+            for name, cluster in open_connections().items()
         )
     )
 
@@ -95,16 +100,29 @@ def casty_disconnect(name: str | None = None, *, everything: bool = False) -> No
     MisuseError
         If there is no such connection.
     """
-    from casty_notebook.runtime.connections import connections, current
-
-    before = current()
-    closing = list(connections().values()) if everything else [find_connection(name)]
+    before = current_connection()
+    closing = list(open_connections().values()) if everything else [find_connection(name)]
     for cluster in closing:
-        cluster.close()
-        demos.stop(cluster.name)
-    after = current()
+        try:
+            cluster.close()
+        finally:
+            demos.stop(cluster.name)
     if closing:
-        _say(f"closed {', '.join(cluster.name for cluster in closing)}." + _now_current(before, after))
+        _say(f"closed {', '.join(cluster.name for cluster in closing)}.{_now_current(before)}")
+
+
+def open_connections() -> dict[str, Cluster]:
+    """Return the open connections by name, oldest first."""
+    from casty_notebook.runtime.connections import connections
+
+    return cast("dict[str, Cluster]", dict(connections()))
+
+
+def current_connection() -> Cluster | None:
+    """Return the connection that commands use when none is named."""
+    from casty_notebook.runtime.connections import current
+
+    return cast("Cluster | None", current())
 
 
 def find_connection(name: str | None = None) -> Cluster:
@@ -115,16 +133,14 @@ def find_connection(name: str | None = None) -> Cluster:
     MisuseError
         If there is none; names the closest.
     """
-    from casty_notebook.runtime.connections import connections, current
-
-    known = connections()
     if name is not None:
-        if (cluster := known.get(name)) is None:
+        known = open_connections()
+        if name not in known:
             raise MisuseError(
                 f"no connection is named {name!r}.{did_you_mean(name, known, kind='connections') or _HOW}"
             )
-        return cluster
-    if (cluster := current()) is None:
+        return known[name]
+    if (cluster := current_connection()) is None:
         raise MisuseError(f"not connected.{_HOW}")
     return cluster
 
@@ -137,19 +153,19 @@ def _connect(
     timeout: float | None,
     options: Mapping[str, Any],
 ) -> Cluster:
-    from casty_notebook.runtime.connections import connections, current, use
     from casty_notebook.views.cluster import connect
 
-    before = current()
-    if (old := connections().get(name)) is not None:
-        old.close()
-        demos.stop(name)
-        _say(f"closed the earlier connection {name} to {old.uri}.")
+    before = current_connection()
+    old = open_connections().get(name)
     cluster = connect(
         uri, name=name, shards=shards, address_map=address_map, timeout=timeout or _CONNECT_TIMEOUT, **options
     )
-    use(name)
-    if before is not None and before.name != name:
+    # A new connection takes the name over and becomes current by itself, and only then is the old one closed: a
+    # mistyped port does not cost the connection that works.
+    if old is not None:
+        demos.stop(name)
+        _say(f"closed the earlier connection {name} to {old.uri}.")
+    elif before is not None:
         _say(f"current connection: {name} (was {before.name}).")
     return cluster
 
@@ -157,36 +173,34 @@ def _connect(
 def _connect_to_demo(
     name: str, shards: Mapping[str, int] | None, timeout: float | None, options: Mapping[str, Any]
 ) -> Cluster:
-    from casty_notebook.runtime.connections import connections
-
-    if (old := connections().get(name)) is not None:
+    if (old := open_connections().get(name)) is not None:
         old.close()
         _say(f"closed the earlier connection {name} to {old.uri}.")
     demos.stop(name)
     _say("starting a demo cluster on 127.0.0.1 …")
     demo = demos.start(name)
     try:
-        cluster = _connect(demo.uri, name, {**demo.shards, **(shards or {})}, None, timeout, options)
+        return _connect(demo.uri, name, {**demo.shards, **(shards or {})}, None, timeout, options)
     except BaseException:
         demos.stop(name)
         raise
-    return cluster
 
 
 def _make_current(name: str) -> Cluster:
-    from casty_notebook.runtime.connections import connections, current, use
+    from casty_notebook.runtime.connections import use
 
-    if name not in connections():
-        guess = did_you_mean(name, connections(), kind="connections")
+    known = open_connections()
+    if name not in known:
+        guess = did_you_mean(name, known, kind="connections")
         raise MisuseError(f"{name!r} is neither casty://SYSTEM@HOST:PORT nor the name of a connection.{guess}")
-    before = current()
-    cluster = find_connection(name)
+    before = current_connection()
     use(name)
-    _say(_now_current(before, cluster).strip())
-    return cluster
+    _say(_now_current(before).strip())
+    return known[name]
 
 
-def _now_current(before: Cluster | None, after: Cluster | None) -> str:
+def _now_current(before: Cluster | None) -> str:
+    after = current_connection()
     if after is before:
         return ""
     return " no current connection." if after is None else f" current connection: {after.name}."

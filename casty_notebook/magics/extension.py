@@ -77,8 +77,7 @@ def _remove_magics(shell: InteractiveShell, ours: CastyMagics) -> None:
 
 def _leave() -> None:
     """Close the connections before their demo clusters, so that nothing is logged about nodes that vanish."""
-    from casty_notebook.runtime.connections import connections
+    from casty_notebook.runtime.connections import close_all
 
-    for cluster in list(connections().values()):
-        cluster.close()
+    close_all()
     demos.stop_all()

@@ -167,7 +167,7 @@ MEMBERS = Grammar("%casty_members", "Table of the cluster's members: its view of
 SHARDS = Grammar(
     "%casty_shards",
     "Table of shards and who owns them, from the last snapshot.",
-    (Positional("TYPE", "shard_type", "only shards of this type, every one that can exist", required=False),),
+    (Positional("TYPE", "shard_type", "only shards of this type", required=False),),
     _COMMON,
 )
 SERVICES = Grammar("%casty_services", "Table of the instances of every discoverable service.", (), _COMMON)

@@ -12,8 +12,8 @@ from typing import Any, cast
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 
-from casty_notebook.address import ClusterURI
 from casty_notebook.magics.completion import KnownNames, complete
+from casty_notebook.magics.connecting import current_connection, open_connections
 from casty_notebook.magics.recent import RecentEntities
 
 __all__ = ["IDENTIFIER", "known_names", "make_matcher"]
@@ -47,18 +47,16 @@ def make_matcher(namespace: Mapping[str, Any], recent: RecentEntities) -> Match:
 
 def known_names(namespace: Mapping[str, Any], recent: RecentEntities) -> KnownNames:
     """Collect the names that exist now, of the current connection."""
-    from casty_notebook.runtime.connections import connections, current
-
     classes = (name for name, value in list(namespace.items()) if not name.startswith("_") and _is_message(value))
-    known = KnownNames(connections=tuple(connections()), messages=tuple(classes), entities=recent.targets())
-    cluster = current()
+    known = KnownNames(connections=tuple(open_connections()), messages=tuple(classes), entities=recent.targets())
+    cluster = current_connection()
     if cluster is None or (topology := cluster.topology) is None:
         return known
     return dataclasses.replace(
         known,
         shard_types=tuple(sorted({*cluster.shard_counts, *topology.shard_allocations})),
         services=tuple(sorted({entry.key for entry in topology.registry})),
-        system=ClusterURI.parse(str(cluster.uri)).system,
+        system=cluster.system_name,
         nodes=tuple(str(address) for address in sorted(member.address for member in topology.members)),
     )
 
