@@ -1,0 +1,318 @@
+"""A real Casty cluster on this machine: node processes on loopback, started, broken and mended by plain calls."""
+
+from __future__ import annotations
+
+import html
+import os
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from casty_notebook.address import ClusterURI, NodeAddress
+from casty_notebook.demo.ports import free_port
+from casty_notebook.demo.process import DemoNode, end_together
+from casty_notebook.errors import ClusterError, MisuseError
+
+__all__ = ["DemoCluster"]
+
+START_TIMEOUT = 30.0
+"""Seconds for nodes to load casty, listen and see each other; about 1.5 are needed where nothing else runs."""
+
+
+class DemoCluster:
+    """new --start--> running --stop--> stopped. Blocking, thread-safe, and gone when this process is, however it ends.
+
+    Every node hosts the sharded types ``counter`` and ``account``, the first two the service ``payment``; what they
+    understand is in `casty_notebook.demo.messages`.
+
+    Parameters
+    ----------
+    nodes
+        How many, named ``node-1``, ``node-2`` and so on.
+    system
+        The cluster's name.
+    shards
+        Shards of each sharded type.
+    host
+        Where all nodes listen. They do not authenticate anybody: leave it on loopback.
+    python
+        The interpreter that runs the nodes; it needs casty 0.15 to 0.21 and nothing else.
+    tls
+        A folder with ``node.pem``, ``node.key`` and ``ca.pem``; the certificate must name `host`.
+    serializer, compression
+        As in the cluster's configuration; others than plain pickle need casty 0.19.
+    log_level
+        How much of casty's log reaches `DemoNode.log_tail`.
+
+    Raises
+    ------
+    MisuseError
+        When casty is missing, or the options cannot work. Raised by `start`.
+    ClusterError
+        When the nodes did not come up; quotes their log. Raised by `start`, `restart` and `add`.
+
+    Examples
+    --------
+    >>> with DemoCluster(nodes=1) as demo:  # doctest: +SKIP
+    ...     print(demo.uri)
+    casty://demo@127.0.0.1:25012
+    """
+
+    def __init__(
+        self,
+        nodes: int = 3,
+        *,
+        system: str = "demo",
+        shards: int = 100,
+        host: str = "127.0.0.1",
+        python: str | os.PathLike[str] = sys.executable,
+        tls: str | os.PathLike[str] | None = None,
+        serializer: Literal["pickle", "json", "msgpack", "cloudpickle"] = "pickle",
+        compression: Literal["zlib", "gzip", "bz2", "lzma", "lz4"] | None = None,
+        log_level: Literal["debug", "info", "warning", "error"] = "warning",
+    ) -> None:
+        if nodes < 1:
+            raise MisuseError(f"a cluster of {nodes} nodes cannot be; use 1 or more")
+        self.system = system
+        self.host = host
+        self._size = nodes
+        self._shards = shards
+        self._python = os.fspath(python)
+        self._options = ["--system", system, "--shards", str(shards), "--log-level", log_level]
+        self._options += ["--serializer", serializer]
+        self._options += ["--compression", compression] if compression else []
+        self._options += ["--tls-dir", str(Path(tls).resolve())] if tls else []
+        self._lock = threading.RLock()
+        self._bell = threading.Condition()
+        self._nodes: list[DemoNode] = []
+        self._finalizer: weakref.finalize[..., DemoCluster] | None = None
+
+    # --- what it is -------------------------------------------------------------------------------------------------
+
+    @property
+    def nodes(self) -> tuple[DemoNode, ...]:
+        """Every node that was ever started and not forgotten by `stop`, in order of its name's number."""
+        return tuple(self._nodes)
+
+    def node(self, name: str) -> DemoNode:
+        """The node of that name.
+
+        Raises
+        ------
+        MisuseError
+            If there is none; names those that exist.
+        """
+        for node in self._nodes:
+            if node.name == name:
+                return node
+        known = ", ".join(node.name for node in self._nodes) or "none: call start()"
+        raise MisuseError(f"there is no node {name!r}; there are {known}")
+
+    @property
+    def running(self) -> bool:
+        """Between `start` and `stop`."""
+        return bool(self._nodes)
+
+    @property
+    def contact_points(self) -> tuple[NodeAddress, ...]:
+        """The addresses of the nodes whose process lives, or of all if none does."""
+        return tuple(node.address for node in self._living() or self._nodes)
+
+    @property
+    def uri(self) -> str:
+        """What `casty_notebook.connect` takes."""
+        if not self._nodes:
+            raise MisuseError("this demo cluster has no address before start()")
+        return str(ClusterURI(self.system, self.contact_points))
+
+    @property
+    def shards(self) -> dict[str, int]:
+        """The sharded types with their number of shards, as `casty_notebook.connect` takes them."""
+        return {"counter": self._shards, "account": self._shards}
+
+    def __repr__(self) -> str:
+        if not self._nodes:
+            return f"<DemoCluster {self.system!r}: {self._size} nodes, not started>"
+        nodes = ", ".join(f"{node.name} {node.address} {node.state}" for node in self._nodes)
+        return f"<DemoCluster {self.system!r}: {nodes}>"
+
+    def _repr_html_(self) -> str:
+        head = f"<b>Demo cluster</b> <code>{html.escape(self.system)}</code>"
+        if not self._nodes:
+            return f"{head}: {self._size} nodes, not started"
+        rows = "".join(
+            f"<tr><td>{html.escape(node.name)}</td><td>{node.address}</td><td>{node.pid}</td><td>{node.state}</td></tr>"
+            for node in self._nodes
+        )
+        heads = "".join(f"<th scope='col'>{title}</th>" for title in ("node", "address", "process", "state"))
+        return f"{head}<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+
+    # --- its life ---------------------------------------------------------------------------------------------------
+
+    def start(self) -> Self:
+        """Start all nodes and wait until each sees all. Does nothing if it runs already; returns itself."""
+        with self._lock:
+            if self._nodes:
+                return self
+            # Gone with this object or this interpreter; if even that is not run, the nodes' stdin ends.
+            self._finalizer = weakref.finalize(self, _end_all, self._nodes, os.getpid())
+            try:
+                self._launch([self._new_node() for _ in range(self._size)])
+            except BaseException:
+                self.stop()
+                raise
+            return self
+
+    def stop(self) -> None:
+        """End all nodes and wait until they are gone. Does nothing if it does not run."""
+        with self._lock:
+            if self._finalizer is not None:
+                self._finalizer()
+                self._finalizer = None
+            self._nodes.clear()
+
+    close = stop
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # --- breaking and mending it ------------------------------------------------------------------------------------
+
+    def kill(self, name: str) -> DemoNode:
+        """SIGKILL a node: it leaves without a word, its sockets are reset. Returns it when it is gone."""
+        with self._lock:
+            node = self.node(name)
+            node.kill()
+            return node
+
+    def terminate(self, name: str) -> DemoNode:
+        """SIGTERM a node and wait until it is gone. Casty has no farewell: the others notice as they do for `kill`."""
+        with self._lock:
+            node = self.node(name)
+            end_together([node])
+            return node
+
+    def freeze(self, name: str) -> DemoNode:
+        """SIGSTOP a node: its connections stay open, and silent."""
+        with self._lock:
+            node = self.node(name)
+            node.freeze()
+            return node
+
+    def thaw(self, name: str) -> DemoNode:
+        """SIGCONT a frozen node."""
+        with self._lock:
+            node = self.node(name)
+            node.thaw()
+            return node
+
+    def restart(self, name: str) -> DemoNode:
+        """Start a node anew on its address, ending it first if need be; waits until it has joined the living ones."""
+        with self._lock:
+            node = self.node(name)
+            end_together([node])
+            self._launch([node])
+            return node
+
+    def add(self) -> DemoNode:
+        """Start one more node and wait until it has joined the living ones."""
+        with self._lock:
+            if not self._nodes:
+                raise MisuseError("start() the cluster before adding to it")
+            node = self._new_node()
+            try:
+                self._launch([node])
+            except BaseException:
+                node.kill()
+                self._nodes.remove(node)
+                raise
+            return node
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _new_node(self) -> DemoNode:
+        taken = {node.address.port for node in self._nodes}
+        while (port := free_port(self.host)) in taken:
+            pass
+        node = DemoNode(f"node-{len(self._nodes) + 1}", NodeAddress(self.host, port), bell=self._bell)
+        self._nodes.append(node)
+        return node
+
+    def _living(self) -> list[DemoNode]:
+        return [node for node in self._nodes if node.alive]
+
+    def _listening(self) -> list[DemoNode]:
+        return [node for node in self._nodes if node.alive and node.ready and not node.frozen]
+
+    def _launch(self, nodes: Sequence[DemoNode]) -> None:
+        """Start processes at once, but let one listen first: who dials a deaf seed tries again only after 5 s."""
+        seeds = [node.address for node in self._listening()] or [nodes[0].address]
+        for node in nodes:
+            node.start(self._python, [*self._options, *self._arguments(node, seeds)])
+        first, rest = (None, nodes) if self._listening() else (nodes[0], nodes[1:])
+        if first is not None:
+            first.go()
+            self._wait_for(lambda: first.ready, nodes, "listen")
+        for node in rest:
+            node.go()
+        self._wait_for(lambda: all(node.ready and self._has_joined(node) for node in nodes), nodes, "join")
+
+    def _arguments(self, node: DemoNode, seeds: Iterable[NodeAddress]) -> list[str]:
+        arguments = [f"--seed={seed}" for seed in seeds if seed != node.address]
+        if self._hosts_payment(node):
+            return [*arguments, "--payment", "--role=payments"]
+        return [*arguments, "--role=entities"]
+
+    def _hosts_payment(self, node: DemoNode) -> bool:
+        return node in self._nodes[:2]
+
+    def _has_joined(self, node: DemoNode) -> bool:
+        """It sees the living nodes and their services, and they see it."""
+        peers = self._listening()
+        living = {peer.address for peer in peers}
+        offering = {peer.address for peer in peers if self._hosts_payment(peer)}
+        return all(
+            (living if peer is node else {node.address}) <= peer.view.up - peer.view.unreachable
+            and offering & ({node.address} if peer is not node else living) <= peer.view.services
+            for peer in peers
+        )
+
+    def _wait_for(self, condition: Callable[[], bool], nodes: Sequence[DemoNode], purpose: str) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
+        while True:
+            with self._bell:
+                if condition():
+                    return
+                # Bounded, so that an end which nobody rang the bell for (a reader thread still at work) is noticed.
+                self._bell.wait(0.1)
+            for node in nodes:
+                if not node.alive:
+                    raise _failure(node)
+            if time.monotonic() > deadline:
+                log = nodes[0].log_tail(20)
+                raise ClusterError(f"the nodes did not {purpose} within {START_TIMEOUT:g} s: {self!r}\n{log}")
+
+
+def _failure(node: DemoNode) -> MisuseError | ClusterError:
+    node.wait(None)
+    kind, reason = node.failure or ("crash", f"its process ended before it was up\n{node.log_tail(20)}")
+    if kind == "casty":
+        return MisuseError(f"{reason}; the demo cluster needs it: pip install 'casty-notebook[demo]'")
+    if kind == "serializer":
+        return MisuseError(reason)
+    return ClusterError(f"{node.name} did not start: {reason.rstrip()}")
+
+
+def _end_all(nodes: list[DemoNode], owner: int) -> None:
+    if os.getpid() == owner:  # a forked child runs our exit handlers, too, but the nodes are not its own
+        end_together(nodes)
