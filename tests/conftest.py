@@ -1,0 +1,53 @@
+"""Fixtures for every room: real clusters, and the promise that no test leaves a process behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import psutil
+import pytest
+
+from casty_notebook.demo import DemoCluster
+from tests.support.leftovers import describe, leftovers, mark_this_run
+from tests.support.waiting import wait_until
+
+mark_this_run()
+
+
+@pytest.fixture(scope="session")
+def demo_cluster() -> Iterator[DemoCluster]:
+    """Three nodes that all tests share: do not break them; `start_cluster` gives a test its own."""
+    with DemoCluster() as demo:
+        yield demo
+
+
+@pytest.fixture
+def start_cluster() -> Iterator[Callable[..., DemoCluster]]:
+    """A started cluster of the test's own, with the arguments of `DemoCluster`; ended with the test."""
+    with ExitStack() as stack:
+
+        def start(nodes: int = 1, **options: Any) -> DemoCluster:
+            return stack.enter_context(DemoCluster(nodes, **options))
+
+        yield start
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run if a process that it started is left, and end that process."""
+    try:
+        wait_until(lambda: not leftovers(), timeout=3.0)
+    except AssertionError:
+        left = leftovers()
+        report = session.config.pluginmanager.get_plugin("terminalreporter")
+        if report is not None:
+            report.section("processes left behind", red=True)
+            for process in left:
+                report.line(describe(process))
+        for process in left:
+            try:
+                process.kill()
+            except psutil.Error:
+                continue
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
