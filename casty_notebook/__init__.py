@@ -1,1 +1,113 @@
-"""Explore a live Casty actor cluster from Jupyter and IPython."""
+"""Explore a live Casty actor cluster from Jupyter and IPython.
+
+``%load_ext casty_notebook`` for the magics, `connect` for plain calls, `ClusterClient` for asyncio. The public names are
+imported on first use, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from casty_notebook.address import ActorAddress, NodeAddress
+    from casty_notebook.cluster.messages import (
+        Listing,
+        Member,
+        MemberStatus,
+        ServiceEntry,
+        ServiceInstance,
+        ServiceKey,
+        ShardAllocation,
+        ShardEnvelope,
+        TopologySnapshot,
+    )
+    from casty_notebook.cluster.refs import ActorRef, EntityRef
+    from casty_notebook.codec import StandIn
+    from casty_notebook.runtime.client import ClusterClient
+    from casty_notebook.runtime.connections import connections, current
+    from casty_notebook.runtime.nested import allow_nested
+    from casty_notebook.runtime.tls import TLS
+    from casty_notebook.settings import Settings
+    from casty_notebook.views.cluster import Cluster, connect
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ActorAddress": "address",
+    "ActorRef": "cluster.refs",
+    "Cluster": "views.cluster",
+    "ClusterClient": "runtime.client",
+    "EntityRef": "cluster.refs",
+    "Listing": "cluster.messages",
+    "Member": "cluster.messages",
+    "MemberStatus": "cluster.messages",
+    "NodeAddress": "address",
+    "ServiceEntry": "cluster.messages",
+    "ServiceInstance": "cluster.messages",
+    "ServiceKey": "cluster.messages",
+    "Settings": "settings",
+    "ShardAllocation": "cluster.messages",
+    "ShardEnvelope": "cluster.messages",
+    "StandIn": "codec",
+    "TLS": "runtime.tls",
+    "TopologySnapshot": "cluster.messages",
+    "allow_nested": "runtime.nested",
+    "connect": "views.cluster",
+    "connections": "runtime.connections",
+    "current": "runtime.connections",
+}
+
+__all__ = [
+    "TLS",
+    "ActorAddress",
+    "ActorRef",
+    "Cluster",
+    "ClusterClient",
+    "EntityRef",
+    "Listing",
+    "Member",
+    "MemberStatus",
+    "NodeAddress",
+    "ServiceEntry",
+    "ServiceInstance",
+    "ServiceKey",
+    "Settings",
+    "ShardAllocation",
+    "ShardEnvelope",
+    "StandIn",
+    "TopologySnapshot",
+    "allow_nested",
+    "connect",
+    "connections",
+    "current",
+    "load_ipython_extension",
+    "unload_ipython_extension",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(ip: Any) -> None:
+    """``%load_ext casty_notebook``: the magics, the completer, the reprs. Idempotent."""
+    from casty_notebook.magics import extension  # noqa: PLC0415
+
+    extension.load(ip)
+
+
+def unload_ipython_extension(ip: Any) -> None:
+    """``%unload_ext casty_notebook``: takes everything back and closes the connections."""
+    from casty_notebook.magics import extension  # noqa: PLC0415
+
+    extension.unload(ip)

@@ -144,8 +144,15 @@ class Custody:
         for ask in list(link.asks.values()):
             if ask.outgoing is not None and not self._survives(ask, ask.outgoing, link, left, reason, out):
                 repeat.append(ask.outgoing)
-        waiting = tuple(o for o in unsent if o.seq > 0 and (o.ask is None or o.ask.id in self.asks))
-        self._session.router.reroute((*repeat, *waiting), link.peer, now, out)
+        self._session.router.reroute((*repeat, *self._ours(unsent)), link.peer, now, out)
+
+    def reclaimed(self, unsent: tuple[Outgoing, ...], now: float, out: list[Effect]) -> None:
+        """A link gave back what it had not sent."""
+        self._session.router.reclaimed(self._ours(unsent), now, out)
+
+    def _ours(self, unsent: tuple[Outgoing, ...]) -> list[Outgoing]:
+        """Without the session's own messages, which are repeated by whoever needs them, and what is over."""
+        return [o for o in unsent if o.seq > 0 and (o.ask is None or o.ask.id in self.asks)]
 
     def _survives(
         self, ask: Ask, outgoing: Outgoing, link: Link, unsent: set[int], reason: str, out: list[Effect]

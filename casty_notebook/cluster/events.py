@@ -16,6 +16,7 @@ __all__ = [
     "ActorTarget",
     "AskCancelled",
     "AskMade",
+    "Break",
     "Close",
     "Closed",
     "Dial",
@@ -30,6 +31,8 @@ __all__ = [
     "Publish",
     "Recall",
     "Received",
+    "Reclaim",
+    "Reclaimed",
     "Refused",
     "Reject",
     "Reply",
@@ -38,6 +41,7 @@ __all__ = [
     "TellMade",
     "Tick",
     "Transmit",
+    "insert_in_order",
 ]
 
 
@@ -123,6 +127,13 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
+class Reclaimed:
+    """What a link had not given to its socket was taken back, as `Reclaim` asked."""
+
+    unsent: tuple[Outgoing, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """An envelope was not taken by a link: it cannot be written (`error`), or what waits for the socket is at the bound."""
 
@@ -163,7 +174,7 @@ class Close:
     """Leave: unsubscribe, flush, hang up."""
 
 
-type Event = LinkOpened | LinkLost | Refused | Received | AskMade | AskCancelled | TellMade | Tick | Close
+type Event = LinkOpened | LinkLost | Reclaimed | Refused | Received | AskMade | AskCancelled | TellMade | Tick | Close
 
 
 # --- effects -----------------------------------------------------------------------------------------------------
@@ -195,10 +206,25 @@ class Recall:
 
 
 @dataclass(frozen=True, slots=True)
+class Reclaim:
+    """Take back everything that a link has not handed to the socket: a shard moved, and its older envelopes go first."""
+
+    link: int
+
+
+@dataclass(frozen=True, slots=True)
 class Hangup:
     """Flush what was handed to the link, then close it. No `LinkLost` follows."""
 
     link: int
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """Close a link that does not work, without flushing. Its `LinkLost` follows, with what it had not sent."""
+
+    link: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,4 +276,14 @@ class Closed:
     """All that is to be flushed was handed to the links."""
 
 
-type Effect = Dial | Transmit | Recall | Hangup | Reply | Fail | Reject | Publish | Report | Ruin | Closed
+type Effect = Dial | Transmit | Recall | Reclaim | Hangup | Break | Reply | Fail | Reject | Publish | Report | Ruin | Closed
+
+
+def insert_in_order(waiting: dict[int, Outgoing], outgoing: Outgoing) -> None:
+    """Put an envelope where its number belongs: one that comes back from a lost link goes before younger ones."""
+    in_order = not waiting or next(reversed(waiting)) < outgoing.seq
+    waiting[outgoing.seq] = outgoing
+    if not in_order:
+        ordered = sorted(waiting.items())
+        waiting.clear()
+        waiting.update(ordered)

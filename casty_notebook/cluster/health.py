@@ -43,8 +43,10 @@ class NodeHealth:
 
 
 class Breaker:
-    """connecting --opened--> live --missed--> suspect --heard--> live; any --lost--> down --(retry_at)--> down.
+    """connecting --opened--> live --missed--> suspect --heard--> live; live --ended--> connecting;
+    connecting | suspect --lost--> down --opened--> live.
 
+    One dial follows the end of a healthy connection at once, and envelopes wait for it; if that fails the node is down.
     Down stays down while it is dialled again: only an answered handshake closes the breaker, and whatever wants the
     node meanwhile fails fast. Dials are spaced by an exponential back-off with jitter.
     """
@@ -87,22 +89,29 @@ class Breaker:
         self.retry_at = now + self._settings.probe_timeout
 
     def lost(self, now: float, reason: str, *, last_route: bool) -> None:
-        """The last connection ended or could not be opened. `last_route`: no other node is reached either."""
-        if self.opened_at is not None and now - self.opened_at >= STABLE_AFTER:
-            self.failures = 0
+        """A dial failed. `last_route`: no other node is reached either."""
         if self.state not in (LinkState.down, LinkState.suspect):
             self.since = now
         if self.state is not LinkState.suspect:
             self.state = LinkState.down
+        self._failed(now, reason, last_route=last_route)
+
+    def ended(self, now: float, reason: str, *, last_route: bool) -> None:
+        """The last connection ended. A node that flaps is treated as one that cannot be dialled."""
+        if self.opened_at is not None and now - self.opened_at >= STABLE_AFTER:
+            self.failures = 0
         self.opened_at = None
+        self.since = now
+        again = self.failures == 0 and self.state is LinkState.live
+        self.state = LinkState.connecting if again else LinkState.down
+        self._failed(now, reason, last_route=last_route)
+        if again:
+            self.retry_at = now
+
+    def _failed(self, now: float, reason: str, *, last_route: bool) -> None:
         self.reason = reason
         self.failures += 1
         self.retry_at = now + self._backoff(now, last_route=last_route)
-
-    def ended(self, now: float, reason: str, *, last_route: bool) -> None:
-        """A suspect's own connection ended: no doubt is left."""
-        self.state, self.since = LinkState.down, now
-        self.lost(now, reason, last_route=last_route)
 
     def kick(self, now: float) -> None:
         """There is news of the node (it restarted): dial it at once."""

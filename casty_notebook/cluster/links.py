@@ -32,7 +32,7 @@ class Generation:
 class Link:
     """dialling --LinkOpened--> open --LinkLost | Hangup--> gone."""
 
-    __slots__ = ("asks", "dialled", "generation", "heard", "id", "opened", "peer", "pinged", "probe", "spare", "used")
+    __slots__ = ("asks", "dialled", "generation", "heard", "id", "opened", "peer", "pinged", "probe", "read_up_to", "spare", "used")
 
     def __init__(self, link_id: int, peer: Peer, dialled: NodeAddress, generation: Generation, *, spare: bool = False) -> None:
         self.id = link_id
@@ -48,6 +48,8 @@ class Link:
         """When the probe that waits for a sign of life was sent."""
         self.pinged: float | None = None
         """When the last ping was sent whose own answer is still due: it gives the round trip."""
+        self.read_up_to = 0.0
+        """The node has read everything that went out by this link before then: it reads a connection in order."""
         self.asks: dict[str, Ask] = {}
         """Asks whose envelope went out by this link."""
 
@@ -87,7 +89,8 @@ class Peer:
 
     @property
     def live(self) -> bool:
-        return self.breaker.state is LinkState.live and bool(self.links)
+        """Envelopes can be handed over now."""
+        return self.breaker.state is LinkState.live and self.sender is not None
 
     @property
     def heard(self) -> float:

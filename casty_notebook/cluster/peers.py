@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.cluster.events import Dial, Effect, Hangup
+from casty_notebook.cluster.events import Dial, Effect, Hangup, Reclaim
 from casty_notebook.cluster.health import Breaker, LinkState
 from casty_notebook.cluster.links import Generation, Link, Peer
 from casty_notebook.cluster.messages import MemberStatus, TopologySnapshot
@@ -112,8 +112,10 @@ class Peers:
             # Both may be alive (the node was frozen) or only the new one (half-open TCP): give the older one more chance.
             older.probe = now if older.probe is not None else None
         peer.links.append(link)
-        if peer.sender is None or peer.breaker.state is LinkState.suspect:
-            peer.sender = link
+        if peer.sender is not None and peer.breaker.state is LinkState.suspect:
+            out.append(Reclaim(peer.sender.id))
+            peer.sender = None
+        peer.sender = peer.sender or link
         if peer.dialling is not None and peer.dialling.generation is link.generation:
             self._drop(peer.dialling, out)
             peer.dialling = None
@@ -148,7 +150,7 @@ class Peers:
         peer = link.peer
         if peer.dialling is link:
             peer.dialling = None
-            if not link.spare:
+            if not peer.links or (peer.breaker.state is LinkState.suspect and not link.spare):
                 peer.breaker.lost(now, reason, last_route=not self.any_live)
             if peer.contact and not self.any_live:
                 self._next_contact(now)
@@ -165,14 +167,19 @@ class Peers:
             min(waiting, key=lambda peer: peer.breaker.retry_at).breaker.kick(now)
 
     def hang_up(self, link: Link, out: list[Effect]) -> None:
-        """Close an open link on purpose."""
-        self._forget(link, link.peer)
+        """Close an older link on purpose; the newest, which has answered since, carries on."""
+        peer = link.peer
+        hand_over = peer.sender is link
+        self._forget(link, peer)
         self._drop(link, out)
+        if hand_over and peer.links:
+            peer.sender = peer.receiving
 
     def _forget(self, link: Link, peer: Peer) -> None:
         peer.links.remove(link)
         if peer.sender is link:
-            peer.sender = peer.links[-1] if peer.links else None
+            # The others may be dying too (the node ended): none carries envelopes before it has answered a ping.
+            peer.sender = None
 
     def _drop(self, link: Link, out: list[Effect]) -> None:
         self.links.pop(link.id, None)
@@ -238,12 +245,17 @@ class Peers:
         link.heard = now
         return link.peer.breaker.heard(now)
 
-    def pong(self, link_id: int, now: float) -> None:
-        """A ping's own answer came by a link."""
+    def pong(self, link_id: int, now: float) -> bool:
+        """A ping's own answer came by a link. Returns True if the link carries the node's envelopes from now on."""
         link = self.links.get(link_id)
         if link is not None and link.pinged is not None:
             link.peer.breaker.rtt = now - link.pinged
+            link.read_up_to = link.pinged
             link.pinged = None
+        if link is None or link.opened is None or link.peer.sender is not None:
+            return False
+        link.peer.sender = link
+        return True
 
     def silent_links(self, now: float) -> tuple[list[Link], list[Link], float]:
         """Links to probe, links whose probe was missed, and when to look again."""
@@ -270,15 +282,21 @@ class Peers:
                 wake = min(wake, due)
         return to_probe, missed, wake
 
-    def idle_links(self, now: float) -> tuple[list[Link], float]:
-        """Older links beside a newer one that nothing needs any more, and when to look again."""
-        done, wake = [], float("inf")
+    def idle_links(self, now: float) -> tuple[list[Link], list[Link], float]:
+        """Older links beside a newer one: those that nothing needs any more, those to ping first, when to look again.
+
+        The sender hands over only when it was idle for a while and the node has read all of it, so order holds.
+        """
+        done, to_ping, wake = [], [], float("inf")
         for peer in self:
-            if len(peer.links) < 2:
+            if len(peer.links) < 2 or peer.receiving.probe is not None:
                 continue
             wake = min(wake, now + self._settings.idle_before_switch)
             for link in peer.links[:-1]:
-                busy = link is peer.sender and now - link.used < self._settings.idle_before_switch
-                if not busy and not link.asks and not link.generation.asks and peer.receiving.probe is None:
+                if link.asks or link.generation.asks:
+                    continue
+                if link is not peer.sender or link.read_up_to > link.used:
                     done.append(link)
-        return done, wake
+                elif now - link.used >= self._settings.idle_before_switch and link.pinged is None:
+                    to_ping.append(link)
+        return done, to_ping, wake

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.cluster.asks import Ask
-from casty_notebook.cluster.events import ActorTarget, Effect, EntityTarget, Outgoing, Report, Transmit
+from casty_notebook.cluster.events import (
+    ActorTarget,
+    Effect,
+    EntityTarget,
+    Outgoing,
+    Reclaim,
+    Report,
+    Transmit,
+    insert_in_order,
+)
 from casty_notebook.cluster.health import LinkState
 from casty_notebook.cluster.links import Link, Peer
 from casty_notebook.cluster.messages import GetShardLocation, MemberStatus, ShardLocation, TopologySnapshot
@@ -93,15 +102,39 @@ class Router:
         peer = self._peers.get_or_add(node, now) if node is not None else None
         if peer is None or not peer.breaker.usable:
             self._wait(table, outgoing, shard, now, out)
+        elif peer.live and self._leaves_others_behind(table, shard, peer):
+            self._follow_the_others(table, outgoing, shard, now, out)
         else:
             self._to_peer(outgoing, peer, now, out)
+
+    def _leaves_others_behind(self, table: ShardTable, shard: int, peer: Peer) -> bool:
+        """The shard moved (or its node has another link), and older envelopes for it may wait for a socket elsewhere."""
+        carrier = table.carriers.get(shard)
+        return carrier is not None and carrier in self._peers.links and peer.sender is not self._peers.links[carrier]
+
+    def _follow_the_others(
+        self, table: ShardTable, outgoing: Outgoing, shard: int, now: float, out: list[Effect]
+    ) -> None:
+        if self._has_room(outgoing, out):
+            waiting = table.wait(outgoing, shard)
+            waiting.retry_at = now + self._settings.shard_retry
+            self.buffered += 1
+            out.append(Reclaim(table.carriers.pop(shard)))
+
+    def reclaimed(self, unsent: Iterable[Outgoing], now: float, out: list[Effect]) -> None:
+        """A link gave back what it had not sent: route it again, in order, then what waited for it."""
+        for outgoing in unsent:
+            if outgoing.ask is not None:
+                outgoing.ask.withdrawn()
+            self.route(outgoing, now, out)
+        self.review(now, out)
 
     def _to_peer(self, outgoing: Outgoing, peer: Peer, now: float, out: list[Effect]) -> None:
         if peer.live and not peer.queue:
             self._transmit(outgoing, peer, now, out)
         elif peer.breaker.usable or outgoing.ask is None or outgoing.ask.retry:
             if self._has_room(outgoing, out):
-                peer.queue[outgoing.seq] = outgoing
+                insert_in_order(peer.queue, outgoing)
                 self.buffered += 1
                 self._wake_at(min(outgoing.expires, now if peer.dialling is None else outgoing.expires))
         else:
@@ -115,6 +148,8 @@ class Router:
             generation = peer.receiving.generation
             ask.reply_ref.bind(generation.identity)
             ask.sent(link, generation)
+        if outgoing.shard is not None and isinstance(outgoing.target, EntityTarget):
+            self.tables[outgoing.target.shard_type].carriers[outgoing.shard] = link.id
         out.append(Transmit(link.id, outgoing))
 
     def _has_room(self, outgoing: Outgoing, out: list[Effect]) -> bool:

@@ -11,6 +11,7 @@ from casty_notebook.cluster.events import (
     ActorTarget,
     AskCancelled,
     AskMade,
+    Break,
     Close,
     Closed,
     Effect,
@@ -21,6 +22,7 @@ from casty_notebook.cluster.events import (
     Outgoing,
     Publish,
     Received,
+    Reclaimed,
     Refused,
     Report,
     Ruin,
@@ -98,6 +100,7 @@ class Session:
             AskMade: custody.ask_made, TellMade: custody.tell_made, AskCancelled: custody.cancelled,
             Refused: custody.refused, Received: self._received, Tick: self._tick,
             LinkOpened: self._link_opened, LinkLost: self._link_lost, Close: self._close,
+            Reclaimed: lambda event, at, effects: custody.reclaimed(event.unsent, at, effects),
         }  # fmt: skip
 
     # --- the one way in --------------------------------------------------------------------------------------------
@@ -108,7 +111,7 @@ class Session:
         self._out, self.now = out, now
         kind = type(event)
         self._handlers[kind](event, now, out)
-        users_own = kind in (AskMade, TellMade, AskCancelled, Refused)
+        users_own = kind in (AskMade, TellMade, AskCancelled, Refused, Reclaimed)
         if not users_own and not (kind is Received and event.path.startswith(ASK_PATH)):  # type: ignore[union-attr]
             self._settle(now, out)
             if out or kind is not Tick:
@@ -194,6 +197,8 @@ class Session:
             self.attempts[str(link.dialled)] = event.reason
         else:
             self.counters["lost_links"] += 1
+        if link.peer.links and link.peer.sender is None:
+            self._ping(link.peer.receiving, now)
         self._custody.link_lost(link, event.unsent, event.reason, now, out)
         if not self.peers.any_live:
             self.peers.lost_everything(now)
@@ -214,7 +219,8 @@ class Session:
         elif path == SUBSCRIPTION_PATH:
             self._snapshot_pushed(event, now, out)
         elif path.startswith(PING_PATH):
-            self.peers.pong(event.link, now)
+            if self.peers.pong(event.link, now):
+                self.router.review(now, out)
             self._farewells.discard(path)
         elif path.startswith(PROXY_PATH) and isinstance(message, ShardLocation):
             self.router.located(path[len(PROXY_PATH) :], message, now, out)
@@ -298,7 +304,9 @@ class Session:
             self._ping(link, now)
         for link in missed:
             self._probe_missed(link, now, out)
-        idle, look_again = self.peers.idle_links(now)
+        idle, to_ping, look_again = self.peers.idle_links(now)
+        for link in to_ping:
+            self._ping(link, now)
         for link in idle:
             if not self._subscription.uses(link):
                 self.peers.hang_up(link, out)
@@ -309,8 +317,7 @@ class Session:
         peer = link.peer
         silence = f"no answer to a probe for {now - (link.probe or now):.1f} s"
         if any(other is not link and other.probe is None for other in peer.links):
-            self.peers.hang_up(link, out)
-            self._custody.link_lost(link, (), silence, now, out)
+            out.append(Break(link.id, silence))
         elif peer.breaker.state is LinkState.live:
             peer.breaker.missed(now, silence)
             self.router.review(now, out)

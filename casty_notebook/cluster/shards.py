@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.cluster.events import Outgoing
+from casty_notebook.cluster.events import Outgoing, insert_in_order
 from casty_notebook.cluster.messages import ShardAllocation, entity_shard
 from casty_notebook.errors import ShardCountMismatch
 from casty_notebook.settings import Settings
@@ -40,12 +40,14 @@ class ShardTable:
     answered us directly is kept beside it.
     """
 
-    __slots__ = ("_answers", "_refused", "_snapshot", "mismatch", "num_shards", "shard_type", "waiting")
+    __slots__ = ("_answers", "_refused", "_snapshot", "carriers", "mismatch", "num_shards", "shard_type", "waiting")
 
     def __init__(self, shard_type: str, num_shards: int) -> None:
         self.shard_type = shard_type
         self.num_shards = num_shards
         self.waiting: dict[int, Waiting] = {}
+        self.carriers: dict[int, int] = {}
+        """The link that last took an envelope for a shard."""
         self.mismatch: ShardCountMismatch | None = None
         self._snapshot: Mapping[int, ShardAllocation] = {}
         self._answers: dict[int, tuple[NodeAddress, float]] = {}
@@ -98,5 +100,5 @@ class ShardTable:
         waiting = self.waiting.get(shard)
         if waiting is None:
             waiting = self.waiting[shard] = Waiting()
-        waiting.items[outgoing.seq] = outgoing
+        insert_in_order(waiting.items, outgoing)
         return waiting

@@ -1,0 +1,50 @@
+"""Ties the protocol's class names to our classes: the closed table of what may be built from bytes (PROTOCOL section 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from casty_notebook.cluster import messages as m
+from casty_notebook.cluster.refs import ActorRef
+from casty_notebook.codec import Registry
+from casty_notebook.codec.registry import foreign_ref_uri
+
+__all__ = ["build_registry"]
+
+HOMES: tuple[tuple[str, str, tuple[type, ...]], ...] = (
+    (
+        "casty.topology",
+        "casty.cluster.topology",
+        (m.SubscribeTopology, m.UnsubscribeTopology, m.TopologySnapshot),
+    ),
+    (
+        "casty.cluster_state",
+        "casty.cluster.state",
+        (m.Member, m.MemberStatus, m.NodeAddress, m.ServiceEntry),
+    ),
+    ("casty.replication", "casty.cluster.state", (m.ShardAllocation,)),
+    ("casty.shard_coordinator_actor", "casty.cluster.coordinator", (m.GetShardLocation, m.ShardLocation)),
+    ("casty.sharding", "casty.cluster.envelope", (m.ShardEnvelope,)),
+    (
+        "casty.receptionist",
+        "casty.cluster.receptionist",
+        (m.ServiceKey, m.ServiceInstance, m.Listing, m.Find),
+    ),
+)
+"""(module in the flat layout, module in the pkg layout, classes)."""
+
+
+def _ref_uri(value: Any) -> str | None:
+    return value.uri if isinstance(value, ActorRef) else foreign_ref_uri(value)
+
+
+def build_registry(make_ref: Callable[[str], ActorRef], user_classes: Iterable[Any] = ()) -> Registry:
+    """The table for one client: the protocol's classes, and those that the user named as welcome in replies."""
+    registry = Registry(make_ref, _ref_uri)
+    for flat, pkg, classes in HOMES:
+        for cls in classes:
+            registry.register_casty(cls, flat=flat, pkg=pkg)
+    for item in user_classes:
+        registry.register(item)
+    return registry

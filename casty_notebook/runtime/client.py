@@ -1,0 +1,394 @@
+"""`ClusterClient`: an external observer of a Casty cluster, for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any, Self
+
+from casty_notebook.address import ActorAddress, NodeAddress, check_host, check_port
+from casty_notebook.cluster.asks import Ask
+from casty_notebook.cluster.events import ActorTarget, AskCancelled, AskMade, EntityTarget, Target, TellMade, Tick
+from casty_notebook.cluster.health import NodeHealth
+from casty_notebook.cluster.messages import (
+    Listing,
+    ServiceInstance,
+    ServiceKey,
+    ShardEnvelope,
+    TopologySnapshot,
+)
+from casty_notebook.cluster.refs import ActorRef, EntityRef, ReplyRef
+from casty_notebook.cluster.session import ASK_PATH, Session
+from casty_notebook.codec import Codec
+from casty_notebook.codec.registry import foreign_ref_uri
+from casty_notebook.errors import ClientClosed, FailureReport, InvalidAddress, MisuseError, NoContactPoint, NotEntered
+from casty_notebook.runtime.binding import build_registry
+from casty_notebook.runtime.dialler import AddressMap, Connector, Dialler
+from casty_notebook.runtime.identity import chosen_identity
+from casty_notebook.runtime.pump import Pump
+from casty_notebook.runtime.tls import TLS, tls_context
+from casty_notebook.settings import Settings
+
+__all__ = ["ClusterClient"]
+
+
+class ClusterClient:
+    """Observes a cluster from outside: topology pushed, entities routed with zero hops, services looked up locally.
+
+    Joins nothing and listens on nothing: everything comes back through the connections it opened.
+
+    Parameters
+    ----------
+    contact_points
+        ``(host, port)`` of one or more nodes; the others are learned from the snapshots.
+    system_name
+        The cluster's system name. Another than the cluster's own is an error that names both.
+    client_host, client_port, advertised_host, advertised_port
+        The identity in reply addresses, if it must be a given one; port 0 mints one (PROTOCOL section 3.5).
+    address_map
+        Where to dial a node, for tunnels: a dict ``{(host, port): (host, port)}`` or a function of ``(host, port)``;
+        a node without an entry is dialled at its own address.
+    serializer, compression
+        As the cluster is configured: "pickle", "json", "msgpack" or "cloudpickle"; None, "zlib", "gzip", "bz2",
+        "lzma" or "lz4". Nothing is negotiated (PROTOCOL section 4.5).
+    tls
+        A `TLS` or an `ssl.SSLContext` for a cluster with TLS.
+    messages
+        Classes, or modules of them, that replies may become; others arrive as inert stand-ins.
+    settings
+        Limits and timeouts.
+
+    Raises
+    ------
+    InvalidAddress
+        If a contact point or the identity could not be dialled or sent.
+    MisuseError
+        If an argument is unusable.
+
+    Examples
+    --------
+    >>> async def main():
+    ...     async with ClusterClient(contact_points=[("10.0.1.10", 25520)], system_name="my-cluster") as client:
+    ...         counter = client.entity_ref("counter", num_shards=100)
+    ...         return await client.ask(counter, lambda r: ShardEnvelope("user-42", GetCount(reply_to=r)), timeout=5.0)
+    """
+
+    def __init__(
+        self, *, contact_points: Iterable[tuple[str, int]], system_name: str,
+        client_host: str | None = "127.0.0.1", client_port: int = 0, address_map: AddressMap = None,
+        advertised_host: str | None = None, advertised_port: int | None = None,
+        serializer: str = "pickle", compression: str | None = None, tls: TLS | ssl.SSLContext | None = None,
+        messages: Iterable[Any] = (), settings: Settings | None = None, connector: Connector | None = None,
+    ) -> None:  # fmt: skip
+        self.system_name = _checked_system(system_name)
+        self.contact_points = tuple(dict.fromkeys(_checked_contact(point) for point in contact_points))
+        if not self.contact_points:
+            raise MisuseError("contact_points is empty; give at least one (host, port) of a node")
+        if address_map is not None and not callable(address_map) and not isinstance(address_map, Mapping):
+            raise MisuseError(f"address_map takes a dict or a function, not {type(address_map).__name__}")
+        self.settings = settings or Settings()
+        self._mint, self._fixed = chosen_identity(client_host, client_port, advertised_host, advertised_port)
+        self._registry = build_registry(self._make_ref, messages)
+        self._codec = Codec(self._registry, serializer=serializer, compression=compression, settings=self.settings)
+        context, server_hostname = tls_context(tls)
+        self._dialler = Dialler(self.settings, address_map, context, server_hostname, connector)
+        self._pump: Pump | None = None
+        self._left = False
+        self._ruin: Exception | None = None
+        self._entity_refs: dict[str, EntityRef] = {}
+        self._listeners: set[Callable[[TopologySnapshot], None]] = set()
+        self._shown: TopologySnapshot | None = None
+        self._news = asyncio.Event()
+        self._nonce = secrets.token_hex(8)
+        self._count = itertools.count(1)
+
+    # --- entering and leaving --------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        """Start connecting; returns at once. Asks made before the first snapshot wait for it."""
+        if self._pump is not None or self._left:
+            raise MisuseError("this client was entered before; make a new one")
+        now = asyncio.get_running_loop().time()
+        session = Session(
+            self.system_name, self.contact_points, self._mint, now, self.settings, fixed_identity=self._fixed
+        )
+        self._pump = Pump(
+            session, self._codec, self._dialler, self.settings, on_publish=self._published, on_ruin=self._ruined
+        )
+        self._pump.feed(Tick())
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Unsubscribe, flush and close; nothing is left on the nodes."""
+        if self._pump is not None and not self._left:
+            self._left = True
+            self._wake_readers()
+            await self._pump.close()
+
+    def _open_pump(self) -> Pump:
+        if self._pump is None:
+            raise NotEntered("this client is not entered yet; use it inside: async with ClusterClient(...) as client")
+        if self._left:
+            cause = "the client was left: its connections are closed."
+            raise ClientClosed(FailureReport(f"cluster {self.system_name}", cause, "Make a new client."))
+        return self._pump
+
+    # --- topology --------------------------------------------------------------------------------------------------
+
+    @property
+    def topology(self) -> TopologySnapshot | None:
+        """The last snapshot, or None before the first."""
+        return self._pump.session.snapshot if self._pump is not None else None
+
+    @property
+    def snapshot_age(self) -> float | None:
+        """Seconds since a node last sent a snapshot (changed or not)."""
+        if self._pump is None or self._pump.session.snapshot_at is None:
+            return None
+        return self._pump.now - self._pump.session.snapshot_at
+
+    @property
+    def health(self) -> Mapping[NodeAddress, NodeHealth]:
+        """Our own view of every known node, from our own connections (DESIGN section 2.5)."""
+        return self._pump.session.health(self._pump.now) if self._pump is not None else {}
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What happened so far: overflowed, timed_out, late_replies, lost_links, probes, snapshots."""
+        return dict(self._pump.session.counters) if self._pump is not None else {}
+
+    @property
+    def contact(self) -> NodeAddress | None:
+        """The node whose snapshots are followed now."""
+        return self._pump.session.contact if self._pump is not None else None
+
+    async def wait_for_topology(self, timeout: float = 10.0) -> TopologySnapshot:
+        """Wait for the first snapshot (returns at once if there is one).
+
+        Raises
+        ------
+        NoContactPoint
+            If none came in `timeout` seconds; lists every contact point with what happened there.
+        SystemNameMismatch
+            If the cluster has another system name.
+        """
+        pump = self._open_pump()
+        try:
+            async with asyncio.timeout(timeout):
+                while (snapshot := self.topology) is None:
+                    self._raise_ruin()
+                    await self._next_news()
+        except TimeoutError:
+            attempts = pump.session.contact_attempts()
+            raise NoContactPoint(
+                f"no snapshot of {self.system_name!r} within {timeout:g} s; the contact points say:", attempts
+            ) from None
+        self._raise_ruin()
+        return snapshot
+
+    async def snapshots(self) -> AsyncIterator[TopologySnapshot]:
+        """The current snapshot, then each changed one; a slow reader gets the newest only. Ends when the client is left."""
+        self._open_pump()
+        seen: TopologySnapshot | None = None
+        while not self._left:
+            self._raise_ruin()
+            snapshot = self.topology
+            if snapshot is not None and snapshot is not seen:
+                seen = snapshot
+                yield snapshot
+            else:
+                await self._next_news()
+
+    def on_snapshot(self, listener: Callable[[TopologySnapshot], None]) -> Callable[[], None]:
+        """Call `listener` on the loop with each changed snapshot; returns the way to stop that."""
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
+
+    def _published(self, snapshot: TopologySnapshot) -> None:
+        if snapshot is self._shown:
+            return
+        self._shown = snapshot
+        for listener in tuple(self._listeners):
+            listener(snapshot)
+        self._wake_readers()
+
+    def _ruined(self, error: Exception) -> None:
+        self._ruin = error
+        self._wake_readers()
+
+    def _raise_ruin(self) -> None:
+        if self._ruin is not None:
+            raise self._ruin
+
+    def _wake_readers(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def _next_news(self) -> None:
+        await self._news.wait()
+
+    # --- services and entities -------------------------------------------------------------------------------------
+
+    def lookup(self, key: ServiceKey | str) -> Listing:
+        """The instances of a service in the last snapshot; empty before the first. No round trip."""
+        self._open_pump()
+        name = key if isinstance(key, str) else getattr(key, "name", None)
+        if not isinstance(name, str):
+            raise MisuseError(f"lookup takes a ServiceKey or a name, not {type(key).__name__}")
+        snapshot = self.topology
+        entries = [entry for entry in snapshot.registry if entry.key == name] if snapshot is not None else []
+        instances = (
+            ServiceInstance(ActorRef(ActorAddress(self.system_name, entry.path, entry.node), self), entry.node)
+            for entry in entries
+        )
+        return Listing(ServiceKey(name), frozenset(instances))
+
+    def entity_ref(self, shard_type: str, num_shards: int) -> EntityRef:
+        """The ref of a sharded type, the same one at every call.
+
+        Raises
+        ------
+        ShardCountMismatch
+            If the type is in use with another number of shards, here or in the cluster. The number is not on the
+            wire (PROTOCOL section 4.2), so it must be the one that the nodes use.
+        """
+        pump = self._open_pump()
+        pump.session.register(shard_type, num_shards)
+        ref = self._entity_refs.get(shard_type)
+        if ref is None:
+            ref = self._entity_refs[shard_type] = EntityRef(shard_type, num_shards, self)
+        return ref
+
+    def actor_ref(self, uri: str) -> ActorRef:
+        """The ref of any actor by its ``casty://system@host:port/path`` URI."""
+        return ActorRef(ActorAddress.parse(uri), self)
+
+    def _make_ref(self, uri: str) -> ActorRef:
+        return ActorRef(ActorAddress.parse(uri), self)
+
+    def locate(self, shard_type: str, entity_id: str) -> tuple[int, NodeAddress | None, tuple[NodeAddress, ...]]:
+        """Shard, owner and replicas of an entity as known now; the type must be in use (`entity_ref`)."""
+        pump = self._open_pump()
+        table = pump.session.table(shard_type)
+        if table is None:
+            raise MisuseError(f"{shard_type!r} is not in use; call entity_ref({shard_type!r}, num_shards=…) first")
+        shard = table.shard_of(entity_id)
+        return shard, table.locate(shard, pump.now), table.replicas(shard)
+
+    @property
+    def shard_counts(self) -> dict[str, int]:
+        """The sharded types in use, with their number of shards."""
+        return {name: ref.num_shards for name, ref in self._entity_refs.items()}
+
+    # --- messages --------------------------------------------------------------------------------------------------
+
+    def tell(self, target: ActorRef | EntityRef | str, message: Any) -> None:
+        """Send without waiting; never blocks. Buffered, bounded, while the way to the target is found.
+
+        Raises
+        ------
+        UnsendableMessage, ShardCountMismatch, Overloaded, ClientClosed, NotEntered
+            At once, not later.
+        """
+        pump = self._open_pump()
+        resolved, message = self._resolve(target, message)
+        if not isinstance(resolved, EntityTarget) or pump.session.snapshot is None:
+            pump.check(message)
+        pump.rejection = None
+        pump.feed(TellMade(resolved, message))
+        if pump.rejection is not None:
+            rejection, pump.rejection = pump.rejection, None
+            raise rejection
+
+    async def ask(
+        self, target: ActorRef | EntityRef | str, message: Callable[[ActorRef], Any], *, timeout: float | None = None,
+        retry: bool = False, label: str = "",
+    ) -> Any:  # fmt: skip
+        """Send a question and wait for its reply, of any type, None included.
+
+        Parameters
+        ----------
+        message
+            A function of the reply ref that makes the message.
+        timeout
+            Seconds; `Settings.ask_timeout` if None.
+        retry
+            The message does no harm when it arrives twice: send it again if its node is lost before the reply.
+
+        Raises
+        ------
+        AskTimeout, NodeUnreachable, Overloaded, ClientClosed
+            Each with a report of all that is known.
+        UnsendableMessage, ShardCountMismatch, NotEntered
+            Before anything is sent.
+        """
+        pump = self._open_pump()
+        ask_id = f"{ASK_PATH}{self._nonce}{next(self._count):x}"
+        reply_ref = ReplyRef(pump.session.client_system, ask_id)
+        if not callable(message):
+            raise MisuseError(f"ask takes a function of the reply ref, for example lambda r: …(reply_to=r), not {message!r}")
+        resolved, built = self._resolve(target, message(reply_ref))
+        now = pump.now
+        deadline = now + (self.settings.ask_timeout if timeout is None else timeout)
+        ask = Ask(ask_id, resolved, built, reply_ref, now, deadline, retry=retry, label=label)
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        pump.futures[ask_id] = future
+        try:
+            pump.feed(AskMade(ask))
+            if ask.link is None and not future.done():
+                pump.check(built)
+            return await future
+        finally:
+            if pump.futures.pop(ask_id, None) is not None:
+                pump.feed(AskCancelled(ask_id))
+
+    def _resolve(self, target: Any, message: Any) -> tuple[Target, Any]:
+        if isinstance(target, EntityRef):
+            return self._resolve_entity(target, message)
+        if isinstance(target, ActorRef):
+            address = target.address
+        else:
+            uri = target if isinstance(target, str) else foreign_ref_uri(target)
+            if uri is None:
+                raise MisuseError(f"a message goes to a ref or a casty:// URI, not to {type(target).__name__}")
+            address = ActorAddress.parse(uri)
+        if address.node is None:
+            raise InvalidAddress(f"{address} names no node; expected casty://SYSTEM@HOST:PORT/PATH")
+        return ActorTarget(address.node, address.path), message
+
+    def _resolve_entity(self, target: EntityRef, message: Any) -> tuple[Target, Any]:
+        if not isinstance(message, ShardEnvelope):
+            entity_id = getattr(message, "entity_id", None)
+            if type(message).__name__ != "ShardEnvelope" or not isinstance(entity_id, str):
+                raise MisuseError(
+                    f"an entity ref takes ShardEnvelope(entity_id, message), not {type(message).__name__}; "
+                    f"write ShardEnvelope('the-id', {type(message).__name__}(…))"
+                )
+            message = ShardEnvelope(entity_id, message.message)
+        if not isinstance(message.entity_id, str):
+            raise MisuseError(f"an entity id is a string, not {type(message.entity_id).__name__}")
+        table = self._open_pump().session.table(target.shard_type)
+        if table is not None and table.mismatch is not None:
+            raise table.mismatch
+        return EntityTarget(target.shard_type, message.entity_id), message
+
+    def __repr__(self) -> str:
+        state = "left" if self._left else "not entered" if self._pump is None else self._pump.session.state
+        return f"<ClusterClient {self.system_name!r} at {', '.join(map(str, self.contact_points))}, {state}>"
+
+
+def _checked_system(name: str) -> str:
+    if not isinstance(name, str) or not name or any(ch in name for ch in "@/") or any(ord(ch) < 32 for ch in name):
+        raise InvalidAddress(f"{name!r} cannot be a system name: it must not be empty or contain '@' or '/'")
+    return name
+
+
+def _checked_contact(point: tuple[str, int]) -> NodeAddress:
+    try:
+        host, port = point
+    except (TypeError, ValueError):
+        raise InvalidAddress(f"a contact point is (host, port), not {point!r}") from None
+    return NodeAddress(check_host(host), check_port(port))

@@ -1,0 +1,88 @@
+"""The connections of this process by name, and which of them is current; all are closed at exit."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Protocol
+
+from casty_notebook.errors import CastyNotebookError, MisuseError
+
+__all__ = ["Connection", "close_all", "connections", "current", "register", "unregister", "use"]
+
+log = logging.getLogger("casty_notebook")
+
+
+class Connection(Protocol):
+    """What is kept here: a `Cluster`."""
+
+    name: str
+
+    def close(self) -> None: ...
+
+
+_lock = threading.RLock()
+_by_name: dict[str, Connection] = {}
+_current: str | None = None
+
+
+def register(connection: Connection) -> Connection | None:
+    """Add a connection and make it current. Returns the one that had its name before, for the caller to close."""
+    global _current  # noqa: PLW0603
+    with _lock:
+        before = _by_name.pop(connection.name, None)
+        _by_name[connection.name] = connection
+        _current = connection.name
+    return before
+
+
+def unregister(connection: Connection) -> None:
+    """Forget a connection (it was closed); the newest other one becomes current."""
+    global _current  # noqa: PLW0603
+    with _lock:
+        if _by_name.get(connection.name) is connection:
+            del _by_name[connection.name]
+            if _current == connection.name:
+                _current = next(reversed(_by_name), None)
+
+
+def connections() -> Mapping[str, Connection]:
+    """All open connections, oldest first."""
+    with _lock:
+        return dict(_by_name)
+
+
+def current() -> Connection | None:
+    """The connection that commands use when none is named."""
+    with _lock:
+        return _by_name.get(_current) if _current is not None else None
+
+
+def use(name: str) -> Connection:
+    """Make a connection current.
+
+    Raises
+    ------
+    MisuseError
+        If there is none of that name.
+    """
+    global _current  # noqa: PLW0603
+    with _lock:
+        if name not in _by_name:
+            raise MisuseError(f"no connection {name!r}; open are: {', '.join(_by_name) or 'none'}")
+        _current = name
+        return _by_name[name]
+
+
+def close_all() -> None:
+    """Close every connection; errors are logged, since nobody is left to catch them."""
+    for connection in reversed(list(connections().values())):
+        try:
+            connection.close()
+        except CastyNotebookError:
+            log.exception("closing %s", connection.name)
+
+
+atexit.register(close_all)

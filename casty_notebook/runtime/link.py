@@ -1,0 +1,215 @@
+"""One TCP connection to one node: handshake, frames in, frames out, and a strict account of what never reached the socket."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol, cast
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.cluster.events import Outgoing
+from casty_notebook.errors import ProtocolError
+from casty_notebook.settings import Settings
+from casty_notebook.wire import HANDSHAKE, FrameReader, decode_handshake, encode_handshake, explain_first_bytes
+
+__all__ = ["LinkOwner", "LinkProtocol"]
+
+WRITE_CHUNK = 256 * 1024
+"""Bytes given to the transport at once; what a lost link may have half sent is bounded by this and the socket's buffer."""
+
+
+class LinkOwner(Protocol):
+    """Who is told what happens on a link."""
+
+    def link_opened(self, link: LinkProtocol, node: NodeAddress) -> None: ...
+    def frames_received(self, link: LinkProtocol, frames: list[tuple[int, bytes]]) -> None: ...
+    def link_ended(self, link: LinkProtocol, reason: str) -> None: ...
+
+
+class LinkProtocol(asyncio.Protocol):
+    """connecting --made--> greeting --handshake reply--> open --lost | hang_up--> ended.
+
+    Sockets are always drained (PROTOCOL section 9: a node queues without bound for a peer that does not read).
+    """
+
+    def __init__(self, link_id: int, identity: NodeAddress, settings: Settings, owner: LinkOwner) -> None:
+        self.id = link_id
+        self.node: NodeAddress | None = None
+        self.identity = identity
+        self._settings = settings
+        self._owner = owner
+        self._reader = FrameReader(settings.max_frame)
+        self._transport: asyncio.Transport | None = None
+        self._greeting: asyncio.TimerHandle | None = None
+        self._first_bytes = b""
+        self._queue: dict[int, tuple[Outgoing, bytes]] = {}
+        self._queued_bytes = 0
+        self._paused = False
+        self._turn_taken = False
+        self.ended = False
+
+    # --- asyncio.Protocol ------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        if self.ended:
+            self._transport.abort()
+            return
+        loop = asyncio.get_running_loop()
+        self._greeting = loop.call_later(self._settings.handshake_timeout, self._greeting_late)
+        self._transport.write(encode_handshake(self.identity))
+
+    def data_received(self, data: bytes) -> None:
+        if self.ended:
+            return
+        if self.node is None:
+            self._first_bytes = (self._first_bytes + data[:256])[:256]
+        try:
+            frames = self._reader.receive(data)
+        except ProtocolError as error:
+            self._fail(self._say_foreign() or str(error))
+            return
+        if self.node is None and frames:
+            frames = self._greet(frames)
+        if frames and not self.ended:
+            self._owner.frames_received(self, frames)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.node is None:
+            self._fail(self._say_no_greeting(exc))
+        else:
+            self._fail(f"connection lost: {exc}" if exc is not None else "the node closed the connection")
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._flush()
+
+    # --- greeting --------------------------------------------------------------------------------------------------
+
+    def _greet(self, frames: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+        kind, body = frames[0]
+        try:
+            if kind != HANDSHAKE:
+                raise ProtocolError(f"the first frame has type {kind}, not a handshake (0)")
+            self.node = decode_handshake(body)
+        except ProtocolError as error:
+            self._fail(self._say_foreign() or str(error))
+            return []
+        if self._greeting is not None:
+            self._greeting.cancel()
+        self._first_bytes = b""
+        self._owner.link_opened(self, self.node)
+        return frames[1:]
+
+    def _greeting_late(self) -> None:
+        seen = self._say_foreign() or (
+            f"answered {len(self._first_bytes)} bytes that are no handshake"
+            if self._first_bytes
+            else "accepts connections but says nothing: a casty of 0.14 or older, a TLS node, or no casty node"
+        )
+        self._fail(f"no handshake within {self._settings.handshake_timeout:g} s; it {seen}")
+
+    def _say_foreign(self) -> str | None:
+        return explain_first_bytes(self._first_bytes) if self.node is None and self._first_bytes else None
+
+    def _say_no_greeting(self, exc: Exception | None) -> str:
+        if exc is not None:
+            return f"connection lost during the handshake: {exc}"
+        return self._say_foreign() or (
+            "closed the connection without answering the handshake: a casty of 0.22 or newer, a node that expects TLS (or "
+            "another client certificate), or an identity that is in use"
+        )
+
+    # --- sending ---------------------------------------------------------------------------------------------------
+
+    def send(self, outgoing: Outgoing, frame: bytes) -> bool:
+        """Take one frame. Returns False if what waits for the socket is at the bound."""
+        if self.ended:
+            return False
+        s = self._settings
+        if len(self._queue) >= s.max_buffered or self._queued_bytes + len(frame) > max(s.max_buffered_bytes, len(frame)):
+            return False
+        if not self._turn_taken and not self._paused and not self._queue and self._transport is not None:
+            # The first frame of a loop turn leaves at once, the rest of the turn in one write.
+            self._turn_taken = True
+            asyncio.get_running_loop().call_soon(self._end_turn)
+            self._transport.write(frame)
+            return True
+        self._queue[id(outgoing)] = (outgoing, frame)
+        self._queued_bytes += len(frame)
+        return True
+
+    def recall(self, outgoing: Outgoing) -> bool:
+        """Take a frame back if it has not been given to the transport."""
+        entry = self._queue.pop(id(outgoing), None)
+        if entry is None:
+            return False
+        self._queued_bytes -= len(entry[1])
+        return True
+
+    def _end_turn(self) -> None:
+        self._turn_taken = False
+        self._flush()
+
+    def _flush(self) -> None:
+        while self._queue and not self._paused and not self.ended and self._transport is not None:
+            self._transport.write(self._next_chunk())
+
+    def _next_chunk(self) -> bytes:
+        frames: list[bytes] = []
+        size = 0
+        while self._queue and size < WRITE_CHUNK:
+            _, (_, frame) = key_entry = next(iter(self._queue.items()))
+            del self._queue[key_entry[0]]
+            frames.append(frame)
+            size += len(frame)
+        self._queued_bytes -= size
+        return b"".join(frames)
+
+    def take_back(self) -> tuple[Outgoing, ...]:
+        """Give back everything that was not given to the transport."""
+        unsent = self.unsent
+        self._queue.clear()
+        self._queued_bytes = 0
+        return unsent
+
+    @property
+    def unsent(self) -> tuple[Outgoing, ...]:
+        """What was never given to the transport, in order."""
+        return tuple(outgoing for outgoing, _ in self._queue.values())
+
+    # --- ending ----------------------------------------------------------------------------------------------------
+
+    def hang_up(self) -> None:
+        """Flush everything, then close; nothing is reported any more."""
+        if self.ended:
+            return
+        self._stop()
+        if self._transport is not None:
+            while self._queue:
+                self._transport.write(self._next_chunk())
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close without flushing; nothing is reported any more."""
+        self._stop()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _stop(self) -> None:
+        self.ended = True
+        if self._greeting is not None:
+            self._greeting.cancel()
+
+    def _fail(self, reason: str) -> None:
+        if self.ended:
+            return
+        self._stop()
+        if self._transport is not None:
+            self._transport.abort()
+        self._owner.link_ended(self, reason)

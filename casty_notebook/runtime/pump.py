@@ -1,0 +1,318 @@
+"""Carries events into the session and its effects out: the only caller of `Session.handle`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.cluster.events import (
+    Break,
+    Close,
+    Closed,
+    Dial,
+    Effect,
+    Event,
+    Fail,
+    Hangup,
+    LinkLost,
+    LinkOpened,
+    Publish,
+    Recall,
+    Received,
+    Reclaim,
+    Reclaimed,
+    Refused,
+    Reject,
+    Reply,
+    Report,
+    Ruin,
+    Tick,
+    Transmit,
+)
+from casty_notebook.cluster.messages import TopologySnapshot
+from casty_notebook.cluster.session import Session
+from casty_notebook.cluster.subscription import SUBSCRIPTION_PATH
+from casty_notebook.codec import Codec, Layout
+from casty_notebook.errors import CastyNotebookError, ProtocolError, UndecodableMessage
+from casty_notebook.runtime.dialler import Dialler, DialFailed
+from casty_notebook.runtime.link import LinkProtocol
+from casty_notebook.settings import Settings
+from casty_notebook.wire import MESSAGE, Envelope, EnvelopeHeader, decode_envelope, sender_system, target_path
+
+__all__ = ["Pump"]
+
+log = logging.getLogger("casty_notebook")
+
+HEADER_CACHE = 4096
+WARNING_INTERVAL = 1.0
+"""Seconds between two logged warnings: a hostile or broken peer must not fill a log."""
+
+
+class Pump:
+    """Lives on one event loop; every method is to be called there.
+
+    Parameters
+    ----------
+    on_publish, on_ruin
+        Called with each accepted snapshot, and once with the error if the session cannot work.
+    """
+
+    def __init__(
+        self, session: Session, codec: Codec, dialler: Dialler, settings: Settings, *,
+        on_publish: Callable[[TopologySnapshot], None], on_ruin: Callable[[Exception], None],
+    ) -> None:  # fmt: skip
+        self._loop = asyncio.get_running_loop()
+        self.session = session
+        self._codecs = {layout: codec.with_layout(Layout(layout)) for layout in ("pkg", "flat")}
+        self._dialler = dialler
+        self._settings = settings
+        self._on_publish = on_publish
+        self._on_ruin = on_ruin
+        self._links: dict[int, LinkProtocol] = {}
+        self._dials: dict[int, asyncio.Task[None]] = {}
+        self._hanging_up: set[LinkProtocol] = set()
+        self.futures: dict[str, asyncio.Future[Any]] = {}
+        self.rejection: Exception | None = None
+        self._headers: dict[tuple[int, str, str], EnvelopeHeader] = {}
+        self._systems: dict[str, str | None] = {}
+        self._last_snapshot: tuple[bytes, TopologySnapshot] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = float("inf")
+        self._warned_at = float("-inf")
+        self._unwarned = 0
+        self.closed = asyncio.Event()
+        self._performers: dict[type[Effect], Callable[[Any], None]] = {
+            Transmit: self._transmit, Reply: self._reply, Fail: self._fail, Reject: self._reject, Publish: self._publish,
+            Dial: self._dial, Hangup: self._hang_up, Break: self._break, Recall: self._recall, Reclaim: self._reclaim, Report: self._report, Ruin: self._ruin,
+            Closed: self._closed,
+        }  # fmt: skip
+
+    @property
+    def now(self) -> float:
+        return self._loop.time()
+
+    def feed(self, event: Event) -> None:
+        """Tell the session, and do what it wants."""
+        for effect in self.session.handle(event, self._loop.time()):
+            self._performers[type(effect)](effect)
+        deadline = self.session.deadline
+        if deadline < self._timer_at:
+            self._arm(deadline)
+
+    def _arm(self, deadline: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self._loop.call_at(deadline, self._tick) if deadline < float("inf") else None
+
+    def _tick(self) -> None:
+        self._timer, self._timer_at = None, float("inf")
+        self.feed(Tick())
+        if self._timer is None and self.session.state != "closed":
+            self._arm(self.session.deadline)
+
+    # --- links: effects --------------------------------------------------------------------------------------------
+
+    def _dial(self, effect: Dial) -> None:
+        protocol = LinkProtocol(effect.link, effect.identity, self._settings, self)
+        self._links[effect.link] = protocol
+        self._dials[effect.link] = self._loop.create_task(self._run_dial(effect, protocol))
+
+    async def _run_dial(self, effect: Dial, protocol: LinkProtocol) -> None:
+        try:
+            await self._dialler.dial(effect.address, protocol)
+        except DialFailed as failure:
+            protocol.abort()
+            self._lost(effect.link, str(failure))
+        finally:
+            self._dials.pop(effect.link, None)
+
+    def _hang_up(self, effect: Hangup) -> None:
+        dial = self._dials.pop(effect.link, None)
+        protocol = self._links.pop(effect.link, None)
+        if dial is not None:
+            dial.cancel()
+        if protocol is not None:
+            self._forget_headers(effect.link)
+            protocol.hang_up()
+
+    def _break(self, effect: Break) -> None:
+        protocol = self._links.get(effect.link)
+        if protocol is not None:
+            protocol.abort()
+            self._lost(effect.link, effect.reason, protocol)
+
+    def _transmit(self, effect: Transmit) -> None:
+        outgoing = effect.outgoing
+        protocol = self._links.get(effect.link)
+        if protocol is None or protocol.node is None:
+            return
+        layout = outgoing.layout or self.session.layout or "pkg"
+        try:
+            frame = self._frame(protocol, outgoing.path, outgoing.message, layout)
+        except CastyNotebookError as error:
+            self.feed(Refused(effect.link, outgoing, error))
+            return
+        if not protocol.send(outgoing, frame):
+            self.feed(Refused(effect.link, outgoing))
+
+    def _frame(self, protocol: LinkProtocol, path: str, message: Any, layout: str) -> bytes:
+        codec = self._codecs[layout]
+        payload = codec.encode(message)
+        key = (protocol.id, path, codec.type_hint(message))
+        header = self._headers.get(key)
+        if header is None:
+            node, identity = protocol.node, protocol.identity
+            if len(self._headers) >= HEADER_CACHE:
+                self._headers.clear()
+            header = self._headers[key] = EnvelopeHeader(
+                f"casty://{self.session.system_name}@{node}{path}",
+                f"casty://{self.session.client_system}@{identity}/",
+                key[2],
+            )
+        return header.frame(payload)
+
+    def _forget_headers(self, link: int) -> None:
+        self._headers = {key: header for key, header in self._headers.items() if key[0] != link}
+
+    def _recall(self, effect: Recall) -> None:
+        protocol = self._links.get(effect.link)
+        if protocol is not None:
+            protocol.recall(effect.outgoing)
+
+    def _reclaim(self, effect: Reclaim) -> None:
+        protocol = self._links.get(effect.link)
+        self.feed(Reclaimed(protocol.take_back() if protocol is not None else ()))
+
+    def check(self, message: Any) -> None:
+        """Raise `UnsendableMessage` now, not when a route is found, if a message cannot be written."""
+        self._codecs[self.session.layout or "pkg"].encode(message)
+
+    # --- links: what happens ---------------------------------------------------------------------------------------
+
+    def link_opened(self, link: LinkProtocol, node: NodeAddress) -> None:
+        self.feed(LinkOpened(link.id, node))
+
+    def link_ended(self, link: LinkProtocol, reason: str) -> None:
+        self._lost(link.id, reason, link)
+
+    def _lost(self, link_id: int, reason: str, protocol: LinkProtocol | None = None) -> None:
+        if self._links.pop(link_id, None) is None:
+            return
+        self._forget_headers(link_id)
+        self.feed(LinkLost(link_id, reason, protocol.unsent if protocol is not None else ()))
+
+    def frames_received(self, link: LinkProtocol, frames: list[tuple[int, bytes]]) -> None:
+        newest = None
+        for kind, body in frames:
+            # Nodes may send nothing but messages here; other types are ignored as nodes do (PROTOCOL section 1.1).
+            if kind != MESSAGE or link.ended:
+                continue
+            try:
+                envelope = decode_envelope(body, self._settings.max_header)
+                path = target_path(envelope.target)
+            except ProtocolError as error:
+                self._warn(f"{link.node} sent a malformed envelope, which was ignored: {error}")
+                continue
+            if not self.session.expects(path):
+                continue
+            if path == SUBSCRIPTION_PATH:
+                # Only the newest snapshot of a batch matters (PROTOCOL section 9: drain, conflate, never pause).
+                newest = envelope
+                continue
+            self._deliver(link, path, envelope, self._decode(envelope, link))
+        if newest is not None and not link.ended:
+            self._deliver(link, SUBSCRIPTION_PATH, newest, self._decode_snapshot(newest, link))
+
+    def _deliver(self, link: LinkProtocol, path: str, envelope: Envelope, message: Any) -> None:
+        self.feed(Received(link.id, path, self._system_of(envelope.sender), envelope.type_hint, message))
+
+    def _decode(self, envelope: Envelope, link: LinkProtocol) -> Any:
+        try:
+            return self._codecs["pkg"].decode(envelope.payload)
+        except UndecodableMessage as error:
+            return UndecodableMessage(f"from {link.node}, announced as {envelope.type_hint[:120]!r}: {error}")
+
+    def _decode_snapshot(self, envelope: Envelope, link: LinkProtocol) -> Any:
+        """A node repeats an unchanged snapshot several times a second: the same bytes are the same value."""
+        payload = bytes(envelope.payload)
+        if self._last_snapshot is not None and self._last_snapshot[0] == payload:
+            return self._last_snapshot[1]
+        snapshot = self._decode(envelope, link)
+        if isinstance(snapshot, TopologySnapshot):
+            self._last_snapshot = payload, snapshot
+        return snapshot
+
+    def _system_of(self, sender: str) -> str | None:
+        try:
+            return self._systems[sender]
+        except KeyError:
+            if len(self._systems) > HEADER_CACHE:
+                self._systems.clear()
+            system = self._systems[sender] = sender_system(sender)
+            return system
+
+    # --- answers ---------------------------------------------------------------------------------------------------
+
+    def _reply(self, effect: Reply) -> None:
+        future = self.futures.pop(effect.ask_id, None)
+        if future is not None and not future.done():
+            future.set_result(effect.message)
+
+    def _fail(self, effect: Fail) -> None:
+        future = self.futures.pop(effect.ask_id, None)
+        if future is not None and not future.done():
+            future.set_exception(effect.error)
+
+    def _reject(self, effect: Reject) -> None:
+        self.rejection = effect.error
+
+    def _publish(self, effect: Publish) -> None:
+        self._on_publish(effect.snapshot)
+
+    def _ruin(self, effect: Ruin) -> None:
+        self._on_ruin(effect.error)
+
+    def _report(self, effect: Report) -> None:
+        self._warn(effect.text)
+
+    def _closed(self, effect: Closed) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.closed.set()
+
+    def _warn(self, text: str) -> None:
+        now = self._loop.time()
+        if now - self._warned_at < WARNING_INTERVAL:
+            self._unwarned += 1
+            return
+        more = f" ({self._unwarned} more like it were not logged)" if self._unwarned else ""
+        self._warned_at, self._unwarned = now, 0
+        log.warning("%s%s", text, more)
+
+    # --- leaving ---------------------------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Unsubscribe, flush, close every connection; bounded by `Settings.close_timeout`."""
+        open_links = list(self._links.values())
+        dials = list(self._dials.values())
+        self.feed(Close())
+        try:
+            async with asyncio.timeout(self._settings.close_timeout):
+                await self.closed.wait()
+        except TimeoutError:
+            pass
+        for link in open_links:
+            link.hang_up()
+        for task in dials:
+            task.cancel()
+        await asyncio.gather(*dials, return_exceptions=True)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        # One turn lets the transports run their close callbacks, so that no socket outlives the client.
+        await asyncio.sleep(0)

@@ -1,0 +1,147 @@
+"""Whatever happens to nodes and links: nothing is lost that never left, nothing is reordered, nothing is sent twice."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from casty_notebook.cluster.messages import ShardEnvelope
+from casty_notebook.settings import Settings
+
+from .world import World, node
+
+ENTITIES = ("alice", "bob", "user-42", "user-99")
+
+
+class Life:
+    """A random life of a cluster: tells and asks while links stick, break, and nodes die and return."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.world = World(contacts=[node(1), node(2)], settings=Settings(tell_expiry=1e9))
+        self.world.session.register("counter", 100)
+        self.world.gossip(0.3)
+        self.sent: dict[str, list[int]] = {entity: [] for entity in ENTITIES}
+        self.asks: dict[str, tuple[str, int]] = {}
+        self.next = 0
+
+    def step(self) -> None:
+        action = self.random.choices(
+            [self.tell, self.ask, self.wait, self.stick, self.cut, self.kill, self.start, self.move, self.hide],
+            [30, 20, 25, 5, 4, 3, 6, 3, 2],
+        )[0]
+        action()
+
+    def tell(self) -> None:
+        entity = self.random.choice(ENTITIES)
+        self.next += 1
+        self.sent[entity].append(self.next)
+        self.world.tell(f"counter/{entity}", self.next)
+
+    def ask(self) -> None:
+        entity = self.random.choice(ENTITIES)
+        self.world.ask(f"counter/{entity}", timeout=self.random.choice([0.05, 1.0, 5.0]))
+
+    def wait(self) -> None:
+        self.world.run(self.random.choice([0.001, 0.01, 0.2, 1.5]))
+
+    def stick(self) -> None:
+        if self.world.links:
+            self.world.stuck.add(self.random.choice(sorted(self.world.links)))
+
+    def cut(self) -> None:
+        self.world.cut(node(self.random.randint(1, 3)))
+
+    def kill(self) -> None:
+        if sum(place.listening for place in self.world.nodes.values()) > 1:
+            self.world.kill(node(self.random.randint(1, 3)))
+
+    def start(self) -> None:
+        for place in self.world.nodes.values():
+            place.listening = True
+
+    def move(self) -> None:
+        live = [a for a, place in self.world.nodes.items() if place.listening]
+        for table in self.world.allocations.values():
+            for shard, owner in table.items():
+                if not self.world.nodes[owner].listening:
+                    table[shard] = self.random.choice(live)
+        self.world.leader = min(live)
+
+    def hide(self) -> None:
+        self.world.hidden = {("counter", self.random.randrange(100)) for _ in range(30)}
+
+    def settle(self) -> None:
+        """Everything heals; what was stuck stays stuck until its link breaks."""
+        self.start()
+        self.move()
+        for address in self.world.nodes:
+            self.world.run(0.05)
+            self.world.cut(address)
+        self.world.run(25.0)
+
+
+def arrived(world: World, entity: str) -> list[int]:
+    return [
+        message.message
+        for place in world.nodes.values()
+        for _, message in place.inbox
+        if isinstance(message, ShardEnvelope) and message.entity_id == entity and isinstance(message.message, int)
+    ]
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_random_lives_lose_nothing_unsent_and_never_send_twice(block: int) -> None:
+    for seed in range(block * 30, block * 30 + 30):
+        life = Life(seed)
+        for _ in range(200):
+            life.step()
+        life.settle()
+        world = life.world
+        assert world.session.pending_asks == 0, seed
+        assert world.session.buffered == 0, seed
+        for entity in ENTITIES:
+            got = arrived(world, entity)
+            assert not [n for n, times in Counter(got).items() if times > 1], f"sent twice, seed {seed}"
+            for place in world.nodes.values():
+                numbers = [
+                    m.message for _, m in place.inbox
+                    if isinstance(m, ShardEnvelope) and m.entity_id == entity and isinstance(m.message, int)
+                ]  # fmt: skip
+                assert numbers == sorted(numbers), f"reordered, seed {seed}"
+
+
+@pytest.mark.parametrize("block", range(5))
+def test_without_deaths_in_transit_every_tell_arrives(block: int) -> None:
+    """Links only break while nothing is under way, so every loss would be ours."""
+    for seed in range(1000 + block * 20, 1000 + block * 20 + 20):
+        life = Life(seed)
+        for _ in range(150):
+            life.random.choice([life.tell, life.tell, life.ask, life.wait, life.stick, life.hide])()
+            if life.random.random() < 0.05:
+                life.world.run(0.02)
+                address = node(life.random.randint(1, 3))
+                (life.kill if life.random.random() < 0.3 else lambda a=address: life.world.cut(a))()
+                life.start()
+        life.settle()
+        for entity in ENTITIES:
+            assert sorted(arrived(life.world, entity)) == life.sent[entity], f"lost, seed {seed}"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(["tell", "ask", "wait", "stick", "cut", "kill", "start", "move"]), max_size=60), st.integers(0, 9))
+def test_any_sequence_of_events_ends_every_ask(actions: list[str], seed: int) -> None:
+    life = Life(seed)
+    asked = []
+    for action in actions:
+        if action == "ask":
+            asked.append(life.world.ask("counter/alice", timeout=1.0))
+        else:
+            getattr(life, action)()
+    life.settle()
+    for ask in asked:
+        assert (ask in life.world.replies) != (ask in life.world.failures)
