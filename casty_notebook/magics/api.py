@@ -9,7 +9,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.errors import MisuseError
-from casty_notebook.magics.connecting import casty_connect, casty_connections, casty_disconnect, find_connection
+from casty_notebook.magics.connecting import (
+    casty_connect,
+    casty_connections,
+    casty_demo,
+    casty_disconnect,
+    find_connection,
+)
 from casty_notebook.magics.suggest import closest, did_you_mean
 
 if TYPE_CHECKING:
@@ -23,6 +29,7 @@ __all__ = [
     "casty_ask_many",
     "casty_connect",
     "casty_connections",
+    "casty_demo",
     "casty_disconnect",
     "casty_events",
     "casty_members",

@@ -12,11 +12,13 @@ from casty_notebook.magics.connection_list import ConnectionList, ConnectionRow
 from casty_notebook.magics.suggest import did_you_mean
 
 if TYPE_CHECKING:
+    from casty_notebook.demo import DemoCluster
     from casty_notebook.views.cluster import Cluster
 
 __all__ = [
     "casty_connect",
     "casty_connections",
+    "casty_demo",
     "casty_disconnect",
     "current_connection",
     "find_connection",
@@ -85,7 +87,7 @@ def casty_connections() -> ConnectionList:
                 uri=cluster.uri,
                 members=None if cluster.topology is None else len(cluster.topology.members),
                 current=cluster is current,
-                demo=demos.is_demo(name),
+                demo=demos.running(name) is not None,
             )
             for name, cluster in open_connections().items()
         )
@@ -109,6 +111,20 @@ def casty_disconnect(name: str | None = None, *, everything: bool = False) -> No
             demos.stop(cluster.name)
     if closing:
         _say(f"closed {', '.join(cluster.name for cluster in closing)}.{_now_current(before)}")
+
+
+def casty_demo(*, connection: str | None = None) -> DemoCluster:
+    """Return the demo cluster of a connection, to kill, freeze, restart or add nodes.
+
+    Raises
+    ------
+    MisuseError
+        If the connection has none.
+    """
+    name = find_connection(connection).name
+    if (demo := demos.running(name)) is None:
+        raise MisuseError(f"connection {name!r} has no demo cluster. Run %casty_connect --demo")
+    return demo
 
 
 def open_connections() -> dict[str, Cluster]:
@@ -178,7 +194,9 @@ def _connect_to_demo(
         _say(f"closed the earlier connection {name} to {old.uri}.")
     demos.stop(name)
     _say("starting a demo cluster on 127.0.0.1 …")
-    demo = demos.start(name)
+    # Nodes write and read as their configuration says, so what is given for the connection holds for them as well.
+    wire = {key: value for key, value in options.items() if key in ("serializer", "compression")}
+    demo = demos.start(name, **wire)
     try:
         return _connect(demo.uri, name, {**demo.shards, **(shards or {})}, None, timeout, options)
     except BaseException:

@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from casty_notebook.demo import DemoCluster
 
-__all__ = ["is_demo", "start", "stop", "stop_all"]
+__all__ = ["running", "start", "stop", "stop_all"]
 
 _running: dict[str, DemoCluster] = {}
 
 
-def start(name: str) -> DemoCluster:
-    """Start a demo cluster for the connection `name` and wait until it answers."""
+def start(name: str, **options: Any) -> DemoCluster:
+    """Start a demo cluster for the connection `name` and wait until its nodes see each other."""
     from casty_notebook.demo import DemoCluster
 
-    demo = DemoCluster()
-    demo.start()
-    _running[name] = demo
+    demo = _running[name] = DemoCluster(**options).start()
     return demo
 
 
 def stop(name: str) -> None:
     """Stop the demo cluster of that connection, if it has one."""
     if (demo := _running.pop(name, None)) is not None:
-        demo.close()
+        demo.stop()
 
 
 def stop_all() -> None:
     """Stop every demo cluster."""
     while _running:
-        _running.popitem()[1].close()
+        _running.popitem()[1].stop()
 
 
-def is_demo(name: str) -> bool:
-    """Whether a demo cluster runs for that connection."""
-    return name in _running
+def running(name: str) -> DemoCluster | None:
+    """Return the demo cluster of that connection, or None."""
+    return _running.get(name)

@@ -1,0 +1,73 @@
+"""A real cluster, a real shell and a real kernel for the tests of the magics."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import KernelManager
+from traitlets.config import Config
+
+from casty_notebook.demo import DemoCluster
+from tests.magics.harness import WAIT, Kernel, Shell
+
+
+@pytest.fixture(scope="session")
+def demo() -> Iterator[DemoCluster]:
+    with DemoCluster(nodes=2) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def bare_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    config = Config()
+    config.HistoryManager.enabled = False
+    shell = InteractiveShell(config=config)
+    yield Shell(shell)
+    if "casty_notebook" in shell.extension_manager.loaded:
+        shell.extension_manager.unload_extension("casty_notebook")
+
+
+@pytest.fixture
+def shell(bare_shell: Shell) -> Shell:
+    """A shell with the extension and the demo's messages."""
+    bare_shell.run("%load_ext casty_notebook\nfrom casty_notebook.demo.messages import *")
+    return bare_shell
+
+
+@pytest.fixture
+def connected(shell: Shell, demo: DemoCluster) -> Shell:
+    """A shell that is connected to the demo cluster."""
+    shell.run(f"%casty_connect {demo.uri} --shards counter=100 account=100;")
+    return shell
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> Iterator[Kernel]:
+    """A kernel of this interpreter, whatever kernels the machine has installed."""
+    spec = {
+        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": "tests",
+        "language": "python",
+    }
+    (tmp_path / "kernels" / "tests").mkdir(parents=True)
+    (tmp_path / "kernels" / "tests" / "kernel.json").write_text(json.dumps(spec))
+    manager = KernelManager(
+        kernel_name="tests",
+        kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(tmp_path / "kernels")], ensure_native_kernel=False),
+    )
+    manager.start_kernel(cwd=str(Path(__file__).parents[2]))
+    client = manager.blocking_client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=WAIT)
+        yield Kernel(manager, client)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel()

@@ -1,0 +1,87 @@
+"""A real shell and a real kernel, as tests talk to them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
+from IPython.utils.capture import capture_output
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+
+WAIT = 30.0
+"""Seconds within which a kernel does whatever it is asked."""
+
+
+def until(condition: Callable[[], bool], seconds: float = WAIT) -> None:
+    """Wait until something is so, or fail."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.02)
+
+
+class Shell:
+    """A real shell, with what a cell printed and raised at hand."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.ip = shell
+        self.out = ""
+        self.err = ""
+
+    def run(self, cell: str) -> Any:
+        """Run a cell that must succeed; return what it shows."""
+        result = self.attempt(cell)
+        result.raise_error()
+        return result.result
+
+    def attempt(self, cell: str) -> ExecutionResult:
+        with capture_output(display=False) as captured:
+            result = self.ip.run_cell(cell)
+        self.out, self.err = captured.stdout, captured.stderr
+        return result
+
+    def __getitem__(self, name: str) -> Any:
+        return self.ip.user_ns[name]
+
+
+class Kernel:
+    """A real kernel in a process of its own."""
+
+    def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
+        self.manager = manager
+        self.client = client
+
+    def start(self, cell: str) -> str:
+        """Send a cell without waiting; return the id of its request."""
+        return self.client.execute(cell)
+
+    def output_of(self, request: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What a cell shows, message by message, until it ends."""
+        while True:
+            message = self.client.get_iopub_msg(timeout=WAIT)
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+                return
+            yield message["msg_type"], message["content"]
+
+    def reply_to(self, request: str) -> dict[str, Any]:
+        while True:
+            message = self.client.get_shell_msg(timeout=WAIT)
+            if message["parent_header"].get("msg_id") == request:
+                return message["content"]
+
+    def run(self, cell: str) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
+        """Run a cell; return the reply and all that it showed."""
+        request = self.start(cell)
+        return self.reply_to(request), list(self.output_of(request))
+
+    def value(self, expression: str) -> Any:
+        """The value of an expression in the kernel, by way of JSON."""
+        reply, shown = self.run(f"import json; print(json.dumps({expression}))")
+        assert reply["status"] == "ok", reply
+        return json.loads("".join(content["text"] for kind, content in shown if kind == "stream"))

@@ -1,0 +1,98 @@
+"""The magics in a real kernel, in a process of its own, against a real cluster."""
+
+from __future__ import annotations
+
+import time
+
+import psutil
+import pytest
+
+from casty_notebook.demo import DemoCluster
+from tests.magics.harness import Kernel, until
+
+pytestmark = pytest.mark.timeout(120)
+
+LOOP_THREAD = "casty-notebook-loop"
+
+
+@pytest.fixture
+def connected(kernel: Kernel, demo: DemoCluster) -> Kernel:
+    reply, _ = kernel.run(
+        "%load_ext casty_notebook\n"
+        "from casty_notebook.demo.messages import *\n"
+        f"%casty_connect {demo.uri} --shards counter=100 account=100;"
+    )
+    assert reply["status"] == "ok", reply
+    return kernel
+
+
+def test_a_session_from_loading_to_unloading(connected: Kernel, demo: DemoCluster) -> None:
+    before = set(connected.value("[t.name for t in __import__('threading').enumerate()]"))
+
+    reply, _ = connected.run("x = %casty_ask account/kernel-1 Deposit(7)")
+    assert reply["status"] == "ok", reply
+    assert connected.value("x.amount") == 7
+
+    reply, shown = connected.run("%casty_ask countr/kernel-1 GetCount()")
+    assert reply["ename"] == "UsageError"
+    printed = [content["text"] for kind, content in shown if kind == "stream"]
+    assert len("".join(printed).strip().splitlines()) == 1
+    assert "Did you mean counter/kernel-1?" in "".join(printed)
+    assert not [kind for kind, _ in shown if kind == "error"], "a user's mistake shows no traceback"
+
+    reply, _ = connected.run("%reload_ext casty_notebook\n%reload_ext casty_notebook")
+    assert reply["status"] == "ok", reply
+    assert connected.value("len(get_ipython().Completer.custom_matchers)") == 1
+    reply, _ = connected.run(
+        f"%casty_connect {demo.uri} --shards counter=100;\n%casty_ask counter/kernel-1 GetCount();"
+    )
+    assert reply["status"] == "ok", reply
+
+    reply, _ = connected.run("%unload_ext casty_notebook")
+    assert reply["status"] == "ok", reply
+    after = set(connected.value("[t.name for t in __import__('threading').enumerate()]"))
+    assert after <= before | {LOOP_THREAD}
+    assert {name for name in after if "casty" in name} == {LOOP_THREAD}
+
+
+def test_ctrl_c_ends_a_waiting_ask_and_the_next_one_works(connected: Kernel) -> None:
+    request = connected.start("print('asking', flush=True)\n%casty_ask -t 60 counter/kernel-slow Slow(40)")
+    for kind, content in connected.output_of(request):
+        if kind == "stream" and "asking" in content["text"]:
+            started = time.monotonic()
+            connected.manager.interrupt_kernel()
+    assert connected.reply_to(request)["ename"] == "KeyboardInterrupt"
+    assert time.monotonic() - started < 10
+    connected.run("x = %casty_ask counter/kernel-2 GetCount()")
+    assert connected.value("x") == 0
+
+
+def test_a_fan_out_updates_one_line_and_leaves_its_summary(connected: Kernel) -> None:
+    _, shown = connected.run("%%casty_ask counter/kernel-{1..200} -o table\nGetCount()")
+    assert [kind for kind, _ in shown][:1] == ["display_data"]
+    updates = [content["data"]["text/plain"] for kind, content in shown if kind == "update_display_data"]
+    assert updates[-1].startswith("200 of 200 answered in ")
+    assert connected.value("len(table)") == 200
+
+
+def test_completion_and_help_reach_the_front_end(connected: Kernel) -> None:
+    connected.run("%casty_ask counter/kernel-3 GetCount();")
+    client = connected.client
+
+    def offered(line: str) -> list[str]:
+        return connected.reply_to(client.complete(line, len(line)))["matches"]
+
+    until(lambda: "counter/kernel-3" in offered("y = %casty_ask cou"))
+    assert offered("%casty_members -c ") == ["demo"]
+    help_text = connected.reply_to(client.inspect("%casty_ask"))["data"]["text/plain"]
+    assert "%casty_ask [-c NAME] [-t SECONDS]" in help_text
+
+
+def test_the_demo_ends_with_its_kernel(kernel: Kernel) -> None:
+    reply, _ = kernel.run("%load_ext casty_notebook\nc = %casty_connect --demo")
+    assert reply["status"] == "ok", reply
+    kernel.run("from casty_notebook.magics.api import casty_demo")
+    pids = kernel.value("[node.pid for node in casty_demo().nodes]")
+    assert all(map(psutil.pid_exists, pids))
+    kernel.manager.shutdown_kernel()
+    until(lambda: not any(map(psutil.pid_exists, pids)))
