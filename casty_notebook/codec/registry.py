@@ -10,6 +10,7 @@ from typing import Any
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.codec.conform import Conformity
+from casty_notebook.codec.nesting import NESTING
 from casty_notebook.codec.refs import casty_ref_uri, is_castys
 from casty_notebook.codec.shapes import Shape, shape_of
 from casty_notebook.errors import MisuseError
@@ -145,7 +146,8 @@ class Registry:
         self._by_name: dict[str, Entry] = {}
         self._by_class: dict[type, Entry] = {}
         self.restorers = frozenset(f"{module}.{name}" for module, name in REF_RESTORERS.values())
-        self.leaf_types: frozenset[type] = frozenset()
+        self.nesting: frozenset[type] = NESTING
+        """Types whose instances can hold others."""
 
     def __contains__(self, cls: type) -> bool:
         return cls in self._by_class
@@ -199,10 +201,13 @@ class Registry:
 
     def _add(self, entry: Entry) -> None:
         self._by_class[entry.cls] = entry
-        leaves = {type(entry.cls)}
-        if entry.leaf:
-            leaves.add(entry.cls)
-        self.leaf_types |= leaves
+        if not entry.leaf:
+            self.nesting |= {entry.cls}
+
+    @property
+    def shard_entry(self) -> Entry | None:
+        """The class of which a snapshot holds thousands."""
+        return self._by_name.get("casty.ShardAllocation")
 
     def entry(self, dotted: str) -> Entry | None:
         """Return the class by its wire name in any layout."""

@@ -1,0 +1,27 @@
+"""The kinds of value that can hold others; everything else a payload makes is a leaf."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
+from typing import Any
+
+from casty_notebook.codec.standin import StandIn
+
+__all__ = ["COLLECTIONS", "MAPPINGS", "NESTING", "Unfinished"]
+
+MAPPINGS = frozenset({dict, OrderedDict, Counter})
+COLLECTIONS = frozenset({list, tuple, set, frozenset, deque})
+
+
+class Unfinished:
+    """A pickled object whose state has not come yet. It cannot be referred to: whatever refers to it is circular."""
+
+    __slots__ = ("finish", "index")
+
+    def __init__(self, finish: Callable[[Any], Any], index: int) -> None:
+        self.finish = finish
+        self.index = index
+
+
+NESTING: frozenset[type] = MAPPINGS | COLLECTIONS | {StandIn, slice, Unfinished}

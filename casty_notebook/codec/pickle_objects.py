@@ -1,0 +1,240 @@
+"""What the names in a pickle become: classes of the closed table, values of the standard library, refs, stand-ins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from casty_notebook.codec.constructors import BUILDERS, uuid_from_state
+from casty_notebook.codec.nesting import Unfinished
+from casty_notebook.codec.pickle_guard import CostGuard, Refused
+from casty_notebook.codec.registry import Entry, Registry
+from casty_notebook.codec.standin import STATE, StandIn, StandInClass
+
+__all__ = ["Objects"]
+
+PARTIAL = "functools.partial"
+
+
+class Objects:
+    """Names, calls and states of one pickle. Never a lookup in a module, never a call of anything that was received.
+
+    Attributes
+    ----------
+    unfinished
+        Objects that still wait for their state.
+    finals
+        Messages whose dicts are checked once more at the end, since a peer may fill them late.
+    shards_seen
+        A shard allocation was made, so a table of them probably follows.
+    """
+
+    __slots__ = ("_guard", "_registry", "_shard_entry", "finals", "shards_seen", "unfinished")
+
+    def __init__(self, registry: Registry, guard: CostGuard) -> None:
+        self._registry = registry
+        self._guard = guard
+        self._shard_entry = registry.shard_entry
+        self.unfinished = 0
+        self.finals: list[tuple[Entry, Any]] = []
+        self.shards_seen = False
+
+    def find(self, module: Any, name: Any) -> Any:
+        """A global: a class of the table, else an inert name."""
+        if type(module) is not str or type(name) is not str or not module or not name:
+            raise Refused("a class is named by something that is not text")
+        entry = self._registry.entry(f"{module}.{name}")
+        return StandInClass(module, name) if entry is None else entry.cls
+
+    def create(self, cls: Any, args: Any, kwargs: Any, index: int) -> Any:
+        """NEWOBJ and NEWOBJ_EX: an instance, or the promise of one that the memo will know by `index`."""
+        if type(args) is not tuple or type(kwargs) is not dict:
+            raise Refused("an object's arguments are not a tuple")
+        self._guard.container()
+        if type(cls) is StandInClass:
+            return self._create_standin(cls, args, kwargs, index)
+        entry = self._entry_of(cls)
+        if kwargs:
+            return self._made(cls, args, kwargs)
+        if args or not entry.shape.fields:
+            return self._positional(entry, args)
+        return self._unfinished(index, lambda state: self._with_state(entry, state))
+
+    def _create_standin(self, cls: StandInClass, args: tuple[Any, ...], kwargs: dict[Any, Any], index: int) -> Any:
+        if cls.dotted == "uuid.UUID" and not args:
+            return self._unfinished(index, lambda state: self._uuid(cls, state))
+        builder = BUILDERS.get(cls.dotted)
+        if builder is not None and not kwargs:
+            return _made_or_standin(builder(*args), cls, args)
+        return StandIn(cls, args, _names(kwargs))
+
+    def _uuid(self, cls: StandInClass, state: Any) -> Any:
+        made = uuid_from_state(state)
+        if made is NotImplemented:
+            made = StandIn(cls)
+            _fill(made, state)
+        return made
+
+    def reduce(self, func: Any, args: Any, index: int) -> Any:
+        """REDUCE: restore a ref, build from the table, or note what would have been called."""
+        if type(args) is not tuple:
+            raise Refused("a call's arguments are not a tuple")
+        self._guard.container()
+        if type(func) is StandIn:
+            return self._call_partial(func, args)
+        if type(func) is not StandInClass:
+            return self._positional(self._entry_of(func), args)
+        name = func.dotted
+        if name in self._registry.restorers:
+            if len(args) != 1 or type(args[0]) is not str:
+                raise Refused(f"{name} came with {len(args)} arguments that are not one URI")
+            return self._registry.make_ref(args[0])
+        builder = BUILDERS.get(name)
+        if builder is not None:
+            return _made_or_standin(builder(*args), func, args)
+        if name == "copyreg._reconstructor" and len(args) == 3 and args[2] is None:
+            return self.create(args[0], (), {}, index)
+        special = _SPECIAL.get(name)
+        made = special(self, args) if special is not None else NotImplemented
+        return _made_or_standin(made, func, args)
+
+    def build(self, target: Any, state: Any) -> Any:
+        """BUILD: give an object its state; returns the finished object."""
+        kind = type(target)
+        if kind is Unfinished:
+            made = target.finish(state)
+            self.unfinished -= 1
+            return made
+        if kind is StandIn:
+            self._guard.check_change(target)
+            _fill(target, state)
+        elif state:
+            raise Refused(f"sets the state of a {kind.__qualname__}, which has none or has it already")
+        return target
+
+    def _unfinished(self, index: int, finish: Callable[[Any], Any]) -> Unfinished:
+        self.unfinished += 1
+        return Unfinished(finish, index)
+
+    def _entry_of(self, cls: Any) -> Entry:
+        entry = self._registry.entry_of(cls) if isinstance(cls, type) else None
+        if entry is None:
+            raise Refused(f"calls a {type(cls).__qualname__}")
+        return entry
+
+    def _positional(self, entry: Entry, args: tuple[Any, ...]) -> Any:
+        if entry.shape.family == "enum":
+            for arg in args:
+                self._guard.check_hashing(arg)
+        return self._noted(entry, entry.build_positional(args))
+
+    def _with_state(self, entry: Entry, state: Any) -> Any:
+        made = entry.build(_field_values(entry, state))
+        if entry is self._shard_entry:
+            self.shards_seen = True
+        return self._noted(entry, made)
+
+    def _made(self, cls: Any, args: tuple[Any, ...], fields: dict[Any, Any]) -> Any:
+        """A call with named fields."""
+        if type(cls) is StandInClass:
+            return StandIn(cls, args, _names(fields))
+        entry = self._entry_of(cls)
+        return self._noted(entry, entry.build({**dict(zip(entry.shape.fields, args, strict=False)), **fields}))
+
+    def _noted(self, entry: Entry, made: Any) -> Any:
+        conformity = entry.conformity
+        if conformity is not None and conformity.mutable:
+            self.finals.append((entry, made))
+        return made
+
+    def _call_partial(self, func: StandIn, args: tuple[Any, ...]) -> Any:
+        """A call of ``functools.partial(cls, **fields)``: how a stand-in with named fields travels."""
+        state = func._standin_fields.get(STATE)
+        if func._standin_cls.dotted == PARTIAL and type(state) is tuple and len(state) == 4:
+            cls, bound, fields, _ = state
+            if type(bound) is tuple and type(fields) is dict:
+                return self._made(cls, bound + args, fields)
+        raise Refused(f"calls a stand-in of {func._standin_cls.dotted}")
+
+    def _set(self, args: tuple[Any, ...], kind: Callable[[list[Any]], Any]) -> Any:
+        """How protocols below 4 write sets."""
+        if not args:
+            return kind([])
+        if len(args) != 1 or type(args[0]) is not list:
+            return NotImplemented
+        self._guard.check_keys(args[0], self._guard.new_scope())
+        return kind(args[0])
+
+    def _getattr(self, args: tuple[Any, ...]) -> Any:
+        """A name inside a class, as some versions write enum members and nested classes. Still only a name."""
+        if len(args) != 2 or type(args[1]) is not str:
+            return NotImplemented
+        if type(args[0]) is StandInClass:
+            return self.find(args[0].module, f"{args[0].qualname}.{args[1]}")
+        entry = self._entry_of(args[0])
+        if entry.shape.family == "enum":
+            return entry.member_named(args[1])
+        return self.find(entry.cls.__module__, f"{entry.cls.__qualname__}.{args[1]}")
+
+    def _rebuild_struct(self, args: tuple[Any, ...]) -> Any:
+        """How msgspec writes Structs with keyword-only fields."""
+        if len(args) != 2 or type(args[1]) is not dict:
+            return NotImplemented
+        return self._made(args[0], (), args[1])
+
+
+_SPECIAL: dict[str, Callable[[Objects, tuple[Any, ...]], Any]] = {
+    "builtins.frozenset": lambda objects, args: objects._set(args, frozenset),
+    "builtins.getattr": Objects._getattr,
+    "builtins.set": lambda objects, args: objects._set(args, set),
+    "msgspec._core.rebuild": Objects._rebuild_struct,
+}
+
+
+def _made_or_standin(made: Any, cls: StandInClass, args: tuple[Any, ...]) -> Any:
+    return StandIn(cls, args) if made is NotImplemented else made
+
+
+def _names(fields: dict[Any, Any]) -> dict[str, Any]:
+    if not all(type(name) is str for name in fields):
+        raise Refused("a field's name is not text")
+    return dict(fields)
+
+
+def _merged(state: Any) -> Any:
+    """Turn the state of a class with ``__slots__``, ``(dict or None, slots)``, into one dict."""
+    if type(state) is tuple and len(state) == 2 and all(part is None or type(part) is dict for part in state):
+        return {**(state[0] or {}), **(state[1] or {})}
+    return state
+
+
+def _of_model(state: Any) -> Any:
+    """Take the fields out of the state of a pydantic model."""
+    if type(state) is dict and "__pydantic_fields_set__" in state and type(state.get("__dict__")) is dict:
+        return state["__dict__"]
+    return state
+
+
+def _field_values(entry: Entry, state: Any) -> dict[str, Any]:
+    """Name the values in the state of a class of the table."""
+    state = _of_model(_merged(state))
+    if type(state) is dict:
+        return state
+    if type(state) in (list, tuple) and len(state) == len(entry.shape.fields):
+        # A frozen dataclass with slots, or an older attrs class: the values in order.
+        return dict(zip(entry.shape.fields, state, strict=True))
+    raise Refused(f"{entry.cls.__qualname__} has a state of type {type(state).__qualname__}")
+
+
+def _fill(standin: StandIn, state: Any) -> None:
+    fields = standin._standin_fields
+    if standin._standin_cls.dotted == PARTIAL:
+        fields[STATE] = state
+        return
+    state = _of_model(_merged(state))
+    if type(state) is dict and all(type(name) is str for name in state):
+        fields.update(state)
+    elif type(state) is list and not standin._standin_args:
+        object.__setattr__(standin, "_standin_args", tuple(state))
+    elif state is not None:
+        fields[STATE] = state
