@@ -152,6 +152,10 @@ class DemoNode:
         """SIGSTOP: the process stands still, its connections stay open and silent."""
         self._signal("SIGSTOP")
         self.frozen = True
+        if self.pid is not None and hasattr(os, "waitid"):  # not on macOS before Python 3.13
+            # The signal takes its time; from here on the node must not answer. WNOWAIT leaves the reaping to the reader.
+            with contextlib.suppress(ChildProcessError):
+                os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def thaw(self) -> None:
         """SIGCONT: the end of `freeze`."""
