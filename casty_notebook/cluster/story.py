@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections import deque
 
-from casty_notebook.cluster.events import Effect, Event, LinkLost, LinkOpened, Received
+from casty_notebook.cluster.events import Effect, Event, LinkLost, LinkOpened, Publish, Received, Transmit
 
 __all__ = ["Story"]
 
 
 class Story:
-    """A bounded ring of (time, event, effects). Asks, tells and their replies are left out: they would push out the rest."""
+    """A bounded ring of (time, event, effects). What happens all the time is left out: it would push out the rest."""
 
     def __init__(self, length: int) -> None:
         self._lines: deque[tuple[float, str, str]] = deque(maxlen=length)
 
     def note(self, now: float, event: Event, effects: list[Effect]) -> None:
+        if isinstance(event, Received) and all(isinstance(effect, Transmit | Publish) for effect in effects):
+            return
         counts: dict[str, int] = {}
         for effect in effects:
             name = type(effect).__name__

@@ -258,3 +258,16 @@ def contents(standin: StandIn) -> Iterator[Any]:
     yield from standin._standin_items
     for pair in standin._standin_pairs.items():
         yield from pair
+
+
+def with_missing(standin: StandIn, name: str, value: Any) -> StandIn:
+    """Return the stand-in with a field filled in, if it lacks that field or holds None there.
+
+    Examples
+    --------
+    >>> with_missing(stand_in_class("bank.GetBalance")(currency="EUR"), "reply_to", 1)
+    bank.GetBalance(currency='EUR', reply_to=1)
+    """
+    if standin._standin_fields.get(name) is not None:
+        return standin
+    return StandIn(standin._standin_cls, standin._standin_args, {**standin._standin_fields, name: value})

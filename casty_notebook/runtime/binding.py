@@ -8,7 +8,7 @@ from typing import Any
 from casty_notebook.cluster import messages as m
 from casty_notebook.cluster.refs import ActorRef
 from casty_notebook.codec import Registry
-from casty_notebook.codec.registry import foreign_ref_uri
+from casty_notebook.codec.refs import casty_ref_uri
 
 __all__ = ["build_registry"]
 
@@ -36,7 +36,7 @@ HOMES: tuple[tuple[str, str, tuple[type, ...]], ...] = (
 
 
 def _ref_uri(value: Any) -> str | None:
-    return value.uri if isinstance(value, ActorRef) else foreign_ref_uri(value)
+    return value.uri if isinstance(value, ActorRef) else casty_ref_uri(value)
 
 
 def build_registry(make_ref: Callable[[str], ActorRef], user_classes: Iterable[Any] = ()) -> Registry:

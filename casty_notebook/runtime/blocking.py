@@ -310,8 +310,10 @@ class BlockingClient:
 
     def _place(self, target: AnyTarget) -> Location:
         label = _label(target)
-        shard, address, replicas = None, None, ()
-        name = None
+        shard: int | None = None
+        address: NodeAddress | None = None
+        replicas: tuple[NodeAddress, ...] = ()
+        name: EntityName | None = None
         if isinstance(target, str):
             parsed = parse_target(target)
             if isinstance(parsed, EntityName):

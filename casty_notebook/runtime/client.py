@@ -23,7 +23,7 @@ from casty_notebook.cluster.messages import (
 from casty_notebook.cluster.refs import ActorRef, EntityRef, ReplyRef
 from casty_notebook.cluster.session import ASK_PATH, Session
 from casty_notebook.codec import Codec
-from casty_notebook.codec.registry import foreign_ref_uri
+from casty_notebook.codec.refs import casty_ref_uri
 from casty_notebook.errors import ClientClosed, FailureReport, InvalidAddress, MisuseError, NoContactPoint, NotEntered
 from casty_notebook.runtime.binding import build_registry
 from casty_notebook.runtime.dialler import AddressMap, Connector, Dialler
@@ -351,7 +351,7 @@ class ClusterClient:
         if isinstance(target, ActorRef):
             address = target.address
         else:
-            uri = target if isinstance(target, str) else foreign_ref_uri(target)
+            uri = target if isinstance(target, str) else casty_ref_uri(target)
             if uri is None:
                 raise MisuseError(f"a message goes to a ref or a casty:// URI, not to {type(target).__name__}")
             address = ActorAddress.parse(uri)

@@ -8,7 +8,8 @@ import ssl
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from casty_notebook.address import InvalidAddress, NodeAddress, check_host, check_port
+from casty_notebook.address import NodeAddress, check_host, check_port
+from casty_notebook.errors import InvalidAddress
 from casty_notebook.runtime.link import LinkProtocol
 from casty_notebook.settings import Settings
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from casty_notebook.cluster.refs import ActorRef
-from casty_notebook.codec import StandIn
+from casty_notebook.codec import StandIn, StandInClass
+from casty_notebook.codec.standin import with_missing
 from casty_notebook.errors import MisuseError
 
 __all__ = ["question"]
@@ -33,27 +34,28 @@ def question(message: Any, reply_field: str = "reply_to") -> Callable[[ActorRef]
     >>> question(GetCount)("the ref"), question(GetCount())("the ref"), question(lambda r: GetCount(r))("the ref")
     (GetCount(reply_to='the ref'), GetCount(reply_to='the ref'), GetCount(reply_to='the ref'))
     """
-    if inspect.isclass(message):
+    if inspect.isclass(message) or isinstance(message, StandInClass):
         return lambda ref: _called(message, reply_field, ref)
     if not isinstance(message, StandIn) and callable(message):
         return lambda ref: _filled(message(ref), reply_field, ref)
     return lambda ref: _filled(message, reply_field, ref)
 
 
-def _called(cls: type, reply_field: str, ref: ActorRef) -> Any:
+def _called(cls: type | StandInClass, reply_field: str, ref: ActorRef) -> Any:
     try:
         return cls(**{reply_field: ref})
     except TypeError as error:
+        name = getattr(cls, "__name__", repr(cls))
         raise MisuseError(
-            f"{cls.__name__} cannot be made from {reply_field} alone ({error}); give its other fields, for example "
-            f"{cls.__name__}(…), and {reply_field} is filled in"
+            f"{name} cannot be made from {reply_field} alone ({error}); give its other fields, for example "
+            f"{name}(…, {reply_field}=None)"
         ) from None
 
 
 def _filled(message: Any, reply_field: str, ref: ActorRef) -> Any:
     """`message` with `ref` in its reply field, if that is empty. What was built with the ref already comes back as it is."""
     if isinstance(message, StandIn):
-        return message if message.has(reply_field) else message.with_fields(**{reply_field: ref})
+        return with_missing(message, reply_field, ref)
     if dataclasses.is_dataclass(message) and not isinstance(message, type):
         names = {field.name for field in dataclasses.fields(message)}
         if reply_field in names and getattr(message, reply_field) is None:
