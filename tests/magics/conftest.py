@@ -17,12 +17,6 @@ from casty_notebook.demo import DemoCluster
 from tests.magics.harness import WAIT, Kernel, Shell
 
 
-@pytest.fixture(scope="session")
-def demo() -> Iterator[DemoCluster]:
-    with DemoCluster(nodes=2) as cluster:
-        yield cluster
-
-
 @pytest.fixture
 def bare_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
@@ -42,9 +36,9 @@ def shell(bare_shell: Shell) -> Shell:
 
 
 @pytest.fixture
-def connected(shell: Shell, demo: DemoCluster) -> Shell:
+def connected(shell: Shell, demo_cluster: DemoCluster) -> Shell:
     """A shell that is connected to the demo cluster."""
-    shell.run(f"%casty_connect {demo.uri} --shards counter=100 account=100;")
+    shell.run(f"%casty_connect {demo_cluster.uri} --shards counter=100 account=100;")
     return shell
 
 

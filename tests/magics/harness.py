@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
@@ -14,14 +13,6 @@ from jupyter_client.manager import KernelManager
 
 WAIT = 30.0
 """Seconds within which a kernel does whatever it is asked."""
-
-
-def until(condition: Callable[[], bool], seconds: float = WAIT) -> None:
-    """Wait until something is so, or fail."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.02)
 
 
 class Shell:

@@ -8,7 +8,8 @@ import psutil
 import pytest
 
 from casty_notebook.demo import DemoCluster
-from tests.magics.harness import Kernel, until
+from tests.magics.harness import Kernel
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -16,17 +17,17 @@ LOOP_THREAD = "casty-notebook-loop"
 
 
 @pytest.fixture
-def connected(kernel: Kernel, demo: DemoCluster) -> Kernel:
+def connected(kernel: Kernel, demo_cluster: DemoCluster) -> Kernel:
     reply, _ = kernel.run(
         "%load_ext casty_notebook\n"
         "from casty_notebook.demo.messages import *\n"
-        f"%casty_connect {demo.uri} --shards counter=100 account=100;"
+        f"%casty_connect {demo_cluster.uri} --shards counter=100 account=100;"
     )
     assert reply["status"] == "ok", reply
     return kernel
 
 
-def test_a_session_from_loading_to_unloading(connected: Kernel, demo: DemoCluster) -> None:
+def test_a_session_from_loading_to_unloading(connected: Kernel, demo_cluster: DemoCluster) -> None:
     before = set(connected.value("[t.name for t in __import__('threading').enumerate()]"))
 
     reply, _ = connected.run("x = %casty_ask account/kernel-1 Deposit(7)")
@@ -44,7 +45,7 @@ def test_a_session_from_loading_to_unloading(connected: Kernel, demo: DemoCluste
     assert reply["status"] == "ok", reply
     assert connected.value("len(get_ipython().Completer.custom_matchers)") == 1
     reply, _ = connected.run(
-        f"%casty_connect {demo.uri} --shards counter=100;\n%casty_ask counter/kernel-1 GetCount();"
+        f"%casty_connect {demo_cluster.uri} --shards counter=100;\n%casty_ask counter/kernel-1 GetCount();"
     )
     assert reply["status"] == "ok", reply
 
@@ -82,7 +83,7 @@ def test_completion_and_help_reach_the_front_end(connected: Kernel) -> None:
     def offered(line: str) -> list[str]:
         return connected.reply_to(client.complete(line, len(line)))["matches"]
 
-    until(lambda: "counter/kernel-3" in offered("y = %casty_ask cou"))
+    wait_until(lambda: "counter/kernel-3" in offered("y = %casty_ask cou"))
     assert offered("%casty_members -c ") == ["demo"]
     help_text = connected.reply_to(client.inspect("%casty_ask"))["data"]["text/plain"]
     assert "%casty_ask [-c NAME] [-t SECONDS]" in help_text
@@ -95,4 +96,4 @@ def test_the_demo_ends_with_its_kernel(kernel: Kernel) -> None:
     pids = kernel.value("[node.pid for node in casty_demo().nodes]")
     assert all(map(psutil.pid_exists, pids))
     kernel.manager.shutdown_kernel()
-    until(lambda: not any(map(psutil.pid_exists, pids)))
+    wait_until(lambda: not any(map(psutil.pid_exists, pids)))

@@ -14,7 +14,8 @@ from IPython.core.error import UsageError
 from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import Balance, PaymentReceipt, Whereabouts
 from casty_notebook.magics import connecting, demos
-from tests.magics.harness import Shell, until
+from tests.magics.harness import Shell
+from tests.support.waiting import wait_until
 
 NAMES = ("connect", "disconnect", "ask", "tell", "members", "shards", "services", "events", "where", "topology")
 
@@ -57,7 +58,7 @@ class TestLoading:
     def test_unloading_closes_the_connections_and_leaves_no_thread_but_the_loops(self, connected: Shell) -> None:
         connected.run("%unload_ext casty_notebook")
         assert connecting.open_connections() == {}
-        until(lambda: {t.name for t in threading.enumerate() if "casty" in t.name} <= {"casty-notebook-loop"})
+        wait_until(lambda: {t.name for t in threading.enumerate() if "casty" in t.name} <= {"casty-notebook-loop"})
 
     def test_the_help_of_every_magic_is_its_grammar(self, shell: Shell) -> None:
         for name in NAMES:
@@ -70,35 +71,35 @@ class TestLoading:
 
 
 class TestConnecting:
-    def test_a_connection_becomes_current_and_shows_its_card(self, shell: Shell, demo: DemoCluster) -> None:
-        cluster = shell.run(f"%casty_connect {demo.uri} --as one")
+    def test_a_connection_becomes_current_and_shows_its_card(self, shell: Shell, demo_cluster: DemoCluster) -> None:
+        cluster = shell.run(f"%casty_connect {demo_cluster.uri} --as one")
         assert cluster.name == "one"
         assert connecting.current_connection() is cluster
         assert "one" in repr(cluster)
 
-    def test_without_an_argument_the_connections_are_listed(self, shell: Shell, demo: DemoCluster) -> None:
+    def test_without_an_argument_the_connections_are_listed(self, shell: Shell, demo_cluster: DemoCluster) -> None:
         assert "No connections" in repr(shell.run("%casty_connect"))
-        shell.run(f"%casty_connect {demo.uri} --as one;\n%casty_connect {demo.uri} --as two;")
+        shell.run(f"%casty_connect {demo_cluster.uri} --as one;\n%casty_connect {demo_cluster.uri} --as two;")
         listed = shell.run("%casty_connect")
-        assert [(row.name, row.current, row.members) for row in listed] == [("one", False, 2), ("two", True, 2)]
+        assert [(row.name, row.current, row.members) for row in listed] == [("one", False, 3), ("two", True, 3)]
         assert "<table" in listed._repr_html_()
 
-    def test_a_change_of_the_current_connection_is_said(self, shell: Shell, demo: DemoCluster) -> None:
-        shell.run(f"%casty_connect {demo.uri} --as one;\n%casty_connect {demo.uri} --as two;")
+    def test_a_change_of_the_current_connection_is_said(self, shell: Shell, demo_cluster: DemoCluster) -> None:
+        shell.run(f"%casty_connect {demo_cluster.uri} --as one;\n%casty_connect {demo_cluster.uri} --as two;")
         assert "current connection: two (was one)." in shell.out
         shell.run("%casty_connect one;")
         assert "current connection: one." in shell.out
         shell.run("%casty_disconnect")
         assert shell.out.strip() == "closed one. current connection: two."
 
-    def test_a_second_connection_of_a_name_replaces_the_first(self, shell: Shell, demo: DemoCluster) -> None:
-        first = shell.run(f"%casty_connect {demo.uri} --as one")
-        second = shell.run(f"%casty_connect {demo.uri} --as one")
+    def test_a_second_connection_of_a_name_replaces_the_first(self, shell: Shell, demo_cluster: DemoCluster) -> None:
+        first = shell.run(f"%casty_connect {demo_cluster.uri} --as one")
+        second = shell.run(f"%casty_connect {demo_cluster.uri} --as one")
         assert "closed the earlier connection one" in shell.out
         assert (first.closed, second.closed) == (True, False)
 
-    def test_a_failed_connect_leaves_the_earlier_one_of_its_name(self, shell: Shell, demo: DemoCluster) -> None:
-        first = shell.run(f"%casty_connect {demo.uri} --as one")
+    def test_a_failed_connect_leaves_the_earlier_one_of_its_name(self, shell: Shell, demo_cluster: DemoCluster) -> None:
+        first = shell.run(f"%casty_connect {demo_cluster.uri} --as one")
         usage_error(shell, "%casty_connect casty://demo@127.0.0.1:1 --as one -t 0.5")
         assert connecting.open_connections() == {"one": first}
         assert not first.closed
@@ -188,8 +189,8 @@ class TestAsking:
         table = connected.run("%%casty_ask counter/1 zzz -t 0.3\nGetCount()")
         assert [pd.isna(error) or error is None for error in table["error"]] == [True, False]
 
-    def test_another_connection_is_used_on_request(self, connected: Shell, demo: DemoCluster) -> None:
-        connected.run(f"%casty_connect {demo.uri} --as other --shards counter=100;\n%casty_connect demo;")
+    def test_another_connection_is_used_on_request(self, connected: Shell, demo_cluster: DemoCluster) -> None:
+        connected.run(f"%casty_connect {demo_cluster.uri} --as other --shards counter=100;\n%casty_connect demo;")
         connected.run("%casty_tell -c other counter/shell-6 Increment(2)")
         assert connected.run("%casty_ask -c other counter/shell-6 GetCount()") == 2
 
@@ -229,15 +230,15 @@ class TestAsking:
 class TestTables:
     def test_members_shards_services_and_events_are_tables(self, connected: Shell) -> None:
         connected.run("%casty_ask counter/table GetCount();")
-        until(lambda: len(connected.run("%casty_shards counter")) > 0)
-        assert set(connected.run("%casty_members")["node"]) == {"node-1", "node-2"}
+        wait_until(lambda: len(connected.run("%casty_shards counter")) > 0)
+        assert set(connected.run("%casty_members")["node"]) == {"node-1", "node-2", "node-3"}
         assert set(connected.run("%casty_services")["service"]) == {"payment"}
         assert isinstance(connected.run("%casty_events"), pd.DataFrame)
         assert set(connected.run("%casty_shards")["type"]) >= {"counter"}
 
     def test_where_says_the_shard_and_the_node(self, connected: Shell) -> None:
         connected.run("%casty_ask counter/user-42 GetCount();")
-        until(lambda: connected.run("%casty_where counter/user-42").node is not None)
+        wait_until(lambda: connected.run("%casty_where counter/user-42").node is not None)
         assert connected.run("%casty_where counter/user-42").shard == 87
 
 
@@ -248,7 +249,7 @@ class TestCompletion:
 
     def test_live_names_are_offered(self, connected: Shell) -> None:
         connected.run("%casty_ask counter/user-42 GetCount();")
-        until(lambda: "counter/" in self.offered(connected, "%casty_ask cou"))
+        wait_until(lambda: "counter/" in self.offered(connected, "%casty_ask cou"))
         assert self.offered(connected, "x = %casty_ask cou") == ["counter/", "counter/user-42"]
         assert self.offered(connected, "%casty_ask -c ") == ["demo"]
         assert "GetCount" in self.offered(connected, "%casty_ask counter/user-42 GetC")
