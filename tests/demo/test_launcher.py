@@ -117,7 +117,7 @@ def test_an_interpreter_without_casty_is_named_with_the_remedy(tmp_path: Path) -
 
 
 def test_an_interpreter_that_is_none_is_an_error_that_names_it(tmp_path: Path) -> None:
-    with pytest.raises(MisuseError, match="cannot run .*nothing-here"):
+    with pytest.raises(MisuseError, match=r"cannot run .*nothing-here"):
         DemoCluster(1, python=tmp_path / "nothing-here").start()
 
 
@@ -360,9 +360,13 @@ def test_an_interrupt_of_the_terminal_does_not_reach_the_nodes(start_cluster: St
 def test_ctrl_c_during_the_start_leaves_nothing() -> None:
     threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT)).start()
     demo = DemoCluster(2)
-    with pytest.raises(KeyboardInterrupt):
+
+    def start_again_and_again() -> None:
         while True:
             demo.start()
             demo.stop()
+
+    with pytest.raises(KeyboardInterrupt):
+        start_again_and_again()
     demo.stop()
     assert not demo.running

@@ -1,0 +1,65 @@
+"""The package's source as the house's tests read it: parsed, never imported."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "casty_notebook"
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, wherever the statement stands: at the top, in a function, under TYPE_CHECKING."""
+
+    file: Path
+    line: int
+    module: str
+
+    def __str__(self) -> str:
+        return f"{self.file.relative_to(ROOT)}:{self.line} imports {self.module}"
+
+    @property
+    def importer(self) -> str:
+        """The room of the importing file; the file's own name if it stands at the top."""
+        return room(self.file)
+
+
+def files() -> list[Path]:
+    """Every module of the package."""
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"), str(file))
+
+
+def room_of(module: str) -> str:
+    """``casty_notebook.wire.frames`` is in ``wire``, ``casty_notebook.errors`` in ``errors``; the top is ``roof``."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] != "__init__" else "roof"
+
+
+def room(file: Path) -> str:
+    """The room that a file is in."""
+    return room_of(".".join(("casty_notebook", *file.relative_to(PACKAGE).with_suffix("").parts)))
+
+
+def imports(file: Path) -> Iterator[Import]:
+    """All imports of a file, by absolute module name."""
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(file, node.lineno, alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}:{node.lineno}: write imports in full, so that their direction can be read"
+            assert node.module is not None
+            if node.module == "casty_notebook":  # from casty_notebook import errors, connect
+                for alias in node.names:
+                    is_module = (PACKAGE / alias.name).is_dir() or (PACKAGE / f"{alias.name}.py").exists()
+                    yield Import(file, node.lineno, f"casty_notebook.{alias.name}" if is_module else "casty_notebook")
+            else:
+                yield Import(file, node.lineno, node.module)

@@ -1,0 +1,140 @@
+"""The house stands: imports go down only, and only the runtime touches the world."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.house.source import PACKAGE, ROOT, files, imports, room, room_of, tree
+
+GROUND = {"errors", "address", "settings"}
+PURE = {"wire", "codec", "cluster"}
+PURE_ROOMS = GROUND | PURE | {"tables"}
+
+MAY_IMPORT: dict[str, set[str]] = {
+    # [0] the ground
+    "errors": set(),
+    "settings": set(),
+    "address": {"errors"},
+    # [1] bytes, payloads, decisions: side by side, strangers to each other
+    "wire": GROUND,
+    "codec": GROUND,
+    "cluster": GROUND,
+    # [2] the world, and values for reading
+    "runtime": GROUND | PURE,
+    "tables": GROUND | PURE,
+    # [3] what a cell shows
+    "views": GROUND | PURE | {"runtime", "tables"},
+    # [4] what a line says; ``--demo`` starts a cluster
+    "magics": GROUND | PURE | {"runtime", "tables", "views", "demo"},
+    # beside the house: the launcher needs no client, the terminal tour is a user like any other
+    "demo": {"errors", "address", "roof"},
+    # the public names
+    "roof": GROUND | PURE | {"runtime", "tables", "views", "magics"},
+}
+
+WORLDLY = {
+    "asyncio", "concurrent", "http", "ftplib", "glob", "io", "mmap", "multiprocessing", "nest_asyncio", "nest_asyncio2",
+    "os", "queue", "random", "sched", "secrets", "select", "selectors", "shutil", "signal", "socket", "socketserver",
+    "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib", "uvloop",
+}  # fmt: skip
+"""Modules with a clock, a thread, chance, or a way out of the process."""
+
+TOUCHES_FILES = {"codec/constructors.py": "a time zone's rules are read from the machine, as zoneinfo itself would"}
+
+SPEAK_CASTY = {"demo/actors.py", "demo/node.py"}
+"""They run in the node processes of the demo cluster, never in ours."""
+
+
+def place(file: object) -> str:
+    return str(file).removeprefix(f"{PACKAGE}/").replace("\\", "/")
+
+
+def test_every_file_has_a_floor() -> None:
+    homeless = {room(file) for file in files()} - MAY_IMPORT.keys()
+    assert not homeless, "say in MAY_IMPORT what they may import"
+
+
+def test_imports_go_down_only() -> None:
+    upward = [
+        str(found)
+        for file in files()
+        for found in imports(file)
+        if found.module.split(".")[0] == "casty_notebook"
+        and room_of(found.module) != found.importer
+        and room_of(found.module) not in MAY_IMPORT[found.importer]
+    ]
+    assert upward == []
+
+
+def test_nothing_below_the_runtime_touches_clock_thread_chance_or_world() -> None:
+    worldly = [
+        str(found)
+        for file in files()
+        for found in imports(file)
+        if found.importer in PURE_ROOMS and found.module.split(".")[0] in WORLDLY
+    ]
+    assert worldly == []
+
+
+def test_nothing_below_the_runtime_opens_files() -> None:
+    opening = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "iterdir", "mkdir", "unlink"}
+    seen = {
+        place(file)
+        for file in files()
+        if room(file) in PURE_ROOMS
+        for node in ast.walk(tree(file))
+        if isinstance(node, ast.Call)
+        and (node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")) in opening
+    }
+    assert seen <= TOUCHES_FILES.keys()
+
+
+def test_casty_is_imported_by_node_processes_only() -> None:
+    foreign = [
+        str(found)
+        for file in files()
+        for found in imports(file)
+        if found.module.split(".")[0] == "casty" and place(file) not in SPEAK_CASTY
+    ]
+    assert foreign == []
+
+
+def test_nothing_unpickles() -> None:
+    pickling = [
+        str(found)
+        for file in files()
+        for found in imports(file)
+        if found.module.split(".")[0] in {"pickle", "_pickle", "cloudpickle", "dill", "marshal", "shelve"}
+    ]
+    assert pickling == [], "a stock unpickler runs what a peer sends; codec reads pickles by a closed table"
+
+
+def test_names_are_imported_by_text_at_the_roof_only() -> None:
+    seen = {
+        place(file)
+        for file in files()
+        for node in ast.walk(tree(file))
+        if isinstance(node, ast.Name | ast.Attribute)
+        and (node.id if isinstance(node, ast.Name) else node.attr) in {"import_module", "__import__"}
+    }
+    assert seen <= {"__init__.py"}
+
+
+HEAVY = {
+    "IPython", "anywidget", "asyncssh", "casty", "ipykernel", "ipywidgets", "msgpack", "nest_asyncio", "numpy", "pandas",
+}  # fmt: skip
+
+LIST_LOADED = "import json, sys; before = set(sys.modules); import {}; print(json.dumps([*sys.modules.keys() - before]))"
+
+
+@pytest.mark.parametrize("module", ["casty_notebook", "casty_notebook.demo"])
+def test_importing_costs_nothing_but_the_standard_library(module: str) -> None:
+    command = [sys.executable, "-c", LIST_LOADED.format(module)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in json.loads(done.stdout)}
+    assert loaded & HEAVY == set()
