@@ -126,10 +126,11 @@ def test_names_are_imported_by_text_at_the_roof_only() -> None:
 
 
 HEAVY = {
-    "IPython", "anywidget", "asyncssh", "casty", "ipykernel", "ipywidgets", "msgpack", "nest_asyncio", "numpy", "pandas",
+    "IPython", "anywidget", "asyncssh", "casty", "ipykernel", "ipywidgets", "msgpack", "nest_asyncio", "numpy",
+    "pandas",
 }  # fmt: skip
 
-LIST_LOADED = "import json, sys; before = set(sys.modules); import {}; print(json.dumps([*sys.modules.keys() - before]))"
+LIST_LOADED = "import json, sys; old = set(sys.modules); import {}; print(json.dumps([*sys.modules.keys() - old]))"
 
 
 @pytest.mark.parametrize("module", ["casty_notebook", "casty_notebook.demo"])
