@@ -1,0 +1,86 @@
+"""Columns that are built in bulk, with dtypes that do not depend on what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.cluster.health import NodeHealth
+from casty_notebook.cluster.names import natural
+
+if TYPE_CHECKING:
+    from casty_notebook.cluster.messages import TopologySnapshot
+
+__all__ = ["attrs_of", "categorical", "codes_of", "frame", "reachable", "repeated", "text"]
+
+type Codes = np.ndarray[Any, np.dtype[np.intp]]
+
+
+def frame(columns: Mapping[str, Any], attrs: Mapping[str, Any]) -> pd.DataFrame:
+    """Put ready columns together."""
+    made = pd.DataFrame(columns, copy=False)
+    made.attrs.update(attrs)
+    return made
+
+
+def attrs_of(cluster: str, snapshot: TopologySnapshot | None, taken_at: datetime | None) -> dict[str, Any]:
+    """Return what a table says of itself: cluster, epoch of the allocations, time of the snapshot.
+
+    The time is ISO 8601 text in UTC: pandas compares attrs in `concat` and writes them as JSON in `to_parquet`.
+    """
+    return {
+        "cluster": cluster,
+        "epoch": None if snapshot is None else snapshot.allocation_epoch,
+        "time": None if taken_at is None else taken_at.astimezone(UTC).isoformat(timespec="milliseconds"),
+    }
+
+
+def text(values: Sequence[str | None]) -> Any:
+    """A column of text that seldom repeats; None is missing."""
+    written: Any = [None if value is None else _writable(value) for value in values]
+    return pd.Series(written, dtype=_TEXT)
+
+
+def categorical(codes: Codes, names: Sequence[str]) -> pd.Categorical:
+    """A column of names by their place in `names`; -1 is missing. Names may repeat, since two nodes may share one."""
+    places: dict[str, int] = {}
+    new = np.fromiter(
+        (places.setdefault(_writable(name), len(places)) for name in names), dtype=np.intp, count=len(names)
+    )
+    if len(places) != len(names):
+        codes = np.where(codes < 0, -1, new[codes])
+    return pd.Categorical.from_codes(codes, categories=pd.Index(list(places), dtype=_TEXT))
+
+
+def repeated(values: Sequence[str | None], categories: Sequence[str] | None = None) -> pd.Categorical:
+    """A column of names that repeat; None is missing.
+
+    Sorting by it goes by `categories` if they are given, else by natural order (node-2 before node-10).
+    """
+    names = sorted({value for value in values if value is not None}, key=natural) if categories is None else categories
+    return categorical(codes_of(values, {name: code for code, name in enumerate(names)}), names)
+
+
+def codes_of(values: Sequence[Any], places: Mapping[Any, int]) -> Codes:
+    """Return the place of each value; -1 for one that has none."""
+    return np.fromiter((places.get(value, -1) for value in values), dtype=np.intp, count=len(values))
+
+
+def reachable(addresses: Sequence[NodeAddress], health: Mapping[NodeAddress, NodeHealth]) -> Any:
+    """Our own view of each address as a nullable boolean; missing where we do not know yet."""
+    views = [health[address].reachable if address in health else None for address in addresses]
+    return pd.array(views, dtype="boolean")
+
+
+def _writable(name: str) -> str:
+    """Arrow holds UTF-8 only, and a peer can send lone surrogates."""
+    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()
+
+
+_TEXT: Any = pd.Series([], dtype="str").dtype
+"""``str`` from pandas 3 on, ``object`` before."""

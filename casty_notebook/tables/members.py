@@ -1,0 +1,96 @@
+"""The table of members."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.cluster.health import NodeHealth
+from casty_notebook.cluster.messages import MemberStatus, TopologySnapshot
+from casty_notebook.cluster.names import member_at
+from casty_notebook.tables.columns import attrs_of, frame, reachable, repeated, text
+from casty_notebook.tables.placements import Placements
+
+__all__ = ["members"]
+
+
+def members(
+    snapshot: TopologySnapshot | None,
+    health: Mapping[NodeAddress, NodeHealth],
+    *,
+    cluster: str,
+    taken_at: datetime | None,
+) -> pd.DataFrame:
+    """One row per member, by name: what the cluster says of it (`status`) beside what we see (`reachable`).
+
+    Columns
+    -------
+    node, address
+        The name its operator gave it, and ``host:port``.
+    status
+        What the gossip says; a dead node is often still ``up`` there (PROTOCOL section 6.5).
+    reachable
+        What our own connection says; missing while we do not know.
+    leader
+        The snapshot names it as leader. Every row is False while there is none.
+    roles
+        Joined by commas: ``table.roles.str.get_dummies(",")`` gives one column per role.
+    shards, replicas, services
+        Shards it owns, shards it keeps a copy of, service instances on it.
+    rtt_ms
+        Last round trip to it in milliseconds; missing if none was measured.
+
+    Examples
+    --------
+    >>> from casty_notebook.cluster.messages import Member
+    >>> here = NodeAddress("10.0.1.10", 25520)
+    >>> one = Member(here, MemberStatus.up, frozenset({"web"}), "node-1")
+    >>> table = members(TopologySnapshot(frozenset({one}), here, {}, 0), {}, cluster="prod", taken_at=None)
+    >>> print(table[["node", "address", "status", "leader", "roles"]].to_string(index=False))
+      node         address status  leader roles
+    node-1 10.0.1.10:25520     up    True   web
+    """
+    by_address = member_at(snapshot.members) if snapshot is not None else {}
+    addresses, rows = list(by_address), list(by_address.values())
+    owned, kept, offered = _loads(snapshot)
+    return frame(
+        {
+            "node": repeated([member.id for member in rows]),
+            "address": repeated([str(address) for address in addresses]),
+            "status": repeated([member.status.name for member in rows], [status.name for status in MemberStatus]),
+            "reachable": reachable(addresses, health),
+            "leader": np.array([snapshot is not None and address == snapshot.leader for address in addresses], bool),
+            "roles": text([",".join(sorted(member.roles)) for member in rows]),
+            "shards": pd.array([owned[address] for address in addresses], dtype="Int64"),
+            "replicas": pd.array([kept[address] for address in addresses], dtype="Int64"),
+            "services": pd.array([offered[address] for address in addresses], dtype="Int64"),
+            "rtt_ms": np.array([_milliseconds(health.get(address)) for address in addresses], dtype=np.float64),
+        },
+        attrs_of(cluster, snapshot, taken_at),
+    )
+
+
+type _Load = Counter[NodeAddress]
+
+
+def _loads(snapshot: TopologySnapshot | None) -> tuple[_Load, _Load, _Load]:
+    """Count shards, replicas and service instances by node."""
+    owned: _Load = Counter()
+    kept: _Load = Counter()
+    if snapshot is None:
+        return owned, kept, Counter()
+    for allocations in snapshot.shard_allocations.values():
+        for allocation, count in Placements(allocations).counts():
+            owned[allocation.primary] += count
+            for replica in allocation.replicas:
+                kept[replica] += count
+    return owned, kept, Counter(entry.node for entry in snapshot.registry)
+
+
+def _milliseconds(view: NodeHealth | None) -> float:
+    return view.rtt * 1000 if view is not None and view.rtt is not None else float("nan")

@@ -1,0 +1,93 @@
+"""The table of shards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.cluster.health import NodeHealth
+from casty_notebook.cluster.messages import Member, ShardAllocation, TopologySnapshot
+from casty_notebook.cluster.names import member_at, name_of, natural
+from casty_notebook.tables.columns import attrs_of, categorical, codes_of, frame, reachable
+from casty_notebook.tables.placements import Placements
+
+__all__ = ["shards"]
+
+
+def shards(
+    snapshot: TopologySnapshot | None,
+    health: Mapping[NodeAddress, NodeHealth],
+    *,
+    shard_type: str | None = None,
+    cluster: str,
+    taken_at: datetime | None,
+) -> pd.DataFrame:
+    """One row per allocated shard, of one type or of all, by type and number.
+
+    A shard that is not listed may be allocated all the same (PROTOCOL section 6.4).
+
+    Columns
+    -------
+    type, shard
+        Sharded type and the shard's number.
+    node, address
+        Its owner; `node` is missing if the owner is no member.
+    replicas
+        Names of the nodes that keep copies (the address of one that is no member), joined by commas; empty if none.
+    reachable
+        Whether we reach the owner; missing while we do not know.
+
+    Examples
+    --------
+    >>> here = NodeAddress("10.0.1.10", 25520)
+    >>> snapshot = TopologySnapshot(frozenset(), here, {"cart": {7: ShardAllocation(here)}}, 1)
+    >>> print(shards(snapshot, {}, cluster="prod", taken_at=None).to_string(index=False))
+    type  shard node         address replicas  reachable
+    cart      7  NaN 10.0.1.10:25520                <NA>
+    """
+    allocations = snapshot.shard_allocations if snapshot is not None else {}
+    types = sorted((name for name in allocations if shard_type in (None, name)), key=natural)
+    parts = [Placements(allocations[name]) for name in types]
+    sizes = [len(part.shards) for part in parts]
+    starts = np.cumsum([0, *(len(part.distinct) for part in parts)])
+    placed = _joined([part.codes + start for part, start in zip(parts, starts, strict=False)])
+    distinct = [allocation for part in parts for allocation in part.distinct]
+    return frame(
+        {
+            "type": categorical(np.repeat(np.arange(len(types)), sizes), types),
+            "shard": _joined([part.shards for part in parts]),
+            **_placement_columns(distinct, placed, member_at(snapshot.members) if snapshot is not None else {}, health),
+        },
+        attrs_of(cluster, snapshot, taken_at),
+    )
+
+
+def _placement_columns(
+    distinct: Sequence[ShardAllocation],
+    placed: np.ndarray,
+    members: Mapping[NodeAddress, Member],
+    health: Mapping[NodeAddress, NodeHealth],
+) -> dict[str, object]:
+    """Work out each distinct placement once; `placed` spreads it over the shards."""
+    owners = [allocation.primary for allocation in distinct]
+    nodes = sorted(set(owners), key=lambda node: (natural(name_of(node, members)), node))
+    at = codes_of(owners, {node: code for code, node in enumerate(nodes)})
+    known = [node for node in nodes if node in members]
+    copies = [",".join(name_of(node, members) for node in allocation.replicas) for allocation in distinct]
+    return {
+        "node": categorical(
+            codes_of(owners, {node: code for code, node in enumerate(known)})[placed],
+            [members[node].id for node in known],
+        ),
+        "address": categorical(at[placed], [str(node) for node in nodes]),
+        "replicas": categorical(placed, copies),
+        "reachable": reachable(owners, health)[placed],
+    }
+
+
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
