@@ -30,8 +30,8 @@ class Change(enum.StrEnum):
     reachable_again = "reachable_again"
     leader_changed = "leader_changed"
     shards_moved = "shards_moved"
-    shard_allocated = "shard_allocated"
-    shards_unlisted = "shards_unlisted"
+    shards_allocated = "shards_allocated"
+    shards_freed = "shards_freed"
     """No owner is named any more: freed by a death, or lost from the snapshot's table (PROTOCOL sections 6.4, 6.5)."""
     service_added = "service_added"
     service_gone = "service_gone"
@@ -134,9 +134,9 @@ def _shards(before: TopologySnapshot, after: TopologySnapshot, members: _Members
         for source, target, n in sorted(moves, key=lambda move: (natural(move[0]), natural(move[1]))):
             many = f"{n:,} shard{'s' if n != 1 else ''} on "
             if not source:
-                yield Change.shard_allocated, shard_type, "", many + target
+                yield Change.shards_allocated, shard_type, "", many + target
             elif not target:
-                yield Change.shards_unlisted, shard_type, many + source, ""
+                yield Change.shards_freed, shard_type, many + source, ""
             else:
                 yield Change.shards_moved, shard_type, many + source, many + target
 

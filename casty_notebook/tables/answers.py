@@ -47,6 +47,9 @@ def answers(rows: Sequence[AnswerLike], *, cluster: str) -> pd.DataFrame:
     error
         The failure's name and cause; missing if there is a reply. Text, since an exception keeps its whole stack alive.
 
+    ``attrs["summary"]`` counts what was asked, answered and failed, with the median and the 99th percentile of the
+    latencies of what was answered in milliseconds; None if nothing was.
+
     Examples
     --------
     >>> from types import SimpleNamespace
@@ -58,7 +61,7 @@ def answers(rows: Sequence[AnswerLike], *, cluster: str) -> pd.DataFrame:
     replies = np.empty(len(rows), dtype=object)
     for place, row in enumerate(rows):
         replies[place] = row.reply  # One by one: replies that are lists of one length would become a matrix.
-    return frame(
+    made = frame(
         {
             "target": text([row.target for row in rows]),
             "node": repeated([row.node for row in rows]),
@@ -69,6 +72,20 @@ def answers(rows: Sequence[AnswerLike], *, cluster: str) -> pd.DataFrame:
         },
         attrs_of(cluster, None, None),
     )
+    made.attrs["summary"] = _summary([row.latency * 1000 for row in rows if row.error is None], len(rows))
+    return made
+
+
+def _summary(latencies: Sequence[float], asked: int) -> dict[str, int | float | None]:
+    """Plain numbers, so that attrs stay comparable; the percentiles are latencies that occurred."""
+    median, tail = np.percentile(latencies, [50, 99], method="inverted_cdf").tolist() if latencies else (None, None)
+    return {
+        "asked": asked,
+        "answered": len(latencies),
+        "failed": asked - len(latencies),
+        "p50_ms": median,
+        "p99_ms": tail,
+    }
 
 
 def _in_words(error: Exception) -> str:

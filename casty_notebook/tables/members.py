@@ -39,7 +39,7 @@ def members(
     leader
         The snapshot names it as leader. Every row is False while there is none.
     roles
-        Joined by commas: ``table.roles.str.get_dummies(",")`` gives one column per role.
+        Joined by commas: ``table.roles.str.get_dummies(", ")`` gives one column per role.
     shards, replicas, services
         Shards it owns, shards it keeps a copy of, service instances on it.
     rtt_ms
@@ -65,7 +65,7 @@ def members(
             "status": repeated([member.status.name for member in rows], [status.name for status in MemberStatus]),
             "reachable": reachable(addresses, health),
             "leader": np.array([snapshot is not None and address == snapshot.leader for address in addresses], bool),
-            "roles": text([",".join(sorted(member.roles)) for member in rows]),
+            "roles": text([", ".join(sorted(member.roles)) for member in rows]),
             "shards": pd.array([owned[address] for address in addresses], dtype="Int64"),
             "replicas": pd.array([kept[address] for address in addresses], dtype="Int64"),
             "services": pd.array([offered[address] for address in addresses], dtype="Int64"),

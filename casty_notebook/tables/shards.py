@@ -77,7 +77,7 @@ def _placement_columns(
     nodes = sorted(set(owners), key=lambda node: (natural(name_of(node, members)), node))
     at = codes_of(owners, {node: code for code, node in enumerate(nodes)})
     known = [node for node in nodes if node in members]
-    copies = [",".join(name_of(node, members) for node in allocation.replicas) for allocation in distinct]
+    copies = [", ".join(name_of(node, members) for node in allocation.replicas) for allocation in distinct]
     return {
         "node": categorical(
             codes_of(owners, {node: code for code, node in enumerate(known)})[placed],
