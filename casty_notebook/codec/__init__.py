@@ -4,7 +4,23 @@ Knows the formats of PROTOCOL section 4; no frame, no connection, no cluster, an
 Start reading at `Codec`, then `Registry` for what may be built and `pickle_reader` for how bytes become it.
 """
 
+from casty_notebook.codec.codec import SERIALIZERS, Codec, detect
+from casty_notebook.codec.compression import ALGORITHMS
+from casty_notebook.codec.refs import casty_ref_uri
 from casty_notebook.codec.registry import Layout, Registry
 from casty_notebook.codec.standin import StandIn, StandInClass, StandInModule, module_proxy, stand_in_class
 
-__all__ = ["Layout", "Registry", "StandIn", "StandInClass", "StandInModule", "module_proxy", "stand_in_class"]
+__all__ = [
+    "ALGORITHMS",
+    "SERIALIZERS",
+    "Codec",
+    "Layout",
+    "Registry",
+    "StandIn",
+    "StandInClass",
+    "StandInModule",
+    "casty_ref_uri",
+    "detect",
+    "module_proxy",
+    "stand_in_class",
+]

@@ -171,6 +171,7 @@ BUILDERS: dict[str, Builder] = {
     "builtins.complex": _complex,
     "builtins.range": _range,
     "builtins.slice": _slice,
+    "builtins.xrange": _range,
     "collections.Counter": _counter,
     "collections.OrderedDict": _ordered_dict,
     "collections.defaultdict": _default_dict,

@@ -14,6 +14,8 @@ from casty_notebook.codec.standin import STATE, StandIn, StandInClass
 __all__ = ["Objects"]
 
 PARTIAL = "functools.partial"
+_PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
+"""Protocols below 3 write the old names of modules."""
 
 
 class Objects:
@@ -43,6 +45,7 @@ class Objects:
         """A global: a class of the table, else an inert name."""
         if type(module) is not str or type(name) is not str or not module or not name:
             raise Refused("a class is named by something that is not text")
+        module = _PYTHON_2.get(module, module)
         entry = self._registry.entry(f"{module}.{name}")
         return StandInClass(module, name) if entry is None else entry.cls
 

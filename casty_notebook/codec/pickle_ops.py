@@ -16,7 +16,7 @@ from casty_notebook.codec.pickle_guard import Refused
 if TYPE_CHECKING:
     from casty_notebook.codec.pickle_reader import Machine
 
-__all__ = ["OPCODES", "op_name"]
+__all__ = ["MEMOIZE", "OPCODES", "op_name"]
 
 type Op = Callable[[Machine, int], int]
 
@@ -26,6 +26,7 @@ _MAX_LINE = 4096
 _SHARD_KEYS = frozenset(b"KMJ")
 _U16, _I32, _U32, _U64, _F64 = Struct("<H"), Struct("<i"), Struct("<I"), Struct("<Q"), Struct(">d")
 _STOPPED = -1
+MEMOIZE = 0x94
 
 
 def _take(machine: Machine, start: int, size: int) -> bytes:
@@ -108,12 +109,6 @@ def _dup(machine: Machine, pos: int) -> int:
 # --- the memo ------------------------------------------------------------------------------------------------------
 
 
-def _memoize(machine: Machine, pos: int) -> int:
-    memo = machine.memo
-    memo[len(memo) + machine.skipped] = machine.stack[-1]
-    return pos
-
-
 def _binget(machine: Machine, pos: int) -> int:
     machine.stack.append(machine.recall(machine.data[pos]))
     return pos + 1
@@ -183,7 +178,7 @@ def _long4(machine: Machine, pos: int) -> int:
     if not 0 <= size <= MAX_INT_BYTES:
         raise Refused(f"an integer of {size:,} bytes; at most {MAX_INT_BYTES:,} are read")
     machine.stack.append(int.from_bytes(_take(machine, pos + 4, size), "little", signed=True))
-    return pos + 4 + size
+    return int(pos + 4 + size)
 
 
 def _int(machine: Machine, pos: int) -> int:
@@ -379,7 +374,7 @@ def _build(machine: Machine, pos: int) -> int:
 
 _READ: dict[bytes, Op] = {
     b"\x80": _proto, b"\x95": _frame, b".": _stop, b"(": _mark, b"0": _pop, b"1": _pop_mark, b"2": _dup,
-    b"\x94": _memoize, b"h": _binget, b"j": _long_binget, b"g": _get, b"q": _binput, b"r": _long_binput, b"p": _put,
+    b"h": _binget, b"j": _long_binget, b"g": _get, b"q": _binput, b"r": _long_binput, b"p": _put,
     b"N": _constant(None), b"\x88": _constant(True), b"\x89": _constant(False),
     b"K": _binint1, b"M": _packed(_U16), b"J": _packed(_I32), b"\x8a": _long1, b"\x8b": _long4,
     b"I": _int, b"L": _long, b"F": _float, b"G": _packed(_F64),
@@ -396,6 +391,7 @@ def _refused(machine: Machine, pos: int) -> int:
     raise Refused("honest nodes do not write this opcode")
 
 
+# MEMOIZE is executed by the machine's own loop.
 OPCODES: list[Op] = [_READ.get(bytes([code]), _refused) for code in range(256)]
 """By opcode."""
 
@@ -412,5 +408,5 @@ def op_name(data: bytes, pos: int) -> str:
         return "the end"
     import pickletools
 
-    info = pickletools.code2op.get(chr(data[pos]))
-    return f"0x{data[pos]:02x}" if info is None else info.name
+    names = {opcode.code: opcode.name for opcode in pickletools.opcodes}
+    return names.get(chr(data[pos]), f"0x{data[pos]:02x}")

@@ -15,7 +15,7 @@ from casty_notebook.codec.measure import TooMuch
 from casty_notebook.codec.nesting import Unfinished
 from casty_notebook.codec.pickle_guard import CostGuard, Refused
 from casty_notebook.codec.pickle_objects import Objects
-from casty_notebook.codec.pickle_ops import OPCODES, op_name
+from casty_notebook.codec.pickle_ops import MEMOIZE, OPCODES, op_name
 from casty_notebook.codec.pickle_shards import Replay, ShardRun
 from casty_notebook.codec.registry import Registry
 from casty_notebook.codec.standin import StandIn
@@ -96,17 +96,24 @@ class Machine:
         self.objects = Objects(registry, self.guard)
         self._registry = registry
         self._nesting = registry.nesting
-        self._bulk_allowed = bulk and registry.shard_entry is not None
+        self._bulk_allowed = bulk
         self._shards: ShardRun | None = None
 
     def run(self) -> Any:
         """Execute until STOP and return the message."""
-        data, ops, pos, done = self.data, OPCODES, 0, 0
-        for done in range(self.guard.max_ops + 1):
+        data, ops, memo, pos, done = self.data, OPCODES, self.memo, 0, 0
+        try:
+            for done in range(self.guard.max_ops + 1):
+                code = data[pos]
+                if code == MEMOIZE:  # every third opcode of an honest pickle
+                    memo[len(memo) + self.skipped] = self.stack[-1]
+                    pos += 1
+                    continue
+                pos = ops[code](self, pos + 1)
+                if pos < 0:
+                    break
+        finally:
             self.pos = pos
-            pos = ops[data[pos]](self, pos + 1)
-            if pos < 0:
-                break
         self.guard.count(done)
         return self._finished()
 
@@ -162,7 +169,7 @@ class Machine:
 
     def build(self, state: Any) -> None:
         """Finish the object on top of the stack."""
-        target = self.stack[-1]
+        target: Any = self.stack[-1]
         made = self.objects.build(target, state)
         if made is not target:
             self.stack[-1] = made
@@ -171,10 +178,11 @@ class Machine:
 
     def shards(self, pos: int) -> int:
         """Read the shard table that may begin at `pos`, many entries at a time; returns where it ends."""
-        if not self._bulk_allowed:
+        entry = self._registry.shard_entry
+        if not self._bulk_allowed or entry is None:
             return pos
         if self._shards is None:
-            self._shards = ShardRun(self, self._registry)
+            self._shards = ShardRun(self, entry)
         end = self._shards.read(pos)
         self._bulk_allowed = not self._shards.failed
         return end

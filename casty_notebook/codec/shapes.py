@@ -32,7 +32,7 @@ class Shape:
         Those without a default.
     """
 
-    __slots__ = ("_defaults", "_ignored", "_make", "cls", "family", "fields", "required")
+    __slots__ = ("_defaults", "_ignored", "_make", "_names", "cls", "family", "fields", "required")
 
     def __init__(
         self,
@@ -45,7 +45,8 @@ class Shape:
         self.cls = cls
         self.family = family
         self.fields = fields
-        self.required = frozenset(fields) - defaults.keys()
+        self._names = frozenset(fields)
+        self.required = self._names - defaults.keys()
         self._defaults = defaults
         self._make = make
         # A cached_property that was read before pickling lies beside the fields in the instance's dict.
@@ -64,7 +65,7 @@ class Shape:
         ValueError
             If a required field is missing or a name is not a field.
         """
-        if len(values) != len(self.fields) or not all(name in values for name in self.fields):
+        if values.keys() != self._names:
             values = self._complete(values)
         return self._make(values)
 
@@ -122,8 +123,10 @@ def _dataclass(cls: type) -> Shape | None:
     for item in dataclasses.fields(cls):
         if item.default is not _MISSING:
             defaults[item.name] = _constant(item.default)
-        elif item.default_factory is not _MISSING:
-            defaults[item.name] = item.default_factory
+            continue
+        factory: Any = item.default_factory
+        if factory is not _MISSING:
+            defaults[item.name] = factory
     names = tuple(item.name for item in dataclasses.fields(cls))
     return Shape(cls, "dataclass", names, defaults, _maker(cls, names))
 
@@ -147,7 +150,7 @@ def _maker(cls: type, names: tuple[str, ...]) -> Callable[[dict[str, Any]], Any]
     """Set the fields as pickle does: past ``__init__``, ``__post_init__`` and a frozen ``__setattr__``."""
     new, put = object.__new__, object.__setattr__
     try:
-        probe = new(cls)
+        probe: Any = new(cls)
     except TypeError:
         raise MisuseError(
             f"{cls.__qualname__} inherits from a built-in type and cannot be built from its fields alone"
@@ -155,14 +158,14 @@ def _maker(cls: type, names: tuple[str, ...]) -> Callable[[dict[str, Any]], Any]
     if hasattr(probe, "__dict__") and not any(hasattr(vars(base).get(n), "__set__") for n in names for base in cls.__mro__):
 
         def make_plain(values: dict[str, Any]) -> Any:
-            made = new(cls)
+            made: Any = new(cls)
             made.__dict__.update(values)
             return made
 
         return make_plain
 
     def make_slotted(values: dict[str, Any]) -> Any:
-        made = new(cls)
+        made: Any = new(cls)
         for name in names:
             put(made, name, values[name])
         return made
@@ -213,7 +216,7 @@ def _model(cls: type) -> Shape | None:
     }
 
     def make(values: dict[str, Any]) -> Any:
-        made = object.__new__(cls)
+        made: Any = object.__new__(cls)
         put = object.__setattr__
         put(made, "__dict__", dict(values))
         put(made, "__pydantic_fields_set__", set(values))

@@ -1,0 +1,180 @@
+"""The codec: one cluster's serializer, compression and layout, payload bytes to messages and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from casty_notebook.codec import compression as compressing
+from casty_notebook.codec.json_codec import dump_json, parse_json
+from casty_notebook.codec.msgpack_codec import dump_msgpack, parse_msgpack
+from casty_notebook.codec.pickle_reader import loads
+from casty_notebook.codec.pickle_writer import PickleWriter
+from casty_notebook.codec.registry import Layout, Registry
+from casty_notebook.codec.standin import StandIn, StandInClass
+from casty_notebook.codec.tree import TreeReader, TreeWriter
+from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMessage
+from casty_notebook.settings import Settings
+
+__all__ = ["SERIALIZERS", "Codec", "detect"]
+
+SERIALIZERS = ("pickle", "json", "msgpack", "cloudpickle")
+
+_COMPRESSED = (
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bz2"),
+    (b"\xfd7zXZ\0", "lzma"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+)
+
+
+def detect(payload: bytes) -> tuple[str | None, str | None]:
+    """Guess (serializer, compression) by the first bytes (PROTOCOL section 4.5); the serializer is None if compressed.
+
+    Examples
+    --------
+    >>> detect(b"\\x80\\x05K\\x11."), detect(b'{"_type": "a.B"}'), detect(b"\\x78\\x9c...")
+    (('pickle', None), ('json', None), (None, 'zlib'))
+    """
+    for magic, name in _COMPRESSED:
+        if payload.startswith(magic):
+            return None, name
+    # A zlib header is one that is divisible by 31; `x` alone also begins msgpack integers and JSON it does not.
+    if payload[:1] == b"\x78" and len(payload) > 5 and int.from_bytes(payload[:2]) % 31 == 0:
+        return None, "zlib"
+    if payload[:1] == b"\x80" and payload[1:2] and payload[1] <= 5:
+        return "pickle", None
+    if payload[:1].isascii() and (payload[:1].isdigit() or payload[:1] in b'{["-tfnNI'):
+        return "json", None
+    return ("msgpack", None) if payload else (None, None)
+
+
+class Codec:
+    """Encodes for, and decodes from, the nodes of one cluster. Immutable; safe to use from several threads.
+
+    Parameters
+    ----------
+    registry
+        The closed table of classes.
+    serializer, compression
+        As the cluster is configured. Nothing on the wire says so, and nothing is negotiated (PROTOCOL section 4.5).
+    layout
+        By which module names the nodes know casty's own classes.
+
+    Raises
+    ------
+    MisuseError
+        For a serializer or compression that casty does not have.
+    """
+
+    __slots__ = ("_pickler", "_registry", "_settings", "_trees", "compression", "layout", "serializer")
+
+    def __init__(
+        self,
+        registry: Registry,
+        serializer: str = "pickle",
+        compression: str | None = None,
+        layout: Layout = Layout.pkg,
+        settings: Settings | None = None,
+    ) -> None:
+        if serializer not in SERIALIZERS:
+            raise MisuseError(f"serializer={serializer!r} is not known; casty has {', '.join(SERIALIZERS)}")
+        if compression is not None and compression not in compressing.ALGORITHMS:
+            raise MisuseError(f"compression={compression!r} is not known; casty has {', '.join(compressing.ALGORITHMS)}")
+        self.serializer = serializer
+        self.compression = compression
+        self.layout = Layout(layout)
+        self._registry = registry
+        self._settings = settings or Settings()
+        self._pickler = PickleWriter(registry, self.layout, self._settings)
+        self._trees = TreeWriter(registry, self.layout, self._settings, octets=serializer == "msgpack")
+
+    def __repr__(self) -> str:
+        return f"<Codec {self._configuration()}, layout {self.layout}>"
+
+    def with_layout(self, layout: Layout) -> Codec:
+        """Return the same codec for nodes of another layout."""
+        return Codec(self._registry, self.serializer, self.compression, layout, self._settings)
+
+    def encode(self, message: Any) -> bytes:
+        """Write one payload.
+
+        Raises
+        ------
+        UnsendableMessage
+            If a node could not read the message back; says which part and what to do.
+        """
+        try:
+            if self.serializer in ("pickle", "cloudpickle"):
+                payload = self._pickler.dumps(message)
+            else:
+                tree = self._trees.write(message)
+                payload = dump_json(tree) if self.serializer == "json" else dump_msgpack(tree)
+        except MisuseError:
+            raise
+        except RecursionError:
+            raise UnsendableMessage("the message is nested too deeply, or contains itself") from None
+        except Exception as error:
+            # Raised by the message's own properties, reducers or iterators.
+            name = type(message).__qualname__
+            raise UnsendableMessage(f"{name} cannot be sent: {type(error).__name__}: {str(error)[:200]}") from error
+        return payload if self.compression is None else compressing.compress(self.compression, payload)
+
+    def decode(self, payload: bytes | memoryview) -> Any:
+        """Read one payload.
+
+        Raises
+        ------
+        UndecodableMessage
+            For anything that is outside the format, the closed table or the bounds, and never anything else.
+        """
+        data = bytes(payload)
+        try:
+            if self.compression is not None:
+                plain = compressing.decompress(self.compression, data, self._settings.max_payload)
+            else:
+                plain = data
+            if len(plain) > self._settings.max_payload:
+                raise UndecodableMessage(
+                    f"a payload of {len(plain):,} bytes; at most {self._settings.max_payload:,} are read (Settings.max_payload)"
+                )
+            return self._read(plain)
+        except UndecodableMessage as error:
+            hint = self._mismatch(data)
+            if hint is None:
+                raise
+            raise UndecodableMessage(f"{error}. {hint}") from None
+        except (MemoryError, RecursionError) as error:
+            raise UndecodableMessage(f"a payload of {len(data):,} bytes was refused: {type(error).__name__}") from None
+
+    def _read(self, data: bytes) -> Any:
+        if self.serializer in ("pickle", "cloudpickle"):
+            return loads(data, self._registry, self._settings)
+        parse = parse_json if self.serializer == "json" else parse_msgpack
+        return TreeReader(self._registry, self._settings).read(parse(data, self._settings))
+
+    def check(self, message: Any) -> None:
+        """Raise `UnsendableMessage` if `message` cannot be sent."""
+        self.encode(message)
+
+    def type_hint(self, message: Any) -> str:
+        """Return the class name for the envelope's header; nodes only log it (PROTOCOL section 2)."""
+        kind = type(message)
+        if kind is StandIn:
+            return message._standin_cls.dotted  # type: ignore[no-any-return]
+        if kind is StandInClass:
+            return message.dotted  # type: ignore[no-any-return]
+        return ".".join(self._registry.wire_name(kind, self.layout))
+
+    def _configuration(self) -> str:
+        return self.serializer + (f" with {self.compression}" if self.compression else "")
+
+    def _mismatch(self, data: bytes) -> str | None:
+        """Say so when the payload looks like one of another configuration."""
+        serializer, compression = detect(data)
+        if compression is not None and compression != self.compression:
+            return f"It looks like {compression}; this client is set to {self._configuration()}: pass compression={compression!r}"
+        mine = "pickle" if self.serializer == "cloudpickle" else self.serializer
+        if serializer is not None and (serializer != mine or self.compression is not None):
+            fix = f"serializer={serializer!r}" + (", compression=None" if self.compression else "")
+            return f"It looks like {serializer}; this client is set to {self._configuration()}: pass {fix}"
+        return None

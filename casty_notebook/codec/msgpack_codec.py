@@ -1,0 +1,54 @@
+"""Trees as msgpack (PROTOCOL section 4.4). The library is imported when the first message is read or written."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMessage
+from casty_notebook.settings import Settings
+
+__all__ = ["dump_msgpack", "parse_msgpack"]
+
+_MAX_PROMISED = 32 * 1024 * 1024
+"""List slots that headers may promise together. The parser makes a list as long as its header says, before the items."""
+
+
+def _library() -> ModuleType:
+    try:
+        import msgpack
+    except ImportError:
+        raise MisuseError("serializer='msgpack' needs the package msgpack: pip install msgpack") from None
+    module: ModuleType = msgpack
+    return module
+
+
+def dump_msgpack(tree: Any) -> bytes:
+    """Write a tree; `UnsendableMessage` for an integer beyond 64 bits or text that is not Unicode."""
+    library = _library()
+    try:
+        packed: bytes = library.packb(tree, use_bin_type=True)
+    except (ValueError, OverflowError, TypeError) as error:
+        raise UnsendableMessage(f"the message cannot be written as msgpack: {error}") from None
+    return packed
+
+
+def parse_msgpack(data: bytes, settings: Settings) -> Any:
+    """Read a tree.
+
+    Raises
+    ------
+    UndecodableMessage
+        For what is not msgpack, is nested beyond the parser's depth, or promises more items than allowed.
+    """
+    library = _library()
+    # Each array needs a byte an item, but many nested headers may promise the same bytes.
+    headers = data.count(b"\xdc") + data.count(b"\xdd")
+    longest = min(len(data), settings.max_items, _MAX_PROMISED // max(1, headers))
+    try:
+        return library.unpackb(
+            data, raw=False, strict_map_key=True, max_array_len=max(longest, 16), max_map_len=min(len(data), settings.max_items)
+        )
+    except (ValueError, TypeError, RecursionError, library.UnpackException) as error:
+        text = str(error) or type(error).__name__
+        raise UndecodableMessage(f"not msgpack ({text[:100]}): {data[:30].hex(' ')}") from None
