@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from casty_notebook.address import ClusterURI, NodeAddress
-from casty_notebook.demo.ports import free_port
+from casty_notebook.demo.ports import free_ports
 from casty_notebook.demo.process import DemoNode, end_together
 from casty_notebook.errors import ClusterError, MisuseError
 
@@ -162,7 +162,7 @@ class DemoCluster:
             # Gone with this object or this interpreter; if even that is not run, the nodes' stdin ends.
             self._finalizer = weakref.finalize(self, _end_all, self._nodes, os.getpid())
             try:
-                self._launch([self._new_node() for _ in range(self._size)])
+                self._launch(self._new_nodes(self._size))
             except BaseException:
                 self.stop()
                 raise
@@ -229,7 +229,7 @@ class DemoCluster:
         with self._lock:
             if not self._nodes:
                 raise MisuseError("start() the cluster before adding to it")
-            node = self._new_node()
+            (node,) = self._new_nodes(1)
             try:
                 self._launch([node])
             except BaseException:
@@ -240,13 +240,16 @@ class DemoCluster:
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _new_node(self) -> DemoNode:
-        taken = {node.address.port for node in self._nodes}
-        while (port := free_port(self.host)) in taken:
-            pass
-        node = DemoNode(f"node-{len(self._nodes) + 1}", NodeAddress(self.host, port), bell=self._bell)
-        self._nodes.append(node)
-        return node
+    def _new_nodes(self, count: int) -> list[DemoNode]:
+        # Ascending, since the lowest address leads (PROTOCOL section 6.6): node-1, unless ports have run out.
+        highest = max((node.address.port for node in self._nodes), default=0)
+        number = len(self._nodes) + 1
+        nodes = [
+            DemoNode(f"node-{number + place}", NodeAddress(self.host, port), bell=self._bell)
+            for place, port in enumerate(free_ports(count, self.host, above=highest))
+        ]
+        self._nodes.extend(nodes)
+        return nodes
 
     def _living(self) -> list[DemoNode]:
         return [node for node in self._nodes if node.alive]

@@ -7,7 +7,7 @@ import socket
 
 from casty_notebook.errors import ClusterError
 
-__all__ = ["free_port"]
+__all__ = ["free_port", "free_ports"]
 
 PORTS = range(20_000, 32_000)
 """Below the ports that systems give to outgoing connections (from 32,768 on Linux, 49,152 elsewhere): a node that
@@ -16,21 +16,41 @@ redials a dead one would otherwise take, or even connect to itself at, the port 
 TRIES = 200
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    """Find a port that nothing listens on just now, outside the range of outgoing connections.
+def free_ports(count: int, host: str = "127.0.0.1", above: int = 0) -> list[int]:
+    """Find ports that nothing listens on just now, in ascending order.
+
+    Parameters
+    ----------
+    count
+        How many.
+    host
+        Where they shall be listened on.
+    above
+        Only ports above this one, if there is room above it.
 
     Raises
     ------
     ClusterError
-        If none of 200 is free, or `host` is not an address of this machine.
+        If of 200 tried not enough are free, or `host` is not an address of this machine.
     """
+    choice = PORTS[max(0, above + 1 - PORTS.start) :]
+    if len(choice) < TRIES:
+        choice = PORTS
+    found: list[int] = []
     reason = ""
-    for port in random.sample(PORTS, TRIES):
+    for port in random.sample(choice, TRIES):
         with socket.socket() as probe:
             try:
                 probe.bind((host, port))
             except OSError as error:
-                reason = str(error)
+                reason = f": {error}"
                 continue
-            return port
-    raise ClusterError(f"none of {TRIES} ports tried on {host} can be listened on: {reason}")
+        found.append(port)
+        if len(found) == count:
+            return sorted(found)
+    raise ClusterError(f"found {len(found)} of {count} ports to listen on at {host}{reason}")
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Find one port, as `free_ports` does."""
+    return free_ports(1, host)[0]

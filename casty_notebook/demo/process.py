@@ -153,7 +153,7 @@ class DemoNode:
         self._signal("SIGSTOP")
         self.frozen = True
         if self.pid is not None and hasattr(os, "waitid"):  # not on macOS before Python 3.13
-            # The signal takes its time; from here on the node must not answer. WNOWAIT leaves the reaping to the reader.
+            # The signal takes its time; from here on the node must not answer. WNOWAIT leaves reaping to the reader.
             with contextlib.suppress(ChildProcessError):
                 os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 

@@ -55,6 +55,10 @@ def test_uri_and_shards_are_what_connect_takes(demo_cluster: DemoCluster) -> Non
     assert demo_cluster.contact_points == tuple(node.address for node in demo_cluster.nodes)
 
 
+def test_the_first_node_has_the_lowest_address_and_so_leads(demo_cluster: DemoCluster) -> None:
+    assert [node.address for node in demo_cluster.nodes] == sorted(addresses(demo_cluster))
+
+
 def test_nodes_listen_on_loopback_only(demo_cluster: DemoCluster) -> None:
     for node in demo_cluster.nodes:
         listening = [c.laddr for c in psutil.Process(node.pid).net_connections("inet") if c.status == "LISTEN"]
@@ -175,6 +179,7 @@ def test_an_added_node_joins_and_is_seen_by_all(start_cluster: StartCluster) -> 
     demo = start_cluster(1)
     added = demo.add()
     assert added.name == "node-2"
+    assert added.address > demo.nodes[0].address, "the first one goes on leading"
     assert [node.view.up for node in demo.nodes] == [addresses(demo)] * 2
 
 

@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 WORLDLY = {
     "asyncio", "concurrent", "http", "ftplib", "glob", "io", "mmap", "multiprocessing", "nest_asyncio", "nest_asyncio2",
     "os", "queue", "random", "sched", "secrets", "select", "selectors", "shutil", "signal", "socket", "socketserver",
-    "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib", "uvloop",
+    "ssl", "subprocess", "tempfile", "threading", "time", "urllib", "uvloop",
 }  # fmt: skip
 """Modules with a clock, a thread, chance, or a way out of the process."""
 
