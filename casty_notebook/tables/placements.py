@@ -19,8 +19,8 @@ type _Codes = np.ndarray[Any, np.dtype[np.intp]]
 class Placements:
     """The shards of one type in order of their ids, and the placement of each.
 
-    The shards of a snapshot share few allocations (unpickling builds one for each placement), so objects are told apart by
-    identity first and only the distinct ones are looked into.
+    The shards of a snapshot share few allocations (unpickling builds one for each placement), so objects are told apart
+    by identity first and only the distinct ones are looked into.
 
     Attributes
     ----------
