@@ -50,6 +50,8 @@ class Settings:
     """Longest pause between dials of a node in its first `backoff_patience` seconds, or while no node is reached."""
     backoff_cap_long: float = 5.0
     backoff_patience: float = 60.0
+    settle_time: float = 0.3
+    """Longest wait, once, for the first connections to all members before the user's messages go out."""
     generation_interval: float = 10.0
     """At most one re-dial of healthy nodes under a fresh identity in this time, so that a flapping node costs them nothing."""
     idle_before_switch: float = 2.0

@@ -61,11 +61,13 @@ class Peer:
     """One node: its breaker, its links (oldest first) and the envelopes that wait for the first of them.
 
     Envelopes keep leaving by one link (`sender`), so that their order holds while newer links are opened beside it;
-    replies are addressed to the newest, whose identity no node has reason to refuse.
+    replies are addressed to the newest proven one. A link is proven by the answer to its first ping: only then has the
+    node surely taken it up (PROTOCOL section 1.2: a handshake reply says nothing), and does not refuse its identity.
     """
 
     __slots__ = (
-        "address", "breaker", "contact", "dialling", "links", "member", "opened", "queue", "sender", "status", "via", "wanted",
+        "address", "breaker", "contact", "dialling", "links", "member", "opened", "queue", "receiver", "sender", "status",
+        "via", "wanted",
     )  # fmt: skip
 
     def __init__(self, address: NodeAddress, breaker: Breaker) -> None:
@@ -73,6 +75,9 @@ class Peer:
         self.breaker = breaker
         self.links: list[Link] = []
         self.sender: Link | None = None
+        """By which envelopes leave."""
+        self.receiver: Link | None = None
+        """The newest link that has answered a ping: under its identity replies surely come."""
         self.dialling: Link | None = None
         self.queue: dict[int, Outgoing] = {}
         self.via: NodeAddress | None = None
@@ -99,8 +104,8 @@ class Peer:
 
     @property
     def receiving(self) -> Link:
-        """The newest link; only call this on a peer that has one."""
-        return self.links[-1]
+        """The link whose identity goes into reply addresses; only for a peer that has links."""
+        return self.receiver or self.links[-1]
 
     def __repr__(self) -> str:
         return f"<Peer {self.address} {self.breaker.state}, {len(self.links)} links>"

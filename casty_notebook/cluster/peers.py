@@ -36,6 +36,8 @@ class Peers:
         self._generations = 1
         self._spread_at = float("-inf")
         self._to_spread: Generation | None = None
+        self._settling = True
+        self._settling_until = float("inf")
 
     def __iter__(self) -> Iterator[Peer]:
         return iter(self._by_address.values())
@@ -66,6 +68,7 @@ class Peers:
 
     def settle(self, snapshot: TopologySnapshot, now: float) -> None:
         """Take over the members of a snapshot: dial them, and dial at once those of whom there is news."""
+        self._settling_until = min(self._settling_until, now + self._settings.settle_time)
         eager = self._settings.eager_links
         members = sorted(snapshot.members, key=lambda member: member.status is not MemberStatus.up)
         addresses = set()
@@ -112,17 +115,11 @@ class Peers:
             # Both may be alive (the node was frozen) or only the new one (half-open TCP): give the older one more chance.
             older.probe = now if older.probe is not None else None
         peer.links.append(link)
-        if peer.sender is not None and peer.breaker.state is LinkState.suspect:
-            out.append(Reclaim(peer.sender.id))
-            peer.sender = None
-        peer.sender = peer.sender or link
         if peer.dialling is not None and peer.dialling.generation is link.generation:
             self._drop(peer.dialling, out)
             peer.dialling = None
         peer.opened = True
         peer.breaker.opened(now)
-        if link.generation.number > self.current.number and not link.spare:
-            self._to_spread = link.generation
         return peer
 
     def _adopt(self, link: Link, dialled_as: Peer, node: NodeAddress, now: float, out: list[Effect]) -> bool:
@@ -172,14 +169,16 @@ class Peers:
         hand_over = peer.sender is link
         self._forget(link, peer)
         self._drop(link, out)
-        if hand_over and peer.links:
-            peer.sender = peer.receiving
+        if hand_over:
+            peer.sender = peer.receiver
 
     def _forget(self, link: Link, peer: Peer) -> None:
         peer.links.remove(link)
         if peer.sender is link:
             # The others may be dying too (the node ended): none carries envelopes before it has answered a ping.
             peer.sender = None
+        if peer.receiver is link:
+            peer.receiver = None
 
     def _drop(self, link: Link, out: list[Effect]) -> None:
         self.links.pop(link.id, None)
@@ -191,6 +190,8 @@ class Peers:
         """Dial whoever is wanted and due. Returns when the next one is."""
         self._spread(now, out)
         wake = self._spread_at + self._settings.generation_interval if self._to_spread else float("inf")
+        if self._settling:
+            wake = min(wake, self._settling_until)
         for peer in list(self):
             if peer.dialling is not None or not self._needs_dial(peer):
                 continue
@@ -208,7 +209,7 @@ class Peers:
 
     def _generation_for(self, peer: Peer) -> Generation:
         """The current generation for a node that cannot have refused it, else a fresh one (PROTOCOL section 3.2)."""
-        if self._fixed or not (peer.opened or peer.breaker.failures):
+        if self._fixed or (self._settling and not (peer.opened or peer.breaker.failures)):
             return self.current
         self._generations += 1
         return Generation(self._generations, self._mint())
@@ -245,17 +246,49 @@ class Peers:
         link.heard = now
         return link.peer.breaker.heard(now)
 
-    def pong(self, link_id: int, now: float) -> bool:
-        """A ping's own answer came by a link. Returns True if the link carries the node's envelopes from now on."""
+    def pong(self, link_id: int, now: float, out: list[Effect]) -> bool:
+        """A ping's own answer came by a link. Returns True if the node's envelopes leave by it from now on."""
         link = self.links.get(link_id)
-        if link is not None and link.pinged is not None:
-            link.peer.breaker.rtt = now - link.pinged
+        if link is None or link.opened is None:
+            return False
+        peer = link.peer
+        if link.pinged is not None:
+            peer.breaker.rtt = now - link.pinged
             link.read_up_to = link.pinged
             link.pinged = None
-        if link is None or link.opened is None or link.peer.sender is not None:
+        if peer.receiver is None or peer.receiver.generation.number < link.generation.number:
+            peer.receiver = link
+        if link.generation.number > self.current.number and not link.spare:
+            self._to_spread = link.generation
+        sender = peer.sender
+        if sender is not None and (sender.probe is None or now - sender.probe < self._settings.probe_timeout):
             return False
-        link.peer.sender = link
+        if sender is not None and sender is not link:
+            out.append(Reclaim(sender.id))
+        peer.sender = link
+        return sender is not link
+
+    @property
+    def settling(self) -> bool:
+        """A member is still being connected for the first time.
+
+        A reply that such a node were to send us would be lost, and our identity refused there for 5 s (PROTOCOL
+        section 3.2), so the user's messages wait for these few milliseconds.
+        """
+        return self._settling
+
+    def settle_down(self, now: float) -> bool:
+        """Look whether the first connections are made. Returns True when that has just become so."""
+        if not self._settling or self._settling_until == float("inf"):
+            return False
+        if now < self._settling_until and any(self._is_on_its_way(peer) for peer in self):
+            return False
+        self._settling = False
         return True
+
+    @staticmethod
+    def _is_on_its_way(peer: Peer) -> bool:
+        return peer.member and peer.wanted and peer.receiver is None and peer.breaker.usable
 
     def silent_links(self, now: float) -> tuple[list[Link], list[Link], float]:
         """Links to probe, links whose probe was missed, and when to look again."""
@@ -289,11 +322,12 @@ class Peers:
         """
         done, to_ping, wake = [], [], float("inf")
         for peer in self:
-            if len(peer.links) < 2 or peer.receiving.probe is not None:
+            if len(peer.links) < 2 or peer.receiver is None:
                 continue
             wake = min(wake, now + self._settings.idle_before_switch)
-            for link in peer.links[:-1]:
-                if link.asks or link.generation.asks:
+            for link in peer.links:
+                newer = link.generation.number >= peer.receiver.generation.number
+                if newer or link.asks or link.generation.asks:
                     continue
                 if link is not peer.sender or link.read_up_to > link.used:
                     done.append(link)

@@ -130,7 +130,7 @@ class Router:
         self.review(now, out)
 
     def _to_peer(self, outgoing: Outgoing, peer: Peer, now: float, out: list[Effect]) -> None:
-        if peer.live and not peer.queue:
+        if peer.live and not peer.queue and not self._peers.settling:
             self._transmit(outgoing, peer, now, out)
         elif peer.breaker.usable or outgoing.ask is None or outgoing.ask.retry:
             if self._has_room(outgoing, out):
@@ -202,8 +202,9 @@ class Router:
         if self.snapshot is None:
             return None
         leader = self._peers.get(self.snapshot.leader) if self.snapshot.leader is not None else None
-        if leader is not None and leader.live:
-            return leader
+        if leader is not None and leader.breaker.usable:
+            # Still connecting: a follower would only forward the question, and the answer would come too early.
+            return leader if leader.live else None
         candidates = sorted(m.address for m in self.snapshot.members if m.status is MemberStatus.up)
         for address in candidates:
             peer = self._peers.get(address)
@@ -266,7 +267,7 @@ class Router:
             for shard in list(table.waiting):
                 self._review_shard(table, shard, now, out)
         for peer in list(self._peers):
-            if peer.queue and peer.live:
+            if peer.queue and peer.live and not self._peers.settling:
                 self.flush(peer, now, out)
 
     def _review_shard(self, table: ShardTable, shard: int, now: float, out: list[Effect]) -> None:

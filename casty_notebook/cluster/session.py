@@ -186,8 +186,6 @@ class Session:
         self.attempts[str(link.dialled)] = f"connected to {peer.address}, but no snapshot came"
         self._ping(link, now)
         self._subscription.opened(link)
-        self.router.flush(peer, now, out)
-        self.router.review(now, out)
 
     def _link_lost(self, event: LinkLost, now: float, out: list[Effect]) -> None:
         link = self.peers.lost(event.link, event.reason, now)
@@ -219,7 +217,7 @@ class Session:
         elif path == SUBSCRIPTION_PATH:
             self._snapshot_pushed(event, now, out)
         elif path.startswith(PING_PATH):
-            if self.peers.pong(event.link, now):
+            if self.peers.pong(event.link, now, out):
                 self.router.review(now, out)
             self._farewells.discard(path)
         elif path.startswith(PROXY_PATH) and isinstance(message, ShardLocation):
@@ -289,6 +287,8 @@ class Session:
         """After anything but the user's own traffic: do whatever time or the change has made due."""
         self._wake = FOREVER
         if self.state == "open":
+            if self.peers.settle_down(now):
+                self.router.review(now, out)
             self.router.tick(now, out)
             subscription = self._subscription.tick(self.peers, now)
             links = self._watch_links(now, out)

@@ -18,7 +18,7 @@ from casty_notebook.errors import (
 )
 from casty_notebook.settings import Settings
 
-from .world import SYSTEM, World, node
+from tests.cluster.world import SYSTEM, World, node
 
 
 

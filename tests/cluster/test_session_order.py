@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from casty_notebook.cluster.messages import ShardEnvelope
 from casty_notebook.settings import Settings
 
-from .world import World, node
+from tests.cluster.world import World, node
 
 ENTITIES = ("alice", "bob", "user-42", "user-99")
 
