@@ -1,0 +1,78 @@
+"""Text that is safe and fit to show: names and values come from the network and may hold anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+
+__all__ = ["age", "clipped", "few", "many", "visible"]
+
+LONGEST = 2_000
+"""Characters of one value. A reply may be megabytes, a cell's output is kept in the notebook's file."""
+
+
+def visible(text: str) -> str:
+    r"""Return `text` with everything that cannot be seen written out.
+
+    A node's name could otherwise clear the terminal, turn the reading direction, or, by a lone surrogate, make the
+    whole output undeliverable.
+
+    Examples
+    --------
+    >>> print(visible("node-1"), visible("\x1b[2Jnode\u202e"))
+    node-1 \x1b[2Jnode\u202e
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+def clipped(text: str, longest: int = LONGEST) -> str:
+    """Return `text` if it is short enough, else its beginning and how much there is.
+
+    Examples
+    --------
+    >>> clipped("abcdefgh", 5)
+    'abcde… (5 of 8 characters)'
+    """
+    return text if len(text) <= longest else f"{text[:longest]}… ({longest:,} of {len(text):,} characters)"
+
+
+def few(names: Iterable[str], most: int = 8) -> str:
+    """Join names by commas, and count those that do not fit.
+
+    Examples
+    --------
+    >>> few(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    left = iter(names)
+    shown = ", ".join(clipped(name, 120) for name in islice(left, most))
+    rest = sum(1 for _ in left)
+    return f"{shown} and {rest:,} more" if rest else shown
+
+
+def many(count: int, thing: str) -> str:
+    """Count things.
+
+    Examples
+    --------
+    >>> many(1, "instance"), many(1200, "instance")
+    ('1 instance', '1,200 instances')
+    """
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def age(seconds: float) -> str:
+    """Say a duration with as much precision as anybody wants to read.
+
+    Examples
+    --------
+    >>> [age(seconds) for seconds in (0.04, 75.2, 7300, 200_000)]
+    ['0.0 s', '75 s', '122 min', '56 h']
+    """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 36_000 else f"{seconds / 3600:.0f} h"
