@@ -32,8 +32,8 @@ def detect(payload: bytes) -> tuple[str | None, str | None]:
 
     Examples
     --------
-    >>> detect(b"\\x80\\x05K\\x11."), detect(b'{"_type": "a.B"}'), detect(b"\\x78\\x9c...")
-    (('pickle', None), ('json', None), (None, 'zlib'))
+    >>> detect(b'{"_type": "a.B"}'), detect(b"BZh91AY")
+    (('json', None), (None, 'bz2'))
     """
     for magic, name in _COMPRESSED:
         if payload.startswith(magic):
@@ -79,7 +79,8 @@ class Codec:
         if serializer not in SERIALIZERS:
             raise MisuseError(f"serializer={serializer!r} is not known; casty has {', '.join(SERIALIZERS)}")
         if compression is not None and compression not in compressing.ALGORITHMS:
-            raise MisuseError(f"compression={compression!r} is not known; casty has {', '.join(compressing.ALGORITHMS)}")
+            known = ", ".join(compressing.ALGORITHMS)
+            raise MisuseError(f"compression={compression!r} is not known; casty has {known}")
         self.serializer = serializer
         self.compression = compression
         self.layout = Layout(layout)
@@ -135,7 +136,8 @@ class Codec:
                 plain = data
             if len(plain) > self._settings.max_payload:
                 raise UndecodableMessage(
-                    f"a payload of {len(plain):,} bytes; at most {self._settings.max_payload:,} are read (Settings.max_payload)"
+                    f"a payload of {len(plain):,} bytes; at most {self._settings.max_payload:,} are read "
+                    "(Settings.max_payload)"
                 )
             return self._read(plain)
         except UndecodableMessage as error:
@@ -172,9 +174,9 @@ class Codec:
         """Say so when the payload looks like one of another configuration."""
         serializer, compression = detect(data)
         if compression is not None and compression != self.compression:
-            return f"It looks like {compression}; this client is set to {self._configuration()}: pass compression={compression!r}"
+            return f"It looks like {compression}, this client is set to {self._configuration()}: pass {compression=}"
         mine = "pickle" if self.serializer == "cloudpickle" else self.serializer
         if serializer is not None and (serializer != mine or self.compression is not None):
             fix = f"serializer={serializer!r}" + (", compression=None" if self.compression else "")
-            return f"It looks like {serializer}; this client is set to {self._configuration()}: pass {fix}"
+            return f"It looks like {serializer}, this client is set to {self._configuration()}: pass {fix}"
         return None

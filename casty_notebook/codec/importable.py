@@ -35,8 +35,8 @@ def check_importable(obj: Any, name: str | None = None) -> tuple[str, str]:
         )
     if "<" in qualname:
         raise UnsendableMessage(
-            f"{what} {qualname} of {module} is defined inside a function, the node cannot import it: move it to the top "
-            "of a module that the nodes have"
+            f"{what} {qualname} of {module} is defined inside a function, the node cannot import it: move it to the "
+            "top of a module that the nodes have"
         )
     found: Any = sys.modules.get(module)
     for part in qualname.split("."):

@@ -16,7 +16,7 @@ from casty_notebook.codec.standin import StandIn, contents
 __all__ = ["Measure", "TooMuch"]
 
 
-class TooMuch(Exception):  # noqa: N818 - private to this room, turned into UndecodableMessage
+class TooMuch(Exception):
     """A value is deeper, larger or more circular than allowed; says which."""
 
 
@@ -91,7 +91,9 @@ class Measure:
         if depth > frame[3]:
             frame[3] = depth
         if frame[2] > self._max_weight:
-            raise TooMuch(f"holds more than {self._max_weight:,} values when shared parts are written out (Settings.max_items)")
+            raise TooMuch(
+                f"holds more than {self._max_weight:,} values when shared parts are written out (Settings.max_items)"
+            )
         if level + depth > self._max_depth:
             raise TooMuch(f"nested deeper than {self._max_depth} levels (Settings.max_depth)")
 

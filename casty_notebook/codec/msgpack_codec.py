@@ -11,12 +11,12 @@ from casty_notebook.settings import Settings
 __all__ = ["dump_msgpack", "parse_msgpack"]
 
 _MAX_PROMISED = 32 * 1024 * 1024
-"""List slots that headers may promise together. The parser makes a list as long as its header says, before the items."""
+"""List slots that headers may promise together: the parser makes a list as long as its header says, then its items."""
 
 
 def _library() -> ModuleType:
     try:
-        import msgpack
+        import msgpack  # type: ignore[import-untyped]
     except ImportError:
         raise MisuseError("serializer='msgpack' needs the package msgpack: pip install msgpack") from None
     module: ModuleType = msgpack
@@ -47,7 +47,11 @@ def parse_msgpack(data: bytes, settings: Settings) -> Any:
     longest = min(len(data), settings.max_items, _MAX_PROMISED // max(1, headers))
     try:
         return library.unpackb(
-            data, raw=False, strict_map_key=True, max_array_len=max(longest, 16), max_map_len=min(len(data), settings.max_items)
+            data,
+            raw=False,
+            strict_map_key=True,
+            max_array_len=max(longest, 16),
+            max_map_len=min(len(data), settings.max_items),
         )
     except (ValueError, TypeError, RecursionError, library.UnpackException) as error:
         text = str(error) or type(error).__name__

@@ -60,8 +60,8 @@ def real(value: float) -> bytes:
 
 
 def name(module: str, qualname: str) -> bytes:
-    """Write the name of a class or function and remember it (STACK_GLOBAL, MEMOIZE)."""
-    return text(module) + text(qualname) + b"\x93\x94"
+    """Write the name of a class or function."""
+    return text(module) + text(qualname) + b"\x93"
 
 
 def recall(index: int) -> bytes:

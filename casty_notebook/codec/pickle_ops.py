@@ -1,8 +1,8 @@
 """The opcodes of pickle protocols 0 to 5 that carry data, one function each: ``op(machine, pos) -> next pos``.
 
 `pos` is just behind the opcode; a negative result ends the run. Lengths are compared with the bytes at hand before
-anything is sliced. Opcodes that refer to something outside the pickle (persistent ids, extension codes, buffers) or that
-only Python 2 writes have no function and are refused.
+anything is sliced. Opcodes that refer to something outside the pickle (persistent ids, extension codes, buffers), or
+that only Python 2 writes, have no function and are refused.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
-from casty_notebook.codec.pickle_guard import Refused
+from casty_notebook.codec.guard import Refused
 
 if TYPE_CHECKING:
     from casty_notebook.codec.pickle_reader import Machine
@@ -372,6 +372,7 @@ def _build(machine: Machine, pos: int) -> int:
     return pos
 
 
+# fmt: off
 _READ: dict[bytes, Op] = {
     b"\x80": _proto, b"\x95": _frame, b".": _stop, b"(": _mark, b"0": _pop, b"1": _pop_mark, b"2": _dup,
     b"h": _binget, b"j": _long_binget, b"g": _get, b"q": _binput, b"r": _long_binput, b"p": _put,
@@ -384,10 +385,11 @@ _READ: dict[bytes, Op] = {
     b"\x85": _tuple_of(1), b"\x86": _tuple_of(2), b"\x87": _tuple_of(3), b"t": _tuple, b"l": _list, b"d": _dict,
     b"\x91": _frozenset, b"a": _append, b"e": _appends, b"\x90": _additems, b"s": _setitem, b"u": _setitems,
     b"c": _global, b"\x93": _stack_global, b"\x81": _newobj, b"\x92": _newobj_ex, b"R": _reduce, b"b": _build,
-}  # fmt: skip
+}
+# fmt: on
 
 
-def _refused(machine: Machine, pos: int) -> int:
+def _refused(machine: Machine, pos: int) -> int:  # noqa: ARG001
     raise Refused("honest nodes do not write this opcode")
 
 

@@ -1,7 +1,7 @@
-"""Pickle, read by a machine of our own: the same stack, memo and opcodes, but nothing is looked up, imported or called.
+"""Pickle, read by a machine of our own: same stack, memo and opcodes, but nothing is looked up, imported or called.
 
-`pickle.Unpickler` with a guarded ``find_class`` is not enough: a memo index of 2^31 makes it allocate gigabytes, a tuple
-that holds itself twice, forty levels deep, never finishes hashing, and state is set on any object that is on the stack.
+`pickle.Unpickler` with a guarded ``find_class`` is not enough: a memo index of 2^31 makes it allocate gigabytes, a
+tuple that holds itself twice, forty levels deep, never finishes hashing, and state is set on whatever is on the stack.
 Here a name becomes a local class of the closed table or a stand-in, an object is finished by exactly one state, values
 that contain themselves are refused, and everything is bounded. PROTOCOL section 4.3 lists what honest nodes write.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 from casty_notebook.codec.measure import TooMuch
 from casty_notebook.codec.nesting import Unfinished
-from casty_notebook.codec.pickle_guard import CostGuard, Refused
+from casty_notebook.codec.guard import CostGuard, Refused
 from casty_notebook.codec.pickle_objects import Objects
 from casty_notebook.codec.pickle_ops import MEMOIZE, OPCODES, op_name
 from casty_notebook.codec.pickle_shards import Replay, ShardRun
@@ -103,7 +103,7 @@ class Machine:
         """Execute until STOP and return the message."""
         data, ops, memo, pos, done = self.data, OPCODES, self.memo, 0, 0
         try:
-            for done in range(self.guard.max_ops + 1):
+            for done in range(self.guard.max_ops + 1):  # noqa: B007 - read after the loop
                 code = data[pos]
                 if code == MEMOIZE:  # every third opcode of an honest pickle
                     memo[len(memo) + self.skipped] = self.stack[-1]
@@ -111,6 +111,7 @@ class Machine:
                     continue
                 pos = ops[code](self, pos + 1)
                 if pos < 0:
+                    pos = self.size - 1
                     break
         finally:
             self.pos = pos
@@ -169,9 +170,9 @@ class Machine:
 
     def build(self, state: Any) -> None:
         """Finish the object on top of the stack."""
-        target: Any = self.stack[-1]
+        target = self.stack[-1]
         made = self.objects.build(target, state)
-        if made is not target:
+        if isinstance(target, Unfinished):
             self.stack[-1] = made
             if self.memo.get(target.index) is target:
                 self.memo[target.index] = made

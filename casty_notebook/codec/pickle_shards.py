@@ -1,8 +1,8 @@
 """Shard tables, read many entries at a time.
 
-A snapshot of 40,000 shards is 40,000 times the same fourteen opcodes: shard id, class, NEWOBJ, a dict of two known keys,
-BUILD. Runs of entries that differ only in id and node numbers are read column by column; entries of mixed form by one
-regular expression; each distinct placement is interpreted once. A run pushes exactly what the opcodes would have
+A snapshot of 40,000 shards is 40,000 times the same fourteen opcodes: shard id, class, NEWOBJ, a dict of two known
+keys, BUILD. Runs of entries that differ only in id and node numbers are read column by column; entries of mixed form by
+one regular expression; each distinct placement is interpreted once. A run pushes exactly what the opcodes would have
 pushed, and whatever differs from the pattern is left to them. Memo entries made inside a run are only counted; a pickle
 that refers to one of them is read again without runs (`Replay`), which no node that builds a snapshot causes.
 """
@@ -16,7 +16,7 @@ from struct import unpack
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.codec.registry import Entry, Registry
+from casty_notebook.codec.registry import Entry
 
 if TYPE_CHECKING:
     from casty_notebook.codec.pickle_reader import Machine
@@ -34,11 +34,13 @@ _BATCH = 1000
 _MANY = re.compile(rb"(?:%b%bub){1,%d}+" % (_KEY, _PLACEMENT, _BATCH), re.DOTALL)
 _FORMS = {b"K": "B", b"M": "H", b"J": "i"}
 _BINGET, _LONG_BINGET, _MEMOIZE = 0x68, 0x6A, 0x94
+_SAME_REFS = (0, 1, 3)
+"""Of a placement's references: the class, the key of the primary, the key of the replicas."""
 _SHORTEST = 16
 """Entries of one form below which columns do not pay."""
 
 
-class Replay(Exception):  # noqa: N818 - private to this room, never seen outside `loads`
+class Replay(Exception):
     """The pickle refers to a memo entry inside a run: read it again without runs."""
 
 
@@ -172,11 +174,14 @@ def _parts(placement: bytes) -> Iterable[tuple[int, int | None]]:
 
 
 def _node_numbers(placement: bytes) -> list[int]:
-    """Where the memo numbers of the nodes stand: those of the first, second and fourth reference are the same throughout."""
-    free, at = [], 0
-    for index, (code, _) in enumerate(part for part in _parts(placement)):
+    """Where the memo numbers of the nodes stand; those of the class and the two keys are the same throughout."""
+    free: list[int] = []
+    at = order = 0
+    for code, number in _parts(placement):
         size = {_BINGET: 1, _LONG_BINGET: 4}.get(code, 0)
-        if size:
-            free.append((index, at + 1, min(size, 2)))
+        if number is not None:
+            if order not in _SAME_REFS:
+                free += range(at + 1, at + 1 + min(size, 2))
+            order += 1
         at += 1 + size
-    return [place for order, (_, start, size) in enumerate(free) if order not in (0, 1, 3) for place in range(start, start + size)]
+    return free

@@ -37,7 +37,7 @@ _SCALARS: dict[type, Callable[[Any], bytes]] = {
 
 
 class PickleWriter:
-    """Writes pickles for nodes of one layout. What it learns about a class it keeps; safe to use from several threads."""
+    """Writes pickles for nodes of one layout, and keeps what it learns about a class. Safe to use from any thread."""
 
     __slots__ = ("_layout", "_max_depth", "_plans", "_registry")
 
@@ -145,7 +145,7 @@ class _Pickling:
         if known is not None:
             self.out.append(known)
         else:
-            self.out.append(name)
+            self.out.append(name + b"\x94")
             self.remember(key)
 
     def save_class(self, cls: Any) -> None:

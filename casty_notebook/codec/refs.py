@@ -1,4 +1,4 @@
-"""Refs on the wire are URIs; here they are checked before they leave, since some of them end a node (PROTOCOL section 9)."""
+"""Refs on the wire are URIs, checked before they leave: some of them end a node (PROTOCOL section 9)."""
 
 from __future__ import annotations
 

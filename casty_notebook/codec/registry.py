@@ -121,11 +121,15 @@ def _node_address(values: dict[str, Any]) -> NodeAddress:
     try:
         host, port = values["host"], values["port"]
     except KeyError:
-        raise ValueError(f"a NodeAddress came with the fields {str(list(values))[:60]} instead of host and port") from None
+        raise ValueError(
+            f"a NodeAddress came with the fields {str(list(values))[:60]} instead of host and port"
+        ) from None
     if type(host) is not str or type(port) is not int or not 0 <= port <= 65535:
         raise ValueError(f"a NodeAddress came as host {str(host)[:60]!r}, port {str(port)[:20]!r}")
     if len(values) != 2 or len(host) > 255:
-        raise ValueError(f"a NodeAddress came with the fields {str(list(values))[:60]} and a host of {len(host)} characters")
+        raise ValueError(
+            f"a NodeAddress came with the fields {str(list(values))[:60]} and a host of {len(host)} characters"
+        )
     return NodeAddress(host, port)
 
 
@@ -181,9 +185,8 @@ class Registry:
 
     def _register_class(self, cls: type) -> None:
         entry = Entry(shape_of(cls))
-        if is_castys(cls):
-            if f"{cls.__module__}.{cls.__qualname__}" in self._by_name:
-                return  # known already, and decoded to the class here that has the same fields
+        if is_castys(cls) and f"{cls.__module__}.{cls.__qualname__}" in self._by_name:
+            return  # known already, and decoded to the class here that has the same fields
         self._by_name[f"{cls.__module__}.{cls.__qualname__}"] = entry
         self._add(entry)
 
@@ -197,7 +200,9 @@ class Registry:
                     continue  # a helper class among messages; it would be refused by name if registered by itself
                 added += 1
         if not added:
-            raise MisuseError(f"{module.__name__} defines no dataclass, enum, NamedTuple or model that could be registered")
+            raise MisuseError(
+                f"{module.__name__} defines no dataclass, enum, NamedTuple or model that could be registered"
+            )
 
     def _add(self, entry: Entry) -> None:
         self._by_class[entry.cls] = entry
@@ -218,7 +223,7 @@ class Registry:
         return self._by_class.get(cls)
 
     def wire_name(self, cls: type, layout: Layout) -> tuple[str, str]:
-        """Return (module, qualified name) by which nodes of `layout` know `cls`, also for casty's own class of the other layout."""
+        """Return (module, qualified name) by which nodes of `layout` know `cls`, also casty's own."""
         entry = self._by_class.get(cls)
         if entry is None and is_castys(cls):
             entry = self._by_name.get(f"{cls.__module__}.{cls.__qualname__}")

@@ -102,13 +102,13 @@ def shape_of(cls: type) -> Shape:
         if shape is not None:
             return shape
     raise MisuseError(
-        f"{cls!r} declares no fields: only dataclasses, enums, NamedTuples, attrs classes, msgspec Structs and pydantic "
-        "models can be registered, since building anything else would run its code on data from the network. "
+        f"{cls!r} declares no fields: only dataclasses, enums, NamedTuples, attrs classes, msgspec Structs and "
+        "pydantic models can be registered, since building anything else would run its code on data from the network. "
         "Without it replies of that class arrive as stand-ins"
     )
 
 
-def _no_make(values: dict[str, Any]) -> Any:
+def _no_make(_: dict[str, Any]) -> Any:
     raise ValueError("an enum member cannot be built from fields")
 
 
@@ -155,7 +155,8 @@ def _maker(cls: type, names: tuple[str, ...]) -> Callable[[dict[str, Any]], Any]
         raise MisuseError(
             f"{cls.__qualname__} inherits from a built-in type and cannot be built from its fields alone"
         ) from None
-    if hasattr(probe, "__dict__") and not any(hasattr(vars(base).get(n), "__set__") for n in names for base in cls.__mro__):
+    slotted = any(hasattr(vars(base).get(name), "__set__") for name in names for base in cls.__mro__)
+    if hasattr(probe, "__dict__") and not slotted:
 
         def make_plain(values: dict[str, Any]) -> Any:
             made: Any = new(cls)
@@ -196,8 +197,12 @@ def _struct(cls: type) -> Shape | None:
         )
     # msgspec lists the defaults of the last fields only, or of all where some are keyword-only, with its own markers
     # for "none" and "a factory". Its C constructor knows them all and, without __post_init__, runs no other code.
-    optional = names[len(names) - len(getattr(cls, "__struct_defaults__", ())) :]
-    known = {n: d for n, d in zip(optional, getattr(cls, "__struct_defaults__", ()), strict=True) if repr(d) != "NODEFAULT"}
+    defaults = getattr(cls, "__struct_defaults__", ())
+    known = [
+        name
+        for name, default in zip(names[len(names) - len(defaults) :], defaults, strict=True)
+        if repr(default) != "NODEFAULT"
+    ]
 
     def make(values: dict[str, Any]) -> Any:
         return cls(**{name: value for name, value in values.items() if value is not _MISSING})

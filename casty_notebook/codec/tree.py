@@ -9,7 +9,7 @@ from typing import Any
 
 from casty_notebook.codec.importable import check_importable
 from casty_notebook.codec.measure import TooMuch
-from casty_notebook.codec.pickle_guard import CostGuard, Refused
+from casty_notebook.codec.guard import CostGuard, Refused
 from casty_notebook.codec.refs import check_uri
 from casty_notebook.codec.registry import Entry, Layout, Registry
 from casty_notebook.codec.standin import StandIn, StandInClass, stand_in_class
@@ -78,7 +78,7 @@ class TreeWriter:
         if isinstance(value, tuple):
             return {"__tuple__": [self.write(item, depth + 1) for item in value]}
         if isinstance(value, StandInClass):
-            owner, dot, member = value.dotted.rpartition(".")
+            owner, _, member = value.dotted.rpartition(".")
             return {"__enum__": owner, "value": member}
         if isinstance(value, str | int | float):
             return value
@@ -97,8 +97,8 @@ class TreeWriter:
         cls, args, fields, items, pairs = value._contents()
         if args or items or pairs:
             raise UnsendableMessage(
-                f"{cls.dotted} is written with positional arguments, but JSON and msgpack clusters need the names of its "
-                f"fields: {cls.dotted}(name=value)"
+                f"{cls.dotted} is written with positional arguments, but JSON and msgpack clusters need names: "
+                f"{cls.dotted}(name=value)"
             )
         tree: dict[str, Any] = {"_type": cls.dotted}
         for name, field in fields.items():

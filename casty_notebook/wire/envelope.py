@@ -45,7 +45,9 @@ class EnvelopeHeader:
     def __init__(self, target: str, sender: str, type_hint: str, max_header: int = _MAX_HEADER) -> None:
         text = json.dumps({"target": target, "sender": sender, "type_hint": type_hint}).encode()
         if len(text) > max_header:
-            raise MisuseError(f"an envelope header of {len(text):,} bytes; at most {max_header:,} are allowed (Settings.max_header)")
+            raise MisuseError(
+                f"an envelope header of {len(text):,} bytes; at most {max_header:,} are allowed (Settings.max_header)"
+            )
         self._header = text
         self._size = len(text)
 
@@ -55,7 +57,8 @@ class EnvelopeHeader:
         length = 5 + size + len(payload)
         if length > max_frame:
             raise MisuseError(
-                f"this message makes a frame of {length:,} bytes; at most {max_frame:,} are allowed (Settings.max_frame)"
+                f"this message makes a frame of {length:,} bytes; "
+                f"at most {max_frame:,} are allowed (Settings.max_frame)"
             )
         return _FRAME.pack(length, MESSAGE, size) + self._header + payload
 
@@ -100,7 +103,8 @@ def decode_envelope(body: bytes, max_header: int = _MAX_HEADER) -> Envelope:
     end = 4 + size
     if size > max_header or end > len(body):
         raise ProtocolError(
-            f"an envelope header of {size:,} bytes in a frame of {len(body):,}; at most {max_header:,} are read (Settings.max_header)"
+            f"an envelope header of {size:,} bytes in a frame of {len(body):,}; "
+            f"at most {max_header:,} are read (Settings.max_header)"
         )
     plain = _PLAIN.fullmatch(body, 4, end)
     if plain is not None:

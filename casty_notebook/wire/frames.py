@@ -46,7 +46,7 @@ def encode_frame(kind: int, body: bytes, max_frame: int = MAX_FRAME) -> bytes:
 
 
 class FrameReader:
-    """reading --bad length--> failed. Bytes in, complete frames out; never allocates for a length that was only promised.
+    """reading --bad length--> failed. Bytes in, complete frames out; allocates nothing for what is only promised.
 
     Feed it whatever the socket gave. The cost is linear in the bytes fed, whatever their chunking.
 

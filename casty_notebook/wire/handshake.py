@@ -17,7 +17,7 @@ _MAX_HOST = 255
 
 
 def encode_handshake(identity: NodeAddress) -> bytes:
-    """Build the whole handshake frame that presents `identity`.
+    r"""Build the whole handshake frame that presents `identity`.
 
     Raises
     ------
@@ -27,7 +27,7 @@ def encode_handshake(identity: NodeAddress) -> bytes:
     Examples
     --------
     >>> encode_handshake(NodeAddress("239.1.2.3", 77))
-    b'\\x00\\x00\\x00"\\x00{"host": "239.1.2.3", "port": 77}'
+    b'\x00\x00\x00"\x00{"host": "239.1.2.3", "port": 77}'
     """
     host, port = check_host(identity[0]), check_port(identity[1])
     return encode_frame(HANDSHAKE, json.dumps({"host": host, "port": port}).encode())

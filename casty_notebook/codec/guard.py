@@ -1,4 +1,4 @@
-"""What one pickle may cost: how many values and containers, how deep, and how expensive its keys are to hash."""
+"""What one payload may cost: how many values and containers, how deep, and how expensive its keys are to hash."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _SAFE_INT = 2**61 - 1
 _SCALARS = _SAFE_KEYS_AND_INT | {float, complex}
 
 
-class Refused(Exception):  # noqa: N818 - private to this room, turned into UndecodableMessage
-    """The pickle does what no honest peer writes; says what."""
+class Refused(Exception):
+    """The payload does what no honest peer writes; says what."""
 
 
 class CostGuard:
@@ -101,7 +101,7 @@ class CostGuard:
             return
         if kinds <= _SAFE_KEYS_AND_INT:
             ints = keys if len(kinds) == 1 else [key for key in keys if type(key) is int]
-            if -_SAFE_INT < min(ints) and max(ints) < _SAFE_INT:
+            if min(ints) > -_SAFE_INT and max(ints) < _SAFE_INT:
                 return
         for key in keys:
             self.check_hashing(key)
