@@ -42,7 +42,7 @@ def attrs_of(cluster: str, snapshot: TopologySnapshot | None, taken_at: datetime
 
 def text(values: Sequence[str | None]) -> Any:
     """A column of text that seldom repeats; None is missing."""
-    written: Any = [None if value is None else _writable(value) for value in values]
+    written: Any = [float("nan") if value is None else _writable(value) for value in values]
     return pd.Series(written, dtype=_TEXT)
 
 

@@ -39,7 +39,7 @@ def members(
     leader
         The snapshot names it as leader. Every row is False while there is none.
     roles
-        Joined by commas: ``table.roles.str.get_dummies(", ")`` gives one column per role.
+        In alphabetical order, joined by commas: ``table.roles.str.split(", ").explode()`` gives a row for each.
     shards, replicas, services
         Shards it owns, shards it keeps a copy of, service instances on it.
     rtt_ms
