@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from casty_notebook.codec.constructors import BUILDERS, uuid_from_state
-from casty_notebook.codec.nesting import Unfinished
 from casty_notebook.codec.guard import CostGuard, Refused
+from casty_notebook.codec.nesting import Unfinished
 from casty_notebook.codec.registry import Entry, Registry
 from casty_notebook.codec.standin import STATE, StandIn, StandInClass
 

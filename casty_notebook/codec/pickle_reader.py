@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, deque
 from typing import Any
 
+from casty_notebook.codec.guard import CostGuard, Refused
 from casty_notebook.codec.measure import TooMuch
 from casty_notebook.codec.nesting import Unfinished
-from casty_notebook.codec.guard import CostGuard, Refused
 from casty_notebook.codec.pickle_objects import Objects
 from casty_notebook.codec.pickle_ops import MEMOIZE, OPCODES, op_name
 from casty_notebook.codec.pickle_shards import Replay, ShardRun
@@ -174,8 +174,9 @@ class Machine:
         made = self.objects.build(target, state)
         if isinstance(target, Unfinished):
             self.stack[-1] = made
-            if self.memo.get(target.index) is target:
-                self.memo[target.index] = made
+            index = target.index
+            if self.memo.get(index) is target:
+                self.memo[index] = made
 
     def shards(self, pos: int) -> int:
         """Read the shard table that may begin at `pos`, many entries at a time; returns where it ends."""

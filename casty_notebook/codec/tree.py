@@ -7,9 +7,9 @@ import enum
 from collections.abc import Callable
 from typing import Any
 
+from casty_notebook.codec.guard import CostGuard, Refused
 from casty_notebook.codec.importable import check_importable
 from casty_notebook.codec.measure import TooMuch
-from casty_notebook.codec.guard import CostGuard, Refused
 from casty_notebook.codec.refs import check_uri
 from casty_notebook.codec.registry import Entry, Layout, Registry
 from casty_notebook.codec.standin import StandIn, StandInClass, stand_in_class
