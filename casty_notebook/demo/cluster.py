@@ -10,10 +10,11 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Literal, Self
 
 from casty_notebook.address import ClusterURI, NodeAddress
+from casty_notebook.demo import messages
 from casty_notebook.demo.ports import free_ports
 from casty_notebook.demo.process import DemoNode, end_together
 from casty_notebook.errors import ClusterError, MisuseError
@@ -134,6 +135,11 @@ class DemoCluster:
     def shards(self) -> dict[str, int]:
         """The sharded types with their number of shards, as `casty_notebook.connect` takes them."""
         return {"counter": self._shards, "account": self._shards}
+
+    @property
+    def messages(self) -> tuple[ModuleType, ...]:
+        """What its actors answer with, as `casty_notebook.connect` takes it; else the answers arrive as stand-ins."""
+        return (messages,)
 
     def __repr__(self) -> str:
         if not self._nodes:

@@ -28,7 +28,8 @@ from tests.support.waiting import wait_until
 
 @pytest.fixture(scope="module")
 def cluster(demo_cluster: DemoCluster) -> Iterator[Cluster]:
-    with connect(demo_cluster.uri, shards=demo_cluster.shards, name="actors") as cluster:
+    demo = demo_cluster
+    with connect(demo.uri, shards=demo.shards, messages=demo.messages, name="actors") as cluster:
         yield cluster
 
 
