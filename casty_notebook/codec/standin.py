@@ -260,6 +260,11 @@ def contents(standin: StandIn) -> Iterator[Any]:
         yield from pair
 
 
+def parts(standin: StandIn) -> tuple[StandInClass, tuple[Any, ...], dict[str, Any], list[Any], dict[Any, Any]]:
+    """Class, positional arguments, fields, items and pairs of a stand-in, for whoever shows it. Not to be changed."""
+    return standin._contents()
+
+
 def with_missing(standin: StandIn, name: str, value: Any) -> StandIn:
     """Return the stand-in with a field filled in, if it lacks that field or holds None there.
 
