@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import singledispatchmethod
+from types import ModuleType
 from typing import Any, cast
 
 from IPython.core.error import UsageError
@@ -114,7 +115,7 @@ class CastyMagics(Magics):
             "serializer": command.serializer,
             "compression": command.compression,
             "tls": self._variable(command.tls),
-            "messages": self._variable(command.messages),
+            "messages": self._classes(command.messages),
         }
         return api.casty_connect(
             command.uri,
@@ -123,7 +124,7 @@ class CastyMagics(Magics):
             address_map=dict(command.address_map) or None,
             demo=command.demo,
             timeout=command.timeout or self.connect_timeout,
-            **{key: value for key, value in options.items() if value is not None},
+            **{key: value for key, value in options.items() if value},
         )
 
     @_run.register
@@ -237,6 +238,17 @@ class CastyMagics(Magics):
         if len(targets) > 1:
             raise UsageError(f"{pattern} stands for {len(targets):,} targets. Ask them with %%casty_ask.")
         return targets[0]
+
+    def _classes(self, names: tuple[str, ...]) -> list[type | ModuleType]:
+        """Return the classes and modules in those variables, collections of them unpacked."""
+        found: list[type | ModuleType] = []
+        for name in names:
+            value = self._variable(name)
+            values = value if isinstance(value, list | tuple | set | frozenset) else (value,)
+            if wrong := [each for each in values if not isinstance(each, type | ModuleType)]:
+                raise UsageError(f"{name} holds {wrong[0]!r:.80}, which is neither a class nor a module.")
+            found += values
+        return found
 
     def _variable(self, name: str | None) -> Any:
         if name is None:

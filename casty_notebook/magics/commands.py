@@ -55,7 +55,7 @@ class Connect(Command):
     serializer: str | None = None
     compression: str | None = None
     tls: str | None = None
-    messages: str | None = None
+    messages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

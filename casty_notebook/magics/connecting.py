@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from casty_notebook.address import ClusterURI, NodeAddress
@@ -196,9 +197,12 @@ def _connect_to_demo(
     _say("starting a demo cluster on 127.0.0.1 …")
     # Nodes write and read as their configuration says, so what is given for the connection holds for them as well.
     wire = {key: value for key, value in options.items() if key in ("serializer", "compression")}
+    known = [*options.get("messages", ()), import_module("casty_notebook.demo.messages")]
     demo = demos.start(name, **wire)
     try:
-        return _connect(demo.uri, name, {**demo.shards, **(shards or {})}, None, timeout, options)
+        return _connect(
+            demo.uri, name, {**demo.shards, **(shards or {})}, None, timeout, {**options, "messages": known}
+        )
     except BaseException:
         demos.stop(name)
         raise

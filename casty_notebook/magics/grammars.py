@@ -65,6 +65,10 @@ def _variable(text: str) -> str:
     return text
 
 
+def _variables(text: str) -> tuple[str, ...]:
+    return tuple(_variable(name.strip()) for name in text.split(","))
+
+
 _COMMON = (
     Flag(("-c", "--connection"), "connection", "connection to use; without it the current one", "NAME", _name),
     Flag(("-t", "--timeout"), "timeout", "longest wait", "SECONDS", _seconds),
@@ -102,13 +106,18 @@ CONNECT = Grammar(
         Flag(("--compression",), "compression", "as the cluster is configured", "NAME"),
         Flag(("--tls",), "tls", "variable with the TLS configuration", "VARIABLE", _variable),
         Flag(
-            ("--messages",), "messages", "variable with the message classes that replies may use", "VARIABLE", _variable
+            ("--messages",),
+            "messages",
+            "variables with the classes that replies are made of: classes, modules of them, or collections",
+            "VARIABLE,…",
+            _variables,
         ),
         *_COMMON,
     ),
     (
         "%casty_connect casty://my-cluster@10.0.1.10:25520 --as prod --shards counter=100",
         "%casty_connect casty://my-cluster@10.0.1.10:25520 --map 10.0.1.10:25520=127.0.0.1:9001",
+        "%casty_connect casty://my-cluster@10.0.1.10:25520 --messages bank,Receipt",
         "%casty_connect --demo",
         "%casty_connect prod",
     ),

@@ -32,13 +32,14 @@ def bare_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shel
 def shell(bare_shell: Shell) -> Shell:
     """A shell with the extension and the demo's messages."""
     bare_shell.run("%load_ext casty_notebook\nfrom casty_notebook.demo.messages import *")
+    bare_shell.run("import casty_notebook.demo.messages as demo_messages")
     return bare_shell
 
 
 @pytest.fixture
 def connected(shell: Shell, demo_cluster: DemoCluster) -> Shell:
     """A shell that is connected to the demo cluster."""
-    shell.run(f"%casty_connect {demo_cluster.uri} --shards counter=100 account=100;")
+    shell.run(f"%casty_connect {demo_cluster.uri} --shards counter=100 account=100 --messages demo_messages;")
     return shell
 
 

@@ -42,11 +42,12 @@ class TestLoading:
                 {mime: dict(f.deferred_printers) for mime, f in ip.display_formatter.formatters.items()},
             )
 
+        # Not by %load_ext, which brings magics of IPython's own with it the first time.
         before = state()
-        bare_shell.run("%load_ext casty_notebook")
+        ip.extension_manager.load_extension("casty_notebook")
         lines = ip.magics_manager.magics["line"]
         assert all(f"casty_{name}" in lines for name in NAMES)
-        bare_shell.run("%unload_ext casty_notebook")
+        ip.extension_manager.unload_extension("casty_notebook")
         assert state() == before
 
     def test_loading_twice_and_reloading_leave_one_of_everything(self, shell: Shell) -> None:
@@ -115,7 +116,7 @@ class TestConnecting:
             ("%casty_connect prod", "neither casty://SYSTEM@HOST:PORT nor the name of a connection"),
             ("%casty_connect casty://x", "names no system"),
             ("%casty_connect casty://x@a:1 --demo", "leave out"),
-            ("%casty_connect casty://x@a:1 --tls ctx", "no variable is named ctx"),
+            ("%casty_connect casty://x@a:1 --messages ctx", "no variable is named ctx"),
         ],
     )
     def test_mistakes_are_one_line(self, shell: Shell, cell: str, says: str) -> None:
@@ -131,7 +132,7 @@ class TestConnecting:
         assert running is not None
         pids = [node.pid for node in running.nodes]
         assert len(pids) == 3
-        assert shell.run("%casty_ask counter/x GetCount()") == 0
+        assert shell.run("%casty_ask account/x GetBalance()") == Balance("x", 0)
         shell.run("%casty_disconnect play")
         assert cluster.closed
         assert demos.running("play") is None
@@ -151,6 +152,12 @@ class TestAsking:
         connected.run("del GetBalance")
         reply = connected.run("%casty_ask account/shell-3 casty_notebook.demo.messages.GetBalance()")
         assert reply == Balance("shell-3", 0)
+
+    def test_a_reply_whose_class_was_not_given_is_a_stand_in(self, shell: Shell, demo_cluster: DemoCluster) -> None:
+        shell.run(f"%casty_connect {demo_cluster.uri};")
+        reply = shell.run("%casty_ask payment ProcessPayment(2)")
+        assert repr(reply).startswith("casty_notebook.demo.messages.PaymentReceipt(")
+        assert reply.amount == 2
 
     def test_tell_changes_what_ask_reads(self, connected: Shell) -> None:
         connected.run("%casty_tell counter/shell-4 Increment(5)")
