@@ -295,10 +295,8 @@ class ClusterClient:
         """
         pump = self._open_pump()
         resolved, message = self._resolve(target, message)
-        if not isinstance(resolved, EntityTarget) or pump.session.snapshot is None:
-            pump.check(message)
         pump.rejection = None
-        pump.feed(TellMade(resolved, message))
+        pump.feed(TellMade(resolved, pump.parcel(message)))
         if pump.rejection is not None:
             rejection, pump.rejection = pump.rejection, None
             raise rejection
@@ -339,7 +337,7 @@ class ClusterClient:
         try:
             pump.feed(AskMade(ask))
             if ask.link is None and not future.done():
-                pump.check(built)
+                pump.parcel(built)  # fails now, not when a route is found
             return await future
         finally:
             if pump.futures.pop(ask_id, None) is not None:

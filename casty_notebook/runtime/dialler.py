@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 import ssl
 from collections.abc import Callable, Mapping
@@ -104,8 +105,17 @@ class Dialler:
         hostname = (self._server_hostname or address.host) if self._tls is not None else None
         await loop.create_connection(
             lambda: protocol, address.host, address.port, ssl=self._tls, server_hostname=hostname,
-            happy_eyeballs_delay=self._settings.contact_stagger,
+            happy_eyeballs_delay=None if _is_literal(address.host) else self._settings.contact_stagger,
         )  # fmt: skip
+
+
+def _is_literal(host: str) -> bool:
+    """An address that needs no resolving: it has nothing to race, and cancelling asyncio's race can leak its socket."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _os_reason(error: OSError) -> str:

@@ -23,6 +23,8 @@ class LinkOwner(Protocol):
     def link_opened(self, link: LinkProtocol, node: NodeAddress) -> None: ...
     def frames_received(self, link: LinkProtocol, frames: list[tuple[int, bytes]]) -> None: ...
     def link_ended(self, link: LinkProtocol, reason: str) -> None: ...
+    def socket_opened(self, link: LinkProtocol) -> None: ...
+    def socket_closed(self, link: LinkProtocol) -> None: ...
 
 
 class LinkProtocol(asyncio.Protocol):
@@ -51,6 +53,7 @@ class LinkProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._owner.socket_opened(self)
         if self.ended:
             self._transport.abort()
             return
@@ -77,6 +80,7 @@ class LinkProtocol(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._owner.socket_closed(self)
         if self.node is None:
             self._fail(self._say_no_greeting(exc))
         else:
@@ -118,7 +122,7 @@ class LinkProtocol(asyncio.Protocol):
         return explain_first_bytes(self._first_bytes) if self.node is None and self._first_bytes else None
 
     def _say_no_greeting(self, exc: Exception | None) -> str:
-        if exc is not None:
+        if exc is not None and not isinstance(exc, ConnectionResetError | BrokenPipeError):
             return f"connection lost during the handshake: {exc}"
         return self._say_foreign() or (
             "closed the connection without answering the handshake: a casty of 0.22 or newer, a node that expects TLS (or "

@@ -51,6 +51,17 @@ WARNING_INTERVAL = 1.0
 """Seconds between two logged warnings: a hostile or broken peer must not fill a log."""
 
 
+class Parcel:
+    """A message that was written when it was told: wrong ones fail at once, and none is written twice."""
+
+    __slots__ = ("layout", "message", "payload")
+
+    def __init__(self, message: Any, payload: bytes, layout: str) -> None:
+        self.message = message
+        self.payload = payload
+        self.layout = layout
+
+
 class Pump:
     """Lives on one event loop; every method is to be called there.
 
@@ -73,7 +84,8 @@ class Pump:
         self._on_ruin = on_ruin
         self._links: dict[int, LinkProtocol] = {}
         self._dials: dict[int, asyncio.Task[None]] = {}
-        self._hanging_up: set[LinkProtocol] = set()
+        self._sockets: set[LinkProtocol] = set()
+        self._sockets_closed = asyncio.Event()
         self.futures: dict[str, asyncio.Future[Any]] = {}
         self.rejection: Exception | None = None
         self._headers: dict[tuple[int, str, str], EnvelopeHeader] = {}
@@ -161,7 +173,11 @@ class Pump:
 
     def _frame(self, protocol: LinkProtocol, path: str, message: Any, layout: str) -> bytes:
         codec = self._codecs[layout]
-        payload = codec.encode(message)
+        if type(message) is Parcel:
+            parcel, message = message, message.message
+            payload = parcel.payload if parcel.layout == layout else codec.encode(message)
+        else:
+            payload = codec.encode(message)
         key = (protocol.id, path, codec.type_hint(message))
         header = self._headers.get(key)
         if header is None:
@@ -187,9 +203,16 @@ class Pump:
         protocol = self._links.get(effect.link)
         self.feed(Reclaimed(protocol.take_back() if protocol is not None else ()))
 
-    def check(self, message: Any) -> None:
-        """Raise `UnsendableMessage` now, not when a route is found, if a message cannot be written."""
-        self._codecs[self.session.layout or "pkg"].encode(message)
+    def parcel(self, message: Any) -> Parcel:
+        """Write a message now, in the layout that is likeliest.
+
+        Raises
+        ------
+        UnsendableMessage
+            If it cannot be written.
+        """
+        layout = self.session.layout or "pkg"
+        return Parcel(message, self._codecs[layout].encode(message), layout)
 
     # --- links: what happens ---------------------------------------------------------------------------------------
 
@@ -298,15 +321,14 @@ class Pump:
 
     async def close(self) -> None:
         """Unsubscribe, flush, close every connection; bounded by `Settings.close_timeout`."""
-        open_links = list(self._links.values())
-        dials = list(self._dials.values())
+        links, dials = list(self._links.values()), list(self._dials.values())
         self.feed(Close())
         try:
             async with asyncio.timeout(self._settings.close_timeout):
                 await self.closed.wait()
         except TimeoutError:
-            pass
-        for link in open_links:
+            log.info("leaving %s without a sign that its nodes have read it", self.session.system_name)
+        for link in links:
             link.hang_up()
         for task in dials:
             task.cancel()
@@ -314,5 +336,26 @@ class Pump:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        # One turn lets the transports run their close callbacks, so that no socket outlives the client.
+        await self._wait_for_sockets()
+
+    async def _wait_for_sockets(self) -> None:
+        """No socket outlives the client: those that do not flush in time are cut."""
         await asyncio.sleep(0)
+        for patience in (self._settings.close_timeout, 0.1):
+            if not self._sockets:
+                return
+            self._sockets_closed.clear()
+            try:
+                async with asyncio.timeout(patience):
+                    await self._sockets_closed.wait()
+            except TimeoutError:
+                for link in tuple(self._sockets):
+                    link.abort()
+
+    def socket_opened(self, link: LinkProtocol) -> None:
+        self._sockets.add(link)
+
+    def socket_closed(self, link: LinkProtocol) -> None:
+        self._sockets.discard(link)
+        if not self._sockets:
+            self._sockets_closed.set()
