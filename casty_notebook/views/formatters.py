@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from casty_notebook.cluster.health import NodeHealth
 from casty_notebook.cluster.messages import Listing, TopologySnapshot
 from casty_notebook.cluster.refs import ActorRef, EntityRef
 from casty_notebook.codec.standin import StandIn
-from casty_notebook.errors import AskFailed
+from casty_notebook.errors import AskFailed, NoContactPoint
 from casty_notebook.runtime.blocking import Location
 from casty_notebook.views import values
 
@@ -29,6 +30,8 @@ _PRINTERS: dict[type, Printer] = {
     EntityRef: values.entity_ref_html,
     Listing: values.listing_html,
     Location: values.location_html,
+    NoContactPoint: values.no_contact_point_html,
+    NodeHealth: values.node_health_html,
     StandIn: values.stand_in_html,
     TopologySnapshot: values.snapshot_html,
 }

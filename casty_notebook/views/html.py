@@ -12,7 +12,19 @@ from itertools import islice
 
 from casty_notebook.views.plain import clipped, visible
 
-__all__ = ["Markup", "code", "details", "element", "facts", "fragment", "joined", "reach", "state", "table"]
+__all__ = [
+    "MOST_ROWS",
+    "Markup",
+    "code",
+    "details",
+    "element",
+    "facts",
+    "fragment",
+    "joined",
+    "reach",
+    "state",
+    "table",
+]
 
 MOST_ROWS = 200
 """Rows of one table; the caption then says "200 of n". Longer ones are what DataFrames are for."""
@@ -31,7 +43,7 @@ div.casty-nb caption{caption-side:top;text-align:left;font-weight:600;padding:.2
 div.casty-nb tr{background:none}
 div.casty-nb th,div.casty-nb td{text-align:left;vertical-align:top;padding:.2em 1em .2em 0;max-width:60em;
 overflow-wrap:anywhere;white-space:normal;border:0;border-bottom:1px solid var(--casty-line);color:inherit}
-div.casty-nb th{font-weight:600}
+div.casty-nb th{font-weight:600;overflow-wrap:break-word}
 div.casty-nb th[scope=row]{font-weight:400;color:var(--casty-faint)}
 div.casty-nb td.casty-number{text-align:right;font-variant-numeric:tabular-nums}
 div.casty-nb code{font-family:var(--jp-code-font-family,var(--vscode-editor-font-family,monospace));
@@ -52,7 +64,7 @@ class Markup(str):
 
 
 def _text(value: object) -> Markup:
-    return value if isinstance(value, Markup) else Markup(escape(clipped(visible(str(value)))))
+    return value if isinstance(value, Markup) else Markup(escape(visible(clipped(str(value)))))
 
 
 def joined(parts: Iterable[object], between: str = "") -> Markup:

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.cluster.health import NodeHealth
 from casty_notebook.cluster.messages import Listing, Member, TopologySnapshot
 from casty_notebook.cluster.names import member_at, name_of, natural
 from casty_notebook.cluster.refs import ActorRef, EntityRef
 from casty_notebook.codec.standin import StandIn, parts
-from casty_notebook.errors import AskFailed
+from casty_notebook.errors import AskFailed, NoContactPoint
 from casty_notebook.runtime.blocking import Location
-from casty_notebook.views.html import Markup, code, details, element, facts, fragment, joined, reach, state, table
-from casty_notebook.views.plain import few, many, visible
+from casty_notebook.views.html import (
+    MOST_ROWS,
+    Markup,
+    code,
+    details,
+    element,
+    facts,
+    fragment,
+    joined,
+    reach,
+    state,
+    table,
+)
+from casty_notebook.views.plain import brief, few, many, visible
 
 __all__ = [
     "actor_ref_html",
@@ -21,6 +35,8 @@ __all__ = [
     "entity_ref_html",
     "listing_html",
     "location_html",
+    "no_contact_point_html",
+    "node_health_html",
     "snapshot_html",
     "stand_in_html",
 ]
@@ -76,12 +92,12 @@ def location_html(place: Location) -> str:
 
 
 def ask_failed_html(error: AskFailed) -> str:
-    """Why an ask got no reply: the cause, what to try, what is known; how it came to that is folded away."""
+    """Why an ask got no reply: the cause, what is known, what to try; how it came to that is folded away."""
     report = error.report
     shown = [
         element("p", state("bad", element("strong", report.cause))),
-        element("p", report.advice) if report.advice else Markup(),
         facts(type(error).__name__, _known_of(error)),
+        element("p", report.advice) if report.advice else Markup(),
         details("What the client saw and did last", report.story) if report.story else Markup(),
     ]
     return fragment(*shown)
@@ -100,19 +116,42 @@ def _known_of(error: AskFailed) -> Iterator[tuple[str, object]]:
     yield "executed", "perhaps: it may have left for the node" if report.may_have_run else "no: it was not sent"
 
 
+def no_contact_point_html(error: NoContactPoint) -> str:
+    """Why there is no connection: what happened at each contact point."""
+    cause = str(error).partition("\n")[0]
+    rows = ((code(attempt.contact), attempt.outcome) for attempt in error.attempts)
+    tried = table("NoContactPoint", ("contact point", "what happened"), rows, len(error.attempts))
+    return fragment(element("p", state("bad", element("strong", cause))), tried if error.attempts else Markup())
+
+
+def node_health_html(health: NodeHealth) -> str:
+    """Our own view of one node."""
+    rows: list[tuple[str, object]] = [
+        ("reachable from here", reach(health.reachable)),
+        ("connection", health.state.value),
+        ("round trip", "not measured yet" if health.rtt is None else f"{health.rtt * 1000:.1f} ms"),
+    ]
+    if health.reason:
+        rows.append(("reason", health.reason))
+    if health.retry_in is not None:
+        rows.append(("next attempt", f"in {health.retry_in:.1f} s"))
+    return fragment(facts("Node health", rows))
+
+
 def stand_in_html(standin: StandIn) -> str:
     """An instance of a class that is not here: its dotted name and what it holds."""
     cls, args, fields, items, pairs = parts(standin)
     rows = [
-        *((f"argument {place}", code(repr(value))) for place, value in enumerate(args)),
-        *((visible(name), code(repr(value))) for name, value in fields.items()),
-        *((f"item {place}", code(repr(value))) for place, value in enumerate(items)),
-        *((f"item {key!r}", code(repr(value))) for key, value in pairs.items()),
+        *((f"argument {place}", code(brief(value))) for place, value in enumerate(args[:MOST_ROWS])),
+        *((name, code(brief(value))) for name, value in islice(fields.items(), MOST_ROWS)),
+        *((f"item {place}", code(brief(value))) for place, value in enumerate(items[:MOST_ROWS])),
+        *((f"item {brief(key)}", code(brief(value))) for key, value in islice(pairs.items(), MOST_ROWS)),
     ]
     caption = f"{visible(cls.dotted)} (stand-in)"
     if not rows:
         return fragment(element("p", code(caption), " without fields"))
-    return fragment(table(caption, ("field", "value"), rows, len(rows)))
+    total = len(args) + len(fields) + len(items) + len(pairs)
+    return fragment(table(caption, ("field", "value"), rows, total))
 
 
 # --- snapshots ------------------------------------------------------------------------------------------------------
