@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
+from typing import NoReturn
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -152,6 +154,83 @@ def test_going_back_tells_the_reverse(old: dict, new: dict) -> None:
     assert sorted(back) == sorted(
         (mirrored.get(Change(kind), kind), s, after, before) for kind, s, before, after in there
     )
+
+
+NUMBERS = st.integers(1, 3)
+SNAPSHOTS = st.builds(
+    topology,
+    st.lists(
+        st.builds(
+            member, NUMBERS, st.sampled_from([MemberStatus.joining, MemberStatus.up, MemberStatus.down]),
+            name=st.sampled_from(["node-1", "node-2", "twin"]),
+        ),
+        max_size=3, unique_by=lambda each: each.address,
+    ),
+    leader=st.none() | NUMBERS,
+    shards=st.dictionaries(
+        st.sampled_from(["cart", "order"]),
+        st.dictionaries(st.integers(0, 3), st.builds(owned_by, NUMBERS, NUMBERS), max_size=3),
+    ),
+    unreachable=st.lists(NUMBERS, max_size=2),
+    services=st.lists(st.builds(lambda number: entry("pay", number), NUMBERS), max_size=2),
+    epoch=st.integers(0, 3),
+)  # fmt: skip
+
+
+def shown(snapshot: TopologySnapshot) -> tuple[object, ...]:
+    """All of a snapshot that events are about."""
+    return (
+        {each.address: (each.id, each.status) for each in snapshot.members},
+        snapshot.leader,
+        snapshot.unreachable,
+        {
+            (kind, shard): allocation.primary
+            for kind, allocations in snapshot.shard_allocations.items()
+            for shard, allocation in allocations.items()
+        },
+        snapshot.registry,
+    )
+
+
+@given(SNAPSHOTS, SNAPSHOTS)
+def test_nothing_is_told_exactly_if_nothing_that_is_shown_changed(
+    before: TopologySnapshot, after: TopologySnapshot
+) -> None:
+    assert (told(before, after) == []) == (shown(before) == shown(after))
+
+
+@given(SNAPSHOTS, SNAPSHOTS)
+def test_each_change_is_told_once(before: TopologySnapshot, after: TopologySnapshot) -> None:
+    """Nodes may share a name, so two rows may read alike; of each kind there are as many as there are changes."""
+    kinds = Counter(kind for kind, *_ in told(before, after))
+    (old, *_), (new, *_) = shown(before), shown(after)
+    assert isinstance(old, dict)
+    assert isinstance(new, dict)
+    stayed = [address for address in old.keys() & new.keys() if old[address][0] == new[address][0]]
+    assert kinds["member_joined"] == len(new) - len(stayed)
+    assert kinds["member_removed"] == len(old) - len(stayed)
+    assert kinds["member_status"] == sum(old[address] != new[address] for address in stayed)
+    assert kinds["unreachable"] == len(after.unreachable - before.unreachable)
+    assert kinds["reachable_again"] == len(before.unreachable - after.unreachable)
+    assert kinds["leader_changed"] == (before.leader != after.leader)
+    assert kinds["service_added"] == len(after.registry - before.registry)
+    assert kinds["service_gone"] == len(before.registry - after.registry)
+
+
+class Unread(dict):
+    """Allocations that must not be read."""
+
+    def __iter__(self) -> NoReturn:
+        raise AssertionError
+
+    keys = values = items = get = __iter__  # type: ignore[assignment]
+
+
+def test_allocations_that_are_the_same_object_are_not_read_again() -> None:
+    same = {"cart": Unread({0: owned_by(1)})}
+    assert told(topology([member(1)], shards=same), topology([member(1)], leader=1, shards=same)) == [
+        ("leader_changed", "leader", "", "node-1")
+    ]
 
 
 def entry(key: str, number: int) -> ServiceEntry:
