@@ -190,4 +190,5 @@ def casty_where(target: str, *, connection: str | None = None) -> Location:
 
 def casty_topology(*, connection: str | None = None) -> Any:
     """Return the live view of the cluster."""
-    return find_connection(connection).widget()
+    cluster: Any = find_connection(connection)
+    return cluster.widget()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from casty_notebook.magics.commands import CELL_COMMANDS, LINE_COMMANDS
 from casty_notebook.magics.grammar import Flag, Grammar, Positional, looks_like_flag, takes_another
@@ -77,10 +78,10 @@ def complete(line: str, cursor: int, known: KnownNames) -> Completions | None:
     place = _place(grammar, match["rest"])
     if place is None:
         return None
-    found = [
-        item for item in place.offers(known) if item.text.startswith(place.fragment) and item.text != place.fragment
-    ]
-    return Completions(place.fragment, tuple(found[:_LIMIT]), place.exclusive) if found else None
+    fragment = place.fragment
+    fitting = (item for item in place.offers(known) if item.text.startswith(fragment) and item.text != fragment)
+    found = tuple(islice(fitting, _LIMIT))
+    return Completions(fragment, found, place.exclusive) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class _Place:
             case "connection" | "name" | "uri" if not _new_name(self.wants):
                 yield from _items(known.connections, "connection")
             case "target" | "targets":
-                yield from _targets(known)
+                yield from _targets(known, self.fragment)
             case "shard_type":
                 yield from _items(known.shard_types, "shard type")
             case "shards":
@@ -124,14 +125,18 @@ def _items(texts: Iterable[str], kind: str) -> Iterator[Item]:
     return (Item(text, kind) for text in texts)
 
 
-def _targets(known: KnownNames) -> Iterator[Item]:
+def _targets(known: KnownNames, fragment: str) -> Iterator[Item]:
     # A name that would be read as two words, a flag or braces is offered in quotes. It then no longer starts with what
     # was typed, so it appears only while nothing is typed: better than an offer that breaks the line.
-    yield from _items([_quoted(f"{name}/") for name in known.shard_types], "shard type")
-    yield from _items(map(_quoted, known.services), "service")
-    yield from _items(map(_quoted, known.entities), "entity")
+    groups = (
+        ((f"{name}/" for name in known.shard_types), "shard type"),
+        (known.services, "service"),
+        (known.entities, "entity"),
+    )
+    for names, kind in groups:
+        yield from _items((_quoted(name) for name in names if name.startswith(fragment)), kind)
     if known.system:
-        yield from _items([f"casty://{known.system}@{node}/" for node in known.nodes], "node")
+        yield from _items((f"casty://{known.system}@{node}/" for node in known.nodes), "node")
 
 
 def _quoted(target: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from casty_notebook.address import ClusterURI, NodeAddress
@@ -197,8 +196,8 @@ def _connect_to_demo(
     _say("starting a demo cluster on 127.0.0.1 …")
     # Nodes write and read as their configuration says, so what is given for the connection holds for them as well.
     wire = {key: value for key, value in options.items() if key in ("serializer", "compression")}
-    known = [*options.get("messages", ()), import_module("casty_notebook.demo.messages")]
     demo = demos.start(name, **wire)
+    known = [*options.get("messages", ()), *demo.messages]
     try:
         return _connect(
             demo.uri, name, {**demo.shards, **(shards or {})}, None, timeout, {**options, "messages": known}

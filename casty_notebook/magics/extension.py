@@ -31,7 +31,7 @@ _loaded: WeakKeyDictionary[InteractiveShell, _Loaded] = WeakKeyDictionary()
 
 def load(shell: InteractiveShell) -> None:
     """Add the magics, their completion and the display of our values to `shell`. Does nothing the second time."""
-    from casty_notebook.views import formatters
+    from casty_notebook.views.formatters import install
 
     if shell in _loaded:
         return
@@ -39,7 +39,7 @@ def load(shell: InteractiveShell) -> None:
     shell.register_magics(magics)
     matcher = make_matcher(shell.user_ns, magics.recent)
     shell.Completer.custom_matchers.append(matcher)
-    formatters.install(shell)
+    install(shell)
     if not _loaded:
         atexit.register(_leave)
     _loaded[shell] = _Loaded(magics, matcher)
@@ -47,12 +47,12 @@ def load(shell: InteractiveShell) -> None:
 
 def unload(shell: InteractiveShell) -> None:
     """Take everything out again, close the connections and stop the demo clusters."""
-    from casty_notebook.views import formatters
+    from casty_notebook.views.formatters import uninstall
 
     loaded = _loaded.pop(shell, None)
     if loaded is None:
         return
-    formatters.uninstall(shell)
+    uninstall(shell)
     matchers = shell.Completer.custom_matchers
     matchers[:] = [matcher for matcher in matchers if matcher is not loaded.matcher]
     _remove_magics(shell, loaded.magics)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import psutil
 import pytest
@@ -25,6 +26,10 @@ def connected(kernel: Kernel, demo_cluster: DemoCluster) -> Kernel:
     )
     assert reply["status"] == "ok", reply
     return kernel
+
+
+def updates(shown: list[tuple[str, dict[str, Any]]]) -> list[str]:
+    return [content["data"]["text/plain"] for kind, content in shown if kind == "update_display_data"]
 
 
 def test_a_session_from_loading_to_unloading(connected: Kernel, demo_cluster: DemoCluster) -> None:
@@ -64,16 +69,30 @@ def test_ctrl_c_ends_a_waiting_ask_and_the_next_one_works(connected: Kernel) -> 
             connected.manager.interrupt_kernel()
     assert connected.reply_to(request)["ename"] == "KeyboardInterrupt"
     assert time.monotonic() - started < 10
+
+    request = connected.start("%%casty_ask counter/fast payment counter/kernel-slow-2 -t 60\nSlow(40)")
+    shown = []
+    for kind, content in connected.output_of(request):
+        shown.append((kind, content))
+        if kind == "display_data":
+            connected.manager.interrupt_kernel()
+    assert connected.reply_to(request)["ename"] == "KeyboardInterrupt"
+    assert updates(shown)[-1].endswith(", interrupted")
+
     connected.run("x = %casty_ask counter/kernel-2 GetCount()")
     assert connected.value("x") == 0
 
 
 def test_a_fan_out_updates_one_line_and_leaves_its_summary(connected: Kernel) -> None:
     _, shown = connected.run("%%casty_ask counter/kernel-{1..200} -o table\nGetCount()")
-    assert [kind for kind, _ in shown][:1] == ["display_data"]
-    updates = [content["data"]["text/plain"] for kind, content in shown if kind == "update_display_data"]
-    assert updates[-1].startswith("200 of 200 answered in ")
+    assert [kind for kind, _ in shown if kind == "display_data"] == ["display_data"]
+    assert updates(shown)[-1].startswith("200 of 200 answered in ")
     assert connected.value("len(table)") == 200
+
+
+def test_progress_is_shown_while_the_cell_still_waits(connected: Kernel) -> None:
+    _, shown = connected.run("%%casty_ask counter/slow-{1..3} --concurrency 1 -o table\nSlow(0.4)")
+    assert updates(shown)[:2] == ["1 of 3 answered", "2 of 3 answered"]
 
 
 def test_completion_and_help_reach_the_front_end(connected: Kernel) -> None:
