@@ -136,8 +136,7 @@ class Codec:
                 plain = data
             if len(plain) > self._settings.max_payload:
                 raise UndecodableMessage(
-                    f"a payload of {len(plain):,} bytes; at most {self._settings.max_payload:,} are read "
-                    "(Settings.max_payload)"
+                    f"a payload of {len(plain):,} bytes; at most {self._settings.max_payload:,} are read (Settings.max_payload)"
                 )
             return self._read(plain)
         except UndecodableMessage as error:

@@ -133,12 +133,7 @@ def _timedelta(*args: Any) -> Any:
 def _timezone(*args: Any) -> Any:
     import datetime
 
-    if (
-        not args
-        or type(args[0]) is not datetime.timedelta
-        or len(args) > 2
-        or (len(args) == 2 and type(args[1]) is not str)
-    ):
+    if not args or type(args[0]) is not datetime.timedelta or len(args) > 2 or (len(args) == 2 and type(args[1]) is not str):
         return NotImplemented
     return datetime.timezone(*args)
 

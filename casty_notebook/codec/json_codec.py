@@ -31,9 +31,7 @@ def parse_json(data: bytes, settings: Settings) -> Any:
     # Every value but the first follows one of these, so this bounds the heap before the parser fills it.
     values = sum(map(data.count, (b",", b"[", b"{", b":")))
     if values > 2 * settings.max_items:
-        raise UndecodableMessage(
-            f"JSON of about {values:,} values; at most {settings.max_items:,} are read (Settings.max_items)"
-        )
+        raise UndecodableMessage(f"JSON of about {values:,} values; at most {settings.max_items:,} are read (Settings.max_items)")
     try:
         return json.loads(data.decode())
     except RecursionError:

@@ -91,9 +91,7 @@ class Measure:
         if depth > frame[3]:
             frame[3] = depth
         if frame[2] > self._max_weight:
-            raise TooMuch(
-                f"holds more than {self._max_weight:,} values when shared parts are written out (Settings.max_items)"
-            )
+            raise TooMuch(f"holds more than {self._max_weight:,} values when shared parts are written out (Settings.max_items)")
         if level + depth > self._max_depth:
             raise TooMuch(f"nested deeper than {self._max_depth} levels (Settings.max_depth)")
 

@@ -103,7 +103,7 @@ class Machine:
         """Execute until STOP and return the message."""
         data, ops, memo, pos, done = self.data, OPCODES, self.memo, 0, 0
         try:
-            for done in range(self.guard.max_ops + 1):  # noqa: B007 - read after the loop
+            for done in range(self.guard.max_ops):
                 code = data[pos]
                 if code == MEMOIZE:  # every third opcode of an honest pickle
                     memo[len(memo) + self.skipped] = self.stack[-1]
@@ -111,11 +111,13 @@ class Machine:
                     continue
                 pos = ops[code](self, pos + 1)
                 if pos < 0:
-                    pos = self.size - 1
                     break
+            else:
+                self.guard.count(self.guard.max_ops + 1)
+            pos = self.size - 1
+            self.guard.count(done)
         finally:
             self.pos = pos
-        self.guard.count(done)
         return self._finished()
 
     def _finished(self) -> Any:

@@ -88,9 +88,7 @@ class Entry:
                 raise ValueError(f"{self.cls.__qualname__} came with {len(args)} values instead of one")
             return self._member(args[0])
         if len(args) > len(self.shape.fields):
-            raise ValueError(
-                f"{self.cls.__qualname__} came with {len(args)} values; it has {len(self.shape.fields)} fields here"
-            )
+            raise ValueError(f"{self.cls.__qualname__} came with {len(args)} values; it has {len(self.shape.fields)} fields here")
         return self.build(dict(zip(self.shape.fields, args, strict=False)))
 
     def _member(self, value: Any) -> Any:
@@ -121,15 +119,11 @@ def _node_address(values: dict[str, Any]) -> NodeAddress:
     try:
         host, port = values["host"], values["port"]
     except KeyError:
-        raise ValueError(
-            f"a NodeAddress came with the fields {str(list(values))[:60]} instead of host and port"
-        ) from None
+        raise ValueError(f"a NodeAddress came with the fields {str(list(values))[:60]} instead of host and port") from None
     if type(host) is not str or type(port) is not int or not 0 <= port <= 65535:
         raise ValueError(f"a NodeAddress came as host {str(host)[:60]!r}, port {str(port)[:20]!r}")
     if len(values) != 2 or len(host) > 255:
-        raise ValueError(
-            f"a NodeAddress came with the fields {str(list(values))[:60]} and a host of {len(host)} characters"
-        )
+        raise ValueError(f"a NodeAddress came with the fields {str(list(values))[:60]} and a host of {len(host)} characters")
     return NodeAddress(host, port)
 
 
@@ -200,9 +194,7 @@ class Registry:
                     continue  # a helper class among messages; it would be refused by name if registered by itself
                 added += 1
         if not added:
-            raise MisuseError(
-                f"{module.__name__} defines no dataclass, enum, NamedTuple or model that could be registered"
-            )
+            raise MisuseError(f"{module.__name__} defines no dataclass, enum, NamedTuple or model that could be registered")
 
     def _add(self, entry: Entry) -> None:
         self._by_class[entry.cls] = entry

@@ -51,10 +51,7 @@ class Shape:
         self._make = make
         # A cached_property that was read before pickling lies beside the fields in the instance's dict.
         self._ignored = frozenset(
-            name
-            for base in cls.__mro__
-            for name, value in vars(base).items()
-            if isinstance(value, functools.cached_property)
+            name for base in cls.__mro__ for name, value in vars(base).items() if isinstance(value, functools.cached_property)
         )
 
     def build(self, values: dict[str, Any]) -> Any:
@@ -152,9 +149,7 @@ def _maker(cls: type, names: tuple[str, ...]) -> Callable[[dict[str, Any]], Any]
     try:
         probe: Any = new(cls)
     except TypeError:
-        raise MisuseError(
-            f"{cls.__qualname__} inherits from a built-in type and cannot be built from its fields alone"
-        ) from None
+        raise MisuseError(f"{cls.__qualname__} inherits from a built-in type and cannot be built from its fields alone") from None
     slotted = any(hasattr(vars(base).get(name), "__set__") for name in names for base in cls.__mro__)
     if hasattr(probe, "__dict__") and not slotted:
 
@@ -199,9 +194,7 @@ def _struct(cls: type) -> Shape | None:
     # for "none" and "a factory". Its C constructor knows them all and, without __post_init__, runs no other code.
     defaults = getattr(cls, "__struct_defaults__", ())
     known = [
-        name
-        for name, default in zip(names[len(names) - len(defaults) :], defaults, strict=True)
-        if repr(default) != "NODEFAULT"
+        name for name, default in zip(names[len(names) - len(defaults) :], defaults, strict=True) if repr(default) != "NODEFAULT"
     ]
 
     def make(values: dict[str, Any]) -> Any:

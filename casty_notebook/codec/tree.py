@@ -198,9 +198,7 @@ class TreeReader:
         name = tree["_type"]
         entry = self._registry.entry(name)
         if entry is None:
-            return StandIn(
-                _inert(name), (), {str(k): self._value(v, depth + 1) for k, v in tree.items() if k != "_type"}
-            )
+            return StandIn(_inert(name), (), {str(k): self._value(v, depth + 1) for k, v in tree.items() if k != "_type"})
         # Names that are not fields are ignored, as nodes do.
         made = entry.build({f: self._value(tree[f], depth + 1) for f in entry.shape.fields if f in tree})
         if entry.conformity is not None and entry.conformity.mutable:
