@@ -83,7 +83,7 @@ class Custody:
             return
         out.append(Fail(ask_id, message) if isinstance(message, UndecodableMessage) else Reply(ask_id, message))
 
-    def cancelled(self, event: AskCancelled, now: float, out: list[Effect]) -> None:
+    def cancelled(self, event: AskCancelled, _now: float, out: list[Effect]) -> None:
         self._withdraw(event.ask_id, out)
 
     def _withdraw(self, ask_id: str, out: list[Effect]) -> Ask | None:
@@ -101,7 +101,7 @@ class Custody:
         for ask in self.asks.due(now):
             self._session.counters["timed_out"] += 1
             sent = ask.generation is not None
-            cause, advice = explain.timeout(self._session, ask, now)
+            cause, advice = explain.timeout(self._session, ask)
             if self._withdraw(ask.id, out) is not None and ask.outgoing is not None:
                 report = explain.report(self._session, ask.outgoing, cause, advice, may_have_run=sent)
                 out.append(Fail(ask.id, AskTimeout(report)))
@@ -125,7 +125,7 @@ class Custody:
             if ask.outgoing is not None:
                 self.fail(ask.outgoing, error, cause, "", out)
 
-    def refused(self, event: Refused, now: float, out: list[Effect]) -> None:
+    def refused(self, event: Refused, _now: float, out: list[Effect]) -> None:
         """A link did not take an envelope."""
         outgoing = event.outgoing
         if outgoing.seq < 0:
@@ -140,10 +140,8 @@ class Custody:
     def link_lost(self, link: Link, unsent: tuple[Outgoing, ...], reason: str, now: float, out: list[Effect]) -> None:
         """What had not left looks for another way; what may have left is never sent twice by itself."""
         left = {outgoing.seq for outgoing in unsent}
-        repeat = []
-        for ask in list(link.asks.values()):
-            if ask.outgoing is not None and not self._survives(ask, ask.outgoing, link, left, reason, out):
-                repeat.append(ask.outgoing)
+        sent = [(ask, ask.outgoing) for ask in link.asks.values() if ask.outgoing is not None]
+        repeat = [envelope for ask, envelope in sent if not self._survives(ask, envelope, link, left, reason, out)]
         self._session.router.reroute((*repeat, *self._ours(unsent)), link.peer, now, out)
 
     def reclaimed(self, unsent: tuple[Outgoing, ...], now: float, out: list[Effect]) -> None:

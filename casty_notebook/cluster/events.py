@@ -108,11 +108,15 @@ class LinkOpened:
 
 @dataclass(frozen=True, slots=True)
 class LinkLost:
-    """A link could not be opened or has ended. `unsent` never reached the socket; everything else may have."""
+    """A link could not be opened or has ended. `unsent` never reached the socket; everything else may have.
+
+    `verdict`: dialling again cannot help before something is configured differently (TLS, a login).
+    """
 
     link: int
     reason: str
     unsent: tuple[Outgoing, ...] = ()
+    verdict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +270,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Ruin:
-    """This session cannot work (for example the wrong system name); everything further fails with `error`."""
+    """The session cannot work (for example the wrong system name); everything further fails with `error`."""
 
     error: Exception
 

@@ -48,20 +48,20 @@ def _owner(session: Session, outgoing: Outgoing, now: float) -> NodeAddress | No
     return table.locate(outgoing.shard, now) if table is not None and outgoing.shard is not None else None
 
 
-def timeout(session: Session, ask: Ask, now: float) -> tuple[str, str]:
+def timeout(session: Session, ask: Ask) -> tuple[str, str]:
     """The likeliest cause of a timeout, and the next thing to try. The protocol itself never says no (PROTOCOL section 6.7)."""
     if session.snapshot is None:
         attempts = "; ".join(map(str, session.contact_attempts())) or "nothing has answered yet"
         return f"no topology snapshot came in time ({attempts}).", "Check the address and that the cluster runs."
     if ask.generation is not None:
-        return _unanswered(session, ask)
+        return _unanswered(ask)
     target = ask.target
     if isinstance(target, EntityTarget):
         return _unlocated(session, target)
     return f"no connection to {target.node} came up in time.", "Check the address map, or ask another instance."
 
 
-def _unanswered(session: Session, ask: Ask) -> tuple[str, str]:
+def _unanswered(ask: Ask) -> tuple[str, str]:
     owner = ask.link.peer if ask.link is not None else None
     if owner is not None and owner.breaker.state is LinkState.suspect:
         return f"{owner.address} has stopped answering ({owner.breaker.reason}).", "Ask again once it is back."

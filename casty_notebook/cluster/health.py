@@ -43,8 +43,7 @@ class NodeHealth:
 
 
 class Breaker:
-    """connecting --opened--> live --missed--> suspect --heard--> live; live --ended--> connecting;
-    connecting | suspect --lost--> down --opened--> live.
+    """connecting --opened--> live --missed--> suspect --heard--> live --ended--> connecting --lost--> down --opened--> live.
 
     One dial follows the end of a healthy connection at once, and envelopes wait for it; if that fails the node is down.
     Down stays down while it is dialled again: only an answered handshake closes the breaker, and whatever wants the

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from casty_notebook.address import ActorAddress, NodeAddress
+from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.asks import Ask
+from casty_notebook.cluster.coordinator import Coordinator, Send
 from casty_notebook.cluster.events import (
     ActorTarget,
     Effect,
@@ -17,40 +18,38 @@ from casty_notebook.cluster.events import (
     insert_in_order,
 )
 from casty_notebook.cluster.health import LinkState
-from casty_notebook.cluster.links import Link, Peer
-from casty_notebook.cluster.messages import GetShardLocation, MemberStatus, ShardLocation, TopologySnapshot
+from casty_notebook.cluster.links import Peer
+from casty_notebook.cluster.messages import ShardLocation, TopologySnapshot
 from casty_notebook.cluster.peers import Peers
-from casty_notebook.cluster.refs import ActorRef
 from casty_notebook.cluster.shards import ShardTable, Waiting
 from casty_notebook.errors import AskFailed, CastyNotebookError, MisuseError, NodeUnreachable, Overloaded, ShardCountMismatch
 from casty_notebook.settings import Settings
 
-__all__ = ["PROXY_PATH", "Router"]
+__all__ = ["Router"]
 
-PROXY_PATH = "/_proxy-"
-
-type Send = Callable[[Link, str, object, str | None], None]
 type FailWith = Callable[[Outgoing, type[AskFailed] | CastyNotebookError, str, str, list[Effect]], None]
 """(envelope, error or its class, cause, advice, effects): fail the ask, or refuse the tell, with a full report."""
 
 
 class Router:
-    """made --live owner--> transmitted; made --unknown shard--> waiting --location--> transmitted;
-    made --owner connecting--> queued at the peer --link--> transmitted; --link lost, unsent--> made again.
+    """made --owner live--> transmitted; made --shard unknown--> waiting --located--> made; made --connecting--> queued --> made.
 
+    What a lost link had not sent is made again.
     Order per entity holds: an envelope never overtakes one that waits for the same shard or the same node.
     """
 
     def __init__(self, settings: Settings, system: str, peers: Peers, send: Send, fail: FailWith) -> None:
         self._settings = settings
-        self._system = system
         self._peers = peers
-        self._send = send
         self._fail = fail
+        self._coordinator = Coordinator(settings, system, peers, send)
         self.tables: dict[str, ShardTable] = {}
-        self.snapshot: TopologySnapshot | None = None
         self.buffered = 0
         self.wake = float("inf")
+
+    @property
+    def snapshot(self) -> TopologySnapshot | None:
+        return self._coordinator.snapshot
 
     # --- sharded types -----------------------------------------------------------------------------------------
 
@@ -177,7 +176,7 @@ class Router:
         self.buffered += 1
         self._wake_at(outgoing.expires)
         if waiting.retry_at <= now:
-            self._ask_coordinator(table, shard, waiting, now, out)
+            self._ask_coordinator(table, shard, waiting, now)
 
     def _owner_is_hopeless(self, table: ShardTable, outgoing: Outgoing, shard: int, now: float, out: list[Effect]) -> bool:
         """Fail an ask at once if its owner is unreachable and nobody could name another one now."""
@@ -188,39 +187,13 @@ class Router:
         peer = self._peers.get(node) if node is not None else None
         if peer is None or peer.breaker.usable:
             return False
-        if self.coordinator() is not None and not table.was_refused(shard, now, self._settings.shard_retry):
+        if self._coordinator.find() is not None and not table.was_refused(shard, now, self._settings.shard_retry):
             return False
         self._fail_unreachable(outgoing, peer, out)
         return True
 
-    def coordinator(self) -> Peer | None:
-        """The node to ask for shards: the leader, or who becomes it when the cluster notices the leader's death.
-
-        A snapshot may name a dead leader for ever (PROTOCOL section 6.5); the leader is the lowest address among the
-        ``up`` members (section 6.6).
-        """
-        if self.snapshot is None:
-            return None
-        leader = self._peers.get(self.snapshot.leader) if self.snapshot.leader is not None else None
-        if leader is not None and leader.breaker.usable:
-            # Still connecting: a follower would only forward the question, and the answer would come too early.
-            return leader if leader.live else None
-        candidates = sorted(m.address for m in self.snapshot.members if m.status is MemberStatus.up)
-        for address in candidates:
-            peer = self._peers.get(address)
-            if peer is not None and peer.live:
-                return peer
-        return None
-
-    def _ask_coordinator(self, table: ShardTable, shard: int, waiting: Waiting, now: float, out: list[Effect]) -> None:
-        peer = self.coordinator()
-        if peer is None:
-            waiting.retry_at = now + self._settings.shard_retry
-        else:
-            waiting.asked(peer.address, now, self._settings)
-            link = peer.receiving
-            ref = ActorRef(ActorAddress(self._system, PROXY_PATH + table.shard_type, link.generation.identity))
-            self._send(link, f"/_coord-{table.shard_type}", GetShardLocation(shard, ref), None)
+    def _ask_coordinator(self, table: ShardTable, shard: int, waiting: Waiting, now: float) -> None:
+        self._coordinator.ask(table, shard, waiting, now)
         self._wake_at(waiting.retry_at)
 
     def located(self, shard_type: str, location: ShardLocation, now: float, out: list[Effect]) -> None:
@@ -253,7 +226,7 @@ class Router:
 
     def adopt(self, snapshot: TopologySnapshot, now: float, out: list[Effect]) -> None:
         """Read a new snapshot, and release what it locates."""
-        self.snapshot = snapshot
+        self._coordinator.snapshot = snapshot
         for table in self.tables.values():
             before = table.mismatch
             table.adopt(snapshot.shard_allocations.get(table.shard_type, {}))
@@ -289,7 +262,7 @@ class Router:
             return
         asked = self._peers.get(waiting.asked_of) if waiting.asked_of is not None else None
         if asked is None or not asked.live or waiting.retry_at <= now:
-            self._ask_coordinator(table, shard, waiting, now, out)
+            self._ask_coordinator(table, shard, waiting, now)
 
     def flush(self, peer: Peer, now: float, out: list[Effect]) -> None:
         """The peer has a link: send what waited for it."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from casty_notebook.address import ActorAddress, NodeAddress
+from casty_notebook.cluster.coordinator import PROXY_PATH
 from casty_notebook.cluster.custody import Custody
 from casty_notebook.cluster.events import (
     ActorTarget,
@@ -35,7 +36,7 @@ from casty_notebook.cluster.links import Link
 from casty_notebook.cluster.messages import Find, MemberStatus, ServiceKey, ShardLocation, TopologySnapshot
 from casty_notebook.cluster.peers import Peers
 from casty_notebook.cluster.refs import ActorRef
-from casty_notebook.cluster.router import PROXY_PATH, Router
+from casty_notebook.cluster.router import Router
 from casty_notebook.cluster.shards import ShardTable
 from casty_notebook.cluster.story import Story
 from casty_notebook.cluster.subscription import SUBSCRIPTION_PATH, Subscription
@@ -84,6 +85,7 @@ class Session:
         self.snapshot: TopologySnapshot | None = None
         self.snapshot_at: float | None = None
         self.attempts: dict[str, str] = {}
+        self._verdicts = dict.fromkeys(contacts, 0)
         self.counters = dict.fromkeys(("overflowed", "timed_out", "late_replies", "lost_links", "probes", "snapshots"), 0)
         self.now = now
         self._out: list[Effect] = []
@@ -166,6 +168,11 @@ class Session:
         """Our own view of every node (DESIGN section 2.5)."""
         return {peer.address: peer.breaker.health(now) for peer in self.peers if peer.member or not peer.contact}
 
+    @property
+    def hopeless(self) -> bool:
+        """Each contact point has given a verdict twice in a row: once it may have been restarting with other files."""
+        return self.snapshot is None and all(count > 1 for count in self._verdicts.values())
+
     def contact_attempts(self) -> tuple[ContactAttempt, ...]:
         return tuple(ContactAttempt(contact, outcome) for contact, outcome in self.attempts.items())
 
@@ -193,6 +200,9 @@ class Session:
             return
         if link.opened is None or self.snapshot is None:
             self.attempts[str(link.dialled)] = event.reason
+            if link.dialled in self._verdicts:
+                # One that opened gives none, so this counts those in a row.
+                self._verdicts[link.dialled] = self._verdicts[link.dialled] + 1 if event.verdict else 0
         else:
             self.counters["lost_links"] += 1
         if link.peer.links and link.peer.sender is None:
@@ -280,7 +290,7 @@ class Session:
 
     # --- time ------------------------------------------------------------------------------------------------------
 
-    def _tick(self, event: Tick, now: float, out: list[Effect]) -> None:
+    def _tick(self, _event: Tick, now: float, out: list[Effect]) -> None:
         self._custody.time_out(now, out)
 
     def _settle(self, now: float, out: list[Effect]) -> None:
@@ -324,7 +334,7 @@ class Session:
 
     # --- leaving ---------------------------------------------------------------------------------------------------
 
-    def _close(self, event: Close, now: float, out: list[Effect]) -> None:
+    def _close(self, _event: Close, now: float, out: list[Effect]) -> None:
         """Unsubscribe, and wait for a sign that the node has read it: closing sooner would make it dial us."""
         if self.state in ("closing", "closed"):
             return

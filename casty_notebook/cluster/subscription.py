@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from casty_notebook.address import ActorAddress, NodeAddress
+from casty_notebook.cluster.coordinator import Send
 from casty_notebook.cluster.links import Link, Peer
 from casty_notebook.cluster.messages import SubscribeTopology, UnsubscribeTopology
 from casty_notebook.cluster.refs import ActorRef
@@ -16,9 +17,6 @@ TOPOLOGY_PATH = "/_cluster/_topology"
 SUBSCRIPTION_PATH = "/_topology_sub"
 LAYOUTS = ("pkg", "flat")
 MAX_DEBTS = 16
-
-type Send = Callable[[Link, str, object, str | None], None]
-"""(link, path on the node, message, class layout or None for the known one)"""
 
 
 class _Request:
@@ -44,9 +42,9 @@ class _Request:
 
 
 class Subscription:
-    """idle --live node--> asking --push--> following --silence--> probing --push--> following;
-    asking --silence--> asking the next node beside it; probing --silence--> asking; any --link lost--> asking.
+    """idle --live node--> asking --push--> following --silence--> probing --push--> following; probing --silence--> asking.
 
+    While asking, a silent node is joined by the next one; a lost link leads back to asking from anywhere.
     Probing repeats the subscription with the same ref, which the node answers at once without a second subscription
     (section 6.2). What is left on a node that we cannot tell is kept as a debt, and paid when it is reached again,
     since a dead subscriber costs a node one dial every 5 s for ever (section 6.3).

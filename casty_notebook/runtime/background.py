@@ -76,7 +76,7 @@ _background: BackgroundLoop | None = None
 
 def background_loop() -> BackgroundLoop:
     """The process's loop; a forked child gets one of its own, since threads do not survive a fork."""
-    global _background  # noqa: PLW0603 - one per process is the point
+    global _background
     with _lock:
         if _background is None or _background.pid != os.getpid():
             _background = BackgroundLoop()

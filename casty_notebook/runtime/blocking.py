@@ -200,7 +200,7 @@ class BlockingClient:
         return ActorRef(parsed, self.client), None
 
     def _entity_way(self, entity: EntityName) -> AnyTarget:
-        """Straight to the owner if the number of shards is known, else through a hosting node's own proxy (PROTOCOL section 5)."""
+        """Straight to the owner if the number of shards is known, else through a node's own proxy (PROTOCOL section 5)."""
         counts = self.client.shard_counts
         num_shards = counts.get(entity.shard_type)
         if num_shards is not None:
@@ -232,9 +232,11 @@ class BlockingClient:
         hint = f" It is a sharded type: write {service}/ENTITY-ID." if service in types else ""
         raise NoSuchService(
             FailureReport(
-                service, f"no instance of that service is in the last snapshot{_did_you_mean(service, known)}.{hint}",
-                "See the services table for what is there.", snapshot_age=self.client.snapshot_age,
-            )  # fmt: skip
+                service,
+                f"no instance of that service is in the last snapshot{_did_you_mean(service, known)}.{hint}",
+                "See the services table for what is there.",
+                snapshot_age=self.client.snapshot_age,
+            )
         )
 
     # --- many at once ----------------------------------------------------------------------------------------------
@@ -367,5 +369,5 @@ def _did_you_mean(name: str, known: Iterable[str]) -> str:
     names = list(known)
     close = difflib.get_close_matches(name, names, n=1)
     if close:
-        return f"; did you mean {close[0]!r}?"
+        return f"; did you mean {close[0]!r}"
     return f" (there are: {', '.join(names[:10])})" if names else " (there are none)"

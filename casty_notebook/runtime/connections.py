@@ -30,7 +30,7 @@ _current: str | None = None
 
 def register(connection: Connection) -> Connection | None:
     """Add a connection and make it current. Returns the one that had its name before, for the caller to close."""
-    global _current  # noqa: PLW0603
+    global _current
     with _lock:
         before = _by_name.pop(connection.name, None)
         _by_name[connection.name] = connection
@@ -40,7 +40,7 @@ def register(connection: Connection) -> Connection | None:
 
 def unregister(connection: Connection) -> None:
     """Forget a connection (it was closed); the newest other one becomes current."""
-    global _current  # noqa: PLW0603
+    global _current
     with _lock:
         if _by_name.get(connection.name) is connection:
             del _by_name[connection.name]
@@ -68,7 +68,7 @@ def use(name: str) -> Connection:
     MisuseError
         If there is none of that name.
     """
-    global _current  # noqa: PLW0603
+    global _current
     with _lock:
         if name not in _by_name:
             raise MisuseError(f"no connection {name!r}; open are: {', '.join(_by_name) or 'none'}")

@@ -22,7 +22,7 @@ def allow_nested() -> None:
     MisuseError
         On an event loop that cannot be patched (uvloop), or where neither package is installed.
     """
-    global _applied  # noqa: PLW0603
+    global _applied
     if _applied:
         return
     try:
@@ -32,9 +32,9 @@ def allow_nested() -> None:
     if not isinstance(loop, asyncio.BaseEventLoop):
         raise MisuseError(f"a {type(loop).__module__} event loop cannot be nested; await main() instead of asyncio.run(main())")
     if importlib.util.find_spec("nest_asyncio2") is not None:
-        import nest_asyncio2 as patch  # noqa: PLC0415
+        import nest_asyncio2 as patch
     elif importlib.util.find_spec("nest_asyncio") is not None:
-        import nest_asyncio as patch  # noqa: PLC0415
+        import nest_asyncio as patch
     else:
         raise MisuseError("allow_nested needs nest-asyncio: pip install nest-asyncio")
     patch.apply(loop)

@@ -37,7 +37,7 @@ from casty_notebook.cluster.session import Session
 from casty_notebook.cluster.subscription import SUBSCRIPTION_PATH
 from casty_notebook.codec import Codec, Layout
 from casty_notebook.errors import CastyNotebookError, ProtocolError, UndecodableMessage
-from casty_notebook.runtime.dialler import Dialler, DialFailed
+from casty_notebook.runtime.dialler import DialFailed, Dialler
 from casty_notebook.runtime.link import LinkProtocol
 from casty_notebook.settings import Settings
 from casty_notebook.wire import MESSAGE, Envelope, EnvelopeHeader, decode_envelope, sender_system, target_path
@@ -67,13 +67,15 @@ class Pump:
 
     Parameters
     ----------
-    on_publish, on_ruin
-        Called with each accepted snapshot, and once with the error if the session cannot work.
+    on_publish, on_ruin, on_hopeless
+        Called with each accepted snapshot, once with the error if the session cannot work, and when no contact point
+        can be used as configured.
     """
 
     def __init__(
         self, session: Session, codec: Codec, dialler: Dialler, settings: Settings, *,
         on_publish: Callable[[TopologySnapshot], None], on_ruin: Callable[[Exception], None],
+        on_hopeless: Callable[[], None],
     ) -> None:  # fmt: skip
         self._loop = asyncio.get_running_loop()
         self.session = session
@@ -82,6 +84,7 @@ class Pump:
         self._settings = settings
         self._on_publish = on_publish
         self._on_ruin = on_ruin
+        self._on_hopeless = on_hopeless
         self._links: dict[int, LinkProtocol] = {}
         self._dials: dict[int, asyncio.Task[None]] = {}
         self._sockets: set[LinkProtocol] = set()
@@ -98,8 +101,8 @@ class Pump:
         self.closed = asyncio.Event()
         self._performers: dict[type[Effect], Callable[[Any], None]] = {
             Transmit: self._transmit, Reply: self._reply, Fail: self._fail, Reject: self._reject, Publish: self._publish,
-            Dial: self._dial, Hangup: self._hang_up, Break: self._break, Recall: self._recall, Reclaim: self._reclaim, Report: self._report, Ruin: self._ruin,
-            Closed: self._closed,
+            Dial: self._dial, Hangup: self._hang_up, Break: self._break, Recall: self._recall, Reclaim: self._reclaim,
+            Report: self._report, Ruin: self._ruin, Closed: self._closed,
         }  # fmt: skip
 
     @property
@@ -129,7 +132,7 @@ class Pump:
     # --- links: effects --------------------------------------------------------------------------------------------
 
     def _dial(self, effect: Dial) -> None:
-        protocol = LinkProtocol(effect.link, effect.identity, self._settings, self)
+        protocol = LinkProtocol(effect.link, effect.address, effect.identity, self._settings, self)
         self._links[effect.link] = protocol
         self._dials[effect.link] = self._loop.create_task(self._run_dial(effect, protocol))
 
@@ -138,9 +141,13 @@ class Pump:
             await self._dialler.dial(effect.address, protocol)
         except DialFailed as failure:
             protocol.abort()
-            self._lost(effect.link, str(failure))
+            self._lost(effect.link, str(failure), verdict=failure.verdict)
         finally:
-            self._dials.pop(effect.link, None)
+            self._forget_dial(effect.link)
+
+    def _forget_dial(self, link_id: int) -> None:
+        if self._dials.get(link_id) is asyncio.current_task():
+            del self._dials[link_id]
 
     def _hang_up(self, effect: Hangup) -> None:
         dial = self._dials.pop(effect.link, None)
@@ -220,13 +227,28 @@ class Pump:
         self.feed(LinkOpened(link.id, node))
 
     def link_ended(self, link: LinkProtocol, reason: str) -> None:
-        self._lost(link.id, reason, link)
+        if link.mute and self.session.snapshot is None and link.id in self._links:
+            self._dials[link.id] = self._loop.create_task(self._explain(link, reason))
+        else:
+            self._lost(link.id, reason, link, verdict=link.verdict)
 
-    def _lost(self, link_id: int, reason: str, protocol: LinkProtocol | None = None) -> None:
+    async def _explain(self, link: LinkProtocol, reason: str) -> None:
+        """See whether it was TLS that a node without a word expected."""
+        try:
+            needs_tls = await self._dialler.expects_tls(link.dialled)
+        finally:
+            self._forget_dial(link.id)
+        if needs_tls:
+            reason = "a node with TLS answers there: pass tls=TLS(certfile, keyfile, cafile)"
+        self._lost(link.id, reason, link, verdict=needs_tls)
+
+    def _lost(self, link_id: int, reason: str, protocol: LinkProtocol | None = None, *, verdict: bool = False) -> None:
         if self._links.pop(link_id, None) is None:
             return
         self._forget_headers(link_id)
-        self.feed(LinkLost(link_id, reason, protocol.unsent if protocol is not None else ()))
+        self.feed(LinkLost(link_id, reason, protocol.unsent if protocol is not None else (), verdict))
+        if verdict and self.session.hopeless:
+            self._on_hopeless()
 
     def frames_received(self, link: LinkProtocol, frames: list[tuple[int, bytes]]) -> None:
         newest = None
@@ -302,7 +324,7 @@ class Pump:
     def _report(self, effect: Report) -> None:
         self._warn(effect.text)
 
-    def _closed(self, effect: Closed) -> None:
+    def _closed(self, _effect: Closed) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

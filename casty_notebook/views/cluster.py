@@ -53,7 +53,7 @@ class Cluster(BlockingClient):
     @property
     def members(self) -> pd.DataFrame:
         """One row per member: what the cluster says (`status`) beside what we see (`reachable`)."""
-        from casty_notebook.tables import members  # noqa: PLC0415 - pandas costs 0.2 s
+        from casty_notebook.tables import members
 
         return members(self._seen, self.health, cluster=self.name, taken_at=self._seen_at)
 
@@ -64,21 +64,21 @@ class Cluster(BlockingClient):
 
     def shard_table(self, shard_type: str | None = None) -> pd.DataFrame:
         """One row per allocated shard, of one type or all."""
-        from casty_notebook.tables import shards  # noqa: PLC0415
+        from casty_notebook.tables import shards
 
         return shards(self._seen, self.health, shard_type=shard_type, cluster=self.name, taken_at=self._seen_at)
 
     @property
     def services(self) -> pd.DataFrame:
         """One row per registered service instance."""
-        from casty_notebook.tables import services  # noqa: PLC0415
+        from casty_notebook.tables import services
 
         return services(self._seen, self.health, cluster=self.name, taken_at=self._seen_at)
 
     @property
     def events(self) -> pd.DataFrame:
         """What changed since this connection was opened, oldest first; the last 10,000 changes."""
-        from casty_notebook.tables import events  # noqa: PLC0415
+        from casty_notebook.tables import events
 
         return events(list(self._events), cluster=self.name, snapshot=self._seen, taken_at=self._seen_at)
 
@@ -87,7 +87,7 @@ class Cluster(BlockingClient):
 
         Options are those of `BlockingClient.answers`: timeout, concurrency, retry, reply_field, on_answer.
         """
-        from casty_notebook.tables import answers  # noqa: PLC0415
+        from casty_notebook.tables import answers
 
         names = self.instances(targets) if isinstance(targets, str) else targets
         return answers(self.answers(names, message, **options), cluster=self.name)

@@ -17,9 +17,7 @@ from casty_notebook.errors import (
     SystemNameMismatch,
 )
 from casty_notebook.settings import Settings
-
 from tests.cluster.world import SYSTEM, World, node
-
 
 
 def all_on(number: int) -> dict[str, dict[int, NodeAddress]]:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from casty_notebook.cluster.messages import ShardEnvelope
 from casty_notebook.settings import Settings
-
 from tests.cluster.world import World, node
 
 ENTITIES = ("alice", "bob", "user-42", "user-99")
@@ -125,7 +124,10 @@ def test_without_deaths_in_transit_every_tell_arrives(block: int) -> None:
             if life.random.random() < 0.05:
                 life.world.run(0.02)
                 address = node(life.random.randint(1, 3))
-                (life.kill if life.random.random() < 0.3 else lambda a=address: life.world.cut(a))()
+                if life.random.random() < 0.3:
+                    life.kill()
+                else:
+                    life.world.cut(address)
                 life.start()
         life.settle()
         for entity in ENTITIES:
@@ -133,7 +135,9 @@ def test_without_deaths_in_transit_every_tell_arrives(block: int) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.sampled_from(["tell", "ask", "wait", "stick", "cut", "kill", "start", "move"]), max_size=60), st.integers(0, 9))
+@given(
+    st.lists(st.sampled_from(["tell", "ask", "wait", "stick", "cut", "kill", "start", "move"]), max_size=60), st.integers(0, 9)
+)
 def test_any_sequence_of_events_ends_every_ask(actions: list[str], seed: int) -> None:
     life = Life(seed)
     asked = []

@@ -1,0 +1,58 @@
+"""The node that says where a shard lives: which one to ask, and asking it (PROTOCOL sections 6.4 and 6.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from casty_notebook.address import ActorAddress
+from casty_notebook.cluster.links import Link, Peer
+from casty_notebook.cluster.messages import GetShardLocation, MemberStatus, TopologySnapshot
+from casty_notebook.cluster.peers import Peers
+from casty_notebook.cluster.refs import ActorRef
+from casty_notebook.cluster.shards import ShardTable, Waiting
+from casty_notebook.settings import Settings
+
+__all__ = ["PROXY_PATH", "Coordinator", "Send"]
+
+PROXY_PATH = "/_proxy-"
+
+type Send = Callable[[Link, str, object, str | None], None]
+"""(link, path on the node, message, class layout or None for the known one): a message of the session's own."""
+
+
+class Coordinator:
+    """Asks the leader for shards. Its questions are repeated, with growing pauses, as long as somebody waits."""
+
+    def __init__(self, settings: Settings, system: str, peers: Peers, send: Send) -> None:
+        self._settings = settings
+        self._system = system
+        self._peers = peers
+        self._send = send
+        self.snapshot: TopologySnapshot | None = None
+
+    def find(self) -> Peer | None:
+        """The leader, or who becomes it when the cluster notices the leader's death; None if nobody can be asked now.
+
+        A snapshot may name a dead leader for ever (PROTOCOL section 6.5); the leader is the lowest address among the
+        ``up`` members (section 6.6).
+        """
+        if self.snapshot is None:
+            return None
+        leader = self._peers.get(self.snapshot.leader) if self.snapshot.leader is not None else None
+        if leader is not None and leader.breaker.usable:
+            # Still connecting: a follower would only forward the question, and the answer would come too early.
+            return leader if leader.live else None
+        candidates = sorted(m.address for m in self.snapshot.members if m.status is MemberStatus.up)
+        peers = (self._peers.get(address) for address in candidates)
+        return next((peer for peer in peers if peer is not None and peer.live), None)
+
+    def ask(self, table: ShardTable, shard: int, waiting: Waiting, now: float) -> None:
+        """Ask where a shard lives, and note in `waiting` when to ask again."""
+        peer = self.find()
+        if peer is None:
+            waiting.retry_at = now + self._settings.shard_retry
+            return
+        waiting.asked(peer.address, now, self._settings)
+        link = peer.receiving
+        ref = ActorRef(ActorAddress(self._system, PROXY_PATH + table.shard_type, link.generation.identity))
+        self._send(link, f"/_coord-{table.shard_type}", GetShardLocation(shard, ref), None)
