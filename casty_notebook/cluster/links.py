@@ -32,7 +32,9 @@ class Generation:
 class Link:
     """dialling --LinkOpened--> open --LinkLost | Hangup--> gone."""
 
-    __slots__ = ("asks", "dialled", "generation", "heard", "id", "opened", "peer", "pinged", "probe", "read_up_to", "spare", "used")
+    __slots__ = (
+        "asks", "dialled", "generation", "heard", "id", "opened", "peer", "pinged", "probe", "read_up_to", "spare", "used",
+    )  # fmt: skip
 
     def __init__(self, link_id: int, peer: Peer, dialled: NodeAddress, generation: Generation, *, spare: bool = False) -> None:
         self.id = link_id

@@ -9,22 +9,21 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Self
 
-from casty_notebook.address import ActorAddress, NodeAddress, check_host, check_port
+from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.cluster.asks import Ask
-from casty_notebook.cluster.events import ActorTarget, AskCancelled, AskMade, EntityTarget, Target, TellMade, Tick
+from casty_notebook.cluster.events import AskCancelled, AskMade, EntityTarget, Target, TellMade, Tick
 from casty_notebook.cluster.health import NodeHealth
 from casty_notebook.cluster.messages import (
     Listing,
     ServiceInstance,
     ServiceKey,
-    ShardEnvelope,
     TopologySnapshot,
 )
 from casty_notebook.cluster.refs import ActorRef, EntityRef, ReplyRef
 from casty_notebook.cluster.session import ASK_PATH, Session
 from casty_notebook.codec import Codec
-from casty_notebook.codec.refs import casty_ref_uri
-from casty_notebook.errors import ClientClosed, FailureReport, InvalidAddress, MisuseError, NoContactPoint, NotEntered
+from casty_notebook.errors import ClientClosed, FailureReport, MisuseError, NoContactPoint, NotEntered
+from casty_notebook.runtime.addressing import checked_contact, checked_system, resolve
 from casty_notebook.runtime.binding import build_registry
 from casty_notebook.runtime.dialler import AddressMap, Connector, Dialler
 from casty_notebook.runtime.identity import chosen_identity
@@ -83,15 +82,15 @@ class ClusterClient:
         serializer: str = "pickle", compression: str | None = None, tls: TLS | ssl.SSLContext | None = None,
         messages: Iterable[Any] = (), settings: Settings | None = None, connector: Connector | None = None,
     ) -> None:  # fmt: skip
-        self.system_name = _checked_system(system_name)
-        self.contact_points = tuple(dict.fromkeys(_checked_contact(point) for point in contact_points))
+        self.system_name = checked_system(system_name)
+        self.contact_points = tuple(dict.fromkeys(checked_contact(point) for point in contact_points))
         if not self.contact_points:
             raise MisuseError("contact_points is empty; give at least one (host, port) of a node")
         if address_map is not None and not callable(address_map) and not isinstance(address_map, Mapping):
             raise MisuseError(f"address_map takes a dict or a function, not {type(address_map).__name__}")
         self.settings = settings or Settings()
         self._mint, self._fixed = chosen_identity(client_host, client_port, advertised_host, advertised_port)
-        self._registry = build_registry(self._make_ref, messages)
+        self._registry = build_registry(self.actor_ref, messages)
         self._codec = Codec(self._registry, serializer=serializer, compression=compression, settings=self.settings)
         context, server_hostname = tls_context(tls)
         self._dialler = Dialler(self.settings, address_map, context, server_hostname, connector)
@@ -116,7 +115,8 @@ class ClusterClient:
             self.system_name, self.contact_points, self._mint, now, self.settings, fixed_identity=self._fixed
         )
         self._pump = Pump(
-            session, self._codec, self._dialler, self.settings, on_publish=self._published, on_ruin=self._ruined
+            session, self._codec, self._dialler, self.settings, on_publish=self._published, on_ruin=self._ruined,
+            on_hopeless=self._wake_readers,
         )
         self._pump.feed(Tick())
         return self
@@ -171,7 +171,8 @@ class ClusterClient:
         Raises
         ------
         NoContactPoint
-            If none came in `timeout` seconds; lists every contact point with what happened there.
+            If none came in `timeout` seconds, or sooner if each contact point gave twice a reason that waiting does
+            not mend (TLS, a login); lists every contact point with what happened there.
         SystemNameMismatch
             If the cluster has another system name.
         """
@@ -180,14 +181,16 @@ class ClusterClient:
             async with asyncio.timeout(timeout):
                 while (snapshot := self.topology) is None:
                     self._raise_ruin()
-                    await self._next_news()
+                    if pump.session.hopeless:
+                        raise self._no_contact(f"{self.system_name!r} cannot be reached as configured")
+                    await self._news.wait()
         except TimeoutError:
-            attempts = pump.session.contact_attempts()
-            raise NoContactPoint(
-                f"no snapshot of {self.system_name!r} within {timeout:g} s; the contact points say:", attempts
-            ) from None
+            raise self._no_contact(f"no snapshot of {self.system_name!r} within {timeout:g} s") from None
         self._raise_ruin()
         return snapshot
+
+    def _no_contact(self, text: str) -> NoContactPoint:
+        return NoContactPoint(f"{text}; the contact points say:", self._open_pump().session.contact_attempts())
 
     async def snapshots(self) -> AsyncIterator[TopologySnapshot]:
         """The current snapshot, then each changed one; a slow reader gets the newest only. Ends when the client is left."""
@@ -200,7 +203,7 @@ class ClusterClient:
                 seen = snapshot
                 yield snapshot
             else:
-                await self._next_news()
+                await self._news.wait()
 
     def on_snapshot(self, listener: Callable[[TopologySnapshot], None]) -> Callable[[], None]:
         """Call `listener` on the loop with each changed snapshot; returns the way to stop that."""
@@ -226,9 +229,6 @@ class ClusterClient:
     def _wake_readers(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
-
-    async def _next_news(self) -> None:
-        await self._news.wait()
 
     # --- services and entities -------------------------------------------------------------------------------------
 
@@ -266,9 +266,6 @@ class ClusterClient:
         """The ref of any actor by its ``casty://system@host:port/path`` URI."""
         return ActorRef(ActorAddress.parse(uri), self)
 
-    def _make_ref(self, uri: str) -> ActorRef:
-        return ActorRef(ActorAddress.parse(uri), self)
-
     def locate(self, shard_type: str, entity_id: str) -> tuple[int, NodeAddress | None, tuple[NodeAddress, ...]]:
         """Shard, owner and replicas of an entity as known now; the type must be in use (`entity_ref`)."""
         pump = self._open_pump()
@@ -296,7 +293,7 @@ class ClusterClient:
         pump = self._open_pump()
         resolved, message = self._resolve(target, message)
         pump.rejection = None
-        pump.feed(TellMade(resolved, pump.parcel(message)))
+        pump.feed(TellMade(resolved, pump.writer.parcel(message)))
         if pump.rejection is not None:
             rejection, pump.rejection = pump.rejection, None
             raise rejection
@@ -337,56 +334,20 @@ class ClusterClient:
         try:
             pump.feed(AskMade(ask))
             if ask.link is None and not future.done():
-                pump.parcel(built)  # fails now, not when a route is found
+                pump.writer.parcel(built)  # fails now, not when a route is found
             return await future
         finally:
             if pump.futures.pop(ask_id, None) is not None:
                 pump.feed(AskCancelled(ask_id))
 
     def _resolve(self, target: Any, message: Any) -> tuple[Target, Any]:
-        if isinstance(target, EntityRef):
-            return self._resolve_entity(target, message)
-        if isinstance(target, ActorRef):
-            address = target.address
-        else:
-            uri = target if isinstance(target, str) else casty_ref_uri(target)
-            if uri is None:
-                raise MisuseError(f"a message goes to a ref or a casty:// URI, not to {type(target).__name__}")
-            address = ActorAddress.parse(uri)
-        if address.node is None:
-            raise InvalidAddress(f"{address} names no node; expected casty://SYSTEM@HOST:PORT/PATH")
-        return ActorTarget(address.node, address.path), message
-
-    def _resolve_entity(self, target: EntityRef, message: Any) -> tuple[Target, Any]:
-        if not isinstance(message, ShardEnvelope):
-            entity_id = getattr(message, "entity_id", None)
-            if type(message).__name__ != "ShardEnvelope" or not isinstance(entity_id, str):
-                raise MisuseError(
-                    f"an entity ref takes ShardEnvelope(entity_id, message), not {type(message).__name__}; "
-                    f"write ShardEnvelope('the-id', {type(message).__name__}(…))"
-                )
-            message = ShardEnvelope(entity_id, message.message)
-        if not isinstance(message.entity_id, str):
-            raise MisuseError(f"an entity id is a string, not {type(message.entity_id).__name__}")
-        table = self._open_pump().session.table(target.shard_type)
-        if table is not None and table.mismatch is not None:
-            raise table.mismatch
-        return EntityTarget(target.shard_type, message.entity_id), message
+        resolved, message = resolve(target, message)
+        if isinstance(resolved, EntityTarget):
+            table = self._open_pump().session.table(resolved.shard_type)
+            if table is not None and table.mismatch is not None:
+                raise table.mismatch
+        return resolved, message
 
     def __repr__(self) -> str:
         state = "left" if self._left else "not entered" if self._pump is None else self._pump.session.state
         return f"<ClusterClient {self.system_name!r} at {', '.join(map(str, self.contact_points))}, {state}>"
-
-
-def _checked_system(name: str) -> str:
-    if not isinstance(name, str) or not name or any(ch in name for ch in "@/") or any(ord(ch) < 32 for ch in name):
-        raise InvalidAddress(f"{name!r} cannot be a system name: it must not be empty or contain '@' or '/'")
-    return name
-
-
-def _checked_contact(point: tuple[str, int]) -> NodeAddress:
-    try:
-        host, port = point
-    except (TypeError, ValueError):
-        raise InvalidAddress(f"a contact point is (host, port), not {point!r}") from None
-    return NodeAddress(check_host(host), check_port(port))

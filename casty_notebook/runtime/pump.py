@@ -35,31 +35,20 @@ from casty_notebook.cluster.events import (
 from casty_notebook.cluster.messages import TopologySnapshot
 from casty_notebook.cluster.session import Session
 from casty_notebook.cluster.subscription import SUBSCRIPTION_PATH
-from casty_notebook.codec import Codec, Layout
-from casty_notebook.errors import CastyNotebookError, ProtocolError, UndecodableMessage
+from casty_notebook.codec import Codec
+from casty_notebook.errors import CastyNotebookError, ProtocolError
 from casty_notebook.runtime.dialler import DialFailed, Dialler
+from casty_notebook.runtime.envelopes import EnvelopeReader, EnvelopeWriter
 from casty_notebook.runtime.link import LinkProtocol
 from casty_notebook.settings import Settings
-from casty_notebook.wire import MESSAGE, Envelope, EnvelopeHeader, decode_envelope, sender_system, target_path
+from casty_notebook.wire import MESSAGE, Envelope
 
 __all__ = ["Pump"]
 
 log = logging.getLogger("casty_notebook")
 
-HEADER_CACHE = 4096
 WARNING_INTERVAL = 1.0
 """Seconds between two logged warnings: a hostile or broken peer must not fill a log."""
-
-
-class Parcel:
-    """A message that was written when it was told: wrong ones fail at once, and none is written twice."""
-
-    __slots__ = ("layout", "message", "payload")
-
-    def __init__(self, message: Any, payload: bytes, layout: str) -> None:
-        self.message = message
-        self.payload = payload
-        self.layout = layout
 
 
 class Pump:
@@ -79,7 +68,8 @@ class Pump:
     ) -> None:  # fmt: skip
         self._loop = asyncio.get_running_loop()
         self.session = session
-        self._codecs = {layout: codec.with_layout(Layout(layout)) for layout in ("pkg", "flat")}
+        self.writer = EnvelopeWriter(codec, session)
+        self._reader = EnvelopeReader(codec, settings)
         self._dialler = dialler
         self._settings = settings
         self._on_publish = on_publish
@@ -91,9 +81,6 @@ class Pump:
         self._sockets_closed = asyncio.Event()
         self.futures: dict[str, asyncio.Future[Any]] = {}
         self.rejection: Exception | None = None
-        self._headers: dict[tuple[int, str, str], EnvelopeHeader] = {}
-        self._systems: dict[str, str | None] = {}
-        self._last_snapshot: tuple[bytes, TopologySnapshot] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
         self._warned_at = float("-inf")
@@ -155,7 +142,7 @@ class Pump:
         if dial is not None:
             dial.cancel()
         if protocol is not None:
-            self._forget_headers(effect.link)
+            self.writer.forget(effect.link)
             protocol.hang_up()
 
     def _break(self, effect: Break) -> None:
@@ -169,37 +156,13 @@ class Pump:
         protocol = self._links.get(effect.link)
         if protocol is None or protocol.node is None:
             return
-        layout = outgoing.layout or self.session.layout or "pkg"
         try:
-            frame = self._frame(protocol, outgoing.path, outgoing.message, layout)
+            frame = self.writer.frame(protocol.id, protocol.node, protocol.identity, outgoing)
         except CastyNotebookError as error:
             self.feed(Refused(effect.link, outgoing, error))
             return
         if not protocol.send(outgoing, frame):
             self.feed(Refused(effect.link, outgoing))
-
-    def _frame(self, protocol: LinkProtocol, path: str, message: Any, layout: str) -> bytes:
-        codec = self._codecs[layout]
-        if type(message) is Parcel:
-            parcel, message = message, message.message
-            payload = parcel.payload if parcel.layout == layout else codec.encode(message)
-        else:
-            payload = codec.encode(message)
-        key = (protocol.id, path, codec.type_hint(message))
-        header = self._headers.get(key)
-        if header is None:
-            node, identity = protocol.node, protocol.identity
-            if len(self._headers) >= HEADER_CACHE:
-                self._headers.clear()
-            header = self._headers[key] = EnvelopeHeader(
-                f"casty://{self.session.system_name}@{node}{path}",
-                f"casty://{self.session.client_system}@{identity}/",
-                key[2],
-            )
-        return header.frame(payload)
-
-    def _forget_headers(self, link: int) -> None:
-        self._headers = {key: header for key, header in self._headers.items() if key[0] != link}
 
     def _recall(self, effect: Recall) -> None:
         protocol = self._links.get(effect.link)
@@ -209,17 +172,6 @@ class Pump:
     def _reclaim(self, effect: Reclaim) -> None:
         protocol = self._links.get(effect.link)
         self.feed(Reclaimed(protocol.take_back() if protocol is not None else ()))
-
-    def parcel(self, message: Any) -> Parcel:
-        """Write a message now, in the layout that is likeliest.
-
-        Raises
-        ------
-        UnsendableMessage
-            If it cannot be written.
-        """
-        layout = self.session.layout or "pkg"
-        return Parcel(message, self._codecs[layout].encode(message), layout)
 
     # --- links: what happens ---------------------------------------------------------------------------------------
 
@@ -245,7 +197,7 @@ class Pump:
     def _lost(self, link_id: int, reason: str, protocol: LinkProtocol | None = None, *, verdict: bool = False) -> None:
         if self._links.pop(link_id, None) is None:
             return
-        self._forget_headers(link_id)
+        self.writer.forget(link_id)
         self.feed(LinkLost(link_id, reason, protocol.unsent if protocol is not None else (), verdict))
         if verdict and self.session.hopeless:
             self._on_hopeless()
@@ -257,8 +209,7 @@ class Pump:
             if kind != MESSAGE or link.ended:
                 continue
             try:
-                envelope = decode_envelope(body, self._settings.max_header)
-                path = target_path(envelope.target)
+                envelope, path = self._reader.open(body)
             except ProtocolError as error:
                 self._warn(f"{link.node} sent a malformed envelope, which was ignored: {error}")
                 continue
@@ -268,37 +219,12 @@ class Pump:
                 # Only the newest snapshot of a batch matters (PROTOCOL section 9: drain, conflate, never pause).
                 newest = envelope
                 continue
-            self._deliver(link, path, envelope, self._decode(envelope, link))
+            self._deliver(link, path, envelope, self._reader.message(envelope, link.node))
         if newest is not None and not link.ended:
-            self._deliver(link, SUBSCRIPTION_PATH, newest, self._decode_snapshot(newest, link))
+            self._deliver(link, SUBSCRIPTION_PATH, newest, self._reader.snapshot(newest, link.node))
 
     def _deliver(self, link: LinkProtocol, path: str, envelope: Envelope, message: Any) -> None:
-        self.feed(Received(link.id, path, self._system_of(envelope.sender), envelope.type_hint, message))
-
-    def _decode(self, envelope: Envelope, link: LinkProtocol) -> Any:
-        try:
-            return self._codecs["pkg"].decode(envelope.payload)
-        except UndecodableMessage as error:
-            return UndecodableMessage(f"from {link.node}, announced as {envelope.type_hint[:120]!r}: {error}")
-
-    def _decode_snapshot(self, envelope: Envelope, link: LinkProtocol) -> Any:
-        """A node repeats an unchanged snapshot several times a second: the same bytes are the same value."""
-        payload = bytes(envelope.payload)
-        if self._last_snapshot is not None and self._last_snapshot[0] == payload:
-            return self._last_snapshot[1]
-        snapshot = self._decode(envelope, link)
-        if isinstance(snapshot, TopologySnapshot):
-            self._last_snapshot = payload, snapshot
-        return snapshot
-
-    def _system_of(self, sender: str) -> str | None:
-        try:
-            return self._systems[sender]
-        except KeyError:
-            if len(self._systems) > HEADER_CACHE:
-                self._systems.clear()
-            system = self._systems[sender] = sender_system(sender)
-            return system
+        self.feed(Received(link.id, path, self._reader.system(envelope), envelope.type_hint, message))
 
     # --- answers ---------------------------------------------------------------------------------------------------
 

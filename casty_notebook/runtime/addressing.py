@@ -1,0 +1,68 @@
+"""What callers give as targets, contact points and names, checked before anything is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from casty_notebook.address import ActorAddress, NodeAddress, check_host, check_port
+from casty_notebook.cluster.events import ActorTarget, EntityTarget, Target
+from casty_notebook.cluster.messages import ShardEnvelope
+from casty_notebook.cluster.refs import ActorRef, EntityRef
+from casty_notebook.codec import casty_ref_uri
+from casty_notebook.errors import InvalidAddress, MisuseError
+
+__all__ = ["checked_contact", "checked_system", "resolve"]
+
+
+def resolve(target: Any, message: Any) -> tuple[Target, Any]:
+    """Where a message goes, and the message as it goes there.
+
+    Raises
+    ------
+    MisuseError, InvalidAddress
+        If the target is no ref and no ``casty://`` URI, or an entity is not given a `ShardEnvelope`.
+    """
+    if isinstance(target, EntityRef):
+        envelope = _envelope(message)
+        return EntityTarget(target.shard_type, envelope.entity_id), envelope
+    if isinstance(target, ActorRef):
+        address = target.address
+    else:
+        uri = target if isinstance(target, str) else casty_ref_uri(target)
+        if uri is None:
+            raise MisuseError(f"a message goes to a ref or a casty:// URI, not to {type(target).__name__}")
+        address = ActorAddress.parse(uri)
+    if address.node is None:
+        raise InvalidAddress(f"{address} names no node; expected casty://SYSTEM@HOST:PORT/PATH")
+    return ActorTarget(address.node, address.path), message
+
+
+def _envelope(message: Any) -> ShardEnvelope:
+    """Ours, or ours made from casty's own."""
+    envelope: ShardEnvelope = message
+    if not isinstance(message, ShardEnvelope):
+        name = type(message).__name__
+        if name != "ShardEnvelope" or not hasattr(message, "entity_id") or not hasattr(message, "message"):
+            raise MisuseError(
+                f"an entity ref takes ShardEnvelope(entity_id, message), not {name}; write ShardEnvelope('the-id', {name}(…))"
+            )
+        envelope = ShardEnvelope(message.entity_id, message.message)
+    if not isinstance(envelope.entity_id, str):
+        raise MisuseError(f"an entity id is a string, not {type(envelope.entity_id).__name__}")
+    return envelope
+
+
+def checked_system(name: str) -> str:
+    """A system name that fits into a URI (PROTOCOL section 2.1), or `InvalidAddress`."""
+    if not isinstance(name, str) or not name or any(ch in name for ch in "@/") or any(ord(ch) < 32 for ch in name):
+        raise InvalidAddress(f"{name!r} cannot be a system name: it must not be empty or contain '@' or '/'")
+    return name
+
+
+def checked_contact(point: tuple[str, int]) -> NodeAddress:
+    """A contact point that can be dialled, or `InvalidAddress`."""
+    try:
+        host, port = point
+    except (TypeError, ValueError):
+        raise InvalidAddress(f"a contact point is (host, port), not {point!r}") from None
+    return NodeAddress(check_host(host), check_port(port))

@@ -1,0 +1,130 @@
+"""Messages to frames and back: where `wire` and `codec` meet, which do not know each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.cluster.events import Outgoing
+from casty_notebook.cluster.messages import TopologySnapshot
+from casty_notebook.cluster.session import Session
+from casty_notebook.codec import Codec, Layout
+from casty_notebook.errors import UndecodableMessage
+from casty_notebook.settings import Settings
+from casty_notebook.wire import Envelope, EnvelopeHeader, decode_envelope, sender_system, target_path
+
+__all__ = ["EnvelopeReader", "EnvelopeWriter", "Parcel"]
+
+CACHED = 4096
+"""Headers and sender names kept ready; more than a session of a person at a notebook ever uses."""
+
+
+class Parcel:
+    """A message that was written when it was told: wrong ones fail at once, and none is written twice."""
+
+    __slots__ = ("layout", "message", "payload")
+
+    def __init__(self, message: Any, payload: bytes, layout: str) -> None:
+        self.message = message
+        self.payload = payload
+        self.layout = layout
+
+
+class EnvelopeWriter:
+    """Outgoing messages to frames, in the class layout of the cluster."""
+
+    def __init__(self, codec: Codec, session: Session) -> None:
+        self._codecs = {layout: codec.with_layout(Layout(layout)) for layout in ("pkg", "flat")}
+        self._session = session
+        self._headers: dict[tuple[int, str, str], EnvelopeHeader] = {}
+
+    def parcel(self, message: Any) -> Parcel:
+        """Write a message now, in the layout that is likeliest.
+
+        Raises
+        ------
+        UnsendableMessage
+            If it cannot be written.
+        """
+        layout = self._session.layout or "pkg"
+        return Parcel(message, self._codecs[layout].encode(message), layout)
+
+    def frame(self, link: int, node: NodeAddress, identity: NodeAddress, outgoing: Outgoing) -> bytes:
+        """The whole frame for one envelope on one link.
+
+        Raises
+        ------
+        UnsendableMessage, ProtocolError
+            If the message cannot be written, or is longer than a frame may be.
+        """
+        message, path = outgoing.message, outgoing.path
+        layout = outgoing.layout or self._session.layout or "pkg"
+        codec = self._codecs[layout]
+        if type(message) is Parcel:
+            parcel, message = message, message.message
+            payload = parcel.payload if parcel.layout == layout else codec.encode(message)
+        else:
+            payload = codec.encode(message)
+        key = (link, path, codec.type_hint(message))
+        header = self._headers.get(key)
+        if header is None:
+            if len(self._headers) >= CACHED:
+                self._headers.clear()
+            session = self._session
+            header = self._headers[key] = EnvelopeHeader(
+                f"casty://{session.system_name}@{node}{path}", f"casty://{session.client_system}@{identity}/", key[2]
+            )
+        return header.frame(payload)
+
+    def forget(self, link: int) -> None:
+        """Drop what was kept ready for a link."""
+        self._headers = {key: header for key, header in self._headers.items() if key[0] != link}
+
+
+class EnvelopeReader:
+    """Received frames to messages. Reads both layouts alike; a payload that was seen last is not read again."""
+
+    def __init__(self, codec: Codec, settings: Settings) -> None:
+        self._codec = codec
+        self._settings = settings
+        self._systems: dict[str, str | None] = {}
+        self._last: tuple[bytes, TopologySnapshot] | None = None
+
+    def open(self, body: bytes) -> tuple[Envelope, str]:
+        """The envelope in a frame's body, and the path it is for; its payload stays closed.
+
+        Raises
+        ------
+        ProtocolError
+            If the envelope is malformed.
+        """
+        envelope = decode_envelope(body, self._settings.max_header)
+        return envelope, target_path(envelope.target)
+
+    def message(self, envelope: Envelope, node: NodeAddress | None) -> Any:
+        """The message, or the `UndecodableMessage` that says what was refused and who sent it."""
+        try:
+            return self._codec.decode(envelope.payload)
+        except UndecodableMessage as error:
+            return UndecodableMessage(f"from {node}, announced as {envelope.type_hint[:120]!r}: {error}")
+
+    def snapshot(self, envelope: Envelope, node: NodeAddress | None) -> Any:
+        """As `message`, but the same bytes are the same value: a node repeats itself several times a second."""
+        payload = bytes(envelope.payload)
+        if self._last is not None and self._last[0] == payload:
+            return self._last[1]
+        message = self.message(envelope, node)
+        if isinstance(message, TopologySnapshot):
+            self._last = payload, message
+        return message
+
+    def system(self, envelope: Envelope) -> str | None:
+        """The system name that the sender states (PROTOCOL section 2)."""
+        sender = envelope.sender
+        try:
+            return self._systems[sender]
+        except KeyError:
+            if len(self._systems) >= CACHED:
+                self._systems.clear()
+            system = self._systems[sender] = sender_system(sender)
+            return system
