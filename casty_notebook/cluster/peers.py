@@ -90,10 +90,10 @@ class Peers:
             if not (peer.links or peer.dialling or peer.queue or peer.contact):
                 del self._by_address[peer.address]
 
-    def lost_everything(self, now: float) -> None:
-        """No link is left: every contact point is a way back again."""
+    def lost_everything(self, now: float, *, just_now: bool) -> None:
+        """No link is left: every contact point is a way back again, at once if that has `just_now` become so."""
         for peer in self:
-            if peer.contact:
+            if peer.contact and (just_now or not peer.wanted):
                 peer.wanted = True
                 peer.breaker.kick(now)
 

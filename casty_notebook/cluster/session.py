@@ -209,7 +209,8 @@ class Session:
             self._ping(link.peer.receiving, now)
         self._custody.link_lost(link, event.unsent, event.reason, now, out)
         if not self.peers.any_live:
-            self.peers.lost_everything(now)
+            # A dial that failed is no news: it keeps its pause.
+            self.peers.lost_everything(now, just_now=link.opened is not None)
         self.router.review(now, out)
 
     # --- messages in -----------------------------------------------------------------------------------------------

@@ -7,28 +7,22 @@ import ipaddress
 import os
 import ssl
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 from casty_notebook.address import NodeAddress, check_host, check_port
 from casty_notebook.errors import InvalidAddress
+from casty_notebook.runtime.diagnosis import Connector, DialFailed, speaks_casty, speaks_tls
 from casty_notebook.runtime.link import LinkProtocol
+from casty_notebook.runtime.relay import open_tls
 from casty_notebook.settings import Settings
 
 __all__ = ["AddressMap", "Connector", "DialFailed", "Dialler", "map_address"]
 
+TLS_IS_LATE = 0.4
+"""Seconds after which a TLS handshake without an answer is a reason to see whether the node speaks TLS at all."""
+
 type AddressMap = (
     Mapping[tuple[str, int], tuple[str, int]] | Callable[[tuple[str, int]], tuple[str, int] | None] | None
 )
-
-
-class DialFailed(Exception):
-    """Why a connection could not be opened, in words."""
-
-
-class Connector(Protocol):
-    """A way to a host and port: plain TCP, or through something (an SSH connection)."""
-
-    async def __call__(self, address: NodeAddress, protocol: LinkProtocol) -> None: ...
 
 
 def map_address(address_map: AddressMap, address: NodeAddress) -> NodeAddress:
@@ -50,7 +44,7 @@ def map_address(address_map: AddressMap, address: NodeAddress) -> NodeAddress:
         return address
     try:
         mapped = address_map.get(address) if isinstance(address_map, Mapping) else address_map(address)
-    except Exception as error:  # noqa: BLE001 - the user's own function may raise anything
+    except Exception as error:
         raise DialFailed(f"the address map raised {type(error).__name__}: {error}") from error
     if mapped is None:
         return address
@@ -62,7 +56,15 @@ def map_address(address_map: AddressMap, address: NodeAddress) -> NodeAddress:
 
 
 class Dialler:
-    """Opens links. A failed one always says why in words that name the address really dialled."""
+    """Opens links. A failed one always says why in words that name the address really dialled.
+
+    Parameters
+    ----------
+    tls, server_hostname
+        TLS for every link, and the name to verify in the nodes' certificates (None: the address dialled).
+    connector
+        The way to the nodes, if it is not plain TCP. TLS then runs inside it.
+    """
 
     def __init__(
         self, settings: Settings, address_map: AddressMap, tls: ssl.SSLContext | None, server_hostname: str | None,
@@ -72,7 +74,9 @@ class Dialler:
         self._address_map = address_map
         self._tls = tls
         self._server_hostname = server_hostname
-        self._connector = connector or self._connect
+        self._connector = connector
+        self._reach: Connector = connector or self._connect
+        self._met_tls = False
 
     async def dial(self, address: NodeAddress, protocol: LinkProtocol) -> None:
         """Connect `protocol` to the node at `address`.
@@ -84,29 +88,78 @@ class Dialler:
         """
         where = map_address(self._address_map, address)
         via = f" (mapped to {where})" if where != address else ""
-        timeout = self._settings.connect_timeout
         try:
-            async with asyncio.timeout(timeout):
-                await self._connector(where, protocol)
+            await self._open(where, protocol)
+        except DialFailed as failure:
+            raise DialFailed(f"{failure}{via}", verdict=failure.verdict) from None
         except TimeoutError:
-            raise DialFailed(f"no answer to the connection attempt within {timeout:g} s{via}") from None
-        except ssl.SSLCertVerificationError as error:
-            raise DialFailed(f"its TLS certificate was not accepted{via}: {error.verify_message}") from None
+            seconds = self._settings.connect_timeout
+            raise DialFailed(f"no answer to the connection attempt within {seconds:g} s{via}") from None
         except ssl.SSLError as error:
-            hint = "it may be a plain node, which needs no tls=" if "WRONG_VERSION" in str(error) else "see tls="
-            raise DialFailed(f"TLS failed{via}: {error.reason or error}; {hint}") from None
+            raise DialFailed(f"{_tls_reason(error)}{via}", verdict=True) from None
         except ConnectionRefusedError:
             raise DialFailed(f"connection refused{via}") from None
         except OSError as error:
             raise DialFailed(f"{_os_reason(error)}{via}") from None
 
-    async def _connect(self, address: NodeAddress, protocol: LinkProtocol) -> None:
-        loop = asyncio.get_running_loop()
-        hostname = (self._server_hostname or address.host) if self._tls is not None else None
-        await loop.create_connection(
-            lambda: protocol, address.host, address.port, ssl=self._tls, server_hostname=hostname,
-            happy_eyeballs_delay=None if _is_literal(address.host) else self._settings.contact_stagger,
-        )  # fmt: skip
+    async def expects_tls(self, address: NodeAddress) -> bool:
+        """Find out whether the node at `address`, which a plain connection got no word out of, speaks TLS."""
+        try:
+            where = map_address(self._address_map, address)
+        except DialFailed:
+            return False
+        return self._tls is None and await speaks_tls(self._reach, where)
+
+    async def _open(self, where: NodeAddress, protocol: LinkProtocol) -> None:
+        if self._tls is None:
+            await self._reach(where, protocol)
+        elif self._met_tls:
+            await self._secure(self._tls, where, protocol)
+        else:
+            await self._open_cautiously(self._tls, where, protocol)
+            self._met_tls = True
+
+    async def _open_cautiously(self, tls: ssl.SSLContext, where: NodeAddress, protocol: LinkProtocol) -> None:
+        """A plain node never answers a ClientHello (PROTOCOL section 1.3): ask it in its own way meanwhile."""
+        dialling = asyncio.ensure_future(self._secure(tls, where, protocol))
+        plain = asyncio.ensure_future(self._is_plain(where))
+        try:
+            await asyncio.wait((dialling, plain), return_when=asyncio.FIRST_COMPLETED)
+            if not dialling.done() and plain.result():
+                raise DialFailed("a node without TLS answers there: leave out tls=", verdict=True)
+            await dialling
+        finally:
+            dialling.cancel()
+            plain.cancel()
+            await asyncio.gather(dialling, plain, return_exceptions=True)
+
+    async def _is_plain(self, where: NodeAddress) -> bool:
+        await asyncio.sleep(TLS_IS_LATE)
+        return await speaks_casty(self._reach, where)
+
+    async def _secure(self, tls: ssl.SSLContext, where: NodeAddress, protocol: LinkProtocol) -> None:
+        hostname = self._server_hostname or where.host
+        try:
+            if self._connector is None:
+                await self._connect(where, protocol, tls, hostname)
+            else:
+                await open_tls(self._connector, where, protocol, tls, hostname, self._settings.connect_timeout)
+        except (ConnectionResetError, ConnectionAbortedError):
+            raise DialFailed(
+                "closed the connection during the TLS handshake: it probably rejected our client certificate "
+                "(see tls=), or speaks no TLS",
+                verdict=True,
+            ) from None
+
+    async def _connect(
+        self, address: NodeAddress, protocol: asyncio.Protocol, tls: ssl.SSLContext | None = None,
+        hostname: str | None = None,
+    ) -> None:  # fmt: skip
+        async with asyncio.timeout(self._settings.connect_timeout):
+            await asyncio.get_running_loop().create_connection(
+                lambda: protocol, address.host, address.port, ssl=tls, server_hostname=hostname,
+                happy_eyeballs_delay=None if _is_literal(address.host) else self._settings.contact_stagger,
+            )  # fmt: skip
 
 
 def _is_literal(host: str) -> bool:
@@ -118,8 +171,24 @@ def _is_literal(host: str) -> bool:
     return True
 
 
+def _tls_reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        name = "mismatch" in error.verify_message
+        hint = "server_hostname= is the name to verify" if name else "cafile= is the authority to trust"
+        return f"its TLS certificate was not accepted: {error.verify_message} ({hint})"
+    if error.reason and "WRONG_VERSION" in error.reason:
+        return "what answers there does not speak TLS: leave out tls="
+    if error.reason and "ALERT" in error.reason:
+        return f"it rejected our client certificate or TLS version: {_words(error.reason)}"
+    return f"TLS failed: {_words(error.reason or str(error))}"
+
+
+def _words(reason: str) -> str:
+    return reason.lower().replace("_", " ")
+
+
 def _os_reason(error: OSError) -> str:
     """The system's own words, without asyncio's address list around them."""
     if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno).lower()
-    return str(error.strerror or error)
+    return str(error.strerror or error) or type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import Protocol, cast
 
 from casty_notebook.address import NodeAddress
@@ -33,8 +34,11 @@ class LinkProtocol(asyncio.Protocol):
     Sockets are always drained (PROTOCOL section 9: a node queues without bound for a peer that does not read).
     """
 
-    def __init__(self, link_id: int, identity: NodeAddress, settings: Settings, owner: LinkOwner) -> None:
+    def __init__(
+        self, link_id: int, dialled: NodeAddress, identity: NodeAddress, settings: Settings, owner: LinkOwner
+    ) -> None:
         self.id = link_id
+        self.dialled = dialled
         self.node: NodeAddress | None = None
         self.identity = identity
         self._settings = settings
@@ -48,11 +52,17 @@ class LinkProtocol(asyncio.Protocol):
         self._paused = False
         self._turn_taken = False
         self.ended = False
+        self._secure = False
+        self.mute = False
+        """Ended before a byte came, without TLS: a node with TLS does so, too."""
+        self.verdict = False
+        """What ended it will end the next one as well: something has to be configured differently."""
 
     # --- asyncio.Protocol ------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._secure = transport.get_extra_info("sslcontext") is not None
         self._owner.socket_opened(self)
         if self.ended:
             self._transport.abort()
@@ -122,11 +132,23 @@ class LinkProtocol(asyncio.Protocol):
         return explain_first_bytes(self._first_bytes) if self.node is None and self._first_bytes else None
 
     def _say_no_greeting(self, exc: Exception | None) -> str:
+        if self._secure:
+            return self._say_certificate(exc)
+        self.mute = not self._first_bytes
         if exc is not None and not isinstance(exc, ConnectionResetError | BrokenPipeError):
             return f"connection lost during the handshake: {exc}"
         return self._say_foreign() or (
             "closed the connection without answering the handshake: a casty of 0.22 or newer, a node that expects TLS (or "
             "another client certificate), or an identity that is in use"
+        )
+
+    def _say_certificate(self, exc: Exception | None) -> str:
+        """A node that refuses our certificate says so, if at all, only after TLS 1.3 looks established (PROTOCOL section 1.3)."""
+        self.verdict = True
+        alert = f" ({exc.reason})" if isinstance(exc, ssl.SSLError) and exc.reason else ""
+        return (
+            f"closed the connection right after the TLS handshake{alert}: it probably rejected our client certificate, "
+            "which must be signed by the authority that the nodes are given as cafile; see tls="
         )
 
     # --- sending ---------------------------------------------------------------------------------------------------

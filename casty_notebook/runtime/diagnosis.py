@@ -1,0 +1,110 @@
+"""What is it that answers there? One question on a connection of its own, for errors that name the cause.
+
+Without it a TLS node and a casty of another generation look alike, as do a frozen node and one without TLS
+(PROTOCOL sections 1.3 and 1.4). Only asked while a client has not seen its cluster yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from typing import Protocol, cast
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.runtime.identity import mint_identity
+from casty_notebook.wire import encode_handshake
+
+__all__ = ["Connector", "DialFailed", "speaks_casty", "speaks_tls"]
+
+PATIENCE = 0.5
+"""Seconds for an answer; an honest one takes a round trip. Without one nothing is claimed."""
+
+ENOUGH = 6
+"""Bytes that tell the protocols apart: the header of a frame and the first byte of its body."""
+
+
+class DialFailed(Exception):
+    """Why a connection could not be opened, in words.
+
+    `verdict` is True if dialling again cannot help: a certificate, a key or an option has to change first.
+    """
+
+    def __init__(self, reason: str, *, verdict: bool = False) -> None:
+        super().__init__(reason)
+        self.verdict = verdict
+
+
+class Connector(Protocol):
+    """A way to a host and port: plain TCP, or through something (an SSH connection). Bounds its own waiting.
+
+    Raises OSError, TimeoutError, or `DialFailed` where it knows more.
+    """
+
+    async def __call__(self, address: NodeAddress, protocol: asyncio.Protocol) -> None: ...
+
+
+class _Question(asyncio.Protocol):
+    """asking --enough bytes | end--> answered."""
+
+    def __init__(self, words: bytes) -> None:
+        self._words = words
+        self._heard = b""
+        self._transport: asyncio.Transport | None = None
+        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        if self.answer.done():
+            self._transport.abort()
+        else:
+            self._transport.write(self._words)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard += data[:ENOUGH]
+        if len(self._heard) >= ENOUGH:
+            self.give_up()
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self.give_up()
+
+    def give_up(self) -> None:
+        if not self.answer.done():
+            self.answer.set_result(self._heard)
+        if self._transport is not None:
+            self._transport.abort()
+
+
+async def _ask(reach: Connector, address: NodeAddress, words: bytes) -> bytes:
+    question = _Question(words)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await reach(address, question)
+            return await question.answer
+    except (OSError, DialFailed):
+        return b""
+    finally:
+        question.give_up()
+
+
+async def speaks_tls(reach: Connector, address: NodeAddress) -> bool:
+    """Find out whether a ClientHello gets an answer in TLS, be it an alert."""
+    answer = await _ask(reach, address, _client_hello())
+    return answer[:2] in (b"\x16\x03", b"\x15\x03")
+
+
+async def speaks_casty(reach: Connector, address: NodeAddress) -> bool:
+    """Find out whether a plain casty handshake, under an identity that is never used again, is answered."""
+    answer = await _ask(reach, address, encode_handshake(mint_identity()))
+    return answer[4:6] == b"\x00{"
+
+
+def _client_hello() -> bytes:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Nothing is trusted or told: the handshake ends with the first bytes of the answer.
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    outgoing = ssl.MemoryBIO()
+    half = context.wrap_bio(ssl.MemoryBIO(), outgoing)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        half.do_handshake()
+    return outgoing.read()
