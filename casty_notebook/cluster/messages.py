@@ -158,6 +158,10 @@ class Listing:
     def __len__(self) -> int:
         return len(self.instances)
 
+    def __repr__(self) -> str:
+        places = ", ".join(f"{instance.node}{instance.ref.address.path}" for instance in self)
+        return f"<Listing of {self.key.name!r}: {places or 'no instance'}>"
+
 
 @dataclass(frozen=True)
 class Find:
