@@ -10,8 +10,9 @@ from casty_notebook.settings import Settings
 
 __all__ = ["dump_msgpack", "parse_msgpack"]
 
-_MAX_PROMISED = 32 * 1024 * 1024
-"""List slots that headers may promise together: the parser makes a list as long as its header says, then its items."""
+_LONGEST = 1 << 19
+"""Items of one list. The parser makes a list as long as its header says before it has the items, up to 1,024 of them
+within one another: address space of at most 4 GiB, of which only what is filled becomes memory."""
 
 
 def _library() -> ModuleType:
@@ -42,16 +43,14 @@ def parse_msgpack(data: bytes, settings: Settings) -> Any:
         For what is not msgpack, is nested beyond the parser's depth, or promises more items than allowed.
     """
     library = _library()
-    # Each array needs a byte an item, but many nested headers may promise the same bytes.
-    headers = data.count(b"\xdc") + data.count(b"\xdd")
-    longest = min(len(data), settings.max_items, _MAX_PROMISED // max(1, headers))
+    longest = min(len(data), settings.max_items)
     try:
         return library.unpackb(
             data,
             raw=False,
             strict_map_key=True,
-            max_array_len=max(longest, 16),
-            max_map_len=min(len(data), settings.max_items),
+            max_array_len=min(longest, _LONGEST),
+            max_map_len=longest,
         )
     except (ValueError, TypeError, RecursionError, library.UnpackException) as error:
         text = str(error) or type(error).__name__

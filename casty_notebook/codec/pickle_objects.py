@@ -14,7 +14,7 @@ from casty_notebook.codec.standin import STATE, StandIn, StandInClass
 __all__ = ["Objects"]
 
 PARTIAL = "functools.partial"
-_PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
+_PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg", "exceptions": "builtins"}
 """Protocols below 3 write the old names of modules."""
 
 
@@ -95,8 +95,9 @@ class Objects:
         builder = BUILDERS.get(name)
         if builder is not None:
             return _made_or_standin(builder(*args), func, args)
-        if name == "copyreg._reconstructor" and len(args) == 3 and args[2] is None:
-            return self.create(args[0], (), {}, index)
+        if name == "copyreg._reconstructor" and len(args) == 3 and (args[2] is None or type(args[2]) is tuple):
+            # How protocols 0 and 1 write objects, and tuples with names.
+            return self.create(args[0], args[2] or (), {}, index)
         special = _SPECIAL.get(name)
         made = special(self, args) if special is not None else NotImplemented
         return _made_or_standin(made, func, args)
@@ -191,6 +192,7 @@ _SPECIAL: dict[str, Callable[[Objects, tuple[Any, ...]], Any]] = {
     "builtins.getattr": Objects._getattr,
     "builtins.set": lambda objects, args: objects._set(args, set),
     "msgspec._core.rebuild": Objects._rebuild_struct,
+    "msgspec._utils.rebuild": Objects._rebuild_struct,
 }
 
 

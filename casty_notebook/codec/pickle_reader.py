@@ -103,7 +103,7 @@ class Machine:
         """Execute until STOP and return the message."""
         data, ops, memo, pos, done = self.data, OPCODES, self.memo, 0, 0
         try:
-            for done in range(self.guard.max_ops):
+            for done in range(self.guard.max_ops):  # noqa: B007 - read after the loop
                 code = data[pos]
                 if code == MEMOIZE:  # every third opcode of an honest pickle
                     memo[len(memo) + self.skipped] = self.stack[-1]

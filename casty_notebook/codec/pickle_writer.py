@@ -131,8 +131,9 @@ class _Pickling:
         plan(self, obj, depth + 1)
 
     def remember(self, obj: Any) -> None:
-        """Note that MEMOIZE was just written for `obj`."""
+        """Note that MEMOIZE was just written for `obj`, and hold it, so that its id stays its own."""
         self._memo[id(obj)] = len(self._memo)
+        self._kept.append(obj)
 
     def recalled(self, obj: Any) -> bytes | None:
         """The opcode for an object that was written already."""
@@ -166,11 +167,6 @@ class _Pickling:
 
     def save_pairs(self, items: Iterable[tuple[Any, Any]], depth: int) -> None:
         self.save_many((part for pair in items for part in pair), b"u", depth)
-
-    def keep(self, temporary: Any) -> Any:
-        """Hold what only exists for this pickling, so that its id stays its own."""
-        self._kept.append(temporary)
-        return temporary
 
 
 def _save_tuple(pickling: _Pickling, obj: tuple[Any, ...], depth: int) -> None:
@@ -243,12 +239,12 @@ def _save_standin(pickling: _Pickling, obj: StandIn, depth: int) -> None:
     out, name = pickling.out, atoms.name(cls.module, cls.qualname)
     if fields:
         out.append(atoms.name("functools", "partial") + name + b"\x85R(" + name)
-        pickling.save(pickling.keep(args), depth)
-        pickling.save(pickling.keep(dict(fields)), depth)
+        pickling.save(args, depth)
+        pickling.save(dict(fields), depth)
         out.append(b"Ntb)R\x94")
     else:
         out.append(name)
-        pickling.save(pickling.keep(args), depth)
+        pickling.save(args, depth)
         out.append(b"R\x94")
     pickling.remember(obj)
     if items:
@@ -287,7 +283,7 @@ def _dict_plan(cls: type, name: bytes, fields: tuple[str, ...]) -> Plan:
         pickling.out.append(b")\x81\x94")
         pickling.remember(obj)
         if state:
-            pickling.save(pickling.keep(dict(state)), depth)
+            pickling.save(dict(state), depth)
             pickling.out.append(b"b")
 
     return save
@@ -330,7 +326,7 @@ def _save_reduced(pickling: _Pickling, obj: Any, depth: int) -> None:
     if isinstance(made, str):
         pickling.save_name(obj, atoms.name(*check_importable(obj, made)))
         return
-    func, args, state, items, pairs, setter = (*pickling.keep(made), None, None, None, None)[:6]
+    func, args, state, items, pairs, setter = (*made, None, None, None, None)[:6]
     _save_creation(pickling, func, args, depth)
     pickling.out.append(b"\x94")
     pickling.remember(obj)
@@ -343,7 +339,7 @@ def _save_reduced(pickling: _Pickling, obj: Any, depth: int) -> None:
         pickling.out.append(b"b")
     elif state is not None:
         pickling.save(setter, depth)
-        pickling.save(pickling.keep((obj, state)), depth)
+        pickling.save((obj, state), depth)
         pickling.out.append(b"R0")
 
 
@@ -351,7 +347,7 @@ def _save_creation(pickling: _Pickling, func: Any, args: tuple[Any, ...], depth:
     name = getattr(func, "__name__", "")
     if name == "__newobj__":
         pickling.save_class(args[0])
-        pickling.save(pickling.keep(args[1:]), depth)
+        pickling.save(args[1:], depth)
         pickling.out.append(b"\x81")
     elif name == "__newobj_ex__":
         pickling.save_class(args[0])

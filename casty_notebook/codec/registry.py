@@ -100,7 +100,7 @@ class Entry:
             member = None
         if member is None:
             member = next((m for m in cls if type(m.value) is type(value) and m.value == value), None)
-        if member is None and issubclass(cls, enum.Flag) and type(value) is int and value in range(1 << 64):
+        if member is None and type(value) is int and 0 <= value < 1 << 64 and _combines(cls):
             member = cls(value)
         if member is None:
             raise ValueError(f"{cls.__qualname__} has no member with the value {str(value)[:60]!r}")
@@ -112,6 +112,12 @@ class Entry:
         if self.shape.family != "enum" or name not in cls.__members__:
             raise ValueError(f"{cls.__qualname__} has no member named {name[:60]!r}")
         return cls.__members__[name]
+
+
+def _combines(cls: Any) -> bool:
+    """Whether several flags of `cls` make another one by the standard library's code alone."""
+    own = getattr(cls._missing_, "__func__", None)
+    return issubclass(cls, enum.Flag) and own is enum.Flag._missing_.__func__  # type: ignore[attr-defined]
 
 
 def _node_address(values: dict[str, Any]) -> NodeAddress:

@@ -147,11 +147,11 @@ def _maker(cls: type, names: tuple[str, ...]) -> Callable[[dict[str, Any]], Any]
     """Set the fields as pickle does: past ``__init__``, ``__post_init__`` and a frozen ``__setattr__``."""
     new, put = object.__new__, object.__setattr__
     try:
-        probe: Any = new(cls)
+        new(cls)
     except TypeError:
         raise MisuseError(f"{cls.__qualname__} inherits from a built-in type and cannot be built from its fields alone") from None
     slotted = any(hasattr(vars(base).get(name), "__set__") for name in names for base in cls.__mro__)
-    if hasattr(probe, "__dict__") and not slotted:
+    if cls.__dictoffset__ and not slotted:
 
         def make_plain(values: dict[str, Any]) -> Any:
             made: Any = new(cls)

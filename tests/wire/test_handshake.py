@@ -26,7 +26,8 @@ def test_golden_handshakes_are_read_and_written_alike(vector: Vector) -> None:
     "identity",
     [
         (None, 1), (1, 1), ([], 1), ({}, 1), ("", 1), ("a..b", 1), ("a" * 64, 1), ("a\0b", 1), ("a:b", 1), ("ø.ex", 1),
-        ("a/b", 1), ("1.2.3.4", 65536), ("1.2.3.4", -1), ("1.2.3.4", "77"), ("1.2.3.4", None), ("1.2.3.4", True), ("1.2.3.4", 1.5),
+        ("a/b", 1), ("1.2.3.4", 65536), ("1.2.3.4", -1), ("1.2.3.4", "77"), ("1.2.3.4", None),
+        ("1.2.3.4", True), ("1.2.3.4", 1.5),
     ],
 )  # fmt: skip
 def test_what_ends_a_node_cannot_be_presented(identity: tuple[object, object]) -> None:
