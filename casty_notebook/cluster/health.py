@@ -12,6 +12,10 @@ __all__ = ["Breaker", "LinkState", "NodeHealth"]
 STABLE_AFTER = 5.0
 """A connection that lived so long ends a run of failures; one that died younger counts as one more (flapping)."""
 
+FLAPS = 4
+"""So many short-lived connections in a run are bad luck: the pauses between them are shorter than a second, and who
+asks then is better served by waiting than by an error. Beyond that the node is treated as one that cannot be dialled."""
+
 
 class LinkState(enum.StrEnum):
     """What our connections say of a node."""
@@ -45,7 +49,8 @@ class NodeHealth:
 class Breaker:
     """connecting --opened--> live --missed--> suspect --heard--> live --ended--> connecting --lost--> down --opened--> live.
 
-    One dial follows the end of a healthy connection at once, and envelopes wait for it; if that fails the node is down.
+    One dial follows the end of a healthy connection at once (after a pause if it was short-lived), and envelopes wait
+    for it; if that fails, or connections keep ending, the node is down.
     Down stays down while it is dialled again: only an answered handshake closes the breaker, and whatever wants the
     node meanwhile fails fast. Dials are spaced by an exponential back-off with jitter.
     """
@@ -96,15 +101,16 @@ class Breaker:
         self._failed(now, reason, last_route=last_route)
 
     def ended(self, now: float, reason: str, *, last_route: bool) -> None:
-        """The last connection ended. A node that flaps is treated as one that cannot be dialled."""
+        """The last connection ended. A node that keeps flapping is treated as one that cannot be dialled."""
         if self.opened_at is not None and now - self.opened_at >= STABLE_AFTER:
             self.failures = 0
         self.opened_at = None
         self.since = now
-        again = self.failures == 0 and self.state is LinkState.live
+        flaps = self.failures
+        again = self.state is LinkState.live and flaps <= FLAPS
         self.state = LinkState.connecting if again else LinkState.down
         self._failed(now, reason, last_route=last_route)
-        if again:
+        if again and not flaps:
             self.retry_at = now
 
     def _failed(self, now: float, reason: str, *, last_route: bool) -> None:

@@ -101,9 +101,10 @@ class Router:
         peer = self._peers.get_or_add(node, now) if node is not None else None
         if peer is None or not peer.breaker.usable:
             self._wait(table, outgoing, shard, now, out)
-        elif peer.live and self._leaves_others_behind(table, shard, peer):
+        elif self._leaves_others_behind(table, shard, peer):
             self._follow_the_others(table, outgoing, shard, now, out)
         else:
+            self._bring_along(table, shard, peer, now, out)
             self._to_peer(outgoing, peer, now, out)
 
     def _leaves_others_behind(self, table: ShardTable, shard: int, peer: Peer) -> bool:
@@ -120,6 +121,18 @@ class Router:
             self.buffered += 1
             out.append(Reclaim(table.carriers.pop(shard)))
 
+    def _bring_along(self, table: ShardTable, shard: int, peer: Peer, now: float, out: list[Effect]) -> None:
+        """The shard moved while older envelopes for it wait for its former node's link: they go first."""
+        former = table.queued.get(shard)
+        if former is None or former is peer:
+            return
+        del table.queued[shard]
+        older = [o for o in former.queue.values() if o.shard == shard and _shard_type(o) == table.shard_type]
+        for outgoing in older:
+            del former.queue[outgoing.seq]
+            self.buffered -= 1
+            self._to_peer(outgoing, peer, now, out)
+
     def reclaimed(self, unsent: Iterable[Outgoing], now: float, out: list[Effect]) -> None:
         """A link gave back what it had not sent: route it again, in order, then what waited for it."""
         for outgoing in unsent:
@@ -135,6 +148,8 @@ class Router:
             if self._has_room(outgoing, out):
                 insert_in_order(peer.queue, outgoing)
                 self.buffered += 1
+                if outgoing.shard is not None:
+                    self.tables[_shard_type(outgoing)].queued[outgoing.shard] = peer
                 self._wake_at(min(outgoing.expires, now if peer.dialling is None else outgoing.expires))
         else:
             self._fail_unreachable(outgoing, peer, out)
@@ -147,8 +162,8 @@ class Router:
             generation = peer.receiving.generation
             ask.reply_ref.bind(generation.identity)
             ask.sent(link, generation)
-        if outgoing.shard is not None and isinstance(outgoing.target, EntityTarget):
-            self.tables[outgoing.target.shard_type].carriers[outgoing.shard] = link.id
+        if outgoing.shard is not None:
+            self.tables[_shard_type(outgoing)].carriers[outgoing.shard] = link.id
         out.append(Transmit(link.id, outgoing))
 
     def _has_room(self, outgoing: Outgoing, out: list[Effect]) -> bool:
@@ -216,11 +231,17 @@ class Router:
                 self._fail_unreachable(outgoing, peer, out)
 
     def _release(self, table: ShardTable, shard: int, peer: Peer, now: float, out: list[Effect]) -> None:
-        waiting = table.waiting.pop(shard, None)
-        if waiting is not None:
-            self.buffered -= len(waiting.items)
-            for outgoing in waiting.items.values():
-                self._to_peer(outgoing, peer, now, out)
+        if shard not in table.waiting:
+            return
+        if self._leaves_others_behind(table, shard, peer):
+            # They come back (`reclaimed`), take their place among those that wait, and all are released again.
+            out.append(Reclaim(table.carriers.pop(shard)))
+            return
+        waiting = table.waiting.pop(shard)
+        self.buffered -= len(waiting.items)
+        self._bring_along(table, shard, peer, now, out)
+        for outgoing in waiting.items.values():
+            self._to_peer(outgoing, peer, now, out)
 
     # --- what changes ------------------------------------------------------------------------------------------
 
@@ -265,11 +286,11 @@ class Router:
             self._ask_coordinator(table, shard, waiting, now)
 
     def flush(self, peer: Peer, now: float, out: list[Effect]) -> None:
-        """The peer has a link: send what waited for it."""
+        """The peer has a link: send what waited for it, or to wherever its shard has moved meanwhile."""
         queue, peer.queue = peer.queue, {}
         self.buffered -= len(queue)
         for outgoing in queue.values():
-            self._to_peer(outgoing, peer, now, out)
+            self.route(outgoing, now, out)
 
     def reroute(self, unsent: tuple[Outgoing, ...], peer: Peer, now: float, out: list[Effect]) -> None:
         """A link is lost: what never reached its socket, and what waited for the peer, looks for another way, in order."""
@@ -340,3 +361,7 @@ class Router:
     def where(self, shard_type: str, shard: int, now: float) -> NodeAddress | None:
         table = self.tables.get(shard_type)
         return table.locate(shard, now) if table is not None else None
+
+
+def _shard_type(outgoing: Outgoing) -> str:
+    return outgoing.target.shard_type if isinstance(outgoing.target, EntityTarget) else ""

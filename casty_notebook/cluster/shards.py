@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.events import Outgoing, insert_in_order
 from casty_notebook.cluster.messages import ShardAllocation, entity_shard
 from casty_notebook.errors import ShardCountMismatch
 from casty_notebook.settings import Settings
+
+if TYPE_CHECKING:
+    from casty_notebook.cluster.links import Peer
 
 __all__ = ["ShardTable", "Waiting"]
 
@@ -40,7 +44,7 @@ class ShardTable:
     answered us directly is kept beside it.
     """
 
-    __slots__ = ("_answers", "_refused", "_snapshot", "carriers", "mismatch", "num_shards", "shard_type", "waiting")
+    __slots__ = ("_answers", "_refused", "_snapshot", "carriers", "mismatch", "num_shards", "queued", "shard_type", "waiting")
 
     def __init__(self, shard_type: str, num_shards: int) -> None:
         self.shard_type = shard_type
@@ -48,6 +52,8 @@ class ShardTable:
         self.waiting: dict[int, Waiting] = {}
         self.carriers: dict[int, int] = {}
         """The link that last took an envelope for a shard."""
+        self.queued: dict[int, Peer] = {}
+        """The node for whose link an envelope of a shard waited last."""
         self.mismatch: ShardCountMismatch | None = None
         self._snapshot: Mapping[int, ShardAllocation] = {}
         self._answers: dict[int, tuple[NodeAddress, float]] = {}

@@ -250,6 +250,31 @@ def test_a_flapping_node_does_not_make_healthy_ones_be_dialled_again_and_again()
     assert world.nodes[node(3)].dials - before <= 4
 
 
+def test_a_node_that_is_cut_off_four_times_in_a_row_fails_no_ask_made_meanwhile() -> None:
+    world = ready(shards=all_on(2))
+    world.gossip()
+    asks = []
+    for _ in range(4):
+        world.cut(node(2))
+        asks.append(world.ask("counter/user-42"))
+        world.run(1.0)
+    assert world.failures == {}
+    assert set(asks) <= world.replies.keys()
+
+
+def test_a_node_that_is_cut_off_again_and_again_is_down_in_the_end() -> None:
+    world = ready(shards=all_on(2))
+    world.gossip()
+    for _ in range(8):
+        world.cut(node(2))
+        world.run(1.0)
+    world.cut(node(2))
+    assert world.session.health(world.now)[node(2)].state is LinkState.down
+    ask = world.ask("counter/user-42")
+    world.run(0.05)
+    assert isinstance(world.failures[ask], NodeUnreachable)
+
+
 def test_after_a_loss_all_nodes_share_a_fresh_identity_again_and_old_links_go() -> None:
     world = ready()
     world.gossip()

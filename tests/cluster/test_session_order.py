@@ -84,6 +84,41 @@ class Life:
         self.world.run(25.0)
 
 
+def _moved_while_the_owner_was_deaf(world: World) -> None:
+    """All of counter goes from node 2 to node 3."""
+    world.allocations["counter"] = dict.fromkeys(range(100), node(3))
+
+
+def test_what_waits_for_a_location_does_not_overtake_what_a_stuck_link_still_holds() -> None:
+    world = World(shards={"counter": dict.fromkeys(range(100), node(2))})
+    world.session.register("counter", 100)
+    world.run(0.1)
+    (link,) = (number for number, (address, _) in world.links.items() if address == node(2))
+    world.stuck.add(link)
+    world.tell("counter/alice", 1)
+    world.freeze(node(2))
+    world.run(11.0)
+    _moved_while_the_owner_was_deaf(world)
+    world.tell("counter/alice", 2)
+    world.run(2.0)
+    assert arrived(world, "alice") == [1, 2]
+
+
+def test_what_goes_to_a_new_owner_does_not_overtake_what_waits_for_a_link_to_the_former_one() -> None:
+    world = World(shards={"counter": dict.fromkeys(range(100), node(2))})
+    world.session.register("counter", 100)
+    world.run(0.1)
+    world.freeze(node(2))
+    world.cut(node(2))
+    world.tell("counter/alice", 1)
+    _moved_while_the_owner_was_deaf(world)
+    world.push()
+    world.run(0.1)
+    world.tell("counter/alice", 2)
+    world.run(0.1)
+    assert arrived(world, "alice") == [1, 2]
+
+
 def arrived(world: World, entity: str) -> list[int]:
     return [
         message.message
