@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.cluster.health import NodeHealth
 from casty_notebook.cluster.messages import Member, ServiceEntry, ShardAllocation, TopologySnapshot
 from casty_notebook.cluster.names import member_at, name_of, natural
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["Change", "TopologyEvent", "diff"]
+__all__ = ["Change", "TopologyEvent", "diff", "reach_changes"]
 
 type _Members = Mapping[NodeAddress, Member]
 
 
 class Change(enum.StrEnum):
-    """Kinds of events, in the order in which one snapshot's events are told."""
+    """Kinds of events, in the order in which those of one moment are told."""
 
     member_joined = "member_joined"
     member_status = "member_status"
     member_removed = "member_removed"
     unreachable = "unreachable"
     reachable_again = "reachable_again"
+    lost = "lost"
+    """Our own connection to a node is gone, which the cluster may never say (PROTOCOL section 6.5)."""
+    reached_again = "reached_again"
     leader_changed = "leader_changed"
     shards_moved = "shards_moved"
     shards_allocated = "shards_allocated"
@@ -39,12 +43,12 @@ class Change(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TopologyEvent:
-    """One change, as the cluster told it.
+    """One change, as the cluster told it or our own connections saw it.
 
     Attributes
     ----------
     time
-        When its snapshot reached us, with a time zone.
+        When its snapshot reached us or we noticed, with a time zone.
     kind
         A value of `Change`.
     subject
@@ -87,6 +91,26 @@ def diff(before: TopologySnapshot | None, after: TopologySnapshot, time: datetim
     ]
     told = list(Change)
     rows.sort(key=lambda row: told.index(row[0]))  # Stable: within a kind the order above stays.
+    return [TopologyEvent(time, kind.value, subject, old, new) for kind, subject, old, new in rows]
+
+
+def reach_changes(
+    before: Mapping[NodeAddress, NodeHealth],
+    after: Mapping[NodeAddress, NodeHealth],
+    members: Iterable[Member],
+    time: datetime,
+) -> list[TopologyEvent]:
+    """List the nodes that our own connections lost or reached again. One that is reached for the first time is no news."""
+    names = member_at(members)
+    rows: list[_Row] = []
+    for address, view in after.items():
+        old = before[address].reachable if address in before else None
+        if view.reachable is False and old is not False:
+            why = f"not reachable from here: {view.reason}" if view.reason else "not reachable from here"
+            rows.append((Change.lost, name_of(address, names), "reachable from here" if old else "", why))
+        elif view.reachable and old is False:
+            rows.append((Change.reached_again, name_of(address, names), "not reachable from here", "reachable from here"))
+    rows.sort(key=lambda row: (row[0] is Change.reached_again, natural(row[1])))
     return [TopologyEvent(time, kind.value, subject, old, new) for kind, subject, old, new in rows]
 
 
