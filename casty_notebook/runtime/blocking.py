@@ -21,6 +21,7 @@ from casty_notebook.runtime.background import background_loop
 from casty_notebook.runtime.client import ClusterClient
 from casty_notebook.runtime.dialler import AddressMap
 from casty_notebook.runtime.questions import question
+from casty_notebook.runtime.ssh import SSH, SSHGateway
 from casty_notebook.runtime.targets import EntityName, ServiceName, parse_target
 from casty_notebook.runtime.tls import TLS
 from casty_notebook.settings import Settings
@@ -62,6 +63,8 @@ class Answer:
 class BlockingClient:
     """One connection to one cluster. Every method may be called from any thread but the background loop's own.
 
+    Parameters are those of `ClusterClient`, and ``ssh``: a bastion to go through, as ``[user@]host[:port]`` or `SSH`.
+
     Raises
     ------
     NoContactPoint
@@ -74,14 +77,17 @@ class BlockingClient:
         self, uri: str | ClusterURI, *, shards: Mapping[str, int] | None = None, name: str | None = None,
         address_map: AddressMap = None, timeout: float = 10.0, serializer: str = "pickle",
         compression: str | None = None, tls: TLS | ssl.SSLContext | None = None, messages: Iterable[Any] = (),
-        settings: Settings | None = None,
+        settings: Settings | None = None, ssh: SSH | str | None = None,
     ) -> None:  # fmt: skip
         parsed = uri if isinstance(uri, ClusterURI) else ClusterURI.parse(uri)
         self.uri = str(parsed)
         self.name = name or parsed.system
+        settings = settings or Settings()
+        self._gateway = SSHGateway(ssh, channel_timeout=settings.connect_timeout) if ssh is not None else None
         self.client = ClusterClient(
             contact_points=parsed.contacts, system_name=parsed.system, address_map=address_map, serializer=serializer,
             compression=compression, tls=tls, messages=messages, settings=settings,
+            connector=self._gateway,
         )  # fmt: skip
         self._loop = background_loop()
         self._closed = False
@@ -94,8 +100,13 @@ class BlockingClient:
             for shard_type, num_shards in shards.items():
                 self.client.entity_ref(shard_type, num_shards)
         except BaseException:
-            await self.client.__aexit__()
+            await self._leave()
             raise
+
+    async def _leave(self) -> None:
+        await self.client.__aexit__()
+        if self._gateway is not None:
+            await self._gateway.close()
 
     # --- state -----------------------------------------------------------------------------------------------------
 
@@ -352,7 +363,7 @@ class BlockingClient:
         """Unsubscribe, flush, close. Idempotent."""
         if not self._closed:
             self._closed = True
-            self._loop.run(self.client.__aexit__())
+            self._loop.run(self._leave())
 
     def __enter__(self) -> Self:
         return self

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import ssl
 from typing import Protocol, cast
 
@@ -15,7 +16,7 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.runtime.identity import mint_identity
 from casty_notebook.wire import encode_handshake
 
-__all__ = ["Connector", "DialFailed", "speaks_casty", "speaks_tls"]
+__all__ = ["Connector", "DialFailed", "os_reason", "speaks_casty", "speaks_tls"]
 
 PATIENCE = 0.5
 """Seconds for an answer; an honest one takes a round trip. Without one nothing is claimed."""
@@ -33,6 +34,13 @@ class DialFailed(Exception):
     def __init__(self, reason: str, *, verdict: bool = False) -> None:
         super().__init__(reason)
         self.verdict = verdict
+
+
+def os_reason(error: OSError) -> str:
+    """The system's own words, without asyncio's address list around them."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno).lower()
+    return str(error.strerror or error) or type(error).__name__
 
 
 class Connector(Protocol):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import os
 import ssl
 from collections.abc import Callable, Mapping
 
 from casty_notebook.address import NodeAddress, check_host, check_port
 from casty_notebook.errors import InvalidAddress
-from casty_notebook.runtime.diagnosis import Connector, DialFailed, speaks_casty, speaks_tls
+from casty_notebook.runtime.diagnosis import Connector, DialFailed, os_reason, speaks_casty, speaks_tls
 from casty_notebook.runtime.link import LinkProtocol
 from casty_notebook.runtime.relay import open_tls
 from casty_notebook.settings import Settings
@@ -100,15 +99,19 @@ class Dialler:
         except ConnectionRefusedError:
             raise DialFailed(f"connection refused{via}") from None
         except OSError as error:
-            raise DialFailed(f"{_os_reason(error)}{via}") from None
+            raise DialFailed(f"{os_reason(error)}{via}") from None
 
-    async def expects_tls(self, address: NodeAddress) -> bool:
-        """Find out whether the node at `address`, which a plain connection got no word out of, speaks TLS."""
+    async def explain(self, address: NodeAddress, reason: str) -> tuple[str, bool]:
+        """Say more of a plain connection that ended without a word, and whether that is a verdict (see `DialFailed`)."""
         try:
             where = map_address(self._address_map, address)
         except DialFailed:
-            return False
-        return self._tls is None and await speaks_tls(self._reach, where)
+            return reason, False
+        if self._tls is None and await speaks_tls(self._reach, where):
+            return "a node with TLS answers there: pass tls=TLS(certfile, keyfile, cafile)", True
+        if where != address:
+            return f"{reason}, or {where}, which it is mapped to, is a tunnel whose far end does not reach the node", False
+        return reason, False
 
     async def _open(self, where: NodeAddress, protocol: LinkProtocol) -> None:
         if self._tls is None:
@@ -185,10 +188,3 @@ def _tls_reason(error: ssl.SSLError) -> str:
 
 def _words(reason: str) -> str:
     return reason.lower().replace("_", " ")
-
-
-def _os_reason(error: OSError) -> str:
-    """The system's own words, without asyncio's address list around them."""
-    if error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno).lower()
-    return str(error.strerror or error) or type(error).__name__

@@ -185,14 +185,12 @@ class Pump:
             self._lost(link.id, reason, link, verdict=link.verdict)
 
     async def _explain(self, link: LinkProtocol, reason: str) -> None:
-        """See whether it was TLS that a node without a word expected."""
+        """See what it is that ends connections without a word."""
         try:
-            needs_tls = await self._dialler.expects_tls(link.dialled)
+            reason, verdict = await self._dialler.explain(link.dialled, reason)
         finally:
             self._forget_dial(link.id)
-        if needs_tls:
-            reason = "a node with TLS answers there: pass tls=TLS(certfile, keyfile, cafile)"
-        self._lost(link.id, reason, link, verdict=needs_tls)
+        self._lost(link.id, reason, link, verdict=verdict)
 
     def _lost(self, link_id: int, reason: str, protocol: LinkProtocol | None = None, *, verdict: bool = False) -> None:
         if self._links.pop(link_id, None) is None:

@@ -128,6 +128,8 @@ def connect(uri: str, **options: Any) -> Cluster:
         What to call the connection; the system's name if None. An open connection of that name is closed.
     address_map, serializer, compression, tls, messages, settings
         See `ClusterClient`.
+    ssh
+        A bastion to reach the nodes through: ``"user@bastion"``, or an `SSH`. One SSH connection, no local ports.
     timeout
         Seconds to wait for the first snapshot.
 

@@ -1,0 +1,339 @@
+"""To nodes behind a bastion: one SSH connection, and in it a channel to each node. No local ports, no ssh process.
+
+`SSH` says how to log in, `SSHGateway` does it. asyncssh (extra ``ssh``) is imported when the first gateway is made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.errors import MisuseError
+from casty_notebook.runtime.channel import Channel
+from casty_notebook.runtime.diagnosis import DialFailed, os_reason
+
+__all__ = ["SSH", "SSHGateway"]
+
+LOGIN_TIMEOUT = 8.0
+"""Seconds for TCP and login together; less than `connect` waits, so that its error can say what happened."""
+
+KEEPALIVE = 4.0
+"""Seconds between two questions to a silent bastion; two without an answer end the connection."""
+
+PAUSE_FIRST, PAUSE_CAP, PAUSE_CAP_REFUSED = 0.25, 2.0, 30.0
+"""Seconds between failed logins, doubling: bastions lock out who knocks often with the wrong key."""
+
+CLOSE_TIMEOUT = 1.0
+
+
+@dataclass(frozen=True)
+class SSH:
+    """How to log in at a bastion. What is not given is as for the ``ssh`` command: ``~/.ssh/config``, keys, agent.
+
+    Parameters
+    ----------
+    destination
+        ``[user@]host[:port]``; the host may be one of ``~/.ssh/config``, ``ProxyJump`` included.
+    client_keys
+        Files of private keys to offer, instead of the usual ones.
+    known_hosts
+        File of trusted host keys, instead of ``~/.ssh/known_hosts``. Host keys are always verified.
+    config
+        OpenSSH client configuration, instead of ``~/.ssh/config``.
+    agent
+        Ask the ssh-agent for keys.
+    passphrase
+        Of the private keys. Never shown.
+    password
+        Of the user at the bastion. Never shown.
+
+    Examples
+    --------
+    >>> SSH("ops@bastion.example:2222").parts
+    ('ops', 'bastion.example', 2222)
+    >>> SSH("ops@bastion.example", password="hunter2")
+    SSH(destination='ops@bastion.example', client_keys=(), known_hosts=None, config=None, agent=True)
+    """
+
+    destination: str
+    client_keys: Sequence[str | Path] = ()
+    known_hosts: str | Path | None = None
+    config: str | Path | None = None
+    agent: bool = True
+    passphrase: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.parts  # noqa: B018 - a wrong destination is an error now, not on the loop
+        if isinstance(self.client_keys, str | Path):
+            object.__setattr__(self, "client_keys", (self.client_keys,))
+
+    @property
+    def parts(self) -> tuple[str | None, str, int | None]:
+        """User, host and port; None where the configuration decides.
+
+        Raises
+        ------
+        MisuseError
+            If `destination` is not ``[user@]host[:port]``.
+        """
+        wrong = f"{self.destination!r} is no SSH destination; write [USER@]HOST[:PORT], for example ops@bastion.example"
+        if not isinstance(self.destination, str) or not self.destination.isprintable():
+            raise MisuseError(wrong)
+        user, at, place = self.destination.rpartition("@")
+        if place.startswith("["):
+            host, bracket, rest = place[1:].partition("]")
+            colon, port = rest[:1], rest[1:]
+        else:
+            host, colon, port = place.partition(":")
+            bracket = "]"
+        named = bool(host) and bool(user) == bool(at) and " " not in place and not host.startswith("-")
+        numbered = port.isascii() and port.isdecimal() and len(port) < 6 and 0 < int(port) < 65_536
+        if not (named and bracket and colon in ("", ":") and (numbered if colon else not port)):
+            raise MisuseError(wrong)
+        return user or None, host, int(port) if colon else None
+
+    def options(self) -> dict[str, Any]:
+        """Arguments for ``asyncssh.connect``; only what differs from its defaults, which are those of OpenSSH.
+
+        Raises
+        ------
+        MisuseError
+            If a file is missing; names it.
+        """
+        files = [*self.client_keys, *(path for path in (self.known_hosts, self.config) if path is not None)]
+        for path in files:
+            if not Path(path).expanduser().is_file():
+                raise MisuseError(f"there is no file {str(path)!r}, which ssh= names")
+        user, host, port = self.parts
+        options: dict[str, Any] = {"host": host}
+        given = {"username": user, "port": port, "passphrase": self.passphrase, "password": self.password}
+        options |= {name: value for name, value in given.items() if value is not None}
+        if self.client_keys:
+            options["client_keys"] = [str(Path(path).expanduser()) for path in self.client_keys]
+        if self.known_hosts is not None:
+            options["known_hosts"] = str(Path(self.known_hosts).expanduser())
+        if self.config is not None:
+            options["config"] = [str(Path(self.config).expanduser())]
+        if not self.agent:
+            options["agent_path"] = None
+        return options
+
+
+class SSHGateway:
+    """idle --first dial--> logging in --done--> up --lost--> idle; logging in --failed--> pausing --time--> idle.
+
+    A connector for `ClusterClient`: every node is dialled through the one SSH connection, which is made when it is
+    first needed, and again after it was lost. Lives on one event loop; close it after the clients that use it.
+
+    Parameters
+    ----------
+    ssh
+        An `SSH`, or its ``[user@]host[:port]``.
+    channel_timeout
+        Seconds for the bastion to reach a node.
+
+    Raises
+    ------
+    MisuseError
+        If asyncssh is not installed, or `ssh` names what is not there.
+
+    Examples
+    --------
+    >>> async def main():
+    ...     async with SSHGateway("ops@bastion.example") as gateway, ClusterClient(
+    ...         contact_points=[("10.0.1.10", 25520)], system_name="my-cluster", connector=gateway
+    ...     ) as client:
+    ...         return await client.wait_for_topology()
+    """
+
+    def __init__(self, ssh: SSH | str, *, channel_timeout: float = 2.0) -> None:
+        if not isinstance(ssh, SSH | str):
+            raise MisuseError(f"ssh= takes '[user@]host[:port]' or an SSH, not {type(ssh).__name__}")
+        self._ssh = SSH(ssh) if isinstance(ssh, str) else ssh
+        self._asyncssh = _asyncssh()
+        self._options = self._ssh.options()
+        self._channel_timeout = channel_timeout
+        self._connection: Any = None
+        self._login: asyncio.Task[Any] | None = None
+        self._failure: DialFailed | None = None
+        self._failures = 0
+        self._retry_at = 0.0
+        self._closed = False
+        self._opening: set[asyncio.Task[Any]] = set()
+        self.logins = 0
+        """SSH connections that were established so far."""
+
+    @property
+    def bastion(self) -> str:
+        """The bastion as it was given, for errors."""
+        return self._ssh.destination
+
+    async def __call__(self, address: NodeAddress, protocol: asyncio.Protocol) -> None:
+        """Open a channel to `address`, as the bastion sees it, and connect `protocol` to it.
+
+        Raises
+        ------
+        DialFailed
+            Says which hop failed: to the bastion, the login there, or from there to the node.
+        """
+        connection = await self._connected()
+        channel = Channel(protocol, self._explain_loss)
+        opening = asyncio.ensure_future(connection.create_connection(lambda: channel, address.host, address.port))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opened)
+        try:
+            # Never cancelled: the bastion's answer must find somebody who closes the channel.
+            async with asyncio.timeout(self._channel_timeout):
+                await asyncio.shield(opening)
+        except TimeoutError:
+            channel.abort()
+            raise DialFailed(
+                f"the bastion {self.bastion} could not connect to the node within {self._channel_timeout:g} s"
+            ) from None
+        except asyncio.CancelledError:
+            channel.abort()
+            raise
+        except self._asyncssh.ChannelOpenError as error:
+            raise self._channel_refused(error, connection) from None
+        except (self._asyncssh.Error, OSError) as error:
+            raise DialFailed(f"the SSH connection to {self.bastion} was lost: {error}") from None
+
+    def _opened(self, opening: asyncio.Task[Any]) -> None:
+        self._opening.discard(opening)
+        if not opening.cancelled():
+            opening.exception()  # whoever waited has it, or nobody waits any more
+
+    def _channel_refused(self, error: Any, connection: Any) -> DialFailed:
+        if connection is not self._connection:  # lost, or lost and made anew, while the channel was opening
+            return DialFailed(f"the SSH connection to {self.bastion} was lost")
+        if error.code == self._asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
+            return DialFailed(
+                f"the bastion {self.bastion} does not allow forwarding to the node (AllowTcpForwarding or PermitOpen in "
+                f"its configuration): {error.reason}",
+                verdict=True,
+            )
+        return DialFailed(f"the bastion {self.bastion} was reached, the node not from there: {error.reason.lower()}")
+
+    # --- the connection --------------------------------------------------------------------------------------------
+
+    async def _connected(self) -> Any:
+        if self._closed:
+            raise DialFailed(f"the SSH connection to {self.bastion} was closed")
+        if self._connection is not None:
+            return self._connection
+        if self._login is None:
+            if self._failure is not None and asyncio.get_running_loop().time() < self._retry_at:
+                raise DialFailed(str(self._failure), verdict=self._failure.verdict)
+            self._login = asyncio.ensure_future(self._log_in())
+        # One login for all who dial, whether or not they wait to its end.
+        try:
+            outcome = await asyncio.shield(self._login)
+        except asyncio.CancelledError:
+            if self._closed:  # the login was cancelled, not we
+                raise DialFailed(f"the SSH connection to {self.bastion} was closed") from None
+            raise
+        if isinstance(outcome, DialFailed):
+            raise DialFailed(str(outcome), verdict=outcome.verdict)
+        return outcome
+
+    async def _log_in(self) -> Any:
+        """Return the connection, or the failure as a value: there may be nobody left to raise it to."""
+        gateway = self
+
+        class Watcher(self._asyncssh.SSHClient):  # type: ignore[misc, name-defined]
+            def connection_lost(self, _exc: Exception | None) -> None:
+                gateway._connection = None
+
+        try:
+            async with asyncio.timeout(LOGIN_TIMEOUT):
+                connection = await self._asyncssh.connect(
+                    **self._options, client_factory=Watcher, keepalive_interval=KEEPALIVE, keepalive_count_max=2
+                )
+        except (OSError, ValueError, self._asyncssh.Error) as error:
+            return self._failed(self._explain_failure(error))
+        finally:
+            self._login = None
+        self._failure, self._failures = None, 0
+        self.logins += 1
+        if connection.get_owner() is not None:  # its watcher is let go when it is lost, which may have been already
+            self._connection = connection
+        return connection
+
+    def _failed(self, failure: DialFailed) -> DialFailed:
+        cap = PAUSE_CAP_REFUSED if failure.verdict else PAUSE_CAP
+        self._retry_at = asyncio.get_running_loop().time() + min(cap, PAUSE_FIRST * 2.0 ** min(self._failures, 10))
+        self._failures += 1
+        self._failure = failure
+        return failure
+
+    def _explain_failure(self, error: Exception) -> DialFailed:
+        ssh, bastion = self._asyncssh, self.bastion
+        match error:
+            case TimeoutError():
+                return DialFailed(f"the bastion {bastion} did not complete the SSH login within {LOGIN_TIMEOUT:g} s")
+            case ssh.HostKeyNotVerifiable():
+                return DialFailed(
+                    f"the host key of the bastion {bastion} is not trusted: {error.reason}; log in once by hand and "
+                    f"compare the fingerprint, or pass SSH({bastion!r}, known_hosts=…)",
+                    verdict=True,
+                )
+            case ssh.PermissionDenied():
+                return DialFailed(
+                    f"the bastion {bastion} refused the login: {error.reason}; check the user, and the keys that are "
+                    "offered (client_keys= of SSH, ssh-agent, ~/.ssh/config)",
+                    verdict=True,
+                )
+            case ssh.Error():
+                return DialFailed(f"no SSH with the bastion {bastion}: {error.reason}")
+            case OSError() if error.filename is not None:
+                return DialFailed(f"a file for the login at {bastion} cannot be read: {error}", verdict=True)
+            case OSError():
+                return DialFailed(f"the bastion {bastion} cannot be reached: {os_reason(error)}")
+            case _:
+                return DialFailed(f"the keys or the configuration for {bastion} cannot be used: {error}", verdict=True)
+
+    def _explain_loss(self, exc: Exception) -> Exception:
+        return ConnectionError(f"the SSH connection to {self.bastion} was lost ({str(exc) or type(exc).__name__})")
+
+    # --- leaving ---------------------------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Close the SSH connection and with it every channel. Idempotent."""
+        self._closed = True
+        if self._login is not None:
+            self._login.cancel()
+            await asyncio.gather(self._login, return_exceptions=True)
+        connection = self._connection
+        if connection is not None:
+            connection.close()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_TIMEOUT):
+                    await connection.wait_closed()
+            connection.abort()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "up" if self._connection is not None else "not connected"
+        return f"<SSHGateway {self.bastion}, {state}>"
+
+
+def _asyncssh() -> Any:
+    try:
+        import asyncssh  # 0.2 s, and an extra
+    except ImportError:
+        raise MisuseError("ssh= needs asyncssh; install it with: pip install 'casty-notebook[ssh]'") from None
+    return asyncssh
