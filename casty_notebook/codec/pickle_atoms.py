@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from casty_notebook.codec.pickle_ops import MAX_INT_BYTES
+from casty_notebook.codec.pickle_scalars import MAX_INT_BYTES
 from casty_notebook.errors import UnsendableMessage
 
 __all__ = ["integer", "name", "octets", "real", "recall", "text"]

@@ -10,21 +10,18 @@ from __future__ import annotations
 import copyreg
 import dataclasses
 import enum
-import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from casty_notebook.codec import pickle_atoms as atoms
 from casty_notebook.codec.importable import check_importable
+from casty_notebook.codec.pickle_plans import BUILT_IN, Plan, by_dict, by_fields, pickles_by_default, save_class, save_reduced
 from casty_notebook.codec.refs import check_uri
 from casty_notebook.codec.registry import REF_RESTORERS, Layout, Registry
-from casty_notebook.codec.standin import STATE, StandIn, StandInClass
 from casty_notebook.errors import UnsendableMessage
 from casty_notebook.settings import Settings
 
-__all__ = ["PickleWriter"]
-
-type Plan = Callable[["_Pickling", Any, int], None]
+__all__ = ["PickleWriter", "Pickling"]
 
 _SCALARS: dict[type, Callable[[Any], bytes]] = {
     str: atoms.text,
@@ -45,7 +42,7 @@ class PickleWriter:
         self._registry = registry
         self._layout = layout
         self._max_depth = settings.max_depth
-        self._plans: dict[type, Plan] = dict(_PLANS)
+        self._plans: dict[type, Plan] = dict(BUILT_IN)
 
     def dumps(self, message: Any) -> bytes:
         """Write one message.
@@ -55,7 +52,7 @@ class PickleWriter:
         UnsendableMessage
             If a node could not read it back; says which part and what to do.
         """
-        pickling = _Pickling(self, self._plans, self._max_depth)
+        pickling = Pickling(self, self._plans, self._max_depth)
         pickling.save(message, 0)
         pickling.out.append(b".")
         return b"".join(pickling.out)
@@ -68,7 +65,7 @@ class PickleWriter:
 
     def _plan(self, cls: type, example: Any) -> Plan:
         if isinstance(example, type):
-            return _save_class
+            return save_class
         if self._registry.ref_uri(example) is not None:
             return self._ref_plan()
         if issubclass(cls, enum.Enum) and cls not in copyreg.dispatch_table:
@@ -76,17 +73,17 @@ class PickleWriter:
             return lambda pickling, obj, depth: pickling.save_call(cls, name, (obj.value,), obj, depth)
         entry = self._registry.entry_of(cls)
         if entry is not None and entry.names is not None:
-            return _fields_plan(cls, self.class_name(cls), entry.shape.fields)
-        if dataclasses.is_dataclass(cls) and _pickles_by_default(cls):
+            return by_fields(cls, self.class_name(cls), entry.shape.fields)
+        if dataclasses.is_dataclass(cls) and pickles_by_default(cls):
             names = tuple(field.name for field in dataclasses.fields(cls))
-            return _dict_plan(cls, self.class_name(cls), names)
-        return _save_reduced
+            return by_dict(cls, self.class_name(cls), names)
+        return save_reduced
 
     def _ref_plan(self) -> Plan:
         restorer = REF_RESTORERS[self._layout]
         name, ref_uri = atoms.name(*restorer), self._registry.ref_uri
 
-        def save(pickling: _Pickling, obj: Any, depth: int) -> None:
+        def save(pickling: Pickling, obj: Any, depth: int) -> None:
             pickling.save_call(restorer, name, (check_uri(ref_uri(obj) or ""),), obj, depth)
 
         return save
@@ -98,7 +95,7 @@ class PickleWriter:
         return atoms.name(*check_importable(cls))
 
 
-class _Pickling:
+class Pickling:
     """One message being written: output, and what was written already by identity."""
 
     __slots__ = ("_kept", "_max_depth", "_memo", "_plans", "_writer", "out")
@@ -167,214 +164,3 @@ class _Pickling:
 
     def save_pairs(self, items: Iterable[tuple[Any, Any]], depth: int) -> None:
         self.save_many((part for pair in items for part in pair), b"u", depth)
-
-
-def _save_tuple(pickling: _Pickling, obj: tuple[Any, ...], depth: int) -> None:
-    if not obj:
-        pickling.out.append(b")")
-        return
-    pickling.save_many(obj, b"", depth)
-    known = pickling.recalled(obj)
-    if known is not None:  # it contains itself, through a list: drop the items, take what they made
-        pickling.out.append(b"1" + known)
-        return
-    pickling.out.append(b"t\x94")
-    pickling.remember(obj)
-
-
-def _save_frozenset(pickling: _Pickling, obj: frozenset[Any], depth: int) -> None:
-    pickling.save_many(obj, b"\x91\x94", depth)
-    pickling.remember(obj)
-
-
-def _save_list(pickling: _Pickling, obj: list[Any], depth: int) -> None:
-    pickling.out.append(b"]\x94")
-    pickling.remember(obj)
-    if obj:
-        pickling.save_many(obj, b"e", depth)
-
-
-def _save_set(pickling: _Pickling, obj: set[Any], depth: int) -> None:
-    pickling.out.append(b"\x8f\x94")
-    pickling.remember(obj)
-    if obj:
-        pickling.save_many(obj, b"\x90", depth)
-
-
-def _save_dict(pickling: _Pickling, obj: dict[Any, Any], depth: int) -> None:
-    pickling.out.append(b"}\x94")
-    pickling.remember(obj)
-    if obj:
-        pickling.save_pairs(obj.items(), depth)
-
-
-def _save_bytearray(pickling: _Pickling, obj: bytearray, depth: int) -> None:  # noqa: ARG001
-    pickling.out.append(b"\x96" + len(obj).to_bytes(8, "little") + obj + b"\x94")
-    pickling.remember(obj)
-
-
-def _save_class(pickling: _Pickling, obj: type, depth: int) -> None:  # noqa: ARG001
-    singleton = {type(None): b"N", type(...): atoms.name("builtins", "Ellipsis")}.get(obj)
-    if singleton is not None:
-        pickling.out.append(atoms.name("builtins", "type") + singleton + b"\x85R")
-    else:
-        pickling.save_class(obj)
-
-
-def _save_standin_class(pickling: _Pickling, obj: StandInClass, depth: int) -> None:  # noqa: ARG001
-    pickling.out.append(atoms.name(obj.module, obj.qualname))
-
-
-def _save_standin(pickling: _Pickling, obj: StandIn, depth: int) -> None:
-    """Make the node *call* the class, so that its defaults and ``__post_init__`` apply.
-
-    REDUCE takes positional arguments only. Named ones go through ``functools.partial(cls, **fields)``, which pickles
-    (and is called here) with opcodes alone.
-    """
-    cls, args, fields, items, pairs = obj._contents()
-    if STATE in fields:
-        raise UnsendableMessage(
-            f"{cls.dotted} came with a state that only its own class understands; it cannot be sent on as a stand-in"
-        )
-    out, name = pickling.out, atoms.name(cls.module, cls.qualname)
-    if fields:
-        out.append(atoms.name("functools", "partial") + name + b"\x85R(" + name)
-        pickling.save(args, depth)
-        pickling.save(dict(fields), depth)
-        out.append(b"Ntb)R\x94")
-    else:
-        out.append(name)
-        pickling.save(args, depth)
-        out.append(b"R\x94")
-    pickling.remember(obj)
-    if items:
-        pickling.save_many(items, b"e", depth)
-    if pairs:
-        pickling.save_pairs(pairs.items(), depth)
-
-
-def _fields_plan(cls: type, name: bytes, fields: tuple[str, ...]) -> Plan:
-    """An instance as NEWOBJ and a dict of its fields, read one by one (also where the class here is a tuple)."""
-    keyed = [(atoms.text(field), field) for field in fields]
-
-    def save(pickling: _Pickling, obj: Any, depth: int) -> None:
-        out, put = pickling.out, pickling.save
-        pickling.save_name(cls, name)
-        out.append(b")\x81\x94}(")
-        pickling.remember(obj)
-        for key, field in keyed:
-            out.append(key)
-            put(getattr(obj, field), depth)
-        out.append(b"ub")
-
-    return save if fields else _empty_plan(cls, name)
-
-
-def _dict_plan(cls: type, name: bytes, fields: tuple[str, ...]) -> Plan:
-    """An instance as NEWOBJ and its ``__dict__``, which may hold more than the fields (a cached property)."""
-    by_fields = _fields_plan(cls, name, fields)
-
-    def save(pickling: _Pickling, obj: Any, depth: int) -> None:
-        state = obj.__dict__
-        if len(state) == len(fields) and all(field in state for field in fields):
-            by_fields(pickling, obj, depth)
-            return
-        pickling.save_name(cls, name)
-        pickling.out.append(b")\x81\x94")
-        pickling.remember(obj)
-        if state:
-            pickling.save(dict(state), depth)
-            pickling.out.append(b"b")
-
-    return save
-
-
-def _empty_plan(cls: type, name: bytes) -> Plan:
-    def save(pickling: _Pickling, obj: Any, depth: int) -> None:  # noqa: ARG001
-        pickling.save_name(cls, name)
-        pickling.out.append(b")\x81\x94")
-        pickling.remember(obj)
-
-    return save
-
-
-def _pickles_by_default(cls: type) -> bool:
-    """Whether the class leaves it to `object` how it is pickled, by its ``__dict__``."""
-    return (
-        cls not in copyreg.dispatch_table
-        and all(getattr(cls, name) is getattr(object, name) for name in ("__reduce_ex__", "__reduce__", "__getstate__"))
-        and not hasattr(cls, "__getnewargs__")
-        and not hasattr(cls, "__getnewargs_ex__")
-        and cls.__dictoffset__ != 0
-        and not any("__slots__" in vars(base) and vars(base)["__slots__"] for base in cls.__mro__)
-        and not issubclass(cls, (tuple, list, dict, set, frozenset, str, int, float, bytes, BaseException))
-    )
-
-
-def _save_reduced(pickling: _Pickling, obj: Any, depth: int) -> None:
-    """Anything else says itself how it is made again (`object.__reduce_ex__`)."""
-    if isinstance(obj, types.FunctionType | types.BuiltinFunctionType) and not _is_bound(obj):
-        pickling.save_class(obj)
-        return
-    reducer = copyreg.dispatch_table.get(type(obj))
-    try:
-        made: Any = reducer(obj) if reducer is not None else obj.__reduce_ex__(4)
-    except UnsendableMessage:
-        raise
-    except Exception as error:
-        raise UnsendableMessage(f"a {type(obj).__qualname__} cannot be sent: {str(error)[:200]}") from error
-    if isinstance(made, str):
-        pickling.save_name(obj, atoms.name(*check_importable(obj, made)))
-        return
-    func, args, state, items, pairs, setter = (*made, None, None, None, None)[:6]
-    _save_creation(pickling, func, args, depth)
-    pickling.out.append(b"\x94")
-    pickling.remember(obj)
-    if items is not None:
-        pickling.save_many(items, b"e", depth)
-    if pairs is not None:
-        pickling.save_pairs(pairs, depth)
-    if state is not None and setter is None:
-        pickling.save(state, depth)
-        pickling.out.append(b"b")
-    elif state is not None:
-        pickling.save(setter, depth)
-        pickling.save((obj, state), depth)
-        pickling.out.append(b"R0")
-
-
-def _save_creation(pickling: _Pickling, func: Any, args: tuple[Any, ...], depth: int) -> None:
-    name = getattr(func, "__name__", "")
-    if name == "__newobj__":
-        pickling.save_class(args[0])
-        pickling.save(args[1:], depth)
-        pickling.out.append(b"\x81")
-    elif name == "__newobj_ex__":
-        pickling.save_class(args[0])
-        pickling.save(args[1], depth)
-        pickling.save(args[2], depth)
-        pickling.out.append(b"\x92")
-    else:
-        pickling.save(func, depth)
-        pickling.save(args, depth)
-        pickling.out.append(b"R")
-
-
-def _is_bound(func: Any) -> bool:
-    """A method of a built-in object, which travels as ``getattr(object, name)``."""
-    owner = getattr(func, "__self__", None)
-    return owner is not None and not isinstance(owner, types.ModuleType)
-
-
-_PLANS: dict[type, Plan] = {
-    tuple: _save_tuple,
-    list: _save_list,
-    dict: _save_dict,
-    set: _save_set,
-    frozenset: _save_frozenset,
-    bytearray: _save_bytearray,
-    StandIn: _save_standin,
-    StandInClass: _save_standin_class,
-    types.FunctionType: _save_reduced,
-    types.BuiltinFunctionType: _save_reduced,
-}
