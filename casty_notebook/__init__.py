@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from casty_notebook.runtime.client import ClusterClient
     from casty_notebook.runtime.connections import connections, current
     from casty_notebook.runtime.nested import allow_nested
+    from casty_notebook.runtime.ssh import SSH
     from casty_notebook.runtime.tls import TLS
     from casty_notebook.settings import Settings
     from casty_notebook.views.cluster import Cluster, connect
@@ -43,6 +44,7 @@ _HOMES = {
     "Member": "cluster.messages",
     "MemberStatus": "cluster.messages",
     "NodeAddress": "address",
+    "SSH": "runtime.ssh",
     "ServiceEntry": "cluster.messages",
     "ServiceInstance": "cluster.messages",
     "ServiceKey": "cluster.messages",
@@ -59,6 +61,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "SSH",
     "TLS",
     "ActorAddress",
     "ActorRef",
@@ -101,13 +104,13 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(ip: Any) -> None:
     """``%load_ext casty_notebook``: the magics, the completer, the reprs. Idempotent."""
-    from casty_notebook.magics import extension  # noqa: PLC0415
+    from casty_notebook.magics import extension
 
     extension.load(ip)
 
 
 def unload_ipython_extension(ip: Any) -> None:
     """``%unload_ext casty_notebook``: takes everything back and closes the connections."""
-    from casty_notebook.magics import extension  # noqa: PLC0415
+    from casty_notebook.magics import extension
 
     extension.unload(ip)

@@ -115,6 +115,7 @@ class CastyMagics(Magics):
             "serializer": command.serializer,
             "compression": command.compression,
             "tls": self._variable(command.tls),
+            "ssh": self._bastion(command.ssh),
             "messages": self._classes(command.messages),
         }
         return api.casty_connect(
@@ -249,6 +250,13 @@ class CastyMagics(Magics):
                 raise UsageError(f"{name} holds {wrong[0]!r:.80}, which is neither a class nor a module.")
             found += values
         return found
+
+    def _bastion(self, name: str | None) -> Any:
+        """Return the `SSH` in the variable of that name, else the name: bastions may be called like variables."""
+        from casty_notebook.runtime.ssh import SSH
+
+        value = self._namespace.get(name) if name is not None else None
+        return value if isinstance(value, SSH) else name
 
     def _variable(self, name: str | None) -> Any:
         if name is None:

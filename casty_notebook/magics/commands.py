@@ -55,6 +55,7 @@ class Connect(Command):
     serializer: str | None = None
     compression: str | None = None
     tls: str | None = None
+    ssh: str | None = None
     messages: tuple[str, ...] = ()
 
 

@@ -57,7 +57,7 @@ def casty_connect(
     timeout
         Longest wait for the cluster, in seconds.
     **options
-        Passed on to `connect`: serializer, compression, tls, messages, settings.
+        Passed on to `connect`: serializer, compression, tls, ssh, messages, settings.
 
     Raises
     ------

@@ -105,6 +105,7 @@ CONNECT = Grammar(
         Flag(("--serializer",), "serializer", "how messages are written: pickle, json or msgpack", "NAME"),
         Flag(("--compression",), "compression", "as the cluster is configured", "NAME"),
         Flag(("--tls",), "tls", "variable with the TLS configuration", "VARIABLE", _variable),
+        Flag(("--ssh",), "ssh", "bastion to go through, or the variable with its SSH configuration", "[USER@]HOST[:PORT]"),
         Flag(
             ("--messages",),
             "messages",
@@ -118,6 +119,7 @@ CONNECT = Grammar(
         "%casty_connect casty://my-cluster@10.0.1.10:25520 --as prod --shards counter=100",
         "%casty_connect casty://my-cluster@10.0.1.10:25520 --map 10.0.1.10:25520=127.0.0.1:9001",
         "%casty_connect casty://my-cluster@10.0.1.10:25520 --messages bank,Receipt",
+        "%casty_connect casty://my-cluster@10.0.1.10:25520 --ssh ops@bastion.example",
         "%casty_connect --demo",
         "%casty_connect prod",
     ),

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import asyncssh  # noqa: F401 - imported before anything is timed
 import psutil
 import pytest
 
