@@ -45,6 +45,8 @@ class Settings:
     """Silence of a subscription in a cluster of two or more, where a push is due every 0.8 s, before a probe."""
     layout_probe: float = 0.4
     """Wait for the answer to a subscription in the newer class layout before trying the older (PROTOCOL section 7)."""
+    encoding_probe: float = 0.1
+    """The same for each rarer encoding, where the serializer is not known: there are 17 of them."""
     backoff_first: float = 0.1
     backoff_cap: float = 0.8
     """Longest pause between dials of a node in its first `backoff_patience` seconds, or while no node is reached."""

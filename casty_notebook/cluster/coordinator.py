@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from casty_notebook.address import ActorAddress
+from casty_notebook.cluster.encodings import Encoding
 from casty_notebook.cluster.links import Link, Peer
 from casty_notebook.cluster.messages import GetShardLocation, MemberStatus, TopologySnapshot
 from casty_notebook.cluster.peers import Peers
@@ -16,8 +17,8 @@ __all__ = ["PROXY_PATH", "Coordinator", "Send"]
 
 PROXY_PATH = "/_proxy-"
 
-type Send = Callable[[Link, str, object, str | None], None]
-"""(link, path on the node, message, class layout or None for the known one): a message of the session's own."""
+type Send = Callable[[Link, str, object, Encoding | None], None]
+"""(link, path on the node, message, encoding or None for the known one): a message of the session's own."""
 
 
 class Coordinator:

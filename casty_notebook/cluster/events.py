@@ -9,6 +9,7 @@ from casty_notebook.address import NodeAddress
 
 if TYPE_CHECKING:
     from casty_notebook.cluster.asks import Ask
+    from casty_notebook.cluster.encodings import Encoding
     from casty_notebook.cluster.messages import TopologySnapshot
     from casty_notebook.errors import CastyNotebookError
 
@@ -76,7 +77,7 @@ class Outgoing:
     `message` is opaque here: what it looks like on the wire is the business of the rooms above.
     """
 
-    __slots__ = ("admitted", "ask", "expires", "layout", "message", "path", "seq", "shard", "target")
+    __slots__ = ("admitted", "ask", "encoding", "expires", "message", "path", "seq", "shard", "target")
 
     def __init__(self, seq: int, target: Target, path: str, message: Any, expires: float, ask: Ask | None = None) -> None:
         self.seq = seq
@@ -86,8 +87,8 @@ class Outgoing:
         self.expires = expires
         self.ask = ask
         self.shard: int | None = None
-        self.layout: str | None = None
-        """Class layout to write it in; None for that of the cluster."""
+        self.encoding: Encoding | None = None
+        """What to write it in; None for that of the cluster."""
         self.admitted = False
         """Counted against the bound of what may wait; a message once taken is not refused later."""
 
@@ -121,13 +122,17 @@ class LinkLost:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A decoded message for one of our paths, or the `UndecodableMessage` that came of it."""
+    """A decoded message for one of our paths, or the `UndecodableMessage` that came of it.
+
+    `written`: the serializer and compression that its first bytes show; None where only one is allowed.
+    """
 
     link: int
     path: str
     system: str | None
     type_hint: str
     message: Any
+    written: tuple[str, str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.cluster.coordinator import PROXY_PATH
 from casty_notebook.cluster.custody import Custody
+from casty_notebook.cluster.encodings import PICKLE, Encoding
 from casty_notebook.cluster.events import (
     ActorTarget,
     AskCancelled,
@@ -56,6 +57,7 @@ PING_PATH = "/_ping/"
 RECEPTIONIST_PATH = "/_cluster/_receptionist"
 PING_KEY = "casty-notebook-ping"
 FOREVER = float("inf")
+SILENT = "but no snapshot came"
 
 
 class Session:
@@ -71,11 +73,13 @@ class Session:
         Gives a fresh identity at each call (PROTOCOL section 3.5); the same one for ever if `fixed_identity`.
     now
         The time in seconds, of any clock that only goes forward.
+    encodings
+        What the nodes may understand, the likeliest first (PROTOCOL section 7).
     """
 
     def __init__(
         self, system_name: str, contacts: tuple[NodeAddress, ...], mint: Callable[[], NodeAddress], now: float,
-        settings: Settings, *, fixed_identity: bool = False,
+        settings: Settings, *, encodings: tuple[Encoding, ...] = PICKLE, fixed_identity: bool = False,
     ) -> None:  # fmt: skip
         self.system_name = system_name
         self.client_system = f"{system_name}-client"
@@ -93,7 +97,7 @@ class Session:
         self._closing_until = FOREVER
         self._farewells: set[str] = set()
         self._story = Story(settings.story_length)
-        self._subscription = Subscription(settings, self.client_system, self._send_system)
+        self._subscription = Subscription(settings, self.client_system, self._send_system, encodings)
         self.peers = Peers(settings, mint, fixed=fixed_identity)
         self.peers.add_contacts(contacts, now)
         self._custody = custody = Custody(self)
@@ -130,9 +134,19 @@ class Session:
     # --- what the rooms above may read -----------------------------------------------------------------------------
 
     @property
-    def layout(self) -> str | None:
-        """Class layout of the cluster, once seen."""
-        return self._subscription.layout
+    def encoding(self) -> Encoding | None:
+        """How the cluster writes, once that has shown."""
+        return self._subscription.encoding
+
+    @property
+    def likely_encoding(self) -> Encoding:
+        """What to write in now."""
+        return self._subscription.likely
+
+    @property
+    def wrong_guesses(self) -> int:
+        """So many lines our guesses at the encoding left in a node's log."""
+        return self._subscription.wrong_guesses
 
     @property
     def contact(self) -> NodeAddress | None:
@@ -174,7 +188,22 @@ class Session:
         return self.snapshot is None and all(count > 1 for count in self._verdicts.values())
 
     def contact_attempts(self) -> tuple[ContactAttempt, ...]:
-        return tuple(ContactAttempt(contact, outcome) for contact, outcome in self.attempts.items())
+        silence = f": {self._silence()}" if self.snapshot is None else ""
+        return tuple(
+            ContactAttempt(contact, outcome + silence if outcome.endswith(SILENT) else outcome)
+            for contact, outcome in self.attempts.items()
+        )
+
+    def _silence(self) -> str:
+        """What a node that we reach may be silent about: it never says that it cannot read a message."""
+        tried = self._subscription.tried
+        if not tried:
+            return "it did not answer"
+        names = ", ".join(dict.fromkeys(f"{each.serializer} with {each.compression}" if each.compression else each.serializer
+                                        for each in tried))  # fmt: skip
+        if len({each.configuration for each in tried}) > 1:
+            return f"it hangs, or is configured with a serializer or compression that was not tried (tried: {names})"
+        return f"it hangs, or is not configured for {names}; serializer='auto' finds out what it is configured for"
 
     def story(self) -> tuple[str, ...]:
         return self._story.lines(self.now)
@@ -190,7 +219,12 @@ class Session:
         if peer is None:
             self.attempts.setdefault(str(link.dialled), f"reached {event.node}, which is connected already")
             return
-        self.attempts[str(link.dialled)] = f"connected to {peer.address}, but no snapshot came"
+        self.attempts[str(link.dialled)] = f"connected to {peer.address}, {SILENT}"
+        if self._subscription.encoding is not None:
+            self._greet(link, now)
+
+    def _greet(self, link: Link, now: float) -> None:
+        """Prove a link and pay old debts, as soon as the node can understand us: each guess is a line in its log."""
         self._ping(link, now)
         self._subscription.opened(link)
 
@@ -205,7 +239,7 @@ class Session:
                 self._verdicts[link.dialled] = self._verdicts[link.dialled] + 1 if event.verdict else 0
         else:
             self.counters["lost_links"] += 1
-        if link.peer.links and link.peer.sender is None:
+        if link.peer.links and link.peer.sender is None and self._subscription.encoding is not None:
             self._ping(link.peer.receiving, now)
         self._custody.link_lost(link, event.unsent, event.reason, now, out)
         if not self.peers.any_live:
@@ -260,7 +294,7 @@ class Session:
         snapshot = event.message
         if link is None or not isinstance(snapshot, TopologySnapshot):
             return
-        if not self._subscription.pushed(link, event.type_hint, now):
+        if not self._is_followed(link, event, now, out):
             return
         self.counters["snapshots"] += 1
         self.attempts[str(link.dialled)] = f"connected to {link.peer.address}, snapshots come"
@@ -272,12 +306,38 @@ class Session:
             self.router.adopt(snapshot, now, out)
         out.append(Publish(snapshot))
 
+    def _is_followed(self, link: Link, event: Received, now: float, out: list[Effect]) -> bool:
+        """Take in what the push itself tells; the first one tells in what to write."""
+        subscription = self._subscription
+        unknown = subscription.encoding is None
+        # The node's own class path tells the layout, the first bytes tell the rest (PROTOCOL section 7).
+        layout = "flat" if event.type_hint.startswith("casty.topology.") else "pkg"
+        written = event.written or subscription.likely.configuration
+        followed = subscription.pushed(link, Encoding(layout, *written), now)
+        if unknown and subscription.encoding is not None:
+            for each in self.peers.links.values():
+                if each.opened is not None:
+                    self._greet(each, now)
+            self._report_guesses(link, out)
+        return followed
+
+    def _report_guesses(self, link: Link, out: list[Effect]) -> None:
+        found, wrong = self._subscription.likely, self._subscription.wrong_guesses
+        if wrong:
+            hint = "this process remembers it" if found.layout == "flat" else f"{found.options} avoids that"
+            out.append(
+                Report(
+                    f"found by asking that {self.system_name!r} is configured for {found}: {link.peer.address} has logged "
+                    f"{wrong} wrong {'guess' if wrong == 1 else 'guesses'} as warnings; {hint}"
+                )
+            )
+
     # --- messages out ----------------------------------------------------------------------------------------------
 
-    def _send_system(self, link: Link, path: str, message: object, layout: str | None) -> None:
+    def _send_system(self, link: Link, path: str, message: object, encoding: Encoding | None) -> None:
         """A message of our own to a node: not buffered, not routed, not repeated by the session."""
         outgoing = Outgoing(-1, ActorTarget(link.peer.address, path), path, message, FOREVER)
-        outgoing.layout = layout
+        outgoing.encoding = encoding
         self._out.append(Transmit(link.id, outgoing))
 
     def _ping(self, link: Link, now: float) -> str:
@@ -288,6 +348,14 @@ class Session:
         ref = ActorRef(ActorAddress(self.client_system, path, link.generation.identity))
         self._send_system(link, RECEPTIONIST_PATH, Find(ServiceKey(PING_KEY), ref), None)
         return path
+
+    def doubt(self, link: Link, since: float, now: float) -> None:
+        """An ask of `since` got no reply: if nothing else came by its link either, look now whether the node is there.
+
+        A node that stands gains one question, one that does not is known for it seconds sooner than by its silence.
+        """
+        if link.opened is not None and link.probe is None and link.heard <= since and link in link.peer.links:
+            self._ping(link, now)
 
     # --- time ------------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,7 @@
-"""Which node pushes us its topology, and what to do when it falls silent (PROTOCOL sections 6.1 to 6.3)."""
+"""Which node pushes us its topology, in which encoding it is asked, and what to do when it falls silent.
+
+PROTOCOL sections 6.1 to 6.3, and 7 for the encodings.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from collections.abc import Iterable
 
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.cluster.coordinator import Send
+from casty_notebook.cluster.encodings import PICKLE, Encoding
+from casty_notebook.cluster.health import LinkState
 from casty_notebook.cluster.links import Link, Peer
 from casty_notebook.cluster.messages import SubscribeTopology, UnsubscribeTopology
 from casty_notebook.cluster.refs import ActorRef
@@ -15,22 +20,24 @@ __all__ = ["SUBSCRIPTION_PATH", "TOPOLOGY_PATH", "Subscription"]
 
 TOPOLOGY_PATH = "/_cluster/_topology"
 SUBSCRIPTION_PATH = "/_topology_sub"
-LAYOUTS = ("pkg", "flat")
 MAX_DEBTS = 16
 
 
 class _Request:
-    """One ref given to one node's topology actor."""
+    """One ref given to one node's topology actor, in one encoding after the other until it answers."""
 
-    __slots__ = ("asked", "layouts", "link", "probed", "pushed", "ref")
+    __slots__ = ("asked", "blind", "link", "next_guess", "probed", "pushed", "ref", "tried")
 
-    def __init__(self, link: Link, ref: ActorRef, now: float) -> None:
+    def __init__(self, link: Link, ref: ActorRef, now: float, *, blind: bool) -> None:
         self.link = link
         self.ref = ref
+        self.blind = blind
+        """Made before anything that the node would answer could be written: its link is not proven."""
         self.asked = now
         self.pushed: float | None = None
         self.probed: float | None = None
-        self.layouts: list[str] = []
+        self.tried: list[Encoding] = []
+        self.next_guess = now
 
     @property
     def peer(self) -> Peer:
@@ -38,7 +45,8 @@ class _Request:
 
     @property
     def connected(self) -> bool:
-        return self.link in self.peer.links and self.peer.live
+        peer = self.peer
+        return self.link in peer.links and (peer.live or (self.blind and peer.breaker.state is LinkState.live))
 
 
 class Subscription:
@@ -48,13 +56,23 @@ class Subscription:
     Probing repeats the subscription with the same ref, which the node answers at once without a second subscription
     (section 6.2). What is left on a node that we cannot tell is kept as a debt, and paid when it is reached again,
     since a dead subscriber costs a node one dial every 5 s for ever (section 6.3).
+
+    Until the first push nothing is known of the cluster's encoding, and a node is silent to a wrong one: it is asked in
+    each of `encodings`, with the same ref, so that only one subscription comes of it whichever is understood.
     """
 
-    def __init__(self, settings: Settings, system: str, send: Send) -> None:
+    def __init__(
+        self, settings: Settings, system: str, send: Send, encodings: tuple[Encoding, ...] = PICKLE
+    ) -> None:
         self._settings = settings
         self._system = system
         self._send = send
-        self.layout: str | None = None
+        self._encodings = encodings
+        self.encoding: Encoding | None = encodings[0] if len(encodings) == 1 else None
+        """That of the cluster, once it has shown."""
+        self._doubted = False
+        self.wrong_guesses = 0
+        """So many requests in another encoding went to the node that was the first to answer; it has logged each."""
         self._following: _Request | None = None
         self._asking: list[_Request] = []
         self._debts: dict[NodeAddress, list[ActorRef]] = {}
@@ -66,6 +84,20 @@ class Subscription:
         """The node whose pushes we follow."""
         return self._following.peer.address if self._following else None
 
+    @property
+    def likely(self) -> Encoding:
+        """What to write in."""
+        return self.encoding or self._encodings[0]
+
+    @property
+    def tried(self) -> tuple[Encoding, ...]:
+        """What the nodes that are being asked have been asked in."""
+        return tuple(dict.fromkeys(encoding for request in self._asking for encoding in request.tried))
+
+    @property
+    def _guessing(self) -> bool:
+        return self.encoding is None or self._doubted
+
     def uses(self, link: Link) -> bool:
         return any(request.link is link for request in self._requests())
 
@@ -74,13 +106,12 @@ class Subscription:
 
     # --- what comes in -----------------------------------------------------------------------------------------
 
-    def pushed(self, link: Link, type_hint: str, now: float) -> bool:
+    def pushed(self, link: Link, encoding: Encoding, now: float) -> bool:
         """A snapshot came by `link`. Returns False if it is one of a node that we follow no longer."""
         request = next((r for r in self._requests() if r.link is link), None)
         if request is None:
             return False
-        # The node's own class path tells the layout (section 7); all of one cluster's nodes agree outside an upgrade.
-        self.layout = "flat" if type_hint.startswith("casty.topology.") else "pkg"
+        self._learn(encoding, request)
         request.pushed, request.probed = now, None
         if request is not self._following:
             if self._following is not None and self._following.connected and self._following.probed is None:
@@ -93,8 +124,16 @@ class Subscription:
                 self._leave(other)
         return True
 
+    def _learn(self, encoding: Encoding, request: _Request) -> None:
+        """All of one cluster's nodes agree, outside an upgrade; that may change the layout (section 7), nothing else."""
+        if self.encoding is None:
+            self.wrong_guesses = sum(tried != encoding for tried in request.tried)
+        self.encoding, self._doubted = encoding, False
+        alike = (each for each in self._encodings if each.configuration == encoding.configuration)
+        self._encodings = tuple(dict.fromkeys((encoding, *alike)))
+
     def opened(self, link: Link) -> None:
-        """A node is reached (again): pay what we owe it."""
+        """A node is reached (again), and what it understands is known: pay what we owe it."""
         for ref in self._debts.pop(link.peer.address, ()):
             self._send(link, TOPOLOGY_PATH, UnsubscribeTopology(ref), None)
 
@@ -153,61 +192,79 @@ class Subscription:
         return now + s.probe_timeout
 
     def _ask_around(self, peers: Iterable[Peer], now: float) -> float:
-        """One node at a time gets a head start; in an unknown layout each is asked in the newer one, then the older."""
-        s = self._settings
+        """One node at a time gets a head start on the next; each is asked in one encoding after the other."""
         wake = float("inf")
         for request in self._asking:
-            if self.layout is None and len(request.layouts) < len(LAYOUTS):
-                due = request.asked + s.layout_probe * len(request.layouts)
-                if due <= now:
-                    self._ask(request)
-                    due = now + s.layout_probe
-                wake = min(wake, due)
-        head_start = 2 * s.layout_probe if self.layout is None else s.layout_probe
+            if self._guessing and len(request.tried) < len(self._encodings):
+                if request.next_guess <= now:
+                    self._ask(request, now)
+                wake = min(wake, request.next_guess)
+        head_start = self._head_start()
         youngest = max((request.asked for request in self._asking), default=None)
         if youngest is not None and now < youngest + head_start:
             return min(wake, youngest + head_start)
         asked = {request.peer.address for request in self._requests()}
-        peer = next((p for p in peers if p.live and p.address not in asked), None)
+        peer = next((p for p in peers if self._can_ask(p) and p.address not in asked), None)
         if peer is None:
             return min(wake, self._ask_again(now))
-        self._asking.append(self._subscribe(peer.receiving, now))
-        return min(wake, now + s.layout_probe)
+        request = self._subscribe(peer.receiving, now)
+        self._asking.append(request)
+        return min(wake, now + head_start, request.next_guess)
+
+    def _can_ask(self, peer: Peer) -> bool:
+        """Links are proven by an answer (see `Peer`), which before the first push there is only to the right guess."""
+        unproven = self.encoding is None and peer.breaker.state is LinkState.live and bool(peer.links)
+        return peer.live or unproven
+
+    def _head_start(self) -> float:
+        """Both layouts get their turn, and the likeliest serializers; more would make one silent node a long wait."""
+        s = self._settings
+        if not self._guessing:
+            return s.layout_probe
+        return s.layout_probe * min(len(self._encodings), 3)
 
     def _ask_again(self, now: float) -> float:
-        """Nobody else to ask: repeat the oldest question, in every layout, once a probe's time."""
+        """Nobody else to ask: repeat the oldest question, in every encoding, once a probe's time after its last turn."""
         if not self._asking:
             return float("inf")
         oldest = min(self._asking, key=lambda request: request.asked)
-        due = oldest.asked + self._settings.probe_timeout
+        if self._guessing and len(oldest.tried) < len(self._encodings):
+            return oldest.next_guess
+        due = max(oldest.asked, oldest.next_guess - self._settings.layout_probe) + self._settings.probe_timeout
         if due > now:
             return due
         oldest.asked = now
-        oldest.layouts.clear()
-        self.layout = None
-        self._ask(oldest)
-        return now + self._settings.layout_probe
+        oldest.tried.clear()
+        self._doubted = len(self._encodings) > 1
+        self._ask(oldest, now)
+        return oldest.next_guess
 
     def _subscribe(self, link: Link, now: float) -> _Request:
         ref = ActorRef(ActorAddress(self._system, SUBSCRIPTION_PATH, link.generation.identity))
         owed = self._debts.get(link.peer.address)
         if owed and ref in owed:
             owed.remove(ref)
-        request = _Request(link, ref, now)
-        self._ask(request)
+        request = _Request(link, ref, now, blind=self.encoding is None)
+        self._ask(request, now)
         return request
 
-    def _ask(self, request: _Request) -> None:
-        layout = self.layout or LAYOUTS[len(request.layouts) % len(LAYOUTS)]
-        request.layouts.append(layout)
-        self._send(request.link, TOPOLOGY_PATH, SubscribeTopology(request.ref), layout)
+    def _ask(self, request: _Request, now: float) -> None:
+        encoding = self._encodings[len(request.tried) % len(self._encodings)] if self._guessing else self.likely
+        request.tried.append(encoding)
+        # The first two are all that most clusters need, and get time for an answer: each further one is a line in the
+        # node's log. Later answers are recognised just as well, so the rarer ones follow each other more quickly.
+        pause = self._settings.layout_probe if len(request.tried) <= 2 else self._settings.encoding_probe
+        request.next_guess = now + pause
+        self._send(request.link, TOPOLOGY_PATH, SubscribeTopology(request.ref), encoding)
 
     # --- leaving -----------------------------------------------------------------------------------------------
 
     def _leave(self, request: _Request) -> None:
         peer = request.peer
         if peer.links:
-            self._send(peer.receiving, TOPOLOGY_PATH, UnsubscribeTopology(request.ref), None)
+            # A node that has not answered yet may still do so: what it reads then must end in an unsubscription.
+            for encoding in (None,) if self.encoding is not None else request.tried:
+                self._send(peer.receiving, TOPOLOGY_PATH, UnsubscribeTopology(request.ref), encoding)
         if not request.connected:
             owed = self._debts.setdefault(peer.address, [])
             owed.append(request.ref)

@@ -15,7 +15,7 @@ from casty_notebook.codec.tree import TreeReader, TreeWriter
 from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMessage
 from casty_notebook.settings import Settings
 
-__all__ = ["SERIALIZERS", "Codec", "detect"]
+__all__ = ["SERIALIZERS", "Codec", "detect", "recognise"]
 
 SERIALIZERS = ("pickle", "json", "msgpack", "cloudpickle")
 
@@ -46,6 +46,31 @@ def detect(payload: bytes) -> tuple[str | None, str | None]:
     if payload[:1].isascii() and (payload[:1].isdigit() or payload[:1] in b'{["-tfnNI'):
         return "json", None
     return ("msgpack", None) if payload else (None, None)
+
+
+def recognise(payload: bytes, limit: int) -> tuple[str, str | None]:
+    """Tell (serializer, compression) of a whole message, looking into a compressed one; cloudpickle is pickle here.
+
+    Raises
+    ------
+    UndecodableMessage
+        If it is nothing that casty writes, is damaged, or is longer than `limit` when decompressed.
+
+    Examples
+    --------
+    >>> import zlib
+    >>> recognise(zlib.compress(b'{"_type": "a.B"}'), limit=100)
+    ('json', 'zlib')
+    """
+    serializer, compression = detect(payload)
+    if compression is not None:
+        try:
+            serializer, _ = detect(compressing.decompress(compression, payload, limit))
+        except MisuseError as error:
+            raise UndecodableMessage(str(error)) from None
+    if serializer is None:
+        raise UndecodableMessage(f"a payload that no serializer of casty writes: {payload[:12].hex(' ') or 'empty'}")
+    return serializer, compression
 
 
 class Codec:

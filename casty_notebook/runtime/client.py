@@ -21,10 +21,10 @@ from casty_notebook.cluster.messages import (
 )
 from casty_notebook.cluster.refs import ActorRef, EntityRef, ReplyRef
 from casty_notebook.cluster.session import ASK_PATH, Session
-from casty_notebook.codec import Codec
 from casty_notebook.errors import ClientClosed, FailureReport, MisuseError, NoContactPoint, NotEntered
 from casty_notebook.runtime.addressing import checked_contact, checked_system, resolve
 from casty_notebook.runtime.binding import build_registry
+from casty_notebook.runtime.codecs import Codecs, remember
 from casty_notebook.runtime.dialler import AddressMap, Connector, Dialler
 from casty_notebook.runtime.identity import chosen_identity
 from casty_notebook.runtime.pump import Pump
@@ -52,7 +52,8 @@ class ClusterClient:
         a node without an entry is dialled at its own address.
     serializer, compression
         As the cluster is configured: "pickle", "json", "msgpack" or "cloudpickle"; None, "zlib", "gzip", "bz2",
-        "lzma" or "lz4". Nothing is negotiated (PROTOCOL section 4.5).
+        "lzma" or "lz4". Nothing is negotiated (PROTOCOL section 4.5); ``serializer="auto"`` finds both out by asking,
+        and each wrong guess is a line in a node's log.
     tls
         A `TLS` or an `ssl.SSLContext` for a cluster with TLS.
     messages
@@ -91,7 +92,7 @@ class ClusterClient:
         self.settings = settings or Settings()
         self._mint, self._fixed = chosen_identity(client_host, client_port, advertised_host, advertised_port)
         self._registry = build_registry(self.actor_ref, messages)
-        self._codec = Codec(self._registry, serializer=serializer, compression=compression, settings=self.settings)
+        self._codecs = Codecs(self._registry, serializer, compression, self.settings)
         context, server_hostname = tls_context(tls)
         self._dialler = Dialler(self.settings, address_map, context, server_hostname, connector)
         self._pump: Pump | None = None
@@ -111,11 +112,13 @@ class ClusterClient:
         if self._pump is not None or self._left:
             raise MisuseError("this client was entered before; make a new one")
         now = asyncio.get_running_loop().time()
+        encodings = self._codecs.encodings(self.system_name, self.contact_points)
         session = Session(
-            self.system_name, self.contact_points, self._mint, now, self.settings, fixed_identity=self._fixed
-        )
+            self.system_name, self.contact_points, self._mint, now, self.settings,
+            encodings=encodings, fixed_identity=self._fixed,
+        )  # fmt: skip
         self._pump = Pump(
-            session, self._codec, self._dialler, self.settings, on_publish=self._published, on_ruin=self._ruined,
+            session, self._codecs, self._dialler, self.settings, on_publish=self._published, on_ruin=self._ruined,
             on_hopeless=self._wake_readers,
         )
         self._pump.feed(Tick())
@@ -213,10 +216,17 @@ class ClusterClient:
     def _published(self, snapshot: TopologySnapshot) -> None:
         if snapshot is self._shown:
             return
+        if self._shown is None:
+            self._remember()
         self._shown = snapshot
         for listener in tuple(self._listeners):
             listener(snapshot)
         self._wake_readers()
+
+    def _remember(self) -> None:
+        encoding = self._pump.session.encoding if self._pump is not None else None
+        if encoding is not None:
+            remember(self.system_name, self.contact_points, encoding)
 
     def _ruined(self, error: Exception) -> None:
         self._ruin = error

@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.cluster.encodings import Encoding
 from casty_notebook.cluster.events import Outgoing
 from casty_notebook.cluster.messages import TopologySnapshot
 from casty_notebook.cluster.session import Session
-from casty_notebook.codec import Codec, Layout
 from casty_notebook.errors import UndecodableMessage
+from casty_notebook.runtime.codecs import Codecs
 from casty_notebook.settings import Settings
 from casty_notebook.wire import Envelope, EnvelopeHeader, decode_envelope, sender_system, target_path
 
 __all__ = ["EnvelopeReader", "EnvelopeWriter", "Parcel"]
+
+type Configuration = tuple[str, str | None]
+"""(serializer, compression)."""
 
 CACHED = 4096
 """Headers and sender names kept ready; more than a session of a person at a notebook ever uses."""
@@ -22,32 +26,32 @@ CACHED = 4096
 class Parcel:
     """A message that was written when it was told: wrong ones fail at once, and none is written twice."""
 
-    __slots__ = ("layout", "message", "payload")
+    __slots__ = ("encoding", "message", "payload")
 
-    def __init__(self, message: Any, payload: bytes, layout: str) -> None:
+    def __init__(self, message: Any, payload: bytes, encoding: Encoding) -> None:
         self.message = message
         self.payload = payload
-        self.layout = layout
+        self.encoding = encoding
 
 
 class EnvelopeWriter:
-    """Outgoing messages to frames, in the class layout of the cluster."""
+    """Outgoing messages to frames, in the encoding of the cluster."""
 
-    def __init__(self, codec: Codec, session: Session) -> None:
-        self._codecs = {layout: codec.with_layout(Layout(layout)) for layout in ("pkg", "flat")}
+    def __init__(self, codecs: Codecs, session: Session) -> None:
+        self._codecs = codecs
         self._session = session
         self._headers: dict[tuple[int, str, str], EnvelopeHeader] = {}
 
     def parcel(self, message: Any) -> Parcel:
-        """Write a message now, in the layout that is likeliest.
+        """Write a message now, in the encoding that is likeliest.
 
         Raises
         ------
         UnsendableMessage
             If it cannot be written.
         """
-        layout = self._session.layout or "pkg"
-        return Parcel(message, self._codecs[layout].encode(message), layout)
+        encoding = self._session.likely_encoding
+        return Parcel(message, self._codecs.of(encoding).encode(message), encoding)
 
     def frame(self, link: int, node: NodeAddress, identity: NodeAddress, outgoing: Outgoing) -> bytes:
         """The whole frame for one envelope on one link.
@@ -58,11 +62,11 @@ class EnvelopeWriter:
             If the message cannot be written, or is longer than a frame may be.
         """
         message, path = outgoing.message, outgoing.path
-        layout = outgoing.layout or self._session.layout or "pkg"
-        codec = self._codecs[layout]
+        encoding = outgoing.encoding or self._session.likely_encoding
+        codec = self._codecs.of(encoding)
         if type(message) is Parcel:
             parcel, message = message, message.message
-            payload = parcel.payload if parcel.layout == layout else codec.encode(message)
+            payload = parcel.payload if parcel.encoding == encoding else codec.encode(message)
         else:
             payload = codec.encode(message)
         key = (link, path, codec.type_hint(message))
@@ -84,11 +88,12 @@ class EnvelopeWriter:
 class EnvelopeReader:
     """Received frames to messages. Reads both layouts alike; a payload that was seen last is not read again."""
 
-    def __init__(self, codec: Codec, settings: Settings) -> None:
-        self._codec = codec
+    def __init__(self, codecs: Codecs, session: Session, settings: Settings) -> None:
+        self._codecs = codecs
+        self._session = session
         self._settings = settings
         self._systems: dict[str, str | None] = {}
-        self._last: tuple[bytes, TopologySnapshot] | None = None
+        self._last: tuple[bytes, tuple[Any, Configuration | None]] | None = None
 
     def open(self, body: bytes) -> tuple[Envelope, str]:
         """The envelope in a frame's body, and the path it is for; its payload stays closed.
@@ -101,22 +106,22 @@ class EnvelopeReader:
         envelope = decode_envelope(body, self._settings.max_header)
         return envelope, target_path(envelope.target)
 
-    def message(self, envelope: Envelope, node: NodeAddress | None) -> Any:
-        """The message, or the `UndecodableMessage` that says what was refused and who sent it."""
+    def message(self, envelope: Envelope, node: NodeAddress | None) -> tuple[Any, Configuration | None]:
+        """The message, or the `UndecodableMessage` that says what was refused and who sent it; and what wrote it."""
         try:
-            return self._codec.decode(envelope.payload)
+            return self._codecs.read(envelope.payload, self._session.encoding)
         except UndecodableMessage as error:
-            return UndecodableMessage(f"from {node}, announced as {envelope.type_hint[:120]!r}: {error}")
+            return UndecodableMessage(f"from {node}, announced as {envelope.type_hint[:120]!r}: {error}"), None
 
-    def snapshot(self, envelope: Envelope, node: NodeAddress | None) -> Any:
+    def snapshot(self, envelope: Envelope, node: NodeAddress | None) -> tuple[Any, Configuration | None]:
         """As `message`, but the same bytes are the same value: a node repeats itself several times a second."""
         payload = bytes(envelope.payload)
         if self._last is not None and self._last[0] == payload:
             return self._last[1]
-        message = self.message(envelope, node)
-        if isinstance(message, TopologySnapshot):
-            self._last = payload, message
-        return message
+        read = self.message(envelope, node)
+        if isinstance(read[0], TopologySnapshot):
+            self._last = payload, read
+        return read
 
     def system(self, envelope: Envelope) -> str | None:
         """The system name that the sender states (PROTOCOL section 2)."""

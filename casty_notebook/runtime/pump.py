@@ -35,8 +35,8 @@ from casty_notebook.cluster.events import (
 from casty_notebook.cluster.messages import TopologySnapshot
 from casty_notebook.cluster.session import Session
 from casty_notebook.cluster.subscription import SUBSCRIPTION_PATH
-from casty_notebook.codec import Codec
 from casty_notebook.errors import CastyNotebookError, ProtocolError
+from casty_notebook.runtime.codecs import Codecs
 from casty_notebook.runtime.dialler import DialFailed, Dialler
 from casty_notebook.runtime.envelopes import EnvelopeReader, EnvelopeWriter
 from casty_notebook.runtime.link import LinkProtocol
@@ -62,14 +62,14 @@ class Pump:
     """
 
     def __init__(
-        self, session: Session, codec: Codec, dialler: Dialler, settings: Settings, *,
+        self, session: Session, codecs: Codecs, dialler: Dialler, settings: Settings, *,
         on_publish: Callable[[TopologySnapshot], None], on_ruin: Callable[[Exception], None],
         on_hopeless: Callable[[], None],
     ) -> None:  # fmt: skip
         self._loop = asyncio.get_running_loop()
         self.session = session
-        self.writer = EnvelopeWriter(codec, session)
-        self._reader = EnvelopeReader(codec, settings)
+        self.writer = EnvelopeWriter(codecs, session)
+        self._reader = EnvelopeReader(codecs, session, settings)
         self._dialler = dialler
         self._settings = settings
         self._on_publish = on_publish
@@ -221,8 +221,10 @@ class Pump:
         if newest is not None and not link.ended:
             self._deliver(link, SUBSCRIPTION_PATH, newest, self._reader.snapshot(newest, link.node))
 
-    def _deliver(self, link: LinkProtocol, path: str, envelope: Envelope, message: Any) -> None:
-        self.feed(Received(link.id, path, self._reader.system(envelope), envelope.type_hint, message))
+    def _deliver(self, link: LinkProtocol, path: str, envelope: Envelope, read: tuple[Any, Any]) -> None:
+        message, written = read
+        system = self._reader.system(envelope)
+        self.feed(Received(link.id, path, system, envelope.type_hint, message, written))
 
     # --- answers ---------------------------------------------------------------------------------------------------
 

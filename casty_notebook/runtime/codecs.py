@@ -1,0 +1,104 @@
+"""One codec for each encoding that a cluster may have, and which of them wrote a payload."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.cluster.encodings import Encoding, guesses, known_encodings
+from casty_notebook.codec import ALGORITHMS, Codec, Layout, Registry, recognise
+from casty_notebook.errors import MisuseError, UndecodableMessage
+from casty_notebook.settings import Settings
+
+__all__ = ["AUTO", "Codecs", "remember"]
+
+AUTO = "auto"
+"""In place of a serializer's name: find it out by asking."""
+
+LIKELIEST = ("zlib", "gzip", "lz4", "bz2", "lzma")
+"""Compressions in the order they are tried: casty's own default first."""
+
+REMEMBERED = 256
+_remembered: dict[tuple[str, NodeAddress], Encoding] = {}
+"""What was found out in this process: the next client of the same contact point begins with it."""
+
+
+def remember(system: str, contacts: tuple[NodeAddress, ...], encoding: Encoding) -> None:
+    """Keep what was found out for the next client of these contact points."""
+    for contact in contacts:
+        _remembered.pop((system, contact), None)
+        _remembered[system, contact] = encoding
+    while len(_remembered) > REMEMBERED:
+        del _remembered[next(iter(_remembered))]
+
+
+class Codecs:
+    """Writes in the encoding it is told, reads what the cluster sends.
+
+    Parameters
+    ----------
+    serializer, compression
+        As the cluster is configured; ``"auto"`` for the serializer stands for any, with any compression.
+
+    Raises
+    ------
+    MisuseError
+        For a serializer or compression that casty does not have, or a compression beside ``"auto"``.
+    """
+
+    def __init__(self, registry: Registry, serializer: str, compression: str | None, settings: Settings) -> None:
+        if serializer == AUTO and compression is not None:
+            raise MisuseError(f"serializer='auto' finds the compression, too: leave out compression={compression!r}")
+        self.auto = serializer == AUTO
+        self._registry = registry
+        self._settings = settings
+        self._fixed = Codec(registry, "pickle" if self.auto else serializer, compression, settings=settings)
+        self._codecs: dict[Encoding, Codec] = {}
+        self._encodings = guesses(_available()) if self.auto else known_encodings(serializer, compression)
+
+    def encodings(self, system: str, contacts: tuple[NodeAddress, ...]) -> tuple[Encoding, ...]:
+        """What to try there, the likeliest first."""
+        known = (_remembered.get((system, contact)) for contact in contacts)
+        first = [each for each in known if each in self._encodings]
+        return tuple(dict.fromkeys((*(each for each in first if each is not None), *self._encodings)))
+
+    def of(self, encoding: Encoding) -> Codec:
+        """The codec of an encoding."""
+        codec = self._codecs.get(encoding)
+        if codec is None:
+            layout = Layout(encoding.layout)
+            if self.auto:
+                codec = Codec(self._registry, encoding.serializer, encoding.compression, layout, self._settings)
+            else:
+                codec = self._fixed.with_layout(layout)
+            self._codecs[encoding] = codec
+        return codec
+
+    def read(self, payload: bytes | memoryview, known: Encoding | None) -> tuple[Any, tuple[str, str | None] | None]:
+        """Read a payload; also the configuration that wrote it, where any is possible.
+
+        By the encoding of the cluster as soon as that is `known`, since first bytes can deceive (a small number in
+        msgpack is a digit in JSON); by its first bytes before, and where the known one fails.
+
+        Raises
+        ------
+        UndecodableMessage
+            As `Codec.decode`.
+        """
+        if not self.auto:
+            return self._fixed.decode(payload), None
+        if known is not None:
+            try:
+                return self.of(known).decode(payload), known.configuration
+            except UndecodableMessage:
+                configuration = recognise(bytes(payload), self._settings.max_payload)
+                if configuration == known.configuration:
+                    raise
+        else:
+            configuration = recognise(bytes(payload), self._settings.max_payload)
+        return self.of(Encoding(Layout.pkg, *configuration)).decode(payload), configuration
+
+
+def _available() -> list[str]:
+    return [name for name in LIKELIEST if name in ALGORITHMS and (name != "lz4" or find_spec("lz4") is not None)]
