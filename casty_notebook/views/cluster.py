@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.cluster.changes import TopologyEvent, diff
@@ -15,6 +15,8 @@ from casty_notebook.views.cards import CardFacts, cluster_card_html, cluster_car
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from casty_notebook.views.topology_widget import TopologyWidget
 
 __all__ = ["Cluster", "connect"]
 
@@ -93,6 +95,18 @@ class Cluster(BlockingClient):
         return answers(self.answers(names, message, **options), cluster=self.name)
 
     # --- what it shows ------------------------------------------------------------------------------------------------
+
+    def widget(self) -> TopologyWidget:
+        """Return a new live view: map, tables and timeline that follow the cluster while somebody looks at them."""
+        from casty_notebook.views.sources import LiveSource
+        from casty_notebook.views.topology_widget import TopologyWidget
+
+        return TopologyWidget(LiveSource(self))
+
+    @property
+    def recent_events(self) -> Sequence[TopologyEvent]:
+        """What `events` is made of; to be read on the background loop, where it grows."""
+        return self._events
 
     def card(self) -> CardFacts:
         """The facts of the card."""

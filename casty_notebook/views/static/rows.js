@@ -1,0 +1,192 @@
+// Rows of the tables. A row has a key that outlives updates, texts by column, and a rank by column to sort by.
+
+import { clock, healthOf, inOrder, markOf } from "./look.js";
+
+/** Places that pass the filter, in order. Ranks are numbers, so 40,000 rows are sorted as numbers. */
+function ordered(length, passes, rank, up) {
+  const keys = new Float64Array(length);
+  let count = 0;
+  for (let at = 0; at < length; at += 1) if (passes(at)) keys[count++] = (up ? rank(at) : -rank(at)) * length + at;
+  const sorted = keys.subarray(0, count).sort();
+  return Uint32Array.from(sorted, (key) => ((key % length) + length) % length);
+}
+
+/** For each distinct value its place in natural order. */
+function ranksOf(values) {
+  const ranks = new Map();
+  [...new Set(values)].sort((a, b) => (typeof a === "number" && typeof b === "number" ? a - b : inOrder(String(a), String(b)))).forEach((value, place) => ranks.set(value, place));
+  return ranks;
+}
+
+const wordsOf = (filter) => filter.toLowerCase().split(/\s+/).filter(Boolean);
+
+/** A few hundred or thousand rows of texts. Words of the filter must all occur somewhere in the row. */
+export class TextRows {
+  constructor(rows, { key, tone, values = {} }) {
+    this.rows = rows;
+    this.key = (at) => key(rows[at]);
+    this.tone = tone && ((at) => tone(rows[at]));
+    this.values = values;
+  }
+
+  get length() {
+    return this.rows.length;
+  }
+
+  text(at, column) {
+    return String(this.rows[at][column] ?? "");
+  }
+
+  order({ key, up }, filter) {
+    const words = wordsOf(filter);
+    const value = (at) => this.values[key]?.(this.rows[at]) ?? this.rows[at][key] ?? "";
+    const ranks = ranksOf(this.rows.map((_, at) => value(at)));
+    const passes = (at) => {
+      if (!words.length) return true;
+      const all = Object.values(this.rows[at]).join("\n").toLowerCase();
+      return words.every((word) => all.includes(word));
+    };
+    return ordered(this.length, passes, (at) => ranks.get(value(at)), up);
+  }
+}
+
+export const MEMBER_COLUMNS = [
+  { key: "node", title: "node", width: "16%" },
+  { key: "address", title: "address", width: "18%" },
+  { key: "status", title: "status", width: "8%" },
+  { key: "health", title: "from here", width: "20%" },
+  { key: "leader", title: "leader", width: "8%" },
+  { key: "roles", title: "roles", width: "10%" },
+  { key: "shards", title: "shards", width: "7%", number: true },
+  { key: "services", title: "services", width: "7%", number: true },
+  { key: "rtt", title: "ms", width: "6%", number: true },
+];
+
+export function memberRows(state) {
+  const shards = new Map();
+  for (const type of state.types.values()) {
+    for (const code of type.codes) {
+      const owner = state.placements[code][0];
+      shards.set(owner, (shards.get(owner) ?? 0) + 1);
+    }
+  }
+  const rows = [];
+  state.nodes.forEach((node, number) => {
+    if (!node) return;
+    rows.push({
+      node: node.name, address: node.address, status: node.status ?? "no member", health: `${markOf(node)} ${healthOf(node)}`,
+      leader: node.leader ? "★ leader" : "", roles: node.roles, shards: shards.get(number) ?? 0,
+      services: state.services.filter((entry) => entry[1] === number).length, rtt: node.rtt ?? "", tone: node.health,
+    }); // prettier-ignore
+  });
+  return new TextRows(rows, { key: (row) => row.address, tone: (row) => row.tone, values: { rtt: (row) => (row.rtt === "" ? -1 : row.rtt) } });
+}
+
+export const SERVICE_COLUMNS = [
+  { key: "service", title: "service", width: "28%" },
+  { key: "node", title: "node", width: "20%" },
+  { key: "address", title: "address", width: "20%" },
+  { key: "path", title: "path", width: "18%" },
+  { key: "health", title: "from here", width: "14%" },
+];
+
+export function serviceRows(state) {
+  const rows = state.services.map(([service, number, path]) => {
+    const node = state.nodes[number];
+    return { service, node: node?.name ?? "", address: node?.address ?? "", path, health: `${markOf(node)} ${healthOf(node)}`, tone: node?.health };
+  });
+  return new TextRows(rows, { key: (row) => [row.service, row.address, row.path].join("\n"), tone: (row) => row.tone });
+}
+
+export const EVENT_COLUMNS = [
+  { key: "time", title: "time", width: "12%" },
+  { key: "kind", title: "event", width: "20%" },
+  { key: "subject", title: "subject", width: "16%" },
+  { key: "before", title: "before", width: "26%" },
+  { key: "after", title: "after", width: "26%" },
+];
+
+export function eventRows(events, kind) {
+  const rows = events.map((event, number) => ({
+    time: clock(event[0], true), kind: event[1].replaceAll("_", " "), subject: event[2], before: event[3], after: event[4], number, at: event.at,
+  })); // prettier-ignore
+  const wanted = kind ? rows.filter((row) => row.kind === kind) : rows;
+  return new TextRows(wanted, {
+    key: (row) => `${row.number}`,
+    tone: (row) => (row.kind === "lost" || row.kind === "unreachable" ? "bad" : ""),
+    values: { time: (row) => row.number },
+  });
+}
+
+export const SHARD_COLUMNS = [
+  { key: "type", title: "type", width: "20%" },
+  { key: "shard", title: "shard", width: "10%", number: true },
+  { key: "node", title: "node", width: "18%" },
+  { key: "address", title: "address", width: "20%" },
+  { key: "replicas", title: "replicas", width: "18%" },
+  { key: "health", title: "from here", width: "14%" },
+];
+
+/** Tens of thousands of rows that are never made: texts and ranks come from the few types, nodes and placements. */
+export class ShardRows {
+  constructor(state) {
+    this.types = [...state.types.values()];
+    this.starts = [];
+    this.length = 0;
+    for (const type of this.types) {
+      this.starts.push(this.length);
+      this.length += type.ids.length;
+    }
+    this.ids = new Int32Array(this.length);
+    this.codes = new Uint32Array(this.length);
+    this.typeAt = new Uint16Array(this.length);
+    this.types.forEach((type, number) => {
+      this.ids.set(type.ids, this.starts[number]);
+      this.codes.set(type.codes, this.starts[number]);
+      this.typeAt.fill(number, this.starts[number], this.starts[number] + type.ids.length);
+    });
+    this.placed = state.placements.map((numbers) => {
+      const [owner, ...replicas] = numbers.map((number) => state.nodes[number]);
+      return {
+        node: owner?.name ?? "", address: owner?.address ?? "", replicas: replicas.map((node) => node?.name ?? "?").join(", "),
+        health: `${markOf(owner)} ${healthOf(owner)}`, tone: owner?.health,
+      }; // prettier-ignore
+    });
+  }
+
+  key(at) {
+    return `${this.types[this.typeAt[at]].name}\n${this.ids[at]}`;
+  }
+
+  tone(at) {
+    return this.placed[this.codes[at]].tone;
+  }
+
+  text(at, column) {
+    if (column === "type") return this.types[this.typeAt[at]].name;
+    if (column === "shard") return String(this.ids[at]);
+    return this.placed[this.codes[at]][column];
+  }
+
+  order({ key, up }, filter) {
+    return ordered(this.length, this.passing(wordsOf(filter)), this.ranking(key), up);
+  }
+
+  ranking(key) {
+    if (key === "shard") return (at) => this.ids[at];
+    const names = key === "type" ? this.types.map((type) => type.name) : this.placed.map((placed) => placed[key]);
+    const ranks = ranksOf(names);
+    const byNumber = Float64Array.from(names, (name) => ranks.get(name));
+    const numbers = key === "type" ? this.typeAt : this.codes;
+    return (at) => byNumber[numbers[at]];
+  }
+
+  passing(words) {
+    const tests = words.map((word) => {
+      const types = this.types.map((type) => type.name.toLowerCase().includes(word));
+      const placed = this.placed.map(({ node, address, replicas, health }) => `${node}\n${address}\n${replicas}\n${health}`.toLowerCase().includes(word));
+      return (at) => types[this.typeAt[at]] || placed[this.codes[at]] || String(this.ids[at]) === word;
+    });
+    return (at) => tests.every((test) => test(at));
+  }
+}

@@ -1,0 +1,248 @@
+// One view in one output cell: banner, tabs, map, tables, timeline. What it shows comes from the page's `Moments`.
+
+import { Grid } from "./grid.js";
+import { ageOf, clock, copy, healthOf, looksOf, make, many, say } from "./look.js";
+import { ClusterMap, summaryOf } from "./map.js";
+import { Moments } from "./moments.js";
+import { MEMBER_COLUMNS, memberRows, SERVICE_COLUMNS, serviceRows, SHARD_COLUMNS, ShardRows } from "./rows.js";
+import { shardAt, shardCount } from "./state.js";
+import { TimeBar, Timeline } from "./timeline.js";
+
+const TABS = ["Map", "Members", "Shards", "Services", "Timeline"];
+
+class View {
+  constructor(moments, element) {
+    this.moments = moments;
+    this.name = `ct-${Math.random().toString(36).slice(2, 9)}`;
+    this.build();
+    element.append(this.root);
+    this.changed = () => this.schedule();
+    moments.listeners.add(this.changed);
+    this.watchEyes();
+    this.watchSize();
+    this.open("Map");
+  }
+
+  close() {
+    this.moments.listeners.delete(this.changed);
+    this.moments.see(this, false);
+    this.eyes.disconnect();
+    this.sizes.disconnect();
+    this.themes.disconnect();
+    document.removeEventListener("visibilitychange", this.seen);
+    cancelAnimationFrame(this.frame);
+    clearTimeout(this.map.fading);
+  }
+
+  // --- building
+
+  build() {
+    this.dot = make("span", { class: "ct-dot", "aria-hidden": "true" });
+    this.words = make("span", { role: "status", "aria-live": "polite" });
+    this.age = make("span", { class: "ct-age" });
+    this.banner = make("div", { class: "ct-banner" }, this.dot, this.words, this.age);
+    this.map = new ClusterMap({ onPick: (shard) => this.pick(shard), onPoint: (shard, aloud) => this.describe(shard, aloud) });
+    this.legend = make("div", { class: "ct-legend" });
+    const replicas = make("input", { type: "checkbox", change: () => this.map.setReplicas(replicas.checked) });
+    this.replicas = make("label", { class: "ct-check" }, replicas, " replicas");
+    this.grids = {
+      Members: new Grid("members", MEMBER_COLUMNS),
+      Shards: new Grid("shards", SHARD_COLUMNS, { onPick: (key) => this.pickRow(key) }),
+      Services: new Grid("services", SERVICE_COLUMNS),
+    };
+    this.timeline = new Timeline(this.moments);
+    this.bar = new TimeBar(this.moments);
+    this.side = make("div", { class: "ct-side", role: "status", "aria-live": "polite" });
+    this.panels = {
+      Map: make("div", {}, make("div", { class: "ct-tools" }, this.legend, this.replicas), this.map.element),
+      Members: this.grids.Members.element,
+      Shards: this.grids.Shards.element,
+      Services: this.grids.Services.element,
+      Timeline: this.timeline.element,
+    };
+    this.tabs = Object.fromEntries(TABS.map((tab) => [tab, this.tabOf(tab)]));
+    for (const tab of TABS) {
+      this.panels[tab].classList.add("ct-panel");
+      for (const [name, value] of Object.entries({ role: "tabpanel", id: `${this.name}-${tab}`, "aria-labelledby": `${this.name}-tab-${tab}` })) this.panels[tab].setAttribute(name, value);
+    }
+    const list = make("div", { class: "ct-tabs", role: "tablist", "aria-label": "Views", keydown: (event) => this.switchTab(event) }, ...Object.values(this.tabs));
+    const top = make("div", { class: "ct-top" }, list, this.banner);
+    const body = make("div", { class: "ct-body" }, ...Object.values(this.panels));
+    // The front end's own shortcuts stay out of what is typed here.
+    this.root = make("div", { class: "casty-topology", "data-lm-suppress-shortcuts": "true" }, top, body, this.side, this.bar.element);
+  }
+
+  tabOf(tab) {
+    return make("button", { type: "button", role: "tab", id: `${this.name}-tab-${tab}`, "aria-controls": `${this.name}-${tab}`, click: () => this.open(tab) }, tab);
+  }
+
+  switchTab(event) {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    this.open(TABS[(TABS.indexOf(this.tab) + step + TABS.length) % TABS.length]);
+    this.tabs[this.tab].focus();
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  open(tab) {
+    this.tab = tab;
+    for (const each of TABS) {
+      this.panels[each].hidden = each !== tab;
+      this.tabs[each].setAttribute("aria-selected", String(each === tab));
+      this.tabs[each].tabIndex = each === tab ? 0 : -1;
+    }
+    this.drawn = null;
+    this.draw();
+    if (tab === "Map") this.map.relayout();
+  }
+
+  // --- being looked at
+
+  watchEyes() {
+    let inSight = false;
+    this.seen = () => this.moments.see(this, inSight && !document.hidden);
+    this.eyes = new IntersectionObserver((entries) => {
+      inSight = entries.at(-1).isIntersecting;
+      this.seen();
+    });
+    this.eyes.observe(this.root);
+    document.addEventListener("visibilitychange", this.seen);
+  }
+
+  watchSize() {
+    this.sizes = new ResizeObserver(() => this.map.relayout());
+    this.sizes.observe(this.map.element);
+    this.themes = new MutationObserver(() => this.map.draw());
+    for (const element of [document.documentElement, document.body]) this.themes.observe(element, { attributes: true });
+  }
+
+  // --- drawing
+
+  schedule() {
+    cancelAnimationFrame(this.frame);
+    this.frame = requestAnimationFrame(() => this.draw());
+  }
+
+  draw() {
+    const state = this.moments.shown;
+    this.drawBanner(state);
+    this.bar.update();
+    const key = `${this.tab} ${this.moments.events.length}`;
+    if (this.drawn?.state === state && this.drawn.key === key) return;
+    this.drawn = { state, key };
+    this.drawLegend(state);
+    if (this.tab === "Map") this.map.update(state, !this.moments.past);
+    else if (this.tab === "Timeline") this.timeline.update();
+    else this.grids[this.tab].update(this.tab === "Shards" ? new ShardRows(state) : this.tab === "Members" ? memberRows(state) : serviceRows(state));
+    if (this.picked) this.describe(this.picked());
+  }
+
+  drawBanner(state) {
+    const { name, connection, since } = state.status;
+    const { members, down } = summaryOf(state);
+    const people = `${many(members, "member")}${down ? `, ${down} in trouble` : ""}`;
+    const words = {
+      live: `Connected to ${name} · ${people}`,
+      connecting: `Connecting to ${name}: no snapshot yet`,
+      lost: `No node of ${name} is reachable since ${clock(since)} · this is its last state`,
+      closed: `Connection to ${name} closed at ${clock(since)} · this is its last state`,
+      recorded: `Recording of ${name} · ${people}`,
+    };
+    const past = this.moments.past !== null;
+    say(this.words, past ? `${name} as it was at ${clock(state.time)} · ${people}` : words[connection]);
+    this.root.dataset.connection = past ? "past" : connection;
+    this.root.dataset.stale = String(state.status.stale || this.moments.silence > 0);
+    say(this.age, past ? "" : this.ageOf(state));
+  }
+
+  ageOf({ status }) {
+    const { silence, snapshotAt } = this.moments;
+    if (silence) return `no answer from the kernel for ${ageOf(silence)}: busy with a cell, or gone`;
+    if (snapshotAt === null || !["live", "lost"].includes(status.connection)) return "";
+    return status.stale || status.connection === "lost" ? `snapshot ${ageOf((performance.now() - snapshotAt) / 1000)} old` : "snapshot under 5 s old";
+  }
+
+  drawLegend(state) {
+    const text = [...state.types.values()].map((type) => `${type.name} ${type.ids.length} ${type.total} ${type.odd}`).join();
+    if (this.legendText === text) return;
+    this.legendText = text;
+    const entries = [...looksOf(state.types.keys())].map(([name, look]) => {
+      const { ids, total, odd } = state.types.get(name);
+      const count = total == null ? ids.length.toLocaleString("en") : `${ids.length.toLocaleString("en")} of ${total.toLocaleString("en")}`;
+      const strange = odd ? `, ${odd.toLocaleString("en")} with impossible numbers` : "";
+      const swatch = make("span", { class: "ct-swatch", style: `background:${look.colour}`, "aria-hidden": "true" });
+      return make("span", { class: "ct-key" }, swatch, make("b", {}, look.letter), ` ${name} (${count}${strange})`);
+    });
+    this.legend.replaceChildren(...(entries.length ? entries : [make("span", { class: "ct-hint" }, "no shards listed")]));
+  }
+
+  // --- one shard
+
+  pickRow(key) {
+    const [type, id] = key.split("\n");
+    const shard = this.shard(type, Number(id));
+    if (shard) this.pick(shard);
+  }
+
+  shard(type, id) {
+    return shardAt(this.moments.shown, type, id);
+  }
+
+  /** Copies what the shard is called, nothing that could be run. */
+  async pick(shard) {
+    const done = await copy(`${shard.type} shard ${shard.id}`);
+    const until = performance.now() + 3000;
+    this.picked = () => {
+      const now = this.shard(shard.type, shard.id) ?? { ...shard, owner: null, replicas: [] };
+      return { ...now, note: performance.now() < until ? (done ? "copied" : "copying is not allowed here") : "" };
+    };
+    this.describe(this.picked());
+    setTimeout(() => this.picked && this.describe(this.picked()), 3100);
+  }
+
+  describe(shard, aloud = false) {
+    this.side.setAttribute("aria-live", aloud || shard?.note ? "polite" : "off");
+    const about = shard ?? this.picked?.();
+    if (!about) return void say(this.side, shardCount(this.moments.shown) ? "Point at a shard for its owner, click to copy its name." : "");
+    const { type, id, owner, replicas, note } = about;
+    const home = owner ? `${owner.name} (${owner.address}), ${healthOf(owner)}` : "nobody that is listed";
+    const copies = replicas.length ? replicas.map((node) => node?.name ?? "?").join(", ") : "none";
+    say(this.side, `${type} shard ${id} · owner ${home} · replicas ${copies}${note ? ` · ${note}` : ""}`);
+  }
+}
+
+// One `Moments` for all views of a widget in this page, however the front end loads this module.
+const shared = new Map();
+
+function share(model) {
+  const key = model.get("key");
+  const known = shared.get(key) ?? { moments: new Moments(model), users: 0 };
+  known.users += 1;
+  shared.set(key, known);
+  const release = () => {
+    known.users -= 1;
+    if (known.users > 0) return;
+    shared.delete(key);
+    known.moments.close();
+  };
+  return [known.moments, release];
+}
+
+/** Moments are collected as long as the model lives, views or not. */
+function initialize({ model }) {
+  const [, release] = share(model);
+  return release;
+}
+
+function render({ model, el }) {
+  const [moments, release] = share(model);
+  const view = new View(moments, el);
+  el.castyView = view;
+  return () => {
+    view.close();
+    release();
+  };
+}
+
+export default { initialize, render };
