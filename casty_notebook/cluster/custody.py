@@ -101,6 +101,8 @@ class Custody:
         for ask in self.asks.due(now):
             self._session.counters["timed_out"] += 1
             sent = ask.generation is not None
+            if ask.link is not None:
+                self._session.doubt(ask.link, ask.started, now)
             cause, advice = explain.timeout(self._session, ask)
             if self._withdraw(ask.id, out) is not None and ask.outgoing is not None:
                 report = explain.report(self._session, ask.outgoing, cause, advice, may_have_run=sent)

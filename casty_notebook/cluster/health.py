@@ -90,7 +90,7 @@ class Breaker:
         """A probe was not answered; the connection is still open."""
         self.state, self.since, self.reason = LinkState.suspect, now, reason
         self.failures = 0
-        self.retry_at = now + self._settings.probe_timeout
+        self.retry_at = now
 
     def lost(self, now: float, reason: str, *, last_route: bool) -> None:
         """A dial failed. `last_route`: no other node is reached either."""

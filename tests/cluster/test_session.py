@@ -229,6 +229,25 @@ def test_a_frozen_node_is_noticed_within_the_window_and_not_stormed_when_it_wake
     assert world.nodes[node(2)].dials - dials <= 2
 
 
+def test_an_ask_that_times_out_in_silence_has_its_node_looked_at_at_once() -> None:
+    world = ready(shards=all_on(2))
+    world.freeze(node(2))
+    world.run(0.5)
+    world.ask("counter/user-42", timeout=0.5)
+    world.run(0.5 + Settings().probe_timeout + 0.1)
+    assert world.session.health(world.now)[node(2)].state is LinkState.suspect
+
+
+def test_a_timeout_of_a_node_that_says_other_things_is_no_reason_to_look() -> None:
+    world = ready(shards=all_on(1))
+    world.gossip(0.2)
+    world.nodes[node(1)].answers_asks = False
+    probes = world.session.counters["probes"]
+    world.ask("counter/user-42", timeout=1.0)
+    world.run(1.5)
+    assert world.session.counters["probes"] == probes
+
+
 def test_a_frozen_contact_is_replaced() -> None:
     world = ready()
     world.gossip()
