@@ -21,13 +21,18 @@ class Encoding(NamedTuple):
         return self.serializer, self.compression
 
     @property
+    def configured(self) -> str:
+        """The configuration in words."""
+        return self.serializer + (f" with {self.compression}" if self.compression else "")
+
+    @property
     def options(self) -> str:
         """What to pass to need no guesses."""
         return f"serializer={self.serializer!r}" + (f", compression={self.compression!r}" if self.compression else "")
 
     def __str__(self) -> str:
         old = " in the class layout of casty 0.15" if self.layout == "flat" else ""
-        return self.serializer + (f" with {self.compression}" if self.compression else "") + old
+        return self.configured + old
 
 
 PICKLE = (Encoding("pkg", "pickle"), Encoding("flat", "pickle"))

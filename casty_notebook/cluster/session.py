@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from casty_notebook.address import ActorAddress, NodeAddress
+from casty_notebook.cluster.contacts import Contacts
 from casty_notebook.cluster.coordinator import PROXY_PATH
 from casty_notebook.cluster.custody import Custody
 from casty_notebook.cluster.encodings import PICKLE, Encoding
@@ -57,7 +58,6 @@ PING_PATH = "/_ping/"
 RECEPTIONIST_PATH = "/_cluster/_receptionist"
 PING_KEY = "casty-notebook-ping"
 FOREVER = float("inf")
-SILENT = "but no snapshot came"
 
 
 class Session:
@@ -88,8 +88,7 @@ class Session:
         self.ruin: CastyNotebookError | None = None
         self.snapshot: TopologySnapshot | None = None
         self.snapshot_at: float | None = None
-        self.attempts: dict[str, str] = {}
-        self._verdicts = dict.fromkeys(contacts, 0)
+        self.contacts = Contacts(contacts)
         self.counters = dict.fromkeys(("overflowed", "timed_out", "late_replies", "lost_links", "probes", "snapshots"), 0)
         self.now = now
         self._out: list[Effect] = []
@@ -97,7 +96,7 @@ class Session:
         self._closing_until = FOREVER
         self._farewells: set[str] = set()
         self._story = Story(settings.story_length)
-        self._subscription = Subscription(settings, self.client_system, self._send_system, encodings)
+        self.subscription = Subscription(settings, self.client_system, self._send_system, encodings)
         self.peers = Peers(settings, mint, fixed=fixed_identity)
         self.peers.add_contacts(contacts, now)
         self._custody = custody = Custody(self)
@@ -134,24 +133,9 @@ class Session:
     # --- what the rooms above may read -----------------------------------------------------------------------------
 
     @property
-    def encoding(self) -> Encoding | None:
-        """How the cluster writes, once that has shown."""
-        return self._subscription.encoding
-
-    @property
-    def likely_encoding(self) -> Encoding:
-        """What to write in now."""
-        return self._subscription.likely
-
-    @property
-    def wrong_guesses(self) -> int:
-        """So many lines our guesses at the encoding left in a node's log."""
-        return self._subscription.wrong_guesses
-
-    @property
     def contact(self) -> NodeAddress | None:
         """The node whose snapshots we follow."""
-        return self._subscription.node
+        return self.subscription.node
 
     @property
     def pending_asks(self) -> int:
@@ -184,26 +168,11 @@ class Session:
 
     @property
     def hopeless(self) -> bool:
-        """Each contact point has given a verdict twice in a row: once it may have been restarting with other files."""
-        return self.snapshot is None and all(count > 1 for count in self._verdicts.values())
+        """No contact point can be used as configured."""
+        return self.snapshot is None and self.contacts.hopeless
 
     def contact_attempts(self) -> tuple[ContactAttempt, ...]:
-        silence = f": {self._silence()}" if self.snapshot is None else ""
-        return tuple(
-            ContactAttempt(contact, outcome + silence if outcome.endswith(SILENT) else outcome)
-            for contact, outcome in self.attempts.items()
-        )
-
-    def _silence(self) -> str:
-        """What a node that we reach may be silent about: it never says that it cannot read a message."""
-        tried = self._subscription.tried
-        if not tried:
-            return "it did not answer"
-        names = ", ".join(dict.fromkeys(f"{each.serializer} with {each.compression}" if each.compression else each.serializer
-                                        for each in tried))  # fmt: skip
-        if len({each.configuration for each in tried}) > 1:
-            return f"it hangs, or is configured with a serializer or compression that was not tried (tried: {names})"
-        return f"it hangs, or is not configured for {names}; serializer='auto' finds out what it is configured for"
+        return self.contacts.attempts(self.subscription.tried)
 
     def story(self) -> tuple[str, ...]:
         return self._story.lines(self.now)
@@ -217,29 +186,26 @@ class Session:
             return
         peer = self.peers.opened(event.link, event.node, now, out)
         if peer is None:
-            self.attempts.setdefault(str(link.dialled), f"reached {event.node}, which is connected already")
+            self.contacts.reached_twice(link.dialled, event.node)
             return
-        self.attempts[str(link.dialled)] = f"connected to {peer.address}, {SILENT}"
-        if self._subscription.encoding is not None:
+        self.contacts.reached(link.dialled, peer.address)
+        if self.subscription.encoding is not None:
             self._greet(link, now)
 
     def _greet(self, link: Link, now: float) -> None:
         """Prove a link and pay old debts, as soon as the node can understand us: each guess is a line in its log."""
         self._ping(link, now)
-        self._subscription.opened(link)
+        self.subscription.opened(link)
 
     def _link_lost(self, event: LinkLost, now: float, out: list[Effect]) -> None:
         link = self.peers.lost(event.link, event.reason, now)
         if link is None:
             return
         if link.opened is None or self.snapshot is None:
-            self.attempts[str(link.dialled)] = event.reason
-            if link.dialled in self._verdicts:
-                # One that opened gives none, so this counts those in a row.
-                self._verdicts[link.dialled] = self._verdicts[link.dialled] + 1 if event.verdict else 0
+            self.contacts.failed(link.dialled, event.reason, verdict=event.verdict)
         else:
             self.counters["lost_links"] += 1
-        if link.peer.links and link.peer.sender is None and self._subscription.encoding is not None:
+        if link.peer.links and link.peer.sender is None and self.subscription.encoding is not None:
             self._ping(link.peer.receiving, now)
         self._custody.link_lost(link, event.unsent, event.reason, now, out)
         if not self.peers.any_live:
@@ -285,7 +251,7 @@ class Session:
     def _ruin(self, error: CastyNotebookError, out: list[Effect]) -> None:
         self.ruin, self.state = error, "ruined"
         self._custody.fail_all(error, "", out)
-        self._subscription.close()
+        self.subscription.close()
         self._hang_up_all(out)
         out.append(Ruin(error))
 
@@ -297,40 +263,26 @@ class Session:
         if not self._is_followed(link, event, now, out):
             return
         self.counters["snapshots"] += 1
-        self.attempts[str(link.dialled)] = f"connected to {link.peer.address}, snapshots come"
+        self.contacts.followed(link.dialled, link.peer.address)
         changed = snapshot is not self.snapshot
         self.snapshot, self.snapshot_at = snapshot, now
         if changed:
-            self._subscription.lively = sum(m.status is MemberStatus.up for m in snapshot.members) > 1
+            self.subscription.lively = sum(m.status is MemberStatus.up for m in snapshot.members) > 1
             self.peers.settle(snapshot, now)
             self.router.adopt(snapshot, now, out)
         out.append(Publish(snapshot))
 
     def _is_followed(self, link: Link, event: Received, now: float, out: list[Effect]) -> bool:
         """Take in what the push itself tells; the first one tells in what to write."""
-        subscription = self._subscription
-        unknown = subscription.encoding is None
-        # The node's own class path tells the layout, the first bytes tell the rest (PROTOCOL section 7).
-        layout = "flat" if event.type_hint.startswith("casty.topology.") else "pkg"
-        written = event.written or subscription.likely.configuration
-        followed = subscription.pushed(link, Encoding(layout, *written), now)
-        if unknown and subscription.encoding is not None:
+        unknown = self.subscription.encoding is None
+        followed = self.subscription.pushed(link, event.type_hint, event.written, now)
+        if unknown and self.subscription.encoding is not None:
             for each in self.peers.links.values():
                 if each.opened is not None:
                     self._greet(each, now)
-            self._report_guesses(link, out)
+            if self.subscription.wrong_guesses:
+                out.append(Report(self.subscription.what_was_found(self.system_name, link.peer.address)))
         return followed
-
-    def _report_guesses(self, link: Link, out: list[Effect]) -> None:
-        found, wrong = self._subscription.likely, self._subscription.wrong_guesses
-        if wrong:
-            hint = "this process remembers it" if found.layout == "flat" else f"{found.options} avoids that"
-            out.append(
-                Report(
-                    f"found by asking that {self.system_name!r} is configured for {found}: {link.peer.address} has logged "
-                    f"{wrong} wrong {'guess' if wrong == 1 else 'guesses'} as warnings; {hint}"
-                )
-            )
 
     # --- messages out ----------------------------------------------------------------------------------------------
 
@@ -369,7 +321,7 @@ class Session:
             if self.peers.settle_down(now):
                 self.router.review(now, out)
             self.router.tick(now, out)
-            subscription = self._subscription.tick(self.peers, now)
+            subscription = self.subscription.tick(self.peers, now)
             links = self._watch_links(now, out)
             self._wake = min(subscription, links, self.peers.dial_due(now, out))
         elif self.state == "closing" and (not self._farewells or now >= self._closing_until):
@@ -387,7 +339,7 @@ class Session:
         for link in to_ping:
             self._ping(link, now)
         for link in idle:
-            if not self._subscription.uses(link):
+            if not self.subscription.uses(link):
                 self.peers.hang_up(link, out)
         return min(wake, look_again, now + self.settings.probe_timeout if missed else FOREVER)
 
@@ -410,7 +362,7 @@ class Session:
         ruined, self.state = self.state == "ruined", "closing"
         self._custody.fail_all(ClientClosed, "the client was closed while it waited.", out)
         if not ruined:
-            for link in self._subscription.close():
+            for link in self.subscription.close():
                 self._farewells.add(self._ping(link, now))
         self._closing_until = now + self.settings.close_timeout / 4
 

@@ -106,12 +106,14 @@ class Subscription:
 
     # --- what comes in -----------------------------------------------------------------------------------------
 
-    def pushed(self, link: Link, encoding: Encoding, now: float) -> bool:
+    def pushed(self, link: Link, type_hint: str, written: tuple[str, str | None] | None, now: float) -> bool:
         """A snapshot came by `link`. Returns False if it is one of a node that we follow no longer."""
         request = next((r for r in self._requests() if r.link is link), None)
         if request is None:
             return False
-        self._learn(encoding, request)
+        # The node's own class path tells the layout, the first bytes tell the rest (section 7).
+        layout = "flat" if type_hint.startswith("casty.topology.") else "pkg"
+        self._learn(Encoding(layout, *(written or self.likely.configuration)), request)
         request.pushed, request.probed = now, None
         if request is not self._following:
             if self._following is not None and self._following.connected and self._following.probed is None:
@@ -131,6 +133,15 @@ class Subscription:
         self.encoding, self._doubted = encoding, False
         alike = (each for each in self._encodings if each.configuration == encoding.configuration)
         self._encodings = tuple(dict.fromkeys((encoding, *alike)))
+
+    def what_was_found(self, system: str, node: NodeAddress) -> str:
+        """For the log: what asking found out, and what it cost."""
+        found, wrong = self.likely, self.wrong_guesses
+        hint = "this process remembers it" if found.layout == "flat" else f"{found.options} avoids that"
+        return (
+            f"found by asking that {system!r} is configured for {found}: {node} has logged {wrong} wrong "
+            f"{'guess' if wrong == 1 else 'guesses'} as warnings; {hint}"
+        )
 
     def opened(self, link: Link) -> None:
         """A node is reached (again), and what it understands is known: pay what we owe it."""

@@ -185,7 +185,7 @@ class ClusterClient:
                 while (snapshot := self.topology) is None:
                     self._raise_ruin()
                     if pump.session.hopeless:
-                        raise self._no_contact(f"{self.system_name!r} cannot be reached as configured")
+                        raise self._no_contact(f"{self.system_name!r} cannot be reached")
                     await self._news.wait()
         except TimeoutError:
             raise self._no_contact(f"no snapshot of {self.system_name!r} within {timeout:g} s") from None
@@ -193,7 +193,9 @@ class ClusterClient:
         return snapshot
 
     def _no_contact(self, text: str) -> NoContactPoint:
-        return NoContactPoint(f"{text}; the contact points say:", self._open_pump().session.contact_attempts())
+        session = self._open_pump().session
+        verdict = f": {session.contacts.verdict}" if session.contacts.verdict is not None else ""
+        return NoContactPoint(f"{text}{verdict}; the contact points say:", session.contact_attempts())
 
     async def snapshots(self) -> AsyncIterator[TopologySnapshot]:
         """The current snapshot, then each changed one; a slow reader gets the newest only. Ends when the client is left."""
@@ -224,7 +226,7 @@ class ClusterClient:
         self._wake_readers()
 
     def _remember(self) -> None:
-        encoding = self._pump.session.encoding if self._pump is not None else None
+        encoding = self._pump.session.subscription.encoding if self._pump is not None else None
         if encoding is not None:
             remember(self.system_name, self.contact_points, encoding)
 

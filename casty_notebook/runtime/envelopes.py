@@ -50,7 +50,7 @@ class EnvelopeWriter:
         UnsendableMessage
             If it cannot be written.
         """
-        encoding = self._session.likely_encoding
+        encoding = self._session.subscription.likely
         return Parcel(message, self._codecs.of(encoding).encode(message), encoding)
 
     def frame(self, link: int, node: NodeAddress, identity: NodeAddress, outgoing: Outgoing) -> bytes:
@@ -62,7 +62,7 @@ class EnvelopeWriter:
             If the message cannot be written, or is longer than a frame may be.
         """
         message, path = outgoing.message, outgoing.path
-        encoding = outgoing.encoding or self._session.likely_encoding
+        encoding = outgoing.encoding or self._session.subscription.likely
         codec = self._codecs.of(encoding)
         if type(message) is Parcel:
             parcel, message = message, message.message
@@ -109,7 +109,7 @@ class EnvelopeReader:
     def message(self, envelope: Envelope, node: NodeAddress | None) -> tuple[Any, Configuration | None]:
         """The message, or the `UndecodableMessage` that says what was refused and who sent it; and what wrote it."""
         try:
-            return self._codecs.read(envelope.payload, self._session.encoding)
+            return self._codecs.read(envelope.payload, self._session.subscription.encoding)
         except UndecodableMessage as error:
             return UndecodableMessage(f"from {node}, announced as {envelope.type_hint[:120]!r}: {error}"), None
 
