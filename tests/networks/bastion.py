@@ -109,7 +109,7 @@ class Bastion:
         if self._sshd is not None:
             self._sshd.wait(5)
             self._sshd = None
-        psutil.wait_procs(processes, 5)
+        wait_until(lambda: all(map(_is_gone, processes)), 5.0)
 
     def signal(self, number: signal.Signals) -> None:
         for process in self._processes():
@@ -128,6 +128,14 @@ class Bastion:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    # A session whose sshd was killed belongs to pid 1, which in a container may take its time to collect it.
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def make_key(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import signal
@@ -19,7 +20,7 @@ from casty_notebook import TLS, Cluster, ClusterClient, connect
 from casty_notebook.cluster.messages import ShardEnvelope
 from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import GetCount, Increment, WhereAreYou
-from casty_notebook.errors import AskFailed, InvalidAddress, MisuseError, NoContactPoint
+from casty_notebook.errors import AskFailed, MisuseError, NoContactPoint
 from casty_notebook.runtime import ssh as ssh_module
 from casty_notebook.runtime.ssh import SSH, SSHGateway
 from tests.networks.bastion import Bastion, make_key, tunnels
@@ -287,6 +288,10 @@ def test_other_things_than_destinations_are_refused() -> None:
         connect("casty://demo@127.0.0.1:1", ssh=22)  # type: ignore[arg-type]
 
 
-def test_secrets_are_not_shown(bastion: Bastion) -> None:
+def test_secrets_are_not_shown(one_contact: str, bastion: Bastion, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
     ssh = bastion.ssh(password="hunter2", passphrase="hunter2")
-    assert "hunter2" not in repr(ssh) + str(ssh) + repr(SSHGateway(ssh)) + repr(InvalidAddress(str(ssh)))
+    with connect(one_contact, ssh=ssh) as cluster:
+        shown = repr(cluster) + repr(cluster.client)
+    refused = outcome(one_contact, bastion.ssh(password="hunter2", client_keys=[]))
+    assert "hunter2" not in repr(ssh) + str(ssh) + repr(SSHGateway(ssh)) + shown + refused + caplog.text
