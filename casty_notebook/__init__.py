@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     )
     from casty_notebook.cluster.refs import ActorRef, EntityRef
     from casty_notebook.codec import StandIn
+    from casty_notebook.runtime.bastion import SSH
     from casty_notebook.runtime.client import ClusterClient
     from casty_notebook.runtime.connections import connections, current
     from casty_notebook.runtime.nested import allow_nested
-    from casty_notebook.runtime.ssh import SSH
     from casty_notebook.runtime.tls import TLS
     from casty_notebook.settings import Settings
     from casty_notebook.views.cluster import Cluster, connect
@@ -44,7 +44,7 @@ _HOMES = {
     "Member": "cluster.messages",
     "MemberStatus": "cluster.messages",
     "NodeAddress": "address",
-    "SSH": "runtime.ssh",
+    "SSH": "runtime.bastion",
     "ServiceEntry": "cluster.messages",
     "ServiceInstance": "cluster.messages",
     "ServiceKey": "cluster.messages",

@@ -36,6 +36,16 @@ class Settings:
     max_links: int = 1024
     """Connections of one client, whatever messages and refs ask for."""
 
+    # --- through a bastion (only with ssh=)
+    ssh_login_timeout: float = 8.0
+    """TCP and login together; less than `connect` waits, so that its error can say what happened."""
+    ssh_keepalive: float = 4.0
+    """Time between two questions to a silent bastion; two without an answer end the SSH connection."""
+    ssh_pause_cap: float = 2.0
+    """Longest pause after a bastion that could not be reached."""
+    ssh_pause_cap_refused: float = 30.0
+    """Longest pause after a login that was refused: bastions lock out who knocks often with the wrong key."""
+
     # --- liveness (PROTOCOL section 6.1: silence is not death)
     liveness_window: float = 10.0
     """A node that was silent for so long, and did not answer the one probe in it, is suspect."""

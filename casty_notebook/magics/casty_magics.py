@@ -253,7 +253,7 @@ class CastyMagics(Magics):
 
     def _bastion(self, name: str | None) -> Any:
         """Return the `SSH` in the variable of that name, else the name: bastions may be called like variables."""
-        from casty_notebook.runtime.ssh import SSH
+        from casty_notebook.runtime.bastion import SSH
 
         value = self._namespace.get(name) if name is not None else None
         return value if isinstance(value, SSH) else name

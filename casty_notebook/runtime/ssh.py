@@ -1,129 +1,29 @@
 """To nodes behind a bastion: one SSH connection, and in it a channel to each node. No local ports, no ssh process.
 
-`SSH` says how to log in, `SSHGateway` does it. asyncssh (extra ``ssh``) is imported when the first gateway is made.
+asyncssh (extra ``ssh``) is imported when the first gateway is made.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.errors import MisuseError
+from casty_notebook.runtime.bastion import SSH
 from casty_notebook.runtime.channel import Channel
 from casty_notebook.runtime.diagnosis import DialFailed, os_reason
+from casty_notebook.settings import Settings
 
 __all__ = ["SSH", "SSHGateway"]
 
-LOGIN_TIMEOUT = 8.0
-"""Seconds for TCP and login together; less than `connect` waits, so that its error can say what happened."""
-
-KEEPALIVE = 4.0
-"""Seconds between two questions to a silent bastion; two without an answer end the connection."""
-
-PAUSE_FIRST, PAUSE_CAP, PAUSE_CAP_REFUSED = 0.25, 2.0, 30.0
-"""Seconds between failed logins, doubling: bastions lock out who knocks often with the wrong key."""
-
 CLOSE_TIMEOUT = 1.0
+"""Seconds for the bastion to agree to the end."""
 
-
-@dataclass(frozen=True)
-class SSH:
-    """How to log in at a bastion. What is not given is as for the ``ssh`` command: ``~/.ssh/config``, keys, agent.
-
-    Parameters
-    ----------
-    destination
-        ``[user@]host[:port]``; the host may be one of ``~/.ssh/config``, ``ProxyJump`` included.
-    client_keys
-        Files of private keys to offer, instead of the usual ones.
-    known_hosts
-        File of trusted host keys, instead of ``~/.ssh/known_hosts``. Host keys are always verified.
-    config
-        OpenSSH client configuration, instead of ``~/.ssh/config``.
-    agent
-        Ask the ssh-agent for keys.
-    passphrase
-        Of the private keys. Never shown.
-    password
-        Of the user at the bastion. Never shown.
-
-    Examples
-    --------
-    >>> SSH("ops@bastion.example:2222").parts
-    ('ops', 'bastion.example', 2222)
-    >>> SSH("ops@bastion.example", password="hunter2")
-    SSH(destination='ops@bastion.example', client_keys=(), known_hosts=None, config=None, agent=True)
-    """
-
-    destination: str
-    client_keys: Sequence[str | Path] = ()
-    known_hosts: str | Path | None = None
-    config: str | Path | None = None
-    agent: bool = True
-    passphrase: str | None = field(default=None, repr=False)
-    password: str | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        self.parts  # noqa: B018 - a wrong destination is an error now, not on the loop
-        if isinstance(self.client_keys, str | Path):
-            object.__setattr__(self, "client_keys", (self.client_keys,))
-
-    @property
-    def parts(self) -> tuple[str | None, str, int | None]:
-        """User, host and port; None where the configuration decides.
-
-        Raises
-        ------
-        MisuseError
-            If `destination` is not ``[user@]host[:port]``.
-        """
-        wrong = f"{self.destination!r} is no SSH destination; write [USER@]HOST[:PORT], for example ops@bastion.example"
-        if not isinstance(self.destination, str) or not self.destination.isprintable():
-            raise MisuseError(wrong)
-        user, at, place = self.destination.rpartition("@")
-        if place.startswith("["):
-            host, bracket, rest = place[1:].partition("]")
-            colon, port = rest[:1], rest[1:]
-        else:
-            host, colon, port = place.partition(":")
-            bracket = "]"
-        named = bool(host) and bool(user) == bool(at) and " " not in place and not host.startswith("-")
-        numbered = port.isascii() and port.isdecimal() and len(port) < 6 and 0 < int(port) < 65_536
-        if not (named and bracket and colon in ("", ":") and (numbered if colon else not port)):
-            raise MisuseError(wrong)
-        return user or None, host, int(port) if colon else None
-
-    def options(self) -> dict[str, Any]:
-        """Arguments for ``asyncssh.connect``; only what differs from its defaults, which are those of OpenSSH.
-
-        Raises
-        ------
-        MisuseError
-            If a file is missing; names it.
-        """
-        files = [*self.client_keys, *(path for path in (self.known_hosts, self.config) if path is not None)]
-        for path in files:
-            if not Path(path).expanduser().is_file():
-                raise MisuseError(f"there is no file {str(path)!r}, which ssh= names")
-        user, host, port = self.parts
-        options: dict[str, Any] = {"host": host}
-        given = {"username": user, "port": port, "passphrase": self.passphrase, "password": self.password}
-        options |= {name: value for name, value in given.items() if value is not None}
-        if self.client_keys:
-            options["client_keys"] = [str(Path(path).expanduser()) for path in self.client_keys]
-        if self.known_hosts is not None:
-            options["known_hosts"] = str(Path(self.known_hosts).expanduser())
-        if self.config is not None:
-            options["config"] = [str(Path(self.config).expanduser())]
-        if not self.agent:
-            options["agent_path"] = None
-        return options
+DEAF_TO_KEEPALIVE = 2
+"""Questions without an answer that end an SSH connection."""
 
 
 class SSHGateway:
@@ -136,8 +36,8 @@ class SSHGateway:
     ----------
     ssh
         An `SSH`, or its ``[user@]host[:port]``.
-    channel_timeout
-        Seconds for the bastion to reach a node.
+    settings
+        Its timeouts of ``ssh_…``; the bastion has `Settings.connect_timeout` to reach a node.
 
     Raises
     ------
@@ -153,13 +53,13 @@ class SSHGateway:
     ...         return await client.wait_for_topology()
     """
 
-    def __init__(self, ssh: SSH | str, *, channel_timeout: float = 2.0) -> None:
+    def __init__(self, ssh: SSH | str, settings: Settings | None = None) -> None:
         if not isinstance(ssh, SSH | str):
             raise MisuseError(f"ssh= takes '[user@]host[:port]' or an SSH, not {type(ssh).__name__}")
         self._ssh = SSH(ssh) if isinstance(ssh, str) else ssh
         self._asyncssh = _asyncssh()
         self._options = self._ssh.options()
-        self._channel_timeout = channel_timeout
+        self._settings = settings or Settings()
         self._connection: Any = None
         self._login: asyncio.Task[Any] | None = None
         self._failure: DialFailed | None = None
@@ -184,19 +84,18 @@ class SSHGateway:
             Says which hop failed: to the bastion, the login there, or from there to the node.
         """
         connection = await self._connected()
+        seconds = self._settings.connect_timeout
         channel = Channel(protocol, self._explain_loss)
         opening = asyncio.ensure_future(connection.create_connection(lambda: channel, address.host, address.port))
         self._opening.add(opening)
         opening.add_done_callback(self._opened)
         try:
             # Never cancelled: the bastion's answer must find somebody who closes the channel.
-            async with asyncio.timeout(self._channel_timeout):
+            async with asyncio.timeout(seconds):
                 await asyncio.shield(opening)
         except TimeoutError:
             channel.abort()
-            raise DialFailed(
-                f"the bastion {self.bastion} could not connect to the node within {self._channel_timeout:g} s"
-            ) from None
+            raise DialFailed(f"the bastion {self.bastion} could not connect to the node within {seconds:g} s") from None
         except asyncio.CancelledError:
             channel.abort()
             raise
@@ -252,10 +151,11 @@ class SSHGateway:
                 gateway._connection = None
 
         try:
-            async with asyncio.timeout(LOGIN_TIMEOUT):
+            async with asyncio.timeout(self._settings.ssh_login_timeout):
                 connection = await self._asyncssh.connect(
-                    **self._options, client_factory=Watcher, keepalive_interval=KEEPALIVE, keepalive_count_max=2
-                )
+                    **self._options, client_factory=Watcher, keepalive_interval=self._settings.ssh_keepalive,
+                    keepalive_count_max=DEAF_TO_KEEPALIVE,
+                )  # fmt: skip
         except (OSError, ValueError, self._asyncssh.Error) as error:
             return self._failed(self._explain_failure(error))
         finally:
@@ -267,8 +167,10 @@ class SSHGateway:
         return connection
 
     def _failed(self, failure: DialFailed) -> DialFailed:
-        cap = PAUSE_CAP_REFUSED if failure.verdict else PAUSE_CAP
-        self._retry_at = asyncio.get_running_loop().time() + min(cap, PAUSE_FIRST * 2.0 ** min(self._failures, 10))
+        s = self._settings
+        cap = s.ssh_pause_cap_refused if failure.verdict else s.ssh_pause_cap
+        pause = min(cap, s.backoff_first * 2.0 ** min(self._failures, 10))
+        self._retry_at = asyncio.get_running_loop().time() + pause
         self._failures += 1
         self._failure = failure
         return failure
@@ -277,7 +179,8 @@ class SSHGateway:
         ssh, bastion = self._asyncssh, self.bastion
         match error:
             case TimeoutError():
-                return DialFailed(f"the bastion {bastion} did not complete the SSH login within {LOGIN_TIMEOUT:g} s")
+                seconds = self._settings.ssh_login_timeout
+                return DialFailed(f"the bastion {bastion} did not complete the SSH login within {seconds:g} s")
             case ssh.HostKeyNotVerifiable():
                 return DialFailed(
                     f"the host key of the bastion {bastion} is not trusted: {error.reason}; log in once by hand and "

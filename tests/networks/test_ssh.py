@@ -16,13 +16,13 @@ import asyncssh  # noqa: F401 - imported before anything is timed
 import psutil
 import pytest
 
-from casty_notebook import TLS, Cluster, ClusterClient, connect
+from casty_notebook import TLS, Cluster, ClusterClient, Settings, connect
 from casty_notebook.cluster.messages import ShardEnvelope
 from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import GetCount, Increment, WhereAreYou
 from casty_notebook.errors import AskFailed, MisuseError, NoContactPoint
-from casty_notebook.runtime import ssh as ssh_module
-from casty_notebook.runtime.ssh import SSH, SSHGateway
+from casty_notebook.runtime.bastion import SSH
+from casty_notebook.runtime.ssh import SSHGateway
 from tests.networks.bastion import Bastion, make_key, tunnels
 from tests.support.ports import free_port, free_ports
 from tests.support.tls import issue
@@ -160,11 +160,10 @@ def test_a_bastion_that_dies_is_named_and_when_it_is_back_so_are_we(
 
 
 def test_a_bastion_that_freezes_is_left_and_found_again(
-    demo_cluster: DemoCluster, bastion: Bastion, monkeypatch: pytest.MonkeyPatch
+    demo_cluster: DemoCluster, bastion: Bastion
 ) -> None:
-    monkeypatch.setattr(ssh_module, "KEEPALIVE", 0.3)
-    monkeypatch.setattr(ssh_module, "LOGIN_TIMEOUT", 0.5)
-    with connect(demo_cluster.uri, shards={"counter": 100}, ssh=bastion.ssh()) as cluster:
+    hasty = Settings(ssh_keepalive=0.3, ssh_login_timeout=0.5)
+    with connect(demo_cluster.uri, shards={"counter": 100}, ssh=bastion.ssh(), settings=hasty) as cluster:
         bastion.signal(signal.SIGSTOP)
         login = f"the bastion {bastion.destination} did not complete the SSH login within 0.5 s"
         wait_until(lambda: any(login in health.reason for health in cluster.health.values()), 8.0)
