@@ -6,6 +6,7 @@ import enum
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from casty_notebook.address import NodeAddress
@@ -171,6 +172,7 @@ class Find:
     reply_to: ActorRef
 
 
+@lru_cache(maxsize=16_384)
 def entity_shard(entity_id: str, num_shards: int) -> int:
     """The shard of an entity: the first four bytes of the MD5 of its id, modulo the number of shards (PROTOCOL section 4.2).
 
