@@ -19,7 +19,9 @@ __all__ = [
     "ContactAttempt",
     "FailureReport",
     "HandshakeRefused",
+    "Interrupted",
     "InvalidAddress",
+    "InvalidRecording",
     "MisuseError",
     "NoContactPoint",
     "NoSuchService",
@@ -27,6 +29,7 @@ __all__ = [
     "NotEntered",
     "Overloaded",
     "ProtocolError",
+    "ReadOnly",
     "ShardCountMismatch",
     "SystemNameMismatch",
     "TLSError",
@@ -51,6 +54,10 @@ class InvalidAddress(MisuseError, ValueError):
     """A host, port, path or URI outside what the wire can carry (PROTOCOL sections 2.1 and 9)."""
 
 
+class InvalidRecording(MisuseError, ValueError):
+    """The file is not a recording, is damaged, or is of another version."""
+
+
 class NotEntered(MisuseError, RuntimeError):
     """A client was used before ``async with`` entered it."""
 
@@ -69,6 +76,14 @@ class ShardCountMismatch(MisuseError, ValueError):
 
 class UnsendableMessage(MisuseError, TypeError):
     """The message cannot be written so that a node can read it back (a ``__main__`` class, a lock, a closure …)."""
+
+
+class ReadOnly(MisuseError, PermissionError):
+    """A read-only connection was given a tell, or a message that is not one of its questions; nothing was sent."""
+
+
+class Interrupted(CastyNotebookError):
+    """Ctrl-C ended a fan-out before this target's reply had come."""
 
 
 # --- theirs: mended on the other side, or by waiting ---------------------------------------------------------------

@@ -7,7 +7,7 @@ import concurrent.futures
 import os
 import sys
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from casty_notebook.errors import WrongThread
@@ -38,8 +38,15 @@ class BackgroundLoop:
         """Start a coroutine on the loop."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
-    def run[T](self, coroutine: Coroutine[Any, Any, T]) -> T:
+    def run[T](
+        self, coroutine: Coroutine[Any, Any, T], *, tick: Callable[[], None] | None = None, every: float = POLL
+    ) -> T:
         """Run a coroutine on the loop and wait for it. Ctrl-C cancels it.
+
+        Parameters
+        ----------
+        tick
+            Called on the calling thread every so many seconds while it waits: progress is shown from there.
 
         Raises
         ------
@@ -56,10 +63,12 @@ class BackgroundLoop:
         try:
             while True:
                 try:
-                    return future.result(POLL if sys.platform == "win32" else None)
+                    return future.result(every if tick is not None or sys.platform == "win32" else None)
                 except TimeoutError:
                     if future.done():
                         raise
+                if tick is not None:
+                    tick()
         except BaseException:
             # The coroutine would otherwise go on after Ctrl-C, as dask's sync() found out.
             future.cancel()

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import logging
-import random
 import ssl
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from functools import partial
 from typing import Any, Self
 
-from casty_notebook.address import ActorAddress, ClusterURI, NodeAddress
+from casty_notebook.address import ClusterURI, NodeAddress
 from casty_notebook.cluster.health import NodeHealth
-from casty_notebook.cluster.messages import Listing, Member, ShardEnvelope, TopologySnapshot
+from casty_notebook.cluster.messages import Listing, TopologySnapshot
 from casty_notebook.cluster.refs import ActorRef, EntityRef
 from casty_notebook.codec import StandInModule, module_proxy
-from casty_notebook.errors import CastyNotebookError, FailureReport, MisuseError, NoSuchService
+from casty_notebook.errors import MisuseError
 from casty_notebook.runtime.background import background_loop
 from casty_notebook.runtime.client import ClusterClient
 from casty_notebook.runtime.dialler import AddressMap
+from casty_notebook.runtime.fan_out import Answer, FanOut
+from casty_notebook.runtime.placing import AnyTarget, Location, Placing, Route
+from casty_notebook.runtime.progress import EVERY, ProgressBar
 from casty_notebook.runtime.questions import question
+from casty_notebook.runtime.read_only import Questions, ReadOnlyClient
 from casty_notebook.runtime.ssh import SSH, SSHGateway
-from casty_notebook.runtime.targets import EntityName, ServiceName, parse_target
+from casty_notebook.runtime.structures import HasStructures
+from casty_notebook.runtime.targets import MAX_TARGETS, ServiceName, entity_targets, expand_ranges, parse_target
 from casty_notebook.runtime.tls import TLS
 from casty_notebook.settings import Settings
 
@@ -30,40 +33,20 @@ __all__ = ["Answer", "BlockingClient", "Location"]
 
 log = logging.getLogger("casty_notebook")
 
-type AnyTarget = str | ActorRef | EntityRef
+IN_FLIGHT = 100
+"""Asks on their way at one time, where nothing else is said: far below what a node or a link buffers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
-    """Where a target lives, as known now."""
-
-    target: str
-    shard_type: str | None
-    entity_id: str | None
-    shard: int | None
-    node: str | None
-    address: NodeAddress | None
-    replicas: tuple[NodeAddress, ...]
-    reachable: bool | None
-    status: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One row of a fan-out: a reply or an error, never neither."""
-
-    target: str
-    node: str | None
-    shard: int | None
-    reply: Any
-    latency: float
-    error: CastyNotebookError | None
-
-
-class BlockingClient:
+class BlockingClient(HasStructures):
     """One connection to one cluster. Every method may be called from any thread but the background loop's own.
 
-    Parameters are those of `ClusterClient`, and ``ssh``: a bastion to go through, as ``[user@]host[:port]`` or `SSH`.
+    Parameters are those of `ClusterClient`, and:
+
+    ssh
+        A bastion to go through, as ``[user@]host[:port]`` or `SSH`.
+    read_only, questions
+        Refuse every tell, and every ask whose message is not of a class in `questions`: classes, modules of them, or dotted
+        names. A safety rail for the user, not a guard against the user.
 
     Raises
     ------
@@ -77,18 +60,21 @@ class BlockingClient:
         self, uri: str | ClusterURI, *, shards: Mapping[str, int] | None = None, name: str | None = None,
         address_map: AddressMap = None, timeout: float = 10.0, serializer: str = "pickle",
         compression: str | None = None, tls: TLS | ssl.SSLContext | None = None, messages: Iterable[Any] = (),
-        settings: Settings | None = None, ssh: SSH | str | None = None,
+        settings: Settings | None = None, ssh: SSH | str | None = None, read_only: bool = False,
+        questions: Iterable[Any] = (),
     ) -> None:  # fmt: skip
         parsed = uri if isinstance(uri, ClusterURI) else ClusterURI.parse(uri)
         self.uri = str(parsed)
         self.name = name or parsed.system
         settings = settings or Settings()
-        self._gateway = SSHGateway(ssh, channel_timeout=settings.connect_timeout) if ssh is not None else None
-        self.client = ClusterClient(
+        self._gateway = SSHGateway(ssh, settings) if ssh is not None else None
+        self.read_only = read_only
+        self.client = _kind_of_client(self.name, read_only, questions)(
             contact_points=parsed.contacts, system_name=parsed.system, address_map=address_map, serializer=serializer,
             compression=compression, tls=tls, messages=messages, settings=settings,
             connector=self._gateway,
         )  # fmt: skip
+        self._placing = Placing(self.client)
         self._loop = background_loop()
         self._closed = False
         self._loop.run(self._enter(dict(shards or {}), timeout))
@@ -137,7 +123,16 @@ class BlockingClient:
         async def call() -> T:
             return function()
 
-        return self._loop.run(call())
+        return self._wait(call())
+
+    def _wait[T](self, coroutine: Coroutine[Any, Any, T], tick: Callable[[], None] | None = None) -> T:
+        """Wait for the loop, and say on the caller's own thread what there is to say of the way that was chosen."""
+        try:
+            return self._loop.run(coroutine, tick=tick, every=EVERY)
+        finally:
+            notices, self._placing.notices = self._placing.notices, []
+            for text in notices:
+                log.warning("%s: %s", self.name, text)
 
     # --- tell and ask ----------------------------------------------------------------------------------------------
 
@@ -150,9 +145,11 @@ class BlockingClient:
         Parameters
         ----------
         target
-            ``"counter/user-42"`` (entity), ``"payment"`` (one instance of a service), a ``casty://`` URI, or a ref.
+            ``"counter/user-42"`` (entity), ``"payment"`` (one instance of a service), ``"payment@node-2"`` (that on one
+            member), a ``casty://`` URI, or a ref.
         message
-            An instance, a class, or a function of the reply ref; a missing `reply_field` is filled in.
+            An instance, a class, a function of the reply ref, or the text of a message whose class is not here
+            (``"bank.messages.GetBalance(currency='EUR')"``); a missing `reply_field` is filled in.
         timeout
             Seconds; `Settings.ask_timeout` if None.
         retry
@@ -162,10 +159,12 @@ class BlockingClient:
         ------
         AskTimeout, NodeUnreachable, NoSuchService, Overloaded, ClientClosed
             Each with a report of all that is known.
+        ReadOnly
+            On a read-only connection, if the message's class is not one of its questions; nothing was sent.
         MisuseError
             If it cannot work as written; nothing was sent then.
         """
-        return self._loop.run(self._ask(target, question(message, reply_field), timeout, retry=retry))
+        return self._wait(self._ask(target, question(message, reply_field), timeout, retry=retry))
 
     async def ask_async(
         self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
@@ -178,11 +177,13 @@ class BlockingClient:
     async def _ask(
         self, target: AnyTarget, asked: Callable[[ActorRef], Any], timeout: float | None, *, retry: bool = False
     ) -> Any:
-        ref, wrap = self._address(target)
-        if wrap is None:
-            return await self.client.ask(ref, asked, timeout=timeout, retry=retry, label=_label(target))
+        return await self._ask_on(self._placing.route(target), asked=asked, timeout=timeout, retry=retry)
+
+    async def _ask_on(
+        self, route: Route, *, asked: Callable[[ActorRef], Any], timeout: float | None, retry: bool
+    ) -> Any:
         return await self.client.ask(
-            ref, lambda reply_to: ShardEnvelope(wrap, asked(reply_to)), timeout=timeout, retry=retry, label=_label(target)
+            route.ref, lambda reply_to: route.wrap(asked(reply_to)), timeout=timeout, retry=retry, label=route.target
         )
 
     def tell(self, target: AnyTarget, message: Any) -> None:
@@ -192,120 +193,104 @@ class BlockingClient:
         ------
         UnsendableMessage, Overloaded, NoSuchService, ClientClosed, MisuseError
             At once.
+        ReadOnly
+            On a read-only connection; nothing was sent.
         """
         self._on_loop(lambda: self._tell(target, message))
 
     def _tell(self, target: AnyTarget, message: Any) -> None:
-        ref, wrap = self._address(target)
-        self.client.tell(ref, message if wrap is None else ShardEnvelope(wrap, message))
-
-    def _address(self, target: AnyTarget) -> tuple[AnyTarget, str | None]:
-        """The ref to send to, and the entity id to wrap the message for if the target is an entity."""
-        if not isinstance(target, str):
-            return target, None
-        parsed = parse_target(target)
-        if isinstance(parsed, EntityName):
-            return self._entity_way(parsed), parsed.entity_id
-        if isinstance(parsed, ServiceName):
-            return self._instance_of(parsed.name), None
-        return ActorRef(parsed, self.client), None
-
-    def _entity_way(self, entity: EntityName) -> AnyTarget:
-        """Straight to the owner if the number of shards is known, else through a node's own proxy (PROTOCOL section 5)."""
-        counts = self.client.shard_counts
-        num_shards = counts.get(entity.shard_type)
-        if num_shards is not None:
-            return self.client.entity_ref(entity.shard_type, num_shards)
-        snapshot = self.client.topology
-        allocations = snapshot.shard_allocations.get(entity.shard_type, {}) if snapshot is not None else {}
-        health = self.client.health
-        hosts = sorted({a.primary for a in allocations.values()})
-        hosts = [host for host in hosts if host in health and health[host].reachable] or hosts
-        if not hosts:
-            known = sorted({*counts, *(snapshot.shard_allocations if snapshot is not None else ())})
-            raise MisuseError(
-                f"nothing is known of the sharded type {entity.shard_type!r}{_did_you_mean(entity.shard_type, known)}; "
-                f"a type without entities yet needs its number of shards: shards={{{entity.shard_type!r}: N}}"
-            )
-        log.info("number of shards of %r unknown: %s goes through the proxy of %s", entity.shard_type, entity, hosts[0])
-        return ActorRef(ActorAddress(self.system_name, f"/{entity.shard_type}", hosts[0]), self.client)
-
-    def _instance_of(self, service: str) -> ActorRef:
-        """One instance, on a node that we reach if there is one."""
-        instances = list(self.client.lookup(service))
-        health = self.client.health
-        live = [i for i in instances if i.node in health and health[i.node].reachable]
-        if instances:
-            return random.choice(live or instances).ref  # noqa: S311 - spreads load, guards nothing
-        snapshot = self.client.topology
-        known = sorted({entry.key for entry in snapshot.registry}) if snapshot is not None else []
-        types = sorted(snapshot.shard_allocations) if snapshot is not None else []
-        hint = f" It is a sharded type: write {service}/ENTITY-ID." if service in types else ""
-        raise NoSuchService(
-            FailureReport(
-                service,
-                f"no instance of that service is in the last snapshot{_did_you_mean(service, known)}.{hint}",
-                "See the services table for what is there.",
-                snapshot_age=self.client.snapshot_age,
-            )
-        )
+        route = self._placing.route(target)
+        self.client.tell(route.ref, route.wrap(message))
 
     # --- many at once ----------------------------------------------------------------------------------------------
 
     def answers(
-        self, targets: Iterable[AnyTarget], message: Any, *, timeout: float | None = None, concurrency: int = 100,
-        retry: bool = False, reply_field: str = "reply_to", on_answer: Callable[[int, Answer], None] | None = None,
+        self, targets: Iterable[Any] | str, message: Any, *, shard_type: str | None = None, timeout: float | None = None,
+        concurrency: int = IN_FLIGHT, retry: bool = False, reply_field: str = "reply_to", progress: bool = True,
+        on_answer: Callable[[int, Answer], None] | None = None,
     ) -> list[Answer]:  # fmt: skip
         """Ask many targets the same; one row each, in the order given, failures included.
 
-        `on_answer(position, answer)` is called on the background loop as answers come. Ctrl-C raises
-        KeyboardInterrupt after cancelling what still waits.
+        Ctrl-C ends it early and keeps what has arrived: the rows of the others say so.
+
+        Parameters
+        ----------
+        targets
+            Targets as in `ask`; or, with `shard_type`, the ids of entities of that type: any collection, for example a
+            DataFrame's column. A text is a pattern (``"counter/user-{1..100}"``), or a service: all its instances.
+        concurrency
+            Asks on their way at one time.
+        progress
+            Show a progress bar if it takes longer than a second.
+        on_answer
+            Called with position and answer on the background loop as answers come.
+
+        Raises
+        ------
+        ReadOnly, MisuseError
+            If it cannot work for any target; nothing was sent then.
+        NoSuchService
+            If the only target is a service without instances.
         """
-        if concurrency < 1:
-            raise MisuseError(f"concurrency must be at least 1, not {concurrency}")
         asked = question(message, reply_field)
-        return self._loop.run(
-            self._ask_all(list(targets), asked, timeout, concurrency=concurrency, retry=retry, on_answer=on_answer)
-        )
+        each = partial(self._ask_on, asked=asked, timeout=timeout, retry=retry)
+        fan_out = FanOut(self._placing, each, self._targets(targets, shard_type), concurrency=concurrency)
+        fan_out.on_answer = on_answer
+        return self._run_fan_out(fan_out, "asking", progress=progress)
 
-    async def _ask_all(
-        self, targets: list[AnyTarget], asked: Callable[[ActorRef], Any], timeout: float | None, *, concurrency: int,
-        retry: bool, on_answer: Callable[[int, Answer], None] | None,
+    def samples(
+        self, target: AnyTarget, message: Any, *, count: int = 100, every: float = 0.1, timeout: float | None = None,
+        reply_field: str = "reply_to", progress: bool = True,
     ) -> list[Answer]:  # fmt: skip
-        rows: list[Answer | None] = [None] * len(targets)
-        places = iter(enumerate(targets))
+        """Ask one target the same again and again: one row for each time. Ctrl-C ends it early and keeps what has arrived.
 
-        async def worker() -> None:
-            for place, target in places:
-                row = rows[place] = await self._answer(target, asked, timeout, retry=retry)
-                if on_answer is not None:
-                    on_answer(place, row)
+        Parameters
+        ----------
+        count
+            How often; at most 100,000.
+        every
+            Seconds from one ask to the next, whether the first is answered or not; 0 asks again as soon as it is.
+        """
+        if not 0 < count <= MAX_TARGETS:
+            raise MisuseError(f"count must be from 1 to {MAX_TARGETS:,}, not {count}")
+        if not 0 <= every <= 3600:
+            raise MisuseError(f"every must be from 0 to 3,600 seconds, not {every}")
+        each = partial(self._ask_on, asked=question(message, reply_field), timeout=timeout, retry=False)
+        in_flight = IN_FLIGHT if every else 1
+        fan_out = FanOut(self._placing, each, [target] * count, concurrency=in_flight, every=every)
+        return self._run_fan_out(fan_out, "sampling", progress=progress)
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(concurrency, len(targets))):
-                group.create_task(worker())
-        return [row for row in rows if row is not None]
+    def _run_fan_out(self, fan_out: FanOut, what: str, *, progress: bool) -> list[Answer]:
+        with ProgressBar(fan_out, what, shown=progress) as bar:
+            try:
+                self._wait(fan_out.run(), bar.tick)
+            except KeyboardInterrupt:
+                self._loop.run(fan_out.stop())
+                log.warning(
+                    "%s: interrupted after %s of %s; the table keeps what has arrived", self.name, f"{fan_out.done:,}",
+                    f"{fan_out.total:,}",
+                )  # fmt: skip
+        return fan_out.rows
 
-    async def _answer(
-        self, target: AnyTarget, asked: Callable[[ActorRef], Any], timeout: float | None, *, retry: bool
-    ) -> Answer:
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        reply, error = None, None
-        try:
-            reply = await self._ask(target, asked, timeout, retry=retry)
-        except CastyNotebookError as failure:
-            error = failure
-        latency = loop.time() - started
-        place = self._place(target)
-        return Answer(_label(target), place.node, place.shard, reply, latency, error)
+    def _targets(self, targets: Iterable[Any] | str, shard_type: str | None) -> list[AnyTarget]:
+        if shard_type is not None:
+            return [*entity_targets(shard_type, [targets] if isinstance(targets, str) else targets)]
+        if not isinstance(targets, str):
+            return list(targets)
+        found = expand_ranges(targets)
+        if len(found) == 1 and isinstance(parse_target(found[0]), ServiceName):
+            return [*self.instances(found[0])]
+        return [*found]
 
     def instances(self, service: str) -> list[ActorRef]:
-        """The refs of all instances of a service, for `answers`."""
-        listing = self.lookup(service)
-        if not listing:
-            self._on_loop(lambda: self._instance_of(service))
-        return [instance.ref for instance in listing]
+        """The refs of all instances of a service (``payment``), or of those on one member (``payment@node-2``).
+
+        Raises
+        ------
+        NoSuchService
+            If there is none in the last snapshot.
+        """
+        return self._on_loop(lambda: [instance.ref for instance in self._placing.instances(service)])
 
     # --- finding ---------------------------------------------------------------------------------------------------
 
@@ -319,43 +304,26 @@ class BlockingClient:
 
     def where(self, target: AnyTarget) -> Location:
         """Shard, owner, replicas and reachability of a target, as known now; asks nobody."""
-        return self._on_loop(lambda: self._place(target))
+        return self._on_loop(lambda: self._placing.where(target))
 
-    def _place(self, target: AnyTarget) -> Location:
-        label = _label(target)
-        shard: int | None = None
-        address: NodeAddress | None = None
-        replicas: tuple[NodeAddress, ...] = ()
-        name: EntityName | None = None
-        if isinstance(target, str):
-            parsed = parse_target(target)
-            if isinstance(parsed, EntityName):
-                name = parsed
-                if parsed.shard_type in self.client.shard_counts:
-                    shard, address, replicas = self.client.locate(parsed.shard_type, parsed.entity_id)
-            elif isinstance(parsed, ServiceName):
-                address = self._instance_of(parsed.name).address.node
-            else:
-                address = parsed.node
-        elif isinstance(target, ActorRef):
-            address = target.address.node
-        member = self._member(address)
-        health = self.client.health.get(address) if address is not None else None
-        return Location(
-            label, name.shard_type if name else None, name.entity_id if name else None, shard,
-            member.id if member else None, address, replicas, health.reachable if health else None,
-            member.status.name if member else None,
-        )  # fmt: skip
-
-    def _member(self, address: NodeAddress | None) -> Member | None:
-        snapshot = self.client.topology
-        if snapshot is None or address is None:
-            return None
-        return next((member for member in snapshot.members if member.address == address), None)
+    # --- messages and replies --------------------------------------------------------------------------------------
 
     def module(self, dotted: str) -> StandInModule:
         """Messages of a module that cannot be imported here: ``cluster.module("bank.messages").GetBalance(currency="EUR")``."""
         return module_proxy(dotted)
+
+    def register(self, *classes: Any) -> None:
+        """Name classes, or modules of them, that replies may become from now on; others arrive as inert stand-ins.
+
+        Only dataclasses, enums, NamedTuples, attrs and msgspec classes and pydantic models: they declare their fields, so
+        they are put together without running code of theirs on what a peer sent.
+
+        Raises
+        ------
+        MisuseError
+            For a class of another kind, or a module without any.
+        """
+        self._on_loop(lambda: self.client.register(*classes))
 
     # --- leaving ---------------------------------------------------------------------------------------------------
 
@@ -372,13 +340,9 @@ class BlockingClient:
         self.close()
 
 
-def _label(target: AnyTarget) -> str:
-    return target if isinstance(target, str) else target.uri if isinstance(target, ActorRef) else repr(target)
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    names = list(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    if close:
-        return f"; did you mean {close[0]!r}"
-    return f" (there are: {', '.join(names[:10])})" if names else " (there are none)"
+def _kind_of_client(name: str, read_only: bool, questions: Iterable[Any]) -> Callable[..., ClusterClient]:
+    if read_only:
+        return partial(ReadOnlyClient, name=name, questions=Questions(questions))
+    if questions:
+        raise MisuseError("questions are what a read-only connection may ask; add read_only=True, or leave them out")
+    return ClusterClient

@@ -287,6 +287,11 @@ class ClusterClient:
         shard = table.shard_of(entity_id)
         return shard, table.locate(shard, pump.now), table.replicas(shard)
 
+    def register(self, *classes: Any) -> None:
+        """Let replies become instances of more classes, or of those that modules define; `MisuseError` for unsuitable ones."""
+        for each in classes:
+            self._registry.register(each)
+
     @property
     def shard_counts(self) -> dict[str, int]:
         """The sharded types in use, with their number of shards."""

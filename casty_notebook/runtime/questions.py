@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import difflib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from casty_notebook.cluster.messages import ShardEnvelope
 from casty_notebook.cluster.refs import ActorRef
 from casty_notebook.codec import StandIn, StandInClass
 from casty_notebook.codec.standin import with_missing
 from casty_notebook.errors import MisuseError
+from casty_notebook.runtime.written import written_message
 
 __all__ = ["question"]
 
 
 def question(message: Any, reply_field: str = "reply_to") -> Callable[[ActorRef], Any]:
-    """A function of the reply ref, from an instance, a class or such a function.
+    """A function of the reply ref, from an instance, a class, such a function, or the text of a message.
 
     An instance whose `reply_field` is missing or None gets the ref there; a class is called with it as its only
-    argument; a function is called with the ref as it is.
+    argument; a function is called with the ref as it is; a text is a dotted name with or without fields, and no code.
 
     Raises
     ------
@@ -33,11 +37,16 @@ def question(message: Any, reply_field: str = "reply_to") -> Callable[[ActorRef]
     ...     reply_to: object = None
     >>> question(GetCount)("the ref"), question(GetCount())("the ref"), question(lambda r: GetCount(r))("the ref")
     (GetCount(reply_to='the ref'), GetCount(reply_to='the ref'), GetCount(reply_to='the ref'))
+    >>> question("bank.messages.GetBalance(currency='EUR')")("the ref")
+    bank.messages.GetBalance(currency='EUR', reply_to='the ref')
     """
+    if isinstance(message, str):
+        message = written_message(message)
     if inspect.isclass(message) or isinstance(message, StandInClass):
         return lambda ref: _called(message, reply_field, ref)
     if not isinstance(message, StandIn) and callable(message):
         return lambda ref: _filled(message(ref), reply_field, ref)
+    _check_fillable(message.message if isinstance(message, ShardEnvelope) else message, reply_field)
     return lambda ref: _filled(message, reply_field, ref)
 
 
@@ -52,17 +61,73 @@ def _called(cls: type | StandInClass, reply_field: str, ref: ActorRef) -> Any:
         ) from None
 
 
+def _check_fillable(message: Any, reply_field: str) -> None:
+    """Refuse a finished message that nobody could answer to us: waiting for a reply to it can only time out."""
+    if isinstance(message, StandIn):
+        return
+    name = type(message).__name__
+    names = _field_names(message)
+    if reply_field not in names:
+        close = difflib.get_close_matches(reply_field, names, n=1, cutoff=0.5)
+        hint = f" Did you mean reply_field={close[0]!r}?" if close else ""
+        fields = f"its fields are {', '.join(map(str, names))}" if names else "it has no fields"
+        raise MisuseError(
+            f"{name} has no field {reply_field!r} for the reply's address ({fields}).{hint} "
+            "Name the field by reply_field, write a function of the address (lambda reply_to: …), or tell instead of asking"
+        )
+    value = _read(message, reply_field)
+    if value is not None:
+        raise MisuseError(
+            f"the {reply_field} of this {name} is set already ({value!r}), so its answer goes there and never comes here; "
+            "leave it None"
+        )
+
+
+def _field_names(message: Any) -> list[Any]:
+    if isinstance(message, dict):
+        return list(message)
+    if dataclasses.is_dataclass(message):
+        return [field.name for field in dataclasses.fields(message)]
+    for declared in ("_fields", "__struct_fields__", "__pydantic_fields__"):
+        names = getattr(type(message), declared, None)
+        if names is not None:
+            return list(names)
+    attributes: Iterable[Any] | None = getattr(type(message), "__attrs_attrs__", None)
+    if attributes is not None:
+        return [attribute.name for attribute in attributes]
+    return list(getattr(message, "__dict__", ()))
+
+
+def _read(message: Any, reply_field: str) -> Any:
+    return message[reply_field] if isinstance(message, dict) else getattr(message, reply_field, None)
+
+
 def _filled(message: Any, reply_field: str, ref: ActorRef) -> Any:
     """`message` with `ref` in its reply field, if that is empty. What was built with the ref already comes back as it is."""
+    if isinstance(message, ShardEnvelope):
+        return ShardEnvelope(message.entity_id, _filled(message.message, reply_field, ref))
     if isinstance(message, StandIn):
         return with_missing(message, reply_field, ref)
+    if reply_field not in _field_names(message) or _read(message, reply_field) is not None:
+        return message
+    if isinstance(message, dict):
+        return {**message, reply_field: ref}
+    # Each family's own way to copy with a change; copy.replace came with Python 3.13.
+    change = {reply_field: ref}
+    if hasattr(message, "model_copy"):  # pydantic
+        return message.model_copy(update=change)
     if dataclasses.is_dataclass(message) and not isinstance(message, type):
-        names = {field.name for field in dataclasses.fields(message)}
-        if reply_field in names and getattr(message, reply_field) is None:
-            return dataclasses.replace(message, **{reply_field: ref})
-    elif hasattr(message, "_replace") and reply_field in getattr(message, "_fields", ()):
-        return message._replace(**{reply_field: ref}) if getattr(message, reply_field) is None else message
-    elif getattr(message, reply_field, ref) is None:
-        copy = getattr(message, "model_copy", None)  # pydantic
-        return copy(update={reply_field: ref}) if copy is not None else message
-    return message
+        return dataclasses.replace(message, **change)
+    if hasattr(message, "_replace"):
+        return message._replace(**change)
+    if hasattr(type(message), "__attrs_attrs__"):
+        import attrs
+
+        return attrs.evolve(message, **change)
+    if hasattr(type(message), "__struct_fields__"):
+        import msgspec
+
+        return msgspec.structs.replace(message, **change)
+    copied = copy.copy(message)
+    setattr(copied, reply_field, ref)
+    return copied

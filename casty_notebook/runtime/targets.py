@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import numbers
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
 from casty_notebook.address import ActorAddress
 from casty_notebook.errors import InvalidAddress, MisuseError
 
-__all__ = ["EntityName", "ServiceName", "parse_target"]
+__all__ = ["MAX_TARGETS", "EntityName", "ServiceName", "entity_targets", "expand_ranges", "numbers_of", "parse_target"]
+
+MAX_TARGETS = 100_000
+"""As many asks as one client keeps pending (`Settings.max_pending_asks`)."""
+
+_RANGE = re.compile(r"\s*(\d{1,18})\s*\.\.\s*(\d{1,18})\s*", re.ASCII)
+_BRACES = re.compile(r"\{([^{}]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +70,85 @@ def parse_target(text: str) -> EntityName | ServiceName | ActorAddress:
             f"{text!r} is no target; write an entity (counter/user-42), a service (payment) or a casty:// address"
         )
     return EntityName(name, entity_id) if slash else ServiceName(name)
+
+
+def numbers_of(text: str) -> Iterator[str] | None:
+    """The numbers of a range ``1..100``, with its leading zeros; None if the text is no range.
+
+    Raises
+    ------
+    MisuseError
+        If it is longer than one call may ask.
+
+    Examples
+    --------
+    >>> list(numbers_of("08..10")), list(numbers_of("3..1")), numbers_of("user")
+    (['08', '09', '10'], ['3', '2', '1'], None)
+    """
+    match = _RANGE.fullmatch(text)
+    if match is None:
+        return None
+    first, last = int(match[1]), int(match[2])
+    if abs(last - first) >= MAX_TARGETS:
+        raise MisuseError(f"{{{text}}} is more than {MAX_TARGETS:,} targets. Ask them in several calls.")
+    width = len(match[1]) if match[1].startswith("0") else 0
+    step = 1 if last >= first else -1
+    return (f"{number:0{width}d}" for number in range(first, last + step, step))
+
+
+def expand_ranges(pattern: str) -> list[str]:
+    """The targets that a pattern with ranges stands for, in order; one without is itself.
+
+    Raises
+    ------
+    MisuseError
+        If that is more than one call may ask.
+
+    Examples
+    --------
+    >>> expand_ranges("counter/user-{1..3}")
+    ['counter/user-1', 'counter/user-2', 'counter/user-3']
+    >>> expand_ranges("counter/{odd}")
+    ['counter/{odd}']
+    """
+    found = [""]
+    end = 0
+    for match in _BRACES.finditer(pattern):
+        values = numbers_of(match[1])
+        if values is None:
+            continue
+        numbers = list(values)
+        if len(found) * len(numbers) > MAX_TARGETS:
+            raise MisuseError(f"{pattern} stands for more than {MAX_TARGETS:,} targets. Ask them in several calls.")
+        found = [f"{head}{pattern[end : match.start()]}{number}" for head in found for number in numbers]
+        end = match.end()
+    return [head + pattern[end:] for head in found]
+
+
+def entity_targets(shard_type: str, ids: Iterable[Any]) -> list[str]:
+    """Targets of entities by their ids: texts, whole numbers or UUIDs, as a list or a DataFrame's column has them.
+
+    Raises
+    ------
+    MisuseError
+        For an id that is missing, or of a kind whose text would be a guess; names its place.
+
+    Examples
+    --------
+    >>> entity_targets("counter", ["user-1", 2])
+    ['counter/user-1', 'counter/2']
+    """
+    return [f"{shard_type}/{_id_text(place, value)}" for place, value in enumerate(ids)]
+
+
+def _id_text(place: int, value: Any) -> str:
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, numbers.Integral | UUID) and not isinstance(value, bool):
+        return str(value)
+    if value is None or value == "" or type(value).__name__ in ("NAType", "NaTType") or value != value:
+        raise MisuseError(f"the entity id at place {place} is missing ({value!r}); drop such rows before asking")
+    raise MisuseError(
+        f"the entity id at place {place} is {value!r}, of type {type(value).__name__}; an id is a text, a whole number "
+        "or a UUID: convert it, for example by .astype(str)"
+    )

@@ -8,10 +8,13 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from casty_notebook.errors import AskFailed
+from casty_notebook.errors import AskFailed, Interrupted
 from casty_notebook.tables.columns import attrs_of, frame, repeated, text
+from casty_notebook.tables.fields import field_columns, fields_of
 
-__all__ = ["AnswerLike", "answers"]
+__all__ = ["AnswerLike", "answers", "in_words", "milliseconds"]
+
+COLUMNS = ("target", "node", "shard", "latency_ms", "error")
 
 
 class AnswerLike(Protocol):
@@ -26,13 +29,19 @@ class AnswerLike(Protocol):
     @property
     def reply(self) -> Any: ...
     @property
-    def latency(self) -> float: ...
+    def latency(self) -> float | None: ...
     @property
     def error(self) -> Exception | None: ...
 
 
-def answers(rows: Sequence[AnswerLike], *, cluster: str) -> pd.DataFrame:
+def answers(rows: Sequence[AnswerLike], *, cluster: str, fields: bool = False) -> pd.DataFrame:
     """One row per target, in the order given, failures included.
+
+    Parameters
+    ----------
+    fields
+        Show the fields of the replies as columns in place of ``reply``. A field called like another column becomes
+        ``reply.FIELD``; replies without fields, of which there may be some, stay in ``reply``.
 
     Columns
     -------
@@ -43,12 +52,12 @@ def answers(rows: Sequence[AnswerLike], *, cluster: str) -> pd.DataFrame:
     reply
         The reply itself; None may be a reply, see `error`.
     latency_ms
-        From asking to the reply or the failure, in milliseconds.
+        From asking to the reply or the failure, in milliseconds; missing if it was not asked any more.
     error
         The failure's name and cause; missing if there is a reply. Text, since an exception keeps its whole stack alive.
 
-    ``attrs["summary"]`` counts what was asked, answered and failed, with the median and the 99th percentile of the
-    latencies of what was answered in milliseconds; None if nothing was.
+    ``attrs["summary"]`` counts what was asked for, answered, failed and given up by Ctrl-C, with the median and the 99th
+    percentile of the latencies of what was answered in milliseconds; None if nothing was.
 
     Examples
     --------
@@ -58,36 +67,69 @@ def answers(rows: Sequence[AnswerLike], *, cluster: str) -> pd.DataFrame:
     target   node  shard reply  latency_ms error
     cart/7 node-1      3    42         1.5   NaN
     """
-    replies = np.empty(len(rows), dtype=object)
-    for place, row in enumerate(rows):
-        replies[place] = row.reply  # One by one: replies that are lists of one length would become a matrix.
     made = frame(
         {
             "target": text([row.target for row in rows]),
             "node": repeated([row.node for row in rows]),
             "shard": pd.array([row.shard for row in rows], dtype="Int64"),
-            "reply": replies,
-            "latency_ms": np.array([row.latency * 1000 for row in rows], dtype=np.float64),
-            "error": text([None if row.error is None else _in_words(row.error) for row in rows]),
+            **_replies(rows, fields=fields),
+            "latency_ms": milliseconds(rows),
+            "error": text([None if row.error is None else in_words(row.error) for row in rows]),
         },
         attrs_of(cluster, None, None),
     )
-    made.attrs["summary"] = _summary([row.latency * 1000 for row in rows if row.error is None], len(rows))
+    made.attrs["summary"] = _summary(rows)
     return made
 
 
-def _summary(latencies: Sequence[float], asked: int) -> dict[str, int | float | None]:
+def _replies(rows: Sequence[AnswerLike], *, fields: bool) -> dict[str, Any]:
+    replies = _objects([row.reply for row in rows])
+    columns = field_columns(replies, (*COLUMNS, "reply")) if fields else None
+    if columns is None:
+        return {"reply": replies}
+    spread: dict[str, Any] = {name: _column(values) for name, values in columns.items()}
+    whole = [reply if fields_of(reply) is None else None for reply in replies]
+    return spread if all(value is None for value in whole) else {"reply": _objects(whole), **spread}
+
+
+def _objects(values: Sequence[Any]) -> Any:
+    column = np.empty(len(values), dtype=object)
+    for place, value in enumerate(values):
+        column[place] = value  # One by one: lists of one length would become a matrix.
+    return column
+
+
+def _column(values: Sequence[Any]) -> Any:
+    """Numbers, truth values and text as such, with missing ones; anything else as the objects that they are."""
+    kinds = {type(value) for value in values if value is not None}
+    kind: Any
+    for types, kind in (({bool}, "boolean"), ({int}, "Int64"), ({int, float}, "Float64"), ({float}, "Float64")):
+        if kinds == types and (int not in kinds or all(value is None or abs(value) < 1 << 63 for value in values)):
+            return pd.array(list(values), dtype=kind)
+    return text(values) if kinds == {str} else _objects(values)
+
+
+def milliseconds(rows: Sequence[AnswerLike]) -> Any:
+    """The latencies, NaN where there is none."""
+    return np.array([np.nan if row.latency is None else row.latency * 1000 for row in rows], dtype=np.float64)
+
+
+def _summary(rows: Sequence[AnswerLike]) -> dict[str, int | float | None]:
     """Plain numbers, so that attrs stay comparable; the percentiles are latencies that occurred."""
+    latencies = [row.latency * 1000 for row in rows if row.error is None and row.latency is not None]
     median, tail = np.percentile(latencies, [50, 99], method="inverted_cdf").tolist() if latencies else (None, None)
+    given_up = sum(isinstance(row.error, Interrupted) for row in rows)
     return {
-        "asked": asked,
+        "asked": len(rows),
         "answered": len(latencies),
-        "failed": asked - len(latencies),
+        "failed": len(rows) - len(latencies) - given_up,
+        "interrupted": given_up,
         "p50_ms": median,
         "p99_ms": tail,
     }
 
 
-def _in_words(error: Exception) -> str:
+def in_words(error: Exception) -> str:
+    """An error as a table shows it: its name and cause."""
     cause = error.report.headline() if isinstance(error, AskFailed) else str(error)
     return f"{type(error).__name__}: {cause}"

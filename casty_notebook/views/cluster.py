@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.cluster.changes import TopologyEvent, diff
 from casty_notebook.cluster.messages import TopologySnapshot
 from casty_notebook.runtime import connections
-from casty_notebook.runtime.blocking import BlockingClient
 from casty_notebook.views.cards import CardFacts, cluster_card_html, cluster_card_text
+from casty_notebook.views.experiments import Experiments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,7 @@ __all__ = ["Cluster", "connect"]
 EVENTS_KEPT = 10_000
 
 
-class Cluster(BlockingClient):
+class Cluster(Experiments):
     """A connected cluster: `ask`, `tell`, `lookup`, `where`, and tables of what it looks like now.
 
     Made by `connect`. Shows itself as a card; closes with `close`, as a context manager, and at exit.
@@ -83,16 +83,6 @@ class Cluster(BlockingClient):
         from casty_notebook.tables import events
 
         return events(list(self._events), cluster=self.name, snapshot=self._seen, taken_at=self._seen_at)
-
-    def ask_many(self, targets: Iterable[Any] | str, message: Any, **options: Any) -> pd.DataFrame:
-        """Ask many targets the same: one row each, failures included; a service's name means all its instances.
-
-        Options are those of `BlockingClient.answers`: timeout, concurrency, retry, reply_field, on_answer.
-        """
-        from casty_notebook.tables import answers
-
-        names = self.instances(targets) if isinstance(targets, str) else targets
-        return answers(self.answers(names, message, **options), cluster=self.name)
 
     # --- what it shows ------------------------------------------------------------------------------------------------
 

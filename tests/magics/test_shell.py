@@ -193,7 +193,6 @@ class TestAsking:
         table = connected.run("%%casty_ask counter/1 casty://demo@127.0.0.1:1/nobody -t 0.3\nGetCount()")
         assert [pd.isna(error) or error is None for error in table["error"]] == [True, False]
 
-    @pytest.mark.xfail(strict=True, reason="BlockingClient._answer raises where it looks up the place of a failed one")
     def test_a_service_that_nobody_offers_is_a_row_too(self, connected: Shell) -> None:
         table = connected.run("%%casty_ask counter/1 zzz -t 0.3\nGetCount()")
         assert [pd.isna(error) or error is None for error in table["error"]] == [True, False]

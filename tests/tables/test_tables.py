@@ -238,9 +238,9 @@ def test_answers_keep_replies_as_they_are_and_tell_failures_in_words() -> None:
 
 def test_answers_sum_up_what_came_and_how_fast() -> None:
     summary = answers(ANSWERS, cluster="prod").attrs["summary"]
-    assert summary == {"asked": 3, "answered": 2, "failed": 1, "p50_ms": 1.0, "p99_ms": 2.0}
+    assert summary == {"asked": 3, "answered": 2, "failed": 1, "interrupted": 0, "p50_ms": 1.0, "p99_ms": 2.0}
     nothing = answers(ANSWERS[2:], cluster="prod").attrs["summary"]
-    assert nothing == {"asked": 1, "answered": 0, "failed": 1, "p50_ms": None, "p99_ms": None}
+    assert nothing == {"asked": 1, "answered": 0, "failed": 1, "interrupted": 0, "p50_ms": None, "p99_ms": None}
 
 
 def test_replies_of_one_length_stay_one_value_each() -> None:
