@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from casty_notebook.runtime.tls import TLS
     from casty_notebook.settings import Settings
     from casty_notebook.views.cluster import Cluster, connect
+    from casty_notebook.views.recording import Recording
 
 __version__ = "0.1.0"
 
@@ -44,6 +45,7 @@ _HOMES = {
     "Member": "cluster.messages",
     "MemberStatus": "cluster.messages",
     "NodeAddress": "address",
+    "Recording": "views.recording",
     "SSH": "runtime.bastion",
     "ServiceEntry": "cluster.messages",
     "ServiceInstance": "cluster.messages",
@@ -72,6 +74,7 @@ __all__ = [
     "Member",
     "MemberStatus",
     "NodeAddress",
+    "Recording",
     "ServiceEntry",
     "ServiceInstance",
     "ServiceKey",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from casty_notebook.address import NodeAddress
@@ -99,12 +99,13 @@ def pack(snapshot: TopologySnapshot, before: PackedSnapshot | None = None) -> Pa
     )
 
 
-def unpack(packed: PackedSnapshot) -> TopologySnapshot:
-    """Return the snapshot."""
+def unpack(packed: PackedSnapshot, after: tuple[PackedSnapshot, TopologySnapshot] | None = None) -> TopologySnapshot:
+    """Return the snapshot. The shards of types that are the same in the one unpacked before it (`after`) are its very objects."""
+    known = {} if after is None else {id(column): after[1].shard_allocations[name] for name, column in after[0].columns.items()}
     return TopologySnapshot(
         packed.members,
         packed.leader,
-        {name: _allocations(column) for name, column in packed.columns.items()},
+        {name: known.get(id(column)) or _allocations(column) for name, column in packed.columns.items()},
         packed.allocation_epoch,
         packed.unreachable,
         packed.registry,
@@ -118,20 +119,22 @@ def _allocations(column: Column) -> dict[int, ShardAllocation]:
 def _column(allocations: Mapping[int, ShardAllocation]) -> Column:
     owned = list(allocations.values())
     # One object stands for all shards of a placement (unpickling builds it once), so most are told apart by identity.
-    one_of = {id(allocation): allocation for allocation in owned}
+    identities = list(map(id, owned))
     places: dict[ShardAllocation, int] = {}
-    code_of = {identity: places.setdefault(allocation, len(places)) for identity, allocation in one_of.items()}
-    codes = array("H" if len(places) <= _NARROW else "I", map(code_of.__getitem__, map(id, owned)))
-    return Column(_ids(allocations), codes, tuple(places))
+    code_of = {
+        identity: places.setdefault(allocation, len(places))
+        for identity, allocation in dict(zip(identities, owned, strict=True)).items()
+    }
+    codes = array("H" if len(places) <= _NARROW else "I", map(code_of.__getitem__, identities))
+    return Column(_ids(list(allocations)), codes, tuple(places))
 
 
-def _ids(ids: Iterable[int]) -> range | array[int]:
-    listed: Sequence[int] = ids if isinstance(ids, list) else list(ids)
-    if listed and listed[-1] - listed[0] + 1 == len(listed):
-        run = range(listed[0], listed[0] + len(listed))
-        if all(map(int.__eq__, run, listed)) and run[0] >= _LOW and run[-1] <= _HIGH:
+def _ids(ids: list[int]) -> range | array[int]:
+    if ids and ids[0] >= _LOW and ids[-1] <= _HIGH and ids[-1] - ids[0] + 1 == len(ids):
+        run = range(ids[0], ids[-1] + 1)
+        if ids == list(run):
             return run
     try:
-        return array("q", listed)
+        return array("q", ids)
     except OverflowError:
-        return array("q", (min(max(each, _LOW), _HIGH) for each in listed))
+        return array("q", (min(max(each, _LOW), _HIGH) for each in ids))

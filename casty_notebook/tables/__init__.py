@@ -6,8 +6,9 @@ network; pandas is imported here and nowhere else. Start reading at `members`, t
 
 from casty_notebook.tables.answers import answers
 from casty_notebook.tables.events import events
+from casty_notebook.tables.history import history
 from casty_notebook.tables.members import members
 from casty_notebook.tables.services import services
 from casty_notebook.tables.shards import shards
 
-__all__ = ["answers", "events", "members", "services", "shards"]
+__all__ = ["answers", "events", "history", "members", "services", "shards"]

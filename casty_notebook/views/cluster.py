@@ -3,86 +3,65 @@
 from __future__ import annotations
 
 import datetime
-from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from casty_notebook.cluster.changes import TopologyEvent, diff
-from casty_notebook.cluster.messages import TopologySnapshot
+from casty_notebook.cluster.changes import TopologyEvent
+from casty_notebook.cluster.history import History
+from casty_notebook.cluster.recorded import Label
 from casty_notebook.runtime import connections
 from casty_notebook.views.cards import CardFacts, cluster_card_html, cluster_card_text
 from casty_notebook.views.experiments import Experiments
+from casty_notebook.views.pictures import Pictured, Seen
+from casty_notebook.views.recorder import Recorder
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from casty_notebook.views.recording import Recording
     from casty_notebook.views.topology_widget import TopologyWidget
 
 __all__ = ["Cluster", "connect"]
 
-EVENTS_KEPT = 10_000
 
-
-class Cluster(Experiments):
-    """A connected cluster: `ask`, `tell`, `lookup`, `where`, and tables of what it looks like now.
+class Cluster(Pictured, Experiments):
+    """A connected cluster: `ask`, `tell`, `lookup`, `where`, and tables of what it looks like now, and what it looked like.
 
     Made by `connect`. Shows itself as a card; closes with `close`, as a context manager, and at exit.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._events: deque[TopologyEvent] = deque(maxlen=EVENTS_KEPT)
-        self._seen: TopologySnapshot | None = None
-        self._seen_at: datetime.datetime | None = None
         super().__init__(*args, **options)
-        self._on_loop(self._follow)
+        self._recorder = Recorder(self.client)
+        self._on_loop(self._recorder.start)
         before = connections.register(self)
         if before is not None:
             before.close()
 
-    def _follow(self) -> None:
-        snapshot = self.client.topology
-        if snapshot is not None:
-            self._note(snapshot)
-        self.client.on_snapshot(self._note)
+    # --- now and then: see `Pictured` for the tables, the history and the plots ----------------------------------------
 
-    def _note(self, snapshot: TopologySnapshot) -> None:
-        now = datetime.datetime.now(datetime.UTC)
-        self._events.extend(diff(self._seen, snapshot, now))
-        self._seen, self._seen_at = snapshot, now
+    def _now(self) -> Seen:
+        return Seen(self._recorder.seen, self.health, self._recorder.seen_at)
 
-    # --- tables: values, built from what is known without asking anybody ----------------------------------------------
+    def _past(self) -> History:
+        return self._recorder.history
+
+    def _clock(self) -> datetime.datetime:
+        return datetime.datetime.now(datetime.UTC)
 
     @property
-    def members(self) -> pd.DataFrame:
-        """One row per member: what the cluster says (`status`) beside what we see (`reachable`)."""
-        from casty_notebook.tables import members
+    def recent_events(self) -> Sequence[TopologyEvent]:
+        """What `events` is made of; to be read on the background loop, where it grows."""
+        return self._recorder.history.events
 
-        return members(self._seen, self.health, cluster=self.name, taken_at=self._seen_at)
+    def record(self) -> Recording:
+        """Take what is remembered, to keep: ``cluster.record().save("incident.casty")``."""
+        from casty_notebook.views.recording import Recording
 
-    @property
-    def shards(self) -> pd.DataFrame:
-        """One row per allocated shard of every type."""
-        return self.shard_table()
+        def copy() -> History:
+            past = self._recorder.history
+            return History.restored(past.records, past.events)
 
-    def shard_table(self, shard_type: str | None = None) -> pd.DataFrame:
-        """One row per allocated shard, of one type or all."""
-        from casty_notebook.tables import shards
-
-        return shards(self._seen, self.health, shard_type=shard_type, cluster=self.name, taken_at=self._seen_at)
-
-    @property
-    def services(self) -> pd.DataFrame:
-        """One row per registered service instance."""
-        from casty_notebook.tables import services
-
-        return services(self._seen, self.health, cluster=self.name, taken_at=self._seen_at)
-
-    @property
-    def events(self) -> pd.DataFrame:
-        """What changed since this connection was opened, oldest first; the last 10,000 changes."""
-        from casty_notebook.tables import events
-
-        return events(list(self._events), cluster=self.name, snapshot=self._seen, taken_at=self._seen_at)
+        label = Label(self.name, self.system_name, self.uri, dict(self.shard_counts))
+        return Recording(self._on_loop(copy), label)
 
     # --- what it shows ------------------------------------------------------------------------------------------------
 
@@ -93,14 +72,9 @@ class Cluster(Experiments):
 
         return TopologyWidget(LiveSource(self))
 
-    @property
-    def recent_events(self) -> Sequence[TopologyEvent]:
-        """What `events` is made of; to be read on the background loop, where it grows."""
-        return self._events
-
     def card(self) -> CardFacts:
         """The facts of the card."""
-        snapshot = self._seen
+        snapshot = self._recorder.seen
         return CardFacts.gather(
             name=self.name, uri=self.uri, system=self.system_name, closed=self.closed, snapshot=snapshot,
             health={} if self.closed else self.health, shard_counts=self.shard_counts,
@@ -110,6 +84,7 @@ class Cluster(Experiments):
     def close(self) -> None:
         """Unsubscribe, flush, close. Idempotent."""
         connections.unregister(self)
+        self._on_loop(self._recorder.stop)
         super().close()
 
     def __repr__(self) -> str:

@@ -1,0 +1,58 @@
+"""Follows one client and remembers what it saw. Lives on the background loop."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections.abc import Callable
+
+from casty_notebook.cluster.history import History
+from casty_notebook.cluster.messages import TopologySnapshot
+from casty_notebook.runtime.client import ClusterClient
+
+__all__ = ["Recorder"]
+
+LOOK_EVERY = 0.25
+"""Seconds between two looks at the health of our own connections, of whose changes no snapshot tells."""
+
+
+class Recorder:
+    """new --start--> recording --stop--> stopped.
+
+    Attributes
+    ----------
+    history
+        All that is remembered. Changes on the loop only; its `records` and `latest` may be read from any thread.
+    seen, seen_at
+        The last snapshot and when it came.
+    """
+
+    def __init__(self, client: ClusterClient) -> None:
+        self._client = client
+        self.history = History()
+        self.seen: TopologySnapshot | None = None
+        self.seen_at: datetime.datetime | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._unsubscribe: Callable[[], None] | None = None
+
+    def start(self) -> None:
+        if self._client.topology is not None:
+            self._came(self._client.topology)
+        self._unsubscribe = self._client.on_snapshot(self._came)
+        self._look_again()
+
+    def stop(self) -> None:
+        """Remember nothing more. What is remembered stays."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _came(self, snapshot: TopologySnapshot) -> None:
+        self.seen, self.seen_at = snapshot, datetime.datetime.now(datetime.UTC)
+        self.history.note(self.seen_at, snapshot, self._client.health)
+
+    def _look_again(self) -> None:
+        if self.seen is not None:
+            self.history.note(datetime.datetime.now(datetime.UTC), self.seen, self._client.health)
+        self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look_again)

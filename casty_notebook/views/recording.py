@@ -1,0 +1,123 @@
+"""`Recording`: what was remembered of a cluster, kept in a file and looked at without the cluster."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from casty_notebook.cluster.history import History
+from casty_notebook.cluster.recorded import Label, read_history, write_history
+from casty_notebook.codec.compression import compress, decompress
+from casty_notebook.codec.msgpack_codec import dump_msgpack, parse_msgpack
+from casty_notebook.errors import InvalidRecording, UndecodableMessage
+from casty_notebook.settings import Settings
+from casty_notebook.views.pictures import Pictured, Seen
+from casty_notebook.views.plain import visible
+from casty_notebook.views.times import Time, moment_of, told
+
+if TYPE_CHECKING:
+    from casty_notebook.cluster.messages import TopologySnapshot
+    from casty_notebook.views.playback import RecordingWidget
+
+__all__ = ["Recording"]
+
+MAGIC = b"casty-recording\n"
+"""First bytes of a file; then msgpack, compressed by zlib. The version is inside."""
+
+
+class Recording(Pictured):
+    """Moments of a cluster with the tables, plots and the view of an open connection, but fixed. Made by `Cluster.record`.
+
+    The tables show its last moment; `until` goes back to an earlier one.
+    """
+
+    def __init__(self, history: History, label: Label) -> None:
+        self._history = history
+        self._label = label
+        self.name = label.name
+
+    # --- files --------------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write it to a file, which holds no message, no reply and no credential. Returns the path.
+
+        The file appears at once and whole, or not at all.
+        """
+        target = Path(path)
+        packed = MAGIC + compress("zlib", dump_msgpack(write_history(self._history, self._label)))
+        unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            unfinished.write_bytes(packed)
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return target
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a file. It may come from anybody: nothing in it is imported or called, and its size is bounded.
+
+        Raises
+        ------
+        InvalidRecording
+            If it is none, damaged, or of another version; says which.
+        OSError
+            If it cannot be read.
+        """
+        file, settings = Path(path), Settings()
+        if (size := file.stat().st_size) > settings.max_frame:
+            raise InvalidRecording(f"{file.name}: {size:,} bytes; recordings of at most {settings.max_frame:,} are read")
+        data = file.read_bytes()
+        if not data.startswith(MAGIC):
+            raise InvalidRecording(f"{file.name}: not a recording of casty_notebook; it begins with {data[:12]!r}")
+        try:
+            tree = parse_msgpack(decompress("zlib", data[len(MAGIC) :], settings.max_payload), settings)
+            return cls(*read_history(tree))
+        except (InvalidRecording, UndecodableMessage) as error:
+            raise InvalidRecording(f"{file.name}: {error}") from None
+
+    # --- looking ------------------------------------------------------------------------------------------------------
+
+    @property
+    def topology(self) -> TopologySnapshot | None:
+        """The last snapshot; None if it is empty."""
+        return self._now().snapshot
+
+    def until(self, time: Time) -> Recording:
+        """Return the recording as if it had been ended then, so that its tables and view show that moment.
+
+        Raises
+        ------
+        MisuseError
+            As `at` does.
+        """
+        self._record(time)
+        return Recording(self._history.until(moment_of(time, self._clock())), self._label)
+
+    def _now(self) -> Seen:
+        latest = self._history.latest
+        return Seen(None, {}, None) if latest is None else Seen(latest.snapshot, latest.health, latest.time)
+
+    def _past(self) -> History:
+        return self._history
+
+    def _clock(self) -> datetime.datetime:
+        latest = self._history.latest
+        return datetime.datetime.now(datetime.UTC) if latest is None else latest.time
+
+    def __len__(self) -> int:
+        return len(self._history.records)
+
+    def widget(self) -> RecordingWidget:
+        """Return a view of all its moments, with the timeline to go through them; no cluster is asked."""
+        from casty_notebook.views.playback import RecordingWidget
+
+        return RecordingWidget(self._history, self._label)
+
+    def __repr__(self) -> str:
+        records = self._history.records
+        span = f"{told(records[0].time)} to {told(records[-1].time)}" if records else "empty"
+        events = len(self._history.events)
+        return f"<Recording of {visible(self.name)}: {len(records):,} moments, {events:,} events, {span}>"
