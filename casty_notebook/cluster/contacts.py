@@ -43,9 +43,10 @@ class Contacts:
         return all(count >= ENOUGH for count in self._verdicts.values())
 
     @property
-    def verdict(self) -> str | None:
+    def verdict(self) -> ContactAttempt | None:
         """The first verdict that stands: what a reader has to know first."""
-        return next((self._outcomes[contact] for contact, count in self._verdicts.items() if count), None)
+        stands = (contact for contact, count in self._verdicts.items() if count)
+        return next((ContactAttempt(str(contact), self._outcomes[contact]) for contact in stands), None)
 
     def attempts(self, tried: tuple[Encoding, ...]) -> tuple[ContactAttempt, ...]:
         """Every outcome; with what silent nodes were asked in, `tried`."""

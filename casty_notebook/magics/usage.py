@@ -30,7 +30,8 @@ def as_usage_error(error: CastyNotebookError, *, verbose: bool = False) -> Usage
 
 def _one_line(error: CastyNotebookError) -> str:
     cause, *details = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    text = cause
+    details = [line for line in details if line not in cause]
+    text = cause.removesuffix("; the contact points say:") if not details else cause
     if details:
         more = f"; and {len(details) - _LISTED} more (-v shows them)" if len(details) > _LISTED else ""
         text = f"{cause.rstrip(':')}: {'; '.join(details[:_LISTED])}{more}"

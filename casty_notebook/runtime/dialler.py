@@ -9,12 +9,23 @@ from collections.abc import Callable, Mapping
 
 from casty_notebook.address import NodeAddress, check_host, check_port
 from casty_notebook.errors import InvalidAddress
-from casty_notebook.runtime.diagnosis import Connector, DialFailed, os_reason, speaks_casty, speaks_tls
+from casty_notebook.runtime.diagnosis import (
+    Connector,
+    DialFailed,
+    foreign_answer,
+    only_listens,
+    os_reason,
+    speaks_casty,
+    speaks_tls,
+)
 from casty_notebook.runtime.link import LinkProtocol
 from casty_notebook.runtime.relay import open_tls
 from casty_notebook.settings import Settings
+from casty_notebook.wire import SILENT_014
 
 __all__ = ["AddressMap", "Connector", "DialFailed", "Dialler", "map_address"]
+
+NEEDS_TLS = "a node with TLS answers there: pass tls=TLS(certfile, keyfile, cafile)"
 
 TLS_IS_LATE = 0.4
 """Seconds after which a TLS handshake without an answer is a reason to see whether the node speaks TLS at all."""
@@ -108,10 +119,23 @@ class Dialler:
         except DialFailed:
             return reason, False
         if self._tls is None and await speaks_tls(self._reach, where):
-            return "a node with TLS answers there: pass tls=TLS(certfile, keyfile, cafile)", True
+            return NEEDS_TLS, True
+        if self._tls is None and (said := await foreign_answer(self._reach, where)):
+            return said, True
         if where != address:
             return f"{reason}, or {where}, which it is mapped to, is a tunnel whose far end does not reach the node", False
         return reason, False
+
+    async def explain_silence(self, address: NodeAddress) -> str | None:
+        """Say what takes the handshake there and does not answer, if it can be told from a node that stands still."""
+        try:
+            where = map_address(self._address_map, address)
+        except DialFailed:
+            return None
+        if self._tls is not None:
+            return None
+        said, listens = await asyncio.gather(foreign_answer(self._reach, where), only_listens(self._reach, where))
+        return said or (SILENT_014 if listens else None)
 
     async def _open(self, where: NodeAddress, protocol: LinkProtocol) -> None:
         if self._tls is None:
@@ -158,11 +182,14 @@ class Dialler:
         self, address: NodeAddress, protocol: asyncio.Protocol, tls: ssl.SSLContext | None = None,
         hostname: str | None = None,
     ) -> None:  # fmt: skip
+        loop = asyncio.get_running_loop()
+        # uvloop's own way to connect knows no race between addresses.
+        raced = isinstance(loop, asyncio.BaseEventLoop) and not _is_literal(address.host)
+        options = {"happy_eyeballs_delay": self._settings.contact_stagger} if raced else {}
         async with asyncio.timeout(self._settings.connect_timeout):
-            await asyncio.get_running_loop().create_connection(
-                lambda: protocol, address.host, address.port, ssl=tls, server_hostname=hostname,
-                happy_eyeballs_delay=None if _is_literal(address.host) else self._settings.contact_stagger,
-            )  # fmt: skip
+            await loop.create_connection(
+                lambda: protocol, address.host, address.port, ssl=tls, server_hostname=hostname, **options
+            )
 
 
 def _is_literal(host: str) -> bool:

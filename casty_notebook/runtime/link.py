@@ -58,6 +58,11 @@ class LinkProtocol(asyncio.Protocol):
         self.verdict = False
         """What ended it will end the next one as well: something has to be configured differently."""
 
+    @property
+    def heard(self) -> bool:
+        """Something came before the handshake was complete."""
+        return bool(self._first_bytes)
+
     # --- asyncio.Protocol ------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +51,12 @@ log = logging.getLogger("casty_notebook")
 WARNING_INTERVAL = 1.0
 """Seconds between two logged warnings: a hostile or broken peer must not fill a log."""
 
+LATE = 0.25
+"""Seconds without an answer to a handshake until we look what it is that does not answer."""
+
+WONDERED = 4
+"""So often we look: a frozen node shall not wake to hundreds of connections."""
+
 
 class Pump:
     """Lives on one event loop; every method is to be called there.
@@ -77,6 +84,7 @@ class Pump:
         self._on_hopeless = on_hopeless
         self._links: dict[int, LinkProtocol] = {}
         self._dials: dict[int, asyncio.Task[None]] = {}
+        self._wondered: Counter[NodeAddress] = Counter()
         self._sockets: set[LinkProtocol] = set()
         self._sockets_closed = asyncio.Event()
         self.futures: dict[str, asyncio.Future[Any]] = {}
@@ -192,6 +200,22 @@ class Pump:
             self._forget_dial(link.id)
         self._lost(link.id, reason, link, verdict=verdict)
 
+    def _wonder(self, link: LinkProtocol) -> None:
+        """A handshake is answered in a round trip: look what it is that takes so long, while the answer may still come."""
+        waits = link.node is None and not link.ended and not link.heard and link.id in self._links
+        if waits and self.session.snapshot is None and link.id not in self._dials:
+            self._wondered[link.dialled] += 1
+            self._dials[link.id] = self._loop.create_task(self._explain_silence(link))
+
+    async def _explain_silence(self, link: LinkProtocol) -> None:
+        try:
+            reason = await self._dialler.explain_silence(link.dialled)
+        finally:
+            self._forget_dial(link.id)
+        if reason is not None and link.node is None and not link.ended:
+            link.abort()
+            self._lost(link.id, reason, link, verdict=True)
+
     def _lost(self, link_id: int, reason: str, protocol: LinkProtocol | None = None, *, verdict: bool = False) -> None:
         if self._links.pop(link_id, None) is None:
             return
@@ -302,6 +326,8 @@ class Pump:
 
     def socket_opened(self, link: LinkProtocol) -> None:
         self._sockets.add(link)
+        if self.session.snapshot is None and self._wondered[link.dialled] < WONDERED:
+            self._loop.call_later(LATE, self._wonder, link)
 
     def socket_closed(self, link: LinkProtocol) -> None:
         self._sockets.discard(link)

@@ -13,13 +13,26 @@ from casty_notebook.wire.envelope import (
     target_path,
 )
 from casty_notebook.wire.frames import HANDSHAKE, MAX_FRAME, MESSAGE, FrameReader, encode_frame
+from casty_notebook.wire.generations import (
+    HELLO_030,
+    HTTP_REQUEST,
+    MAX_ANSWER,
+    PING_022,
+    SILENT_014,
+    explain_generation,
+)
 from casty_notebook.wire.handshake import MAX_HANDSHAKE, decode_handshake, encode_handshake, explain_first_bytes
 
 __all__ = [
     "HANDSHAKE",
+    "HELLO_030",
+    "HTTP_REQUEST",
+    "MAX_ANSWER",
     "MAX_FRAME",
     "MAX_HANDSHAKE",
     "MESSAGE",
+    "PING_022",
+    "SILENT_014",
     "Envelope",
     "EnvelopeHeader",
     "FrameReader",
@@ -29,6 +42,7 @@ __all__ = [
     "encode_frame",
     "encode_handshake",
     "explain_first_bytes",
+    "explain_generation",
     "sender_system",
     "target_path",
 ]
