@@ -21,7 +21,7 @@ class Ask:
     """
 
     __slots__ = (
-        "deadline", "generation", "id", "label", "link", "message", "outgoing", "reply_ref", "retry", "started", "target",
+        "deadline", "generation", "id", "label", "left", "link", "message", "outgoing", "reply_ref", "retry", "started", "target",
     )  # fmt: skip
 
     def __init__(
@@ -39,6 +39,13 @@ class Ask:
         self.outgoing: Outgoing | None = None
         self.link: Link | None = None
         self.generation: Generation | None = None
+        self.left = False
+        """An earlier try may have reached its node."""
+
+    @property
+    def may_have_run(self) -> bool:
+        """It was handed to a link, now or in an earlier try."""
+        return self.left or self.generation is not None
 
     def sent(self, link: Link, generation: Generation) -> None:
         """The envelope was handed to `link`; replies come under `generation`'s identity."""

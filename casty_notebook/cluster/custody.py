@@ -100,7 +100,7 @@ class Custody:
     def time_out(self, now: float, out: list[Effect]) -> None:
         for ask in self.asks.due(now):
             self._session.counters["timed_out"] += 1
-            sent = ask.generation is not None
+            sent = ask.may_have_run
             if ask.link is not None:
                 self._session.doubt(ask.link, ask.started, now)
             cause, advice = explain.timeout(self._session, ask)
@@ -114,6 +114,7 @@ class Custody:
     ) -> None:  # fmt: skip
         """Fail the ask, or refuse the tell being made, with all that is known."""
         if isinstance(error, type):
+            may_have_run = may_have_run or (outgoing.ask is not None and outgoing.ask.left)
             error = error(explain.report(self._session, outgoing, cause, advice, may_have_run=may_have_run))
         if isinstance(error, Overloaded):
             self._session.counters["overflowed"] += 1
@@ -125,7 +126,7 @@ class Custody:
     def fail_all(self, error: type[AskFailed] | CastyNotebookError, cause: str, out: list[Effect]) -> None:
         for ask in self.asks:
             if ask.outgoing is not None:
-                self.fail(ask.outgoing, error, cause, "", out)
+                self.fail(ask.outgoing, error, cause, "Connect again.", out, may_have_run=ask.may_have_run)
 
     def refused(self, event: Refused, _now: float, out: list[Effect]) -> None:
         """A link did not take an envelope."""
@@ -163,6 +164,7 @@ class Custody:
         if outgoing.seq in unsent:
             return True
         if ask.retry:
+            ask.left = True
             return False
         if generation is not None and any(other.generation is generation for other in link.peer.links):
             # The node can still answer: our reply address has a connection of its own there.

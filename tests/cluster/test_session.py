@@ -327,8 +327,25 @@ def test_closing_fails_what_waits() -> None:
     world = ready(shards=all_on(2))
     world.nodes[node(2)].answers_asks = False
     ask = world.ask("counter/user-42")
+    world.run(0.1)
+    unsent = world.ask(ActorTarget(node(9), "/x"))
     world.feed(Close())
-    assert isinstance(world.failures[ask], ClientClosed)
+    error = world.failures[ask]
+    assert isinstance(error, ClientClosed)
+    assert error.report.may_have_run
+    assert not world.failures[unsent].report.may_have_run  # type: ignore[attr-defined]
+
+
+def test_a_repeated_ask_that_fails_in_the_end_says_that_an_earlier_try_may_have_run() -> None:
+    world = ready(shards=all_on(2))
+    world.nodes[node(2)].answers_asks = False
+    ask = world.ask("counter/user-42", timeout=1.0, retry=True)
+    world.run(0.1)
+    world.kill(node(2))
+    world.run(2.0)
+    error = world.failures[ask]
+    assert isinstance(error, AskTimeout)
+    assert error.report.may_have_run
 
 
 def test_another_system_name_ends_the_session_and_names_both() -> None:
