@@ -6,7 +6,7 @@ The scenarios that these tests need run at the same time, each on nodes of its o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -56,9 +56,9 @@ async def _run_all(names: set[str]) -> dict[str, Outcome | BaseException]:
 
 
 @pytest.fixture(scope="module")
-def outcomes(request: pytest.FixtureRequest) -> Iterator[dict[str, Outcome | BaseException]]:
+def outcomes(request: pytest.FixtureRequest) -> dict[str, Outcome | BaseException]:
     wanted = {getattr(item.function, "scenario", None) for item in request.session.items if isinstance(item, pytest.Function)}
-    yield asyncio.run(_run_all({name for name in wanted if name is not None}))
+    return asyncio.run(_run_all({name for name in wanted if name is not None}))
 
 
 @pytest.fixture
