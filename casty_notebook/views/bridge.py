@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from casty_notebook.cluster.changes import TopologyEvent
+from casty_notebook.cluster.changes import Change, TopologyEvent
 from casty_notebook.runtime.background import background_loop
 from casty_notebook.views.deltas import EventRow, Packet, delta, event_row, full, reach_events
 from casty_notebook.views.scene import Scene, SceneBuilder
@@ -68,6 +68,7 @@ class Bridge:
         self._builder = SceneBuilder()
         self._pages: dict[str, float] = {}
         self._recent: deque[EventRow] = deque(maxlen=EVENTS_TOLD)
+        self._reach: dict[str, str] = {}
         self._last_event: TopologyEvent | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._sent_at = 0.0
@@ -174,7 +175,7 @@ class Bridge:
             return
         sequence, before, _ = self._told
         scene = self._builder.build(self._source.current())
-        events = [*self._new_events(), *reach_events(before, scene)]
+        events = [*self._new_events(), *self._own_view(before, scene)]
         same = before.edition == scene.edition
         packet = delta(before, scene, sequence + 1, events) if same else full(scene, sequence + 1, events)
         if packet is None:
@@ -188,7 +189,20 @@ class Bridge:
         new = self._source.events_after(self._last_event)
         if new:
             self._last_event = new[-1]
-        return [event_row(event) for event in new[-EVENTS_TOLD:]]
+        rows = [event_row(event) for event in new[-EVENTS_TOLD:]]
+        return [row for row in rows if self._is_news(row)]
+
+    def _own_view(self, before: Scene, after: Scene) -> list[EventRow]:
+        return [row for row in reach_events(before, after) if self._is_news(row)]
+
+    def _is_news(self, row: EventRow) -> bool:
+        """The source may see our own connections come and go, too, a little earlier or later than we look at them."""
+        _, kind, subject, *_ = row
+        if kind not in (Change.lost, Change.reached_again):
+            return True
+        known = self._reach.get(subject) == kind
+        self._reach[subject] = kind
+        return not known
 
     def _emit(self, packet: Packet) -> None:
         with self._sending:

@@ -29,16 +29,20 @@ export function layoutOf(state, width, replicas) {
   for (const number of numbers) {
     const lane = { number, node: state.nodes[number], top, groups: [], shards: 0, replicas: 0, services: services.get(number) ?? [] };
     let place = 0;
+    let end = 0;
     for (const { name, kind, ids } of owned[number] ?? []) {
       // The letter takes as many cells as it needs to be read.
       const lead = Math.ceil(13 / step);
-      if (place % columns > columns - lead - 1) place += columns - (place % columns);
+      const left = columns - (place % columns);
+      // Letters are higher than small cells, so that their groups need a row between them.
+      if (left < columns && left < lead + ids.length) place += left + (step < 12 ? columns : 0);
       lane.groups.push({ name, kind, ids, letter: place, first: place + lead });
-      place += lead + ids.length + 1;
+      end = place + lead + ids.length;
+      place = end + 1;
       lane[kind === "owned" ? "shards" : "replicas"] += ids.length;
     }
     const least = lane.services.length ? 62 : 44;
-    lane.height = Math.max(numbers.length > 24 && !lane.services.length ? 38 : least, Math.ceil(place / columns) * step + 2 * PADDING);
+    lane.height = Math.max(numbers.length > 24 && !lane.services.length ? 38 : least, Math.ceil(end / columns) * step + 2 * PADDING);
     top += lane.height + 1;
     lanes.push(lane);
   }

@@ -101,7 +101,7 @@ export class ClusterMap {
   // --- drawing
 
   draw() {
-    if (!this.layout) return;
+    if (!this.layout || !this.element.clientHeight) return;
     cancelAnimationFrame(this.frame);
     this.frame = requestAnimationFrame(() => {
       const now = performance.now();
@@ -183,7 +183,7 @@ export class ClusterMap {
       if (this.news.size && group.kind === "owned") {
         group.ids.forEach((id, at) => {
           const news = this.news.get(`${group.name}/${id}`);
-          if (news) this.ring(pen, { lane, group, at }, this.ink.news, Math.min(3, step / 4 + 0.5), Math.min(1, (news.until - now) / 3000));
+          if (news) this.ring(pen, { lane, group, at }, this.ink.news, Math.min(2.5, step / 6 + 0.5), Math.min(1, (news.until - now) / 3000));
         });
       }
     }
@@ -233,7 +233,7 @@ export class ClusterMap {
     label.dataset.health = node.health;
     label.dataset.node = node.name;
     label.classList.toggle("ct-news", Boolean(news));
-    const [head, load, words, badges] = label.firstChild.children;
+    const [head, load, words, badges, change] = label.firstChild.children;
     const [mark, name, crown] = head.children;
     say(mark, markOf(node));
     say(name, node.name);
@@ -241,8 +241,9 @@ export class ClusterMap {
     say(crown, node.leader ? "★ leader" : "");
     const replicas = this.replicas ? ` + ${many(lane.replicas, "replica")}` : "";
     say(load, `${many(lane.shards, "shard")}${replicas}`);
-    const moved = news ? [news.gained && `+${news.gained}`, news.lost && `−${news.lost}`, news.word].filter(Boolean).join(" ") : "";
-    say(words, [node.health === "good" ? (node.rtt == null ? "" : `${node.rtt} ms`) : healthOf(node), moved].filter(Boolean).join(" · "));
+    say(words, node.health === "good" ? (node.rtt == null ? "" : `${node.rtt} ms`) : healthOf(node));
+    const changes = news ? [news.gained && `+${news.gained}`, news.lost && `−${news.lost}`, news.word] : [];
+    say(change, changes.filter(Boolean).join(" "));
     words.title = node.reason;
     const wanted = lane.services.map(([service, count]) => (count > 1 ? `${service} ×${count}` : service));
     if (badges.dataset.of !== wanted.join("\n")) {
@@ -254,6 +255,10 @@ export class ClusterMap {
 
   // --- pointing and walking
 
+  shardOf({ group, at }) {
+    return shardAt(this.state, group.name, group.ids[at]);
+  }
+
   hit(event) {
     const box = this.element.getBoundingClientRect();
     const x = event.clientX - box.left - this.element.clientLeft;
@@ -264,7 +269,7 @@ export class ClusterMap {
   point(event) {
     const cell = this.hit(event);
     this.element.style.cursor = cell ? "pointer" : "";
-    this.onPoint(cell && shardAt(this.state, cell.group.name, cell.group.ids[cell.at]));
+    this.onPoint(cell && this.shardOf(cell));
   }
 
   click(event) {
@@ -275,7 +280,7 @@ export class ClusterMap {
   pick(cell) {
     this.cursor = cell;
     this.draw();
-    this.onPick(shardAt(this.state, cell.group.name, cell.group.ids[cell.at]));
+    this.onPick(this.shardOf(cell));
   }
 
   key(event) {
@@ -302,7 +307,7 @@ export class ClusterMap {
     if (top < this.element.scrollTop) this.element.scrollTop = top;
     else if (top + height > this.element.scrollTop + this.element.clientHeight) this.element.scrollTop = top + height - this.element.clientHeight;
     this.draw();
-    this.onPoint(shardAt(this.state, this.cursor.group.name, this.cursor.group.ids[this.cursor.at]), true);
+    this.onPoint(this.shardOf(this.cursor), true);
   }
 }
 
@@ -336,7 +341,7 @@ export function summaryOf(state) {
 
 function newLabel() {
   const head = make("div", { class: "ct-head" }, make("span", { class: "ct-mark", "aria-hidden": "true" }), make("span", { class: "ct-name" }), make("span", { class: "ct-crown" }));
-  const rest = ["ct-load", "ct-words", "ct-badges"].map((name) => make("div", { class: name }));
+  const rest = ["ct-load", "ct-words", "ct-badges", "ct-change"].map((name) => make("div", { class: name }));
   return make("div", { class: "ct-lane", role: "listitem" }, make("div", { class: "ct-label" }, head, ...rest));
 }
 

@@ -52,14 +52,14 @@ export class TextRows {
 
 export const MEMBER_COLUMNS = [
   { key: "node", title: "node", width: "16%" },
-  { key: "address", title: "address", width: "18%" },
-  { key: "status", title: "status", width: "8%" },
-  { key: "health", title: "from here", width: "20%" },
-  { key: "leader", title: "leader", width: "8%" },
-  { key: "roles", title: "roles", width: "10%" },
-  { key: "shards", title: "shards", width: "7%", number: true },
-  { key: "services", title: "services", width: "7%", number: true },
-  { key: "rtt", title: "ms", width: "6%", number: true },
+  { key: "address", title: "address", width: "17%" },
+  { key: "status", title: "status", width: "9%" },
+  { key: "health", title: "from here", width: "16%" },
+  { key: "leader", title: "leader", width: "9%" },
+  { key: "roles", title: "roles", width: "9%" },
+  { key: "shards", title: "shards", width: "8%", number: true },
+  { key: "services", title: "services", width: "9%", number: true },
+  { key: "rtt", title: "ms", width: "7%", number: true },
 ];
 
 export function memberRows(state) {

@@ -135,7 +135,7 @@ class View {
     if (this.tab === "Map") this.map.update(state, !this.moments.past);
     else if (this.tab === "Timeline") this.timeline.update();
     else this.grids[this.tab].update(this.tab === "Shards" ? new ShardRows(state) : this.tab === "Members" ? memberRows(state) : serviceRows(state));
-    if (this.picked) this.describe(this.picked());
+    this.describe(this.pointed && this.shard(this.pointed.type, this.pointed.id));
   }
 
   drawBanner(state) {
@@ -152,6 +152,7 @@ class View {
     const past = this.moments.past !== null;
     say(this.words, past ? `${name} as it was at ${clock(state.time)} · ${people}` : words[connection]);
     this.root.dataset.connection = past ? "past" : connection;
+    this.root.dataset.trouble = String(down > 0);
     this.root.dataset.stale = String(state.status.stale || this.moments.silence > 0);
     say(this.age, past ? "" : this.ageOf(state));
   }
@@ -193,6 +194,7 @@ class View {
   async pick(shard) {
     const done = await copy(`${shard.type} shard ${shard.id}`);
     const until = performance.now() + 3000;
+    this.pointed = null;
     this.picked = () => {
       const now = this.shard(shard.type, shard.id) ?? { ...shard, owner: null, replicas: [] };
       return { ...now, note: performance.now() < until ? (done ? "copied" : "copying is not allowed here") : "" };
@@ -201,8 +203,10 @@ class View {
     setTimeout(() => this.picked && this.describe(this.picked()), 3100);
   }
 
+  /** The shard that is pointed at, else the one that was picked, as they are now. */
   describe(shard, aloud = false) {
     this.side.setAttribute("aria-live", aloud || shard?.note ? "polite" : "off");
+    this.pointed = shard && !shard.note ? shard : null;
     const about = shard ?? this.picked?.();
     if (!about) return void say(this.side, shardCount(this.moments.shown) ? "Point at a shard for its owner, click to copy its name." : "");
     const { type, id, owner, replicas, note } = about;

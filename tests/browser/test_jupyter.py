@@ -1,0 +1,196 @@
+"""The live view on a real cluster, in JupyterLab and in Notebook 7."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import casty_notebook
+from casty_notebook.demo import DemoCluster
+from casty_notebook.demo.messages import Increment
+from tests.browser.lab import Notebook, View
+from tests.support.waiting import wait_until
+
+CONNECT = "import casty_notebook; cluster = casty_notebook.connect({uri!r}, shards={shards!r})"
+SHOW = "view = cluster.widget(); view"
+AGAIN = "view"
+LONG = "import time\nfor _ in range(60):\n    time.sleep(0.1)\nprint('ended')"
+MAGIC = "%load_ext casty_notebook\n%casty_topology"
+
+
+class Hands:
+    """Somebody else who works with the cluster while it is looked at."""
+
+    def __init__(self, demo: DemoCluster) -> None:
+        self.cluster = casty_notebook.connect(demo.uri, shards=demo.shards, name="hands")
+        self._made = 0
+
+    def allocate(self, count: int = 1) -> None:
+        """Wake entities until `count` more shards have an owner."""
+        topology = self.cluster.topology
+        assert topology is not None
+        wanted = len(topology.shard_allocations.get("counter", {})) + count
+        while self.shards < wanted:
+            self.cluster.tell(f"counter/hand-{self._made}", Increment(1))
+            self._made += 1
+            wait_until(lambda: self._settled(), timeout=5)
+
+    def _settled(self) -> bool:
+        # An entity whose shard was there already changes nothing.
+        place = self.cluster.where(f"counter/hand-{self._made - 1}")
+        return place.address is not None
+
+    @property
+    def shards(self) -> int:
+        topology = self.cluster.topology
+        return len(topology.shard_allocations.get("counter", {})) if topology is not None else 0
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[DemoCluster]:
+    with DemoCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def hands(demo: DemoCluster) -> Iterator[Hands]:
+    made = Hands(demo)
+    made.allocate(30)
+    yield made
+    made.cluster.close()
+
+
+@pytest.fixture
+def lab(open_notebook: Callable[..., Notebook], demo: DemoCluster, hands: Hands) -> Notebook:
+    """A notebook in JupyterLab with the view in its second cell."""
+    notebook = open_notebook("lab", CONNECT.format(uri=demo.uri, shards=demo.shards), SHOW, AGAIN, LONG)
+    notebook.run(0)
+    notebook.run(1)
+    return notebook
+
+
+def at_rest(view: View, hands: Hands) -> Any:
+    """What the view shows once it shows all that the cluster has."""
+    wait_until(lambda: sum(len(ids) for name, ids, _ in view.state["types"] if name == "counter") == hands.shards)
+    return view.state
+
+
+def test_the_map_draws_the_cluster_and_a_killed_node_is_marked_within_three_seconds(
+    lab: Notebook, demo: DemoCluster, hands: Hands, artifacts: Path
+) -> None:
+    view = lab.view()
+    for node in ("node-1", "node-2", "node-3"):
+        view.lane(node).wait_for()
+    wait_until(lambda: "3 members" in view.banner)
+    assert view.lane("node-1").locator(".ct-crown").inner_text() == "★ leader"
+    assert "payment" in view.lane("node-1").inner_text()
+    wait_until(lambda: view.colours > 3, message="the canvas stays empty")
+    lab.page.screenshot(path=artifacts / "lab-map.png")
+
+    demo.kill("node-3")
+    killed = time.monotonic()
+    wait_until(lambda: view.lane("node-3").get_attribute("data-health") == "bad", timeout=3.0)
+    assert time.monotonic() - killed < 3.0
+    assert "not reachable" in view.lane("node-3").inner_text()
+    lab.page.screenshot(path=artifacts / "lab-killed.png")
+    view.open("Timeline")
+    wait_until(lambda: any("node-3" in row for row in view.rows()), timeout=3.0)
+    lab.page.screenshot(path=artifacts / "lab-timeline.png")
+
+    demo.restart("node-3")
+    view.open("Map")
+    wait_until(lambda: view.lane("node-3").get_attribute("data-health") == "good", timeout=10.0)
+
+
+def test_sort_filter_selection_and_place_survive_twenty_updates(lab: Notebook, hands: Hands, artifacts: Path) -> None:
+    view = lab.view()
+    at_rest(view, hands)
+    view.open("Shards")
+    view.root.get_by_role("button", name="shard", exact=True).click()
+    view.root.get_by_role("button", name="shard", exact=True).click()
+    view.root.get_by_label("Filter shards").fill("node-1")
+    view.root.locator("tbody tr[data-key]").nth(2).click()
+    chosen = view.root.locator("tr[aria-selected=true]").inner_text()
+    before = view.moments
+    while view.moments < before + 20:
+        hands.allocate()
+        seen = view.moments
+        wait_until(lambda: view.moments > seen)  # noqa: B023
+    numbers = [int(row[1]) for row in view.rows()]
+    assert numbers == sorted(numbers, reverse=True)
+    assert {row[2] for row in view.rows()} == {"node-1"}
+    assert view.root.locator("th[aria-sort=descending]").inner_text().startswith("shard")
+    assert view.root.locator("tr[aria-selected=true]").inner_text() == chosen
+    shown, _, total = view.count.partition(",")[0].partition(" of ")
+    assert (int(shown), int(total)) == (len(numbers), hands.shards)
+    lab.page.screenshot(path=artifacts / "lab-shards.png")
+
+
+def test_the_view_follows_while_a_long_cell_runs_and_a_second_view_shows_the_same(lab: Notebook, hands: Hands) -> None:
+    view = lab.view()
+    at_rest(view, hands)
+    lab.run(3)
+    wait_until(lambda: lab.busy)
+    for _ in range(3):
+        hands.allocate()
+        at_rest(view, hands)
+    assert "ended" not in lab.output(3), "the cell was over before the view was looked at"
+    assert lab.busy
+
+    lab.page.get_by_text("ended", exact=True).wait_for(timeout=15_000)
+    lab.run(2)
+    second = lab.view(1)
+    second.root.scroll_into_view_if_needed()
+    hands.allocate()
+    assert at_rest(second, hands) == at_rest(view, hands)
+    lab.run(1)  # Another widget on the same cluster, in place of the first view.
+    wait_until(lambda: lab.views().count() == 2)
+    other = at_rest(lab.view(0), hands)
+    assert {tuple(node.items()) for node in map(_steady, other["nodes"])} == {tuple(node.items()) for node in map(_steady, second.state["nodes"])}
+
+
+def _steady(node: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in node.items() if name != "rtt"}
+
+
+def test_a_reloaded_page_shows_the_present_state_in_the_dark_theme_too(
+    lab: Notebook, hands: Hands, artifacts: Path
+) -> None:
+    view = lab.view()
+    at_rest(view, hands)
+    light = view.root.evaluate("(root) => getComputedStyle(root).backgroundColor")
+    lab.command("apputils:change-theme", theme="JupyterLab Dark")
+    wait_until(lambda: view.root.evaluate("(root) => getComputedStyle(root).backgroundColor") != light)
+    lab.page.screenshot(path=artifacts / "lab-dark.png")
+
+    lab.command("docmanager:save")
+    wait_until(lambda: lab.page.evaluate("!jupyterapp.shell.currentWidget.context.model.dirty"))
+    lab.page.reload()
+    hands.allocate(2)
+    lab.wait_ready()
+    again = lab.view()
+    at_rest(again, hands)
+    hands.allocate()
+    at_rest(again, hands)
+    assert again.lane("node-2").is_visible()
+    lab.command("apputils:change-theme", theme="JupyterLab Light")
+
+
+def test_notebook_seven_shows_it_by_the_magic_and_says_when_the_connection_is_closed(
+    open_notebook: Callable[..., Notebook], demo: DemoCluster, hands: Hands, artifacts: Path
+) -> None:
+    notebook = open_notebook("notebook", CONNECT.format(uri=demo.uri, shards=demo.shards), MAGIC, "cluster.close()")
+    notebook.run(0)
+    notebook.run(1)
+    view = notebook.view()
+    wait_until(lambda: view.colours > 3)
+    at_rest(view, hands)
+    notebook.page.screenshot(path=artifacts / "notebook.png")
+    notebook.run(2)
+    wait_until(lambda: view.root.get_attribute("data-connection") == "closed")
+    assert "closed at" in view.banner
+    assert view.lane("node-1").is_visible()
