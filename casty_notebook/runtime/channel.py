@@ -68,6 +68,13 @@ class Channel(asyncio.Transport):
         if not self.is_closing():
             self._channel.write(bytes(data))
 
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        if not self.is_closing():
+            self._channel.write_eof()
+
     def close(self) -> None:
         """Flush, then close; the protocol hears of it when the other side has agreed."""
         if self._channel is not None:

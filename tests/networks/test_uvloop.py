@@ -1,0 +1,53 @@
+"""The same ways to the nodes on uvloop, whose connections differ from asyncio's in what they take."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from casty_notebook import TLS, ClusterClient
+from casty_notebook.cluster.messages import ShardEnvelope
+from casty_notebook.demo import DemoCluster
+from casty_notebook.demo.messages import GetCount
+from casty_notebook.runtime.ssh import SSHGateway
+from tests.networks.bastion import Bastion
+from tests.support.tls import issue
+
+uvloop = pytest.importorskip("uvloop")
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
+
+
+async def ask(client: ClusterClient) -> None:
+    async with client:
+        counter = client.entity_ref("counter", 100)
+        assert isinstance(await client.ask(counter, lambda r: ShardEnvelope("uv", GetCount(r))), int)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_plain_connections(demo_cluster: DemoCluster, host: str) -> None:
+    contacts = [(host, node.port) for node in demo_cluster.contact_points]
+    run(ask(ClusterClient(contact_points=contacts, system_name="demo")))
+
+
+def test_channels_and_tls_inside_them(demo_cluster: DemoCluster, bastion: Bastion, tmp_path: Path) -> None:
+    issue(tmp_path / "node")
+    tls = TLS(*(tmp_path / "node" / name for name in ("node.pem", "node.key", "ca.pem")))
+
+    async def main(secure: DemoCluster) -> None:
+        async with SSHGateway(bastion.ssh()) as gateway:
+            for demo, certificates in ((demo_cluster, None), (secure, tls)):
+                points = demo.contact_points
+                await ask(ClusterClient(contact_points=points, system_name="demo", tls=certificates, connector=gateway))
+            assert gateway.logins == 1
+
+    with DemoCluster(1, tls=tmp_path / "node") as secure:
+        run(ask(ClusterClient(contact_points=secure.contact_points, system_name="demo", tls=tls)))
+        run(main(secure))
