@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import ssl
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from casty_notebook.address import NodeAddress, check_host, check_port
 from casty_notebook.errors import InvalidAddress
@@ -185,7 +186,7 @@ class Dialler:
         loop = asyncio.get_running_loop()
         # uvloop's own way to connect knows no race between addresses.
         raced = isinstance(loop, asyncio.BaseEventLoop) and not _is_literal(address.host)
-        options = {"happy_eyeballs_delay": self._settings.contact_stagger} if raced else {}
+        options: dict[str, Any] = {"happy_eyeballs_delay": self._settings.contact_stagger} if raced else {}
         async with asyncio.timeout(self._settings.connect_timeout):
             await loop.create_connection(
                 lambda: protocol, address.host, address.port, ssl=tls, server_hostname=hostname, **options
