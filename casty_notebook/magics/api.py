@@ -33,6 +33,7 @@ __all__ = [
     "casty_disconnect",
     "casty_events",
     "casty_members",
+    "casty_sample",
     "casty_services",
     "casty_shards",
     "casty_tell",
@@ -40,6 +41,7 @@ __all__ = [
     "casty_where",
     "every_instance",
     "find_connection",
+    "latencies_in_words",
 ]
 
 
@@ -62,7 +64,8 @@ def casty_ask(
     target
         ``counter/user-42``, a service's name, or ``casty://system@host:port/path``.
     message
-        An instance, a class, or a callable that takes the reply ref; the reply field is filled in where it is missing.
+        An instance, a class, a callable that takes the reply ref, or the text of a message whose class is not here; the
+        reply field is filled in where it is missing.
     connection
         Name of the connection.
     timeout
@@ -106,6 +109,35 @@ def casty_ask_many(
     return find_connection(connection).ask_many(everyone, message, timeout=timeout, concurrency=concurrency, **options)
 
 
+def casty_sample(
+    target: str, message: Any, *, connection: str | None = None, count: int = 100, every: float = 0.1, **options: Any
+) -> DataFrame:
+    """Ask one actor the same again and again, and measure.
+
+    Other options (timeout, reply_field) go to `Cluster.sample`.
+
+    Returns
+    -------
+    DataFrame
+        at_s, node, latency_ms, error; ``attrs`` has percentiles, a summary and a sparkline.
+    """
+    cluster = find_connection(connection)
+    _check_target(cluster, target)
+    return cluster.sample(target, message, count=count, every=every, **options)
+
+
+def latencies_in_words(table: DataFrame) -> str:
+    """Return what a sampling found, in two lines for a terminal: percentiles, and the latencies as bars."""
+    summary, percentiles = table.attrs["summary"], table.attrs["percentiles"]
+    counts = f"{summary['answered']:,} of {summary['asked']:,} answered"
+    if summary["interrupted"]:
+        counts += ", interrupted"
+    if percentiles["max"] is None:
+        return counts
+    shown = "  ".join(f"{name} {percentiles[name]:.3g} ms" for name in ("min", "p50", "p90", "p99", "max"))
+    return f"{summary['target']}: {counts}  {shown}\n{table.attrs['sparkline']}"
+
+
 def casty_tell(target: str, message: Any, *, connection: str | None = None, everyone: bool = False) -> None:
     """Send one message, to one actor or (`everyone`) to each instance of a service, without waiting for anything."""
     cluster = find_connection(connection)
@@ -142,7 +174,7 @@ def _check_target(cluster: Cluster, target: str) -> None:
             )
         return
     services = {entry.key for entry in topology.registry}
-    if name not in services and (guess := closest(name, services)):
+    if name not in services and "@" not in name and (guess := closest(name, services)):
         raise MisuseError(f"no service {name!r} is registered. Did you mean {guess}?")
 
 

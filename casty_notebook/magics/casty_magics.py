@@ -33,7 +33,6 @@ from casty_notebook.magics.commands import (
     parse_line,
 )
 from casty_notebook.magics.evaluate import evaluate, evaluate_message, is_silenced
-from casty_notebook.magics.progress import Progress
 from casty_notebook.magics.recent import RecentEntities
 from casty_notebook.magics.suggest import did_you_mean
 from casty_notebook.magics.targets import TargetPattern, expand
@@ -117,6 +116,9 @@ class CastyMagics(Magics):
             "tls": self._variable(command.tls),
             "ssh": self._bastion(command.ssh),
             "messages": self._classes(command.messages),
+            "read_only": command.read_only,
+            "questions": self._questions(command),
+            "colour": command.colour,
         }
         return api.casty_connect(
             command.uri,
@@ -138,6 +140,10 @@ class CastyMagics(Magics):
         reply_field = command.reply_field or "reply_to"
         message = self._message(command, command.expression, reply_field)
         timeout = command.timeout or self.timeout
+        if command.count is not None:
+            return self._sample(command, target, message, timeout=timeout, reply_field=reply_field)
+        if command.every is not None:
+            raise UsageError("--every says how often of --count: give both, for example --count 100 --every 0.1")
         if command.everyone:
             return self._ask_many(
                 [target], message, connection=command.connection, timeout=timeout, reply_field=reply_field
@@ -156,12 +162,15 @@ class CastyMagics(Magics):
     @_run.register
     def _(self, command: FanOut, body: str) -> Any:
         targets = expand(command.targets, self._evaluate)
+        reply_field = command.reply_field or "reply_to"
         table = self._ask_many(
             targets,
-            self._message(command, body, "reply_to"),
+            self._message(command, body, reply_field),
             connection=command.connection,
             timeout=command.timeout or self.timeout,
             concurrency=command.concurrency,
+            fields=command.fields,
+            reply_field=reply_field,
         )
         if command.output is None:
             return table
@@ -208,16 +217,18 @@ class CastyMagics(Magics):
         concurrency: int | None = None,
         **options: Any,
     ) -> Any:
-        everyone = api.every_instance(targets, connection=connection)
-        with Progress(self.shell, len(everyone)) as progress:
-            return api.casty_ask_many(
-                everyone,
-                message,
-                connection=connection,
-                concurrency=concurrency or self.concurrency,
-                on_answer=progress.note,
-                **options,
-            )
+        return api.casty_ask_many(
+            targets, message, connection=connection, concurrency=concurrency or self.concurrency, **options
+        )
+
+    def _sample(self, command: Ask, target: str, message: Any, **options: Any) -> Any:
+        if command.everyone:
+            raise UsageError("--count asks one target: leave out --all")
+        options |= {name: value for name in ("count", "every") if (value := getattr(command, name)) is not None}
+        table = api.casty_sample(target, message, connection=command.connection, **options)
+        self.recent.note(target)
+        print(api.latencies_in_words(table))  # noqa: T201  on the thread of the cell, above the table
+        return table
 
     # --- the user's namespace ---
 
@@ -257,6 +268,14 @@ class CastyMagics(Magics):
 
         value = self._namespace.get(name) if name is not None else None
         return value if isinstance(value, SSH) else name
+
+    def _questions(self, command: Connect) -> list[Any]:
+        """Return what the names mean: variables with classes or modules, or else dotted names of classes elsewhere."""
+        found: list[Any] = []
+        for name in command.questions:
+            plain = name if name in self._namespace or "." not in name else None
+            found += [name] if plain is None else self._classes((name,))
+        return found
 
     def _variable(self, name: str | None) -> Any:
         if name is None:

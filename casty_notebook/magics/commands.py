@@ -57,17 +57,22 @@ class Connect(Command):
     tls: str | None = None
     ssh: str | None = None
     messages: tuple[str, ...] = ()
+    read_only: bool = False
+    questions: tuple[str, ...] = ()
+    colour: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask(Command):
-    """``%casty_ask``: one request, one reply; with `everyone`, one from each instance of a service."""
+    """``%casty_ask``: one request, one reply; with `everyone`, one from each instance of a service; with `count`, many."""
 
     target: TargetPattern
     expression: str
     everyone: bool = False
     retry: bool = False
     reply_field: str | None = None
+    count: int | None = None
+    every: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +82,8 @@ class FanOut(Command):
     targets: tuple[TargetPattern, ...]
     output: str | None = None
     concurrency: int | None = None
+    fields: bool = False
+    reply_field: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

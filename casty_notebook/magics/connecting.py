@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from casty_notebook.address import ClusterURI, NodeAddress
@@ -102,15 +104,14 @@ def casty_disconnect(name: str | None = None, *, everything: bool = False) -> No
     MisuseError
         If there is no such connection.
     """
-    before = current_connection()
     closing = list(open_connections().values()) if everything else [find_connection(name)]
-    for cluster in closing:
-        try:
-            cluster.close()
-        finally:
-            demos.stop(cluster.name)
-    if closing:
-        _say(f"closed {', '.join(cluster.name for cluster in closing)}.{_now_current(before)}")
+    with changes_are_said():
+        for cluster in closing:
+            try:
+                cluster.close()
+            finally:
+                demos.stop(cluster.name)
+            _say(f"closed {cluster.name}.")
 
 
 def casty_demo(*, connection: str | None = None) -> DemoCluster:
@@ -171,18 +172,16 @@ def _connect(
 ) -> Cluster:
     from casty_notebook.views.cluster import connect
 
-    before = current_connection()
     old = open_connections().get(name)
-    cluster = connect(
-        uri, name=name, shards=shards, address_map=address_map, timeout=timeout or _CONNECT_TIMEOUT, **options
-    )
+    with changes_are_said():
+        cluster = connect(
+            uri, name=name, shards=shards, address_map=address_map, timeout=timeout or _CONNECT_TIMEOUT, **options
+        )
     # A new connection takes the name over and becomes current by itself, and only then is the old one closed: a
     # mistyped port does not cost the connection that works.
     if old is not None:
         demos.stop(name)
         _say(f"closed the earlier connection {name} to {old.uri}.")
-    elif before is not None:
-        _say(f"current connection: {name} (was {before.name}).")
     return cluster
 
 
@@ -214,17 +213,36 @@ def _make_current(name: str) -> Cluster:
     if name not in known:
         guess = did_you_mean(name, known, kind="connections")
         raise MisuseError(f"{name!r} is neither casty://SYSTEM@HOST:PORT nor the name of a connection.{guess}")
-    before = current_connection()
-    use(name)
-    _say(_now_current(before).strip())
+    with changes_are_said():
+        use(name)
     return known[name]
 
 
-def _now_current(before: Cluster | None) -> str:
-    after = current_connection()
-    if after is before:
-        return ""
-    return " no current connection." if after is None else f" current connection: {after.name}."
+@contextlib.contextmanager
+def changes_are_said() -> Iterator[None]:
+    """Say which connection is current whenever that changes meanwhile, also where the extension is not loaded."""
+    from casty_notebook.runtime.connections import listeners
+
+    if say_current in listeners:
+        yield
+        return
+    listeners.append(say_current)
+    try:
+        yield
+    finally:
+        listeners.remove(say_current)
+
+
+def say_current(before: Any, after: Any) -> None:
+    """Name the current connection and what marks it. Silent off the main thread, whose output would land in any cell."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if after is None:
+        _say("no current connection.")
+        return
+    marks = [mark for mark in (getattr(after, "colour", None), "read-only" if after.read_only else None) if mark]
+    marked = f" [{', '.join(marks)}]" if marks else ""
+    _say(f"current connection: {after.name}{marked}{f' (was {before.name})' if before is not None else ''}.")
 
 
 def _say(text: str) -> None:

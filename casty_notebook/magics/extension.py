@@ -15,7 +15,9 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from casty_notebook.magics import demos
 from casty_notebook.magics.casty_magics import CastyMagics
+from casty_notebook.magics.connecting import say_current
 from casty_notebook.magics.matcher import make_matcher
+from casty_notebook.runtime.connections import listeners
 
 __all__ = ["load", "unload"]
 
@@ -41,6 +43,7 @@ def load(shell: InteractiveShell) -> None:
     shell.Completer.custom_matchers.append(matcher)
     install(shell)
     if not _loaded:
+        listeners.append(say_current)
         atexit.register(_leave)
     _loaded[shell] = _Loaded(magics, matcher)
 
@@ -57,6 +60,7 @@ def unload(shell: InteractiveShell) -> None:
     matchers[:] = [matcher for matcher in matchers if matcher is not loaded.matcher]
     _remove_magics(shell, loaded.magics)
     if not _loaded:
+        listeners.remove(say_current)
         atexit.unregister(_leave)
         _leave()
 

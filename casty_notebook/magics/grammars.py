@@ -69,16 +69,26 @@ def _variables(text: str) -> tuple[str, ...]:
     return tuple(_variable(name.strip()) for name in text.split(","))
 
 
+def _dotted_name(text: str) -> str:
+    if not all(part.isidentifier() for part in text.split(".")):
+        raise ValueError("expected a name like bank.messages.GetBalance")
+    return text
+
+
 _COMMON = (
     Flag(("-c", "--connection"), "connection", "connection to use; without it the current one", "NAME", _name),
     Flag(("-t", "--timeout"), "timeout", "longest wait", "SECONDS", _seconds),
     Flag(("-v", "--verbose"), "verbose", "when it fails, the whole story instead of one line"),
 )
 _EVERYONE = Flag(("--all",), "everyone", "every instance of a service instead of one; gives a table")
+_REPLY_FIELD = Flag(
+    ("--reply-field",), "reply_field", "the message's field for the reply address, if not reply_to", "NAME", _variable
+)
 _TARGET = Positional(
     "TARGET",
     "target",
-    "counter/user-42 (an entity), payment (a service), or casty://SYSTEM@HOST:PORT/PATH (any actor);"
+    "counter/user-42 (an entity), payment (a service), payment@node-2 (that on one member), or"
+    " casty://SYSTEM@HOST:PORT/PATH (any actor);"
     " {expression} is filled in, quotes prevent that",
     whole=True,
 )
@@ -104,6 +114,16 @@ CONNECT = Grammar(
         Flag(("--demo",), "demo", "start a cluster of real nodes on this machine and connect to it"),
         Flag(("--serializer",), "serializer", "how messages are written: pickle, json or msgpack", "NAME"),
         Flag(("--compression",), "compression", "as the cluster is configured", "NAME"),
+        Flag(("--read-only",), "read_only", "refuse every tell, and every ask whose message is not a --question"),
+        Flag(
+            ("--question",),
+            "questions",
+            "message that only reads: a dotted name, or a variable with a class or a module of them; may be repeated",
+            "NAME",
+            _dotted_name,
+            many=True,
+        ),
+        Flag(("--colour",), "colour", "mark the cards of the connection: a CSS name or #rrggbb", "COLOUR"),
         Flag(("--tls",), "tls", "variable with the TLS configuration", "VARIABLE", _variable),
         Flag(("--ssh",), "ssh", "bastion to go through, or the variable with its SSH configuration", "[USER@]HOST[:PORT]"),
         Flag(
@@ -120,6 +140,7 @@ CONNECT = Grammar(
         "%casty_connect casty://my-cluster@10.0.1.10:25520 --map 10.0.1.10:25520=127.0.0.1:9001",
         "%casty_connect casty://my-cluster@10.0.1.10:25520 --messages bank,Receipt",
         "%casty_connect casty://my-cluster@10.0.1.10:25520 --ssh ops@bastion.example",
+        "%casty_connect casty://my-cluster@10.0.1.10:25520 --read-only --question bank.messages.GetBalance --colour crimson",
         "%casty_connect --demo",
         "%casty_connect prod",
     ),
@@ -134,17 +155,14 @@ ASK = Grammar(
         *_COMMON,
         _EVERYONE,
         Flag(("--retry",), "retry", "ask again when the answer may be lost: only for questions that may run twice"),
-        Flag(
-            ("--reply-field",),
-            "reply_field",
-            "the message's field for the reply address, if not reply_to",
-            "NAME",
-            _variable,
-        ),
+        _REPLY_FIELD,
+        Flag(("--count",), "count", "ask so many times and measure; gives a table of latencies", "N", _count),
+        Flag(("--every",), "every", "with --count: seconds from one ask to the next (0.1)", "SECONDS", _seconds),
     ),
     (
         "%casty_ask counter/user-42 GetCount",
         "x = %casty_ask -t 2 counter/{user} Transfer(amount=10, reply_to=reply_to)",
+        "latencies = %casty_ask --count 100 --every 0.1 counter/user-42 GetCount",
         "%casty_ask --all payment bank.messages.GetBalance(currency='EUR')",
     ),
 )
@@ -164,6 +182,8 @@ FAN_OUT = Grammar(
         *_COMMON,
         Flag(("-o", "--output"), "output", "put the table into this variable instead of showing it", "NAME", _variable),
         Flag(("--concurrency",), "concurrency", "asks on their way at one time", "N", _count),
+        Flag(("--fields",), "fields", "show the fields of the replies as columns"),
+        _REPLY_FIELD,
     ),
     ("%%casty_ask counter/user-{1..100} -t 2\nGetCount()",),
 )

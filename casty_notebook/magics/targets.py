@@ -6,20 +6,17 @@ several targets), ``counter/user-{1..100}``. Quotes switch that off.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from IPython.core.error import UsageError
 
+from casty_notebook.errors import MisuseError
 from casty_notebook.magics.words import Word
+from casty_notebook.runtime.targets import MAX_TARGETS, is_missing, numbers_of
 
 __all__ = ["MAX_TARGETS", "TargetPattern", "expand"]
 
-MAX_TARGETS = 100_000
-"""As many asks as one client keeps pending (settings.max_pending_asks)."""
-
-_RANGE = re.compile(r"\s*(\d{1,18})\s*\.\.\s*(\d{1,18})\s*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +91,21 @@ def _braces(text: str) -> tuple[str, str | None, str]:
 
 
 def _values(inside: str, evaluate: Callable[[str], object]) -> Iterable[object]:
-    if match := _RANGE.fullmatch(inside):
-        first, last = int(match[1]), int(match[2])
-        if abs(last - first) >= MAX_TARGETS:
-            raise UsageError(f"{{{inside}}} is more than {MAX_TARGETS:,} targets. Ask them in several cells.")
-        width = len(match[1]) if match[1].startswith("0") else 0
-        step = 1 if last >= first else -1
-        return (f"{number:0{width}d}" for number in range(first, last + step, step))
+    try:
+        numbers = numbers_of(inside)
+    except MisuseError as error:
+        raise UsageError(str(error)) from None
+    if numbers is not None:
+        return numbers
     value = evaluate(inside)
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         return (value,)
-    return value
+    return _present(inside, value)
+
+
+def _present(inside: str, values: Iterable[object]) -> Iterator[object]:
+    """The values of a collection, none of which may be missing: ``counter/nan`` is nobody."""
+    for place, value in enumerate(values):
+        if is_missing(value):
+            raise UsageError(f"{{{inside}}} has a missing value ({value!r}) at place {place}. Drop such rows before asking.")
+        yield value

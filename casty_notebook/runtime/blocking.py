@@ -58,7 +58,7 @@ class BlockingClient(HasStructures):
 
     def __init__(
         self, uri: str | ClusterURI, *, shards: Mapping[str, int] | None = None, name: str | None = None,
-        address_map: AddressMap = None, timeout: float = 10.0, serializer: str = "pickle",
+        address_map: AddressMap = None, timeout: float = 10.0, serializer: str = "auto",
         compression: str | None = None, tls: TLS | ssl.SSLContext | None = None, messages: Iterable[Any] = (),
         settings: Settings | None = None, ssh: SSH | str | None = None, read_only: bool = False,
         questions: Iterable[Any] = (),
@@ -93,6 +93,11 @@ class BlockingClient(HasStructures):
         await self.client.__aexit__()
         if self._gateway is not None:
             await self._gateway.close()
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """The dotted names of the messages that a read-only connection may ask; empty for any other."""
+        return self.client.questions.names if isinstance(self.client, ReadOnlyClient) else ()
 
     # --- state -----------------------------------------------------------------------------------------------------
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from casty_notebook.errors import CastyNotebookError, MisuseError
 
-__all__ = ["Connection", "close_all", "connections", "current", "register", "unregister", "use"]
+__all__ = ["Connection", "close_all", "connections", "current", "listeners", "register", "unregister", "use"]
 
 log = logging.getLogger("casty_notebook")
 
@@ -27,25 +27,39 @@ _lock = threading.RLock()
 _by_name: dict[str, Connection] = {}
 _current: str | None = None
 
+listeners: list[Callable[[Connection | None, Connection | None], None]] = []
+"""Called with the connection that was current and the one that is now, on the thread that changed it."""
+
+
+def _tell_of_change(before: Connection | None) -> None:
+    after = current()
+    if after is not before and (after is None or before is None or after.name != before.name):
+        for listener in tuple(listeners):
+            listener(before, after)
+
 
 def register(connection: Connection) -> Connection | None:
     """Add a connection and make it current. Returns the one that had its name before, for the caller to close."""
     global _current
+    was_current = current()
     with _lock:
         before = _by_name.pop(connection.name, None)
         _by_name[connection.name] = connection
         _current = connection.name
+    _tell_of_change(was_current)
     return before
 
 
 def unregister(connection: Connection) -> None:
     """Forget a connection (it was closed); the newest other one becomes current."""
     global _current
+    was_current = current()
     with _lock:
         if _by_name.get(connection.name) is connection:
             del _by_name[connection.name]
             if _current == connection.name:
                 _current = next(reversed(_by_name), None)
+    _tell_of_change(was_current)
 
 
 def connections() -> Mapping[str, Connection]:
@@ -72,13 +86,20 @@ def use(name: str) -> Connection:
     with _lock:
         if name not in _by_name:
             raise MisuseError(f"no connection {name!r}; open are: {', '.join(_by_name) or 'none'}")
-        _current = name
-        return _by_name[name]
+        was_current, _current = current(), name
+        found = _by_name[name]
+    _tell_of_change(was_current)
+    return found
 
 
 def close_all() -> None:
-    """Close every connection; errors are logged, since nobody is left to catch them."""
-    for connection in reversed(list(connections().values())):
+    """Close every connection; errors are logged, since nobody is left to catch them, and no change is told of."""
+    global _current
+    with _lock:
+        closing = list(reversed(_by_name.values()))
+        _by_name.clear()
+        _current = None
+    for connection in closing:
         try:
             connection.close()
         except CastyNotebookError:

@@ -12,7 +12,16 @@ from uuid import UUID
 from casty_notebook.address import ActorAddress
 from casty_notebook.errors import InvalidAddress, MisuseError
 
-__all__ = ["MAX_TARGETS", "EntityName", "ServiceName", "entity_targets", "expand_ranges", "numbers_of", "parse_target"]
+__all__ = [
+    "MAX_TARGETS",
+    "EntityName",
+    "ServiceName",
+    "entity_targets",
+    "expand_ranges",
+    "is_missing",
+    "numbers_of",
+    "parse_target",
+]
 
 MAX_TARGETS = 100_000
 """As many asks as one client keeps pending (`Settings.max_pending_asks`)."""
@@ -141,12 +150,23 @@ def entity_targets(shard_type: str, ids: Iterable[Any]) -> list[str]:
     return [f"{shard_type}/{_id_text(place, value)}" for place, value in enumerate(ids)]
 
 
+def is_missing(value: Any) -> bool:
+    """Whether a value is what a DataFrame's column has where there is none: None, NaN, NaT, NA.
+
+    Examples
+    --------
+    >>> is_missing(float("nan")), is_missing(0)
+    (True, False)
+    """
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
+
+
 def _id_text(place: int, value: Any) -> str:
     if isinstance(value, str) and value:
         return value
     if isinstance(value, numbers.Integral | UUID) and not isinstance(value, bool):
         return str(value)
-    if value is None or value == "" or type(value).__name__ in ("NAType", "NaTType") or value != value:
+    if is_missing(value) or value == "":
         raise MisuseError(f"the entity id at place {place} is missing ({value!r}); drop such rows before asking")
     raise MisuseError(
         f"the entity id at place {place} is {value!r}, of type {type(value).__name__}; an id is a text, a whole number "

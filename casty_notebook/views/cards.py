@@ -11,7 +11,7 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.health import NodeHealth
 from casty_notebook.cluster.messages import MemberStatus, TopologySnapshot
 from casty_notebook.cluster.names import member_at, name_of, natural
-from casty_notebook.views.html import code, facts, fragment, state
+from casty_notebook.views.html import code, element, facts, fragment, state
 from casty_notebook.views.plain import age, clipped, few, visible
 
 __all__ = ["CardFacts", "ShardFact", "cluster_card_html", "cluster_card_text"]
@@ -45,6 +45,8 @@ class CardFacts:
         Members that we reach, and those that we know nothing of yet.
     lost
         Names of members that we do not reach, each with the reason.
+    colour, read_only, questions
+        How the connection was marked: a CSS colour, whether it may only ask, and what.
     """
 
     name: str
@@ -60,15 +62,22 @@ class CardFacts:
     leader: str | None = None
     shards: tuple[ShardFact, ...] = ()
     services: tuple[tuple[str, int], ...] = ()
+    colour: str | None = None
+    read_only: bool = False
+    questions: tuple[str, ...] = ()
 
     @classmethod
     def gather(
         cls, *, name: str, uri: str, system: str, closed: bool, snapshot: TopologySnapshot | None,
         health: Mapping[NodeAddress, NodeHealth], shard_counts: Mapping[str, int], snapshot_age: float | None,
+        colour: str | None = None, read_only: bool = False, questions: tuple[str, ...] = (),
     ) -> Self:  # fmt: skip
         """Work out the facts; asks nobody. `snapshot_age` is in seconds, `shard_counts` are those that we were told."""
         if snapshot is None:
-            return cls(name, uri, system, closed, snapshot_age, shards=_shards({}, shard_counts))
+            return cls(
+                name, uri, system, closed, snapshot_age, shards=_shards({}, shard_counts), colour=colour,
+                read_only=read_only, questions=questions,
+            )  # fmt: skip
         members = member_at(snapshot.members)
         views = {address: health[address] for address in members if address in health}
         down = [address for address, view in views.items() if view.reachable is False]
@@ -81,7 +90,8 @@ class CardFacts:
             lost=tuple((name_of(address, members), views[address].reason) for address in down),
             leader=None if snapshot.leader is None else name_of(snapshot.leader, members),
             shards=_shards({kind: len(owned) for kind, owned in snapshot.shard_allocations.items()}, shard_counts),
-            services=tuple((key, services[key]) for key in sorted(services, key=natural)),
+            services=tuple((key, services[key]) for key in sorted(services, key=natural)), colour=colour,
+            read_only=read_only, questions=questions,
         )  # fmt: skip
 
     @property
@@ -125,17 +135,23 @@ def _html_table(card: CardFacts) -> str:
     shown["state"] = state(kind, shown["state"])
     if card.lost and not card.closed:
         shown["members"] = state("bad", shown["members"])
-    return facts(_title(card), shown.items())
+    title: object = _title(card)
+    if card.colour is not None:
+        title = element("span", title, style=f"border-left:.6em solid {card.colour};padding-left:.5em")
+    return facts(title, shown.items())
 
 
 def _title(facts: CardFacts) -> str:
     other = f" (system {visible(facts.system)})" if facts.system != facts.name else ""
-    return clipped(f"Casty cluster {visible(facts.name)}{other}", 200)
+    traits = ", ".join([*([facts.colour] if facts.colour else []), *(["read-only"] if facts.read_only else [])])
+    return clipped(f"Casty cluster {visible(facts.name)}{other}{f' [{traits}]' if traits else ''}", 200)
 
 
 def _lines(facts: CardFacts) -> Iterator[tuple[str, str]]:
     yield "uri", clipped(visible(facts.uri))
     yield "state", _state(facts)
+    if facts.read_only:
+        yield "asks", few(map(visible, facts.questions)) or "nothing but distributed structures: no questions were given"
     if facts.members is not None:
         yield "members", _members(facts)
         yield "leader", visible(facts.leader) if facts.leader is not None else "none"

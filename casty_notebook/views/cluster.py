@@ -79,6 +79,7 @@ class Cluster(Pictured, Experiments):
             name=self.name, uri=self.uri, system=self.system_name, closed=self.closed, snapshot=snapshot,
             health={} if self.closed else self.health, shard_counts=self.shard_counts,
             snapshot_age=None if self.closed else self._on_loop(lambda: self.client.snapshot_age),
+            colour=self.colour, read_only=self.read_only, questions=self.questions,
         )  # fmt: skip
 
     def close(self) -> None:

@@ -90,9 +90,20 @@ class TestConnecting:
         shell.run(f"%casty_connect {demo_cluster.uri} --as one;\n%casty_connect {demo_cluster.uri} --as two;")
         assert "current connection: two (was one)." in shell.out
         shell.run("%casty_connect one;")
-        assert "current connection: one." in shell.out
+        assert shell.out == "current connection: one (was two).\n"
         shell.run("%casty_disconnect")
-        assert shell.out.strip() == "closed one. current connection: two."
+        assert shell.out == "current connection: two (was one).\nclosed one.\n"
+        shell.run("%casty_disconnect")
+        assert shell.out == "no current connection.\nclosed two.\n"
+
+    def test_a_change_by_a_plain_call_is_said_too(self, shell: Shell, demo_cluster: DemoCluster) -> None:
+        shell.run(f"%casty_connect {demo_cluster.uri} --as one;\nimport casty_notebook")
+        shell.run(f"two = casty_notebook.connect('{demo_cluster.uri}', name='two', colour='crimson', read_only=True);")
+        assert shell.out == "current connection: two [crimson, read-only] (was one).\n"
+        shell.run("two.close()")
+        assert shell.out == "current connection: one (was two).\n"
+        shell.run("%unload_ext casty_notebook")
+        assert shell.out == ""
 
     def test_a_second_connection_of_a_name_replaces_the_first(self, shell: Shell, demo_cluster: DemoCluster) -> None:
         first = shell.run(f"%casty_connect {demo_cluster.uri} --as one")
