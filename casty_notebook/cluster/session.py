@@ -274,14 +274,14 @@ class Session:
 
     def _is_followed(self, link: Link, event: Received, now: float, out: list[Effect]) -> bool:
         """Take in what the push itself tells; the first one tells in what to write."""
-        unknown = self.subscription.encoding is None
+        before = self.subscription.encoding
         followed = self.subscription.pushed(link, event.type_hint, event.written, now)
-        if unknown and self.subscription.encoding is not None:
+        if self.subscription.encoding != before:
             for each in self.peers.links.values():
                 if each.opened is not None:
                     self._greet(each, now)
-            if self.subscription.wrong_guesses:
-                out.append(Report(self.subscription.what_was_found(self.system_name, link.peer.address)))
+            if before is None and self.subscription.wrong_guesses:
+                out.append(Report(self.subscription.what_was_found(self.system_name)))
         return followed
 
     # --- messages out ----------------------------------------------------------------------------------------------

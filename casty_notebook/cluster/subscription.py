@@ -32,7 +32,7 @@ class _Request:
         self.link = link
         self.ref = ref
         self.blind = blind
-        """Made before anything that the node would answer could be written: its link is not proven."""
+        """Made on a link that is not proven (see `Subscription._can_ask`)."""
         self.asked = now
         self.pushed: float | None = None
         self.probed: float | None = None
@@ -71,8 +71,9 @@ class Subscription:
         self.encoding: Encoding | None = encodings[0] if len(encodings) == 1 else None
         """That of the cluster, once it has shown."""
         self._doubted = False
+        self._tried: dict[Encoding, None] = {}
         self.wrong_guesses = 0
-        """So many requests in another encoding went to the node that was the first to answer; it has logged each."""
+        """So many requests in another encoding went out until the first was answered; each is a line in a node's log."""
         self._following: _Request | None = None
         self._asking: list[_Request] = []
         self._debts: dict[NodeAddress, list[ActorRef]] = {}
@@ -91,8 +92,8 @@ class Subscription:
 
     @property
     def tried(self) -> tuple[Encoding, ...]:
-        """What the nodes that are being asked have been asked in."""
-        return tuple(dict.fromkeys(encoding for request in self._asking for encoding in request.tried))
+        """What nodes have been asked in since the last one answered."""
+        return tuple(self._tried)
 
     @property
     def _guessing(self) -> bool:
@@ -113,7 +114,7 @@ class Subscription:
             return False
         # The node's own class path tells the layout, the first bytes tell the rest (section 7).
         layout = "flat" if type_hint.startswith("casty.topology.") else "pkg"
-        self._learn(Encoding(layout, *(written or self.likely.configuration)), request)
+        self._learn(Encoding(layout, *(written or self.likely.configuration)))
         request.pushed, request.probed = now, None
         if request is not self._following:
             if self._following is not None and self._following.connected and self._following.probed is None:
@@ -126,21 +127,22 @@ class Subscription:
                 self._leave(other)
         return True
 
-    def _learn(self, encoding: Encoding, request: _Request) -> None:
+    def _learn(self, encoding: Encoding) -> None:
         """All of one cluster's nodes agree, outside an upgrade; that may change the layout (section 7), nothing else."""
         if self.encoding is None:
-            self.wrong_guesses = sum(tried != encoding for tried in request.tried)
+            self.wrong_guesses = sum(tried != encoding for request in self._requests() for tried in request.tried)
         self.encoding, self._doubted = encoding, False
+        self._tried.clear()
         alike = (each for each in self._encodings if each.configuration == encoding.configuration)
         self._encodings = tuple(dict.fromkeys((encoding, *alike)))
 
-    def what_was_found(self, system: str, node: NodeAddress) -> str:
+    def what_was_found(self, system: str) -> str:
         """For the log: what asking found out, and what it cost."""
         found, wrong = self.likely, self.wrong_guesses
+        guesses = "1 wrong guess is" if wrong == 1 else f"{wrong} wrong guesses are"
         hint = "this process remembers it" if found.layout == "flat" else f"{found.options} avoids that"
         return (
-            f"found by asking that {system!r} is configured for {found}: {node} has logged {wrong} wrong "
-            f"{'guess' if wrong == 1 else 'guesses'} as warnings; {hint}"
+            f"found by asking that {system!r} is configured for {found}: {guesses} in its nodes' logs as warnings; {hint}"
         )
 
     def opened(self, link: Link) -> None:
@@ -215,17 +217,29 @@ class Subscription:
         if youngest is not None and now < youngest + head_start:
             return min(wake, youngest + head_start)
         asked = {request.peer.address for request in self._requests()}
-        peer = next((p for p in peers if self._can_ask(p) and p.address not in asked), None)
+        waiting = [peer for peer in peers if peer.address not in asked]
+        peer = next((p for p in waiting if self._can_ask(p, now)), None)
         if peer is None:
-            return min(wake, self._ask_again(now))
+            unproven = (self._proof_due(p) for p in waiting if self._is_unproven(p))
+            return min(wake, self._ask_again(now), *unproven)
         request = self._subscribe(peer.receiving, now)
         self._asking.append(request)
         return min(wake, now + head_start, request.next_guess)
 
-    def _can_ask(self, peer: Peer) -> bool:
-        """Links are proven by an answer (see `Peer`), which before the first push there is only to the right guess."""
-        unproven = self.encoding is None and peer.breaker.state is LinkState.live and bool(peer.links)
-        return peer.live or unproven
+    def _can_ask(self, peer: Peer, now: float) -> bool:
+        """Links are proven by an answer (see `Peer`), and answered is only what is written in the right encoding.
+
+        So before the first push an unproven link is asked as well, and later one that stays unproven: the cluster may
+        have been upgraded.
+        """
+        return peer.live or (self._is_unproven(peer) and (self.encoding is None or now >= self._proof_due(peer)))
+
+    @staticmethod
+    def _is_unproven(peer: Peer) -> bool:
+        return not peer.live and bool(peer.links) and peer.breaker.state is LinkState.live
+
+    def _proof_due(self, peer: Peer) -> float:
+        return (peer.receiving.opened or 0.0) + self._settings.layout_probe
 
     def _head_start(self) -> float:
         """Both layouts get their turn, and the likeliest serializers; more would make one silent node a long wait."""
@@ -255,13 +269,14 @@ class Subscription:
         owed = self._debts.get(link.peer.address)
         if owed and ref in owed:
             owed.remove(ref)
-        request = _Request(link, ref, now, blind=self.encoding is None)
+        request = _Request(link, ref, now, blind=not link.peer.live)
         self._ask(request, now)
         return request
 
     def _ask(self, request: _Request, now: float) -> None:
         encoding = self._encodings[len(request.tried) % len(self._encodings)] if self._guessing else self.likely
         request.tried.append(encoding)
+        self._tried[encoding] = None
         # The first two are all that most clusters need, and get time for an answer: each further one is a line in the
         # node's log. Later answers are recognised just as well, so the rarer ones follow each other more quickly.
         pause = self._settings.layout_probe if len(request.tried) <= 2 else self._settings.encoding_probe

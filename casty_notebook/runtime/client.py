@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.cluster.asks import Ask
+from casty_notebook.cluster.encodings import Encoding
 from casty_notebook.cluster.events import AskCancelled, AskMade, EntityTarget, Target, TellMade, Tick
 from casty_notebook.cluster.health import NodeHealth
 from casty_notebook.cluster.messages import (
@@ -164,6 +165,16 @@ class ClusterClient:
         return dict(self._pump.session.counters) if self._pump is not None else {}
 
     @property
+    def encoding(self) -> Encoding | None:
+        """Class layout, serializer and compression of the cluster, once known."""
+        return self._pump.session.subscription.encoding if self._pump is not None else None
+
+    @property
+    def wrong_guesses(self) -> int:
+        """So many lines our guesses at the encoding left in a node's log."""
+        return self._pump.session.subscription.wrong_guesses if self._pump is not None else 0
+
+    @property
     def contact(self) -> NodeAddress | None:
         """The node whose snapshots are followed now."""
         return self._pump.session.contact if self._pump is not None else None
@@ -226,9 +237,8 @@ class ClusterClient:
         self._wake_readers()
 
     def _remember(self) -> None:
-        encoding = self._pump.session.subscription.encoding if self._pump is not None else None
-        if encoding is not None:
-            remember(self.system_name, self.contact_points, encoding)
+        if self.encoding is not None:
+            remember(self.system_name, self.contact_points, self.encoding)
 
     def _ruined(self, error: Exception) -> None:
         self._ruin = error

@@ -7,8 +7,8 @@ from typing import Any
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.encodings import Encoding, guesses, known_encodings
-from casty_notebook.codec import ALGORITHMS, Codec, Layout, Registry, recognise
-from casty_notebook.errors import MisuseError, UndecodableMessage
+from casty_notebook.codec import Codec, Layout, Registry, recognise
+from casty_notebook.errors import UndecodableMessage
 from casty_notebook.settings import Settings
 
 __all__ = ["AUTO", "Codecs", "remember"]
@@ -39,23 +39,22 @@ class Codecs:
     Parameters
     ----------
     serializer, compression
-        As the cluster is configured; ``"auto"`` for the serializer stands for any, with any compression.
+        As the cluster is configured; ``"auto"`` for the serializer stands for any, with any compression, or with the
+        one that is given.
 
     Raises
     ------
     MisuseError
-        For a serializer or compression that casty does not have, or a compression beside ``"auto"``.
+        For a serializer or compression that casty does not have.
     """
 
     def __init__(self, registry: Registry, serializer: str, compression: str | None, settings: Settings) -> None:
-        if serializer == AUTO and compression is not None:
-            raise MisuseError(f"serializer='auto' finds the compression, too: leave out compression={compression!r}")
         self.auto = serializer == AUTO
         self._registry = registry
         self._settings = settings
         self._fixed = Codec(registry, "pickle" if self.auto else serializer, compression, settings=settings)
         self._codecs: dict[Encoding, Codec] = {}
-        self._encodings = guesses(_available()) if self.auto else known_encodings(serializer, compression)
+        self._encodings = _guesses(compression) if self.auto else known_encodings(serializer, compression)
 
     def encodings(self, system: str, contacts: tuple[NodeAddress, ...]) -> tuple[Encoding, ...]:
         """What to try there, the likeliest first."""
@@ -100,5 +99,8 @@ class Codecs:
         return self.of(Encoding(Layout.pkg, *configuration)).decode(payload), configuration
 
 
-def _available() -> list[str]:
-    return [name for name in LIKELIEST if name in ALGORITHMS and (name != "lz4" or find_spec("lz4") is not None)]
+def _guesses(compression: str | None) -> tuple[Encoding, ...]:
+    if compression is not None:
+        return tuple(each for each in guesses([compression]) if each.compression is not None)
+    # Without its package lz4 can be neither written nor read.
+    return guesses(name for name in LIKELIEST if name != "lz4" or find_spec("lz4") is not None)

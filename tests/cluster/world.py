@@ -9,6 +9,7 @@ from typing import Any
 
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.cluster.asks import Ask
+from casty_notebook.cluster.encodings import PICKLE, Encoding
 from casty_notebook.cluster.events import (
     ActorTarget,
     AskMade,
@@ -80,7 +81,7 @@ class World:
 
     def __init__(self, nodes: Iterable[int] = (1, 2, 3), *, contacts: Iterable[NodeAddress] | None = None,
                  settings: Settings | None = None, shards: dict[str, dict[int, NodeAddress]] | None = None,
-                 fixed: NodeAddress | None = None) -> None:  # fmt: skip
+                 fixed: NodeAddress | None = None, encodings: tuple[Encoding, ...] = PICKLE) -> None:  # fmt: skip
         self.now = 0.0
         self.delay = 0.001
         self.nodes = {node(n): Node(node(n)) for n in nodes}
@@ -109,7 +110,8 @@ class World:
             return fixed or NodeAddress("239.0.0.1", next(self._idents))
 
         contacts = tuple(self.nodes) if contacts is None else tuple(contacts)
-        self.session = Session(SYSTEM, contacts, mint, 0.0, settings or Settings(), fixed_identity=fixed is not None)
+        self.session = Session(SYSTEM, contacts, mint, 0.0, settings or Settings(), encodings=encodings,
+                               fixed_identity=fixed is not None)  # fmt: skip
         self.feed(Tick())
 
     # --- the loop --------------------------------------------------------------------------------------------------
