@@ -8,7 +8,7 @@ from typing import Self
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.errors import ProtocolError
-from casty_notebook.wire import MESSAGE, FrameReader, decode_envelope
+from casty_notebook.wire import MESSAGE, FrameReader, decode_envelope, target_path
 
 __all__ = ["Tap"]
 
@@ -27,20 +27,21 @@ class _Carried:
 
 
 class Tap:
-    """Listens on a free loopback port, carries to `target`, and keeps (time, target path) of each envelope that passes.
+    """Listens on a free loopback port and carries to `target`.
 
     Attributes
     ----------
     connections
         How many were ever made.
     sent, received
-        Envelopes of the client, and of the node.
+        (time, target path) of each envelope of the client, and of the node, unless `keep` is False.
     cuts
         When `cut_next_reply` broke a connection.
     """
 
-    def __init__(self, target: tuple[str, int]) -> None:
+    def __init__(self, target: tuple[str, int], *, keep: bool = True) -> None:
         self.target = NodeAddress(*target)
+        self._keep = keep
         self.connections = 0
         self.sent: list[tuple[float, str]] = []
         self.received: list[tuple[float, str]] = []
@@ -138,15 +139,13 @@ class Tap:
         if not carried.swallowing:
             writer.close()
 
-    @staticmethod
-    def _note(frames: FrameReader, data: bytes, seen: list[tuple[float, str]]) -> int:
+    def _note(self, frames: FrameReader, data: bytes, seen: list[tuple[float, str]]) -> int:
         try:
             complete = frames.receive(data)
         except ProtocolError:
             return 0
-        now = asyncio.get_running_loop().time()
-        messages = [decode_envelope(body) for kind, body in complete if kind == MESSAGE]
-        for envelope in messages:
-            path = envelope.target.split("/", 3)[-1]
-            seen.append((now, f"/{path}"))
-        return len(messages)
+        bodies = [body for kind, body in complete if kind == MESSAGE]
+        if self._keep:
+            now = asyncio.get_running_loop().time()
+            seen.extend((now, target_path(decode_envelope(body).target)) for body in bodies)
+        return len(bodies)

@@ -272,7 +272,8 @@ async def test_a_contact_point_that_never_gets_through_a_handshake_is_dialled_wi
         snapshot = await client.wait_for_topology(timeout=1.5)
         assert {member.address for member in snapshot.members} == {good.address}
         await asyncio.sleep(1.0)
-        assert bad.accepted <= 4
+        # One dial, one repetition, and for a mute one the few connections by which is found out what it is.
+        assert bad.accepted <= 8
 
 
 async def test_a_member_that_takes_up_no_connection_is_dialled_less_and_less_and_the_others_not_at_all() -> None:
