@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.asks import Ask
+from casty_notebook.cluster.buffer import Buffer, shard_type_of
 from casty_notebook.cluster.coordinator import Coordinator, Send
 from casty_notebook.cluster.events import (
     ActorTarget,
     Effect,
-    EntityTarget,
     Outgoing,
     Reclaim,
     Report,
     Transmit,
-    insert_in_order,
 )
 from casty_notebook.cluster.health import LinkState
 from casty_notebook.cluster.links import Peer
@@ -44,12 +42,17 @@ class Router:
         self._fail = fail
         self._coordinator = Coordinator(settings, system, peers, send)
         self.tables: dict[str, ShardTable] = {}
-        self.buffered = 0
+        self._buffer = Buffer(self.tables, peers)
         self.wake = float("inf")
 
     @property
     def snapshot(self) -> TopologySnapshot | None:
         return self._coordinator.snapshot
+
+    @property
+    def buffered(self) -> int:
+        """Envelopes that wait for a route."""
+        return self._buffer.count
 
     # --- sharded types -----------------------------------------------------------------------------------------
 
@@ -116,9 +119,8 @@ class Router:
         self, table: ShardTable, outgoing: Outgoing, shard: int, now: float, out: list[Effect]
     ) -> None:
         if self._has_room(outgoing, out):
-            waiting = table.wait(outgoing, shard)
+            waiting = self._buffer.at_shard(table, shard, outgoing)
             waiting.retry_at = now + self._settings.shard_retry
-            self.buffered += 1
             out.append(Reclaim(table.carriers.pop(shard)))
 
     def _bring_along(self, table: ShardTable, shard: int, peer: Peer, now: float, out: list[Effect]) -> None:
@@ -127,10 +129,7 @@ class Router:
         if former is None or former is peer:
             return
         del table.queued[shard]
-        older = [o for o in former.queue.values() if o.shard == shard and _shard_type(o) == table.shard_type]
-        for outgoing in older:
-            del former.queue[outgoing.seq]
-            self.buffered -= 1
+        for outgoing in self._buffer.leave_peer_for_shard(former, table, shard):
             self._to_peer(outgoing, peer, now, out)
 
     def reclaimed(self, unsent: Iterable[Outgoing], now: float, out: list[Effect]) -> None:
@@ -146,10 +145,7 @@ class Router:
             self._transmit(outgoing, peer, now, out)
         elif peer.breaker.usable or outgoing.ask is None or outgoing.ask.retry:
             if self._has_room(outgoing, out):
-                insert_in_order(peer.queue, outgoing)
-                self.buffered += 1
-                if outgoing.shard is not None:
-                    self.tables[_shard_type(outgoing)].queued[outgoing.shard] = peer
+                self._buffer.at_peer(peer, outgoing)
                 self._wake_at(min(outgoing.expires, now if peer.dialling is None else outgoing.expires))
         else:
             self._fail_unreachable(outgoing, peer, out)
@@ -163,7 +159,7 @@ class Router:
             ask.reply_ref.bind(generation.identity)
             ask.sent(link, generation)
         if outgoing.shard is not None:
-            self.tables[_shard_type(outgoing)].carriers[outgoing.shard] = link.id
+            self.tables[shard_type_of(outgoing)].carriers[outgoing.shard] = link.id
         out.append(Transmit(link.id, outgoing))
 
     def _has_room(self, outgoing: Outgoing, out: list[Effect]) -> bool:
@@ -187,8 +183,7 @@ class Router:
     def _wait(self, table: ShardTable, outgoing: Outgoing, shard: int, now: float, out: list[Effect]) -> None:
         if self._owner_is_hopeless(table, outgoing, shard, now, out) or not self._has_room(outgoing, out):
             return
-        waiting = table.wait(outgoing, shard)
-        self.buffered += 1
+        waiting = self._buffer.at_shard(table, shard, outgoing)
         self._wake_at(outgoing.expires)
         if waiting.retry_at <= now:
             self._ask_coordinator(table, shard, waiting, now)
@@ -227,7 +222,7 @@ class Router:
             return
         for outgoing in list(waiting.items.values()):
             if outgoing.ask is not None and not outgoing.ask.retry:
-                self._take(outgoing)
+                self._buffer.take(outgoing)
                 self._fail_unreachable(outgoing, peer, out)
 
     def _release(self, table: ShardTable, shard: int, peer: Peer, now: float, out: list[Effect]) -> None:
@@ -237,10 +232,9 @@ class Router:
             # They come back (`reclaimed`), take their place among those that wait, and all are released again.
             out.append(Reclaim(table.carriers.pop(shard)))
             return
-        waiting = table.waiting.pop(shard)
-        self.buffered -= len(waiting.items)
+        waiting = self._buffer.leave_shard(table, shard)
         self._bring_along(table, shard, peer, now, out)
-        for outgoing in waiting.items.values():
+        for outgoing in waiting:
             self._to_peer(outgoing, peer, now, out)
 
     # --- what changes ------------------------------------------------------------------------------------------
@@ -268,7 +262,7 @@ class Router:
         waiting = table.waiting[shard]
         if table.mismatch is not None:
             for outgoing in list(waiting.items.values()):
-                self._take(outgoing)
+                self._buffer.take(outgoing)
                 self._fail(outgoing, table.mismatch, "", "", out)
             return
         node = table.locate(shard, now)
@@ -278,7 +272,7 @@ class Router:
             return
         for outgoing in list(waiting.items.values()):
             if self._owner_is_hopeless(table, outgoing, shard, now, out):
-                self._take(outgoing)
+                self._buffer.take(outgoing)
         if shard not in table.waiting:
             return
         asked = self._peers.get(waiting.asked_of) if waiting.asked_of is not None else None
@@ -287,47 +281,18 @@ class Router:
 
     def flush(self, peer: Peer, now: float, out: list[Effect]) -> None:
         """The peer has a link: send what waited for it, or to wherever its shard has moved meanwhile."""
-        queue, peer.queue = peer.queue, {}
-        self.buffered -= len(queue)
-        for outgoing in queue.values():
+        for outgoing in self._buffer.leave_peer(peer):
             self.route(outgoing, now, out)
 
     def reroute(self, unsent: tuple[Outgoing, ...], peer: Peer, now: float, out: list[Effect]) -> None:
         """A link is lost: what never reached its socket, and what waited for the peer, looks for another way, in order."""
-        queue: tuple[Outgoing, ...] = ()
-        if not peer.live:
-            queue = tuple(peer.queue.values())
-            peer.queue = {}
-            self.buffered -= len(queue)
+        queue = () if peer.live else self._buffer.leave_peer(peer)
         for outgoing in (*unsent, *queue):
             self.route(outgoing, now, out)
 
-    def _take(self, outgoing: Outgoing) -> bool:
-        """Take an envelope out of wherever it waits."""
-        target = outgoing.target
-        if isinstance(target, EntityTarget) and outgoing.shard is not None:
-            table = self.tables[target.shard_type]
-            waiting = table.waiting.get(outgoing.shard)
-            if waiting is not None and waiting.items.pop(outgoing.seq, None) is not None:
-                if not waiting.items:
-                    del table.waiting[outgoing.shard]
-                self.buffered -= 1
-                return True
-        for peer in self._queues_of(outgoing):
-            if peer.queue.pop(outgoing.seq, None) is not None:
-                self.buffered -= 1
-                return True
-        return False
-
-    def _queues_of(self, outgoing: Outgoing) -> list[Peer]:
-        if isinstance(outgoing.target, ActorTarget):
-            peer = self._peers.get(outgoing.target.node)
-            return [peer] if peer is not None else []
-        return [peer for peer in self._peers if peer.queue]
-
     def withdraw(self, ask: Ask) -> bool:
         """The ask is over: take its envelope along if it still waits here."""
-        return ask.outgoing is not None and self.buffered > 0 and self._take(ask.outgoing)
+        return ask.outgoing is not None and self.buffered > 0 and self._buffer.take(ask.outgoing)
 
     # --- time --------------------------------------------------------------------------------------------------
 
@@ -340,28 +305,15 @@ class Router:
         if not self.buffered:
             return
         self.review(now, out)
-        for outgoing in self._all_waiting():
+        for outgoing in self._buffer.everything():
             if outgoing.expires <= now:
-                self._expire(outgoing, now, out)
+                self._expire(outgoing, out)
             else:
                 self._wake_at(outgoing.expires)
         for table in self.tables.values():
             for waiting in table.waiting.values():
                 self._wake_at(waiting.retry_at)
 
-    def _all_waiting(self) -> list[Outgoing]:
-        waits = [w.items.values() for t in self.tables.values() for w in t.waiting.values()]
-        queues = [peer.queue.values() for peer in self._peers]
-        return [outgoing for group in (*waits, *queues) for outgoing in group]
-
-    def _expire(self, outgoing: Outgoing, now: float, out: list[Effect]) -> None:
-        if outgoing.ask is None and self._take(outgoing):
+    def _expire(self, outgoing: Outgoing, out: list[Effect]) -> None:
+        if outgoing.ask is None and self._buffer.take(outgoing):
             out.append(Report(f"a message to {outgoing.target} was dropped: no route in {self._settings.tell_expiry:g} s"))
-
-    def where(self, shard_type: str, shard: int, now: float) -> NodeAddress | None:
-        table = self.tables.get(shard_type)
-        return table.locate(shard, now) if table is not None else None
-
-
-def _shard_type(outgoing: Outgoing) -> str:
-    return outgoing.target.shard_type if isinstance(outgoing.target, EntityTarget) else ""
