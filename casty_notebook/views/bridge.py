@@ -10,12 +10,12 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from casty_notebook.cluster.changes import Change, TopologyEvent
 from casty_notebook.runtime.background import background_loop
-from casty_notebook.views.deltas import EventRow, Packet, delta, event_row, full, reach_events
+from casty_notebook.views.deltas import EventRow, Packet, delta, event_row, full, reach_events, told_before
 from casty_notebook.views.scene import Scene, SceneBuilder
 from casty_notebook.views.sources import Moment, Source
 
@@ -74,13 +74,16 @@ class Bridge:
         self._sent_at = 0.0
         self._sending = threading.RLock()
         self._stopped = False
+        self.story: Sequence[Packet] = ()
+        """What went before the first scene: sent once to each page, never changed."""
         self._told = background_loop().run(self._start())
 
     async def _start(self) -> _Told:
+        self.story = told_before(map(self._builder.build, self._source.earlier()))
         scene = self._builder.build(self._source.current())
         self._recent.extend(self._new_events())
         self._unsubscribe = self._source.subscribe(self._changed)
-        return _Told(1, scene, tuple(self._recent))
+        return _Told(self.story[-1].head["sequence"] + 1 if self.story else 1, scene, tuple(self._recent))
 
     # --- from any thread ----------------------------------------------------------------------------------------------
 

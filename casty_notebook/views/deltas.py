@@ -5,6 +5,7 @@ Read in ``static/state.js``. A shard costs 4 bytes of id and 1, 2 or 4 of placem
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -13,7 +14,11 @@ import numpy as np
 from casty_notebook.cluster.changes import TopologyEvent
 from casty_notebook.views.scene import Array, Column, Node, Scene, milliseconds, shown
 
-__all__ = ["EventRow", "Packet", "delta", "event_row", "full", "reach_events"]
+__all__ = ["EventRow", "Packet", "delta", "event_row", "full", "reach_events", "told_before"]
+
+MOST_PAST = 2_000
+MOST_PAST_BYTES = 8_000_000
+"""Moments, and bytes of them, that a page is given when it opens."""
 
 type EventRow = tuple[int, str, str, str, str]
 """Time in milliseconds since 1970, kind, subject, before, after."""
@@ -28,8 +33,6 @@ class Packet(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes of it, for figures."""
-        import json
-
         return len(json.dumps(self.head).encode()) + sum(map(len, self.buffers))
 
 
@@ -73,6 +76,29 @@ def delta(before: Scene, after: Scene, sequence: int, events: Sequence[EventRow]
     if not parts.keys() - {"epoch"} and not events:
         return None  # An epoch by itself is nothing to look at, and rides along with the next change.
     return Packet({**_frame("delta", after, sequence, events), **parts}, buffers)
+
+
+def told_before(scenes: Iterable[Scene]) -> Sequence[Packet]:
+    """The packets of a past: one in full, then what changed. The oldest go where they are more than a page can hold.
+
+    How many went is in the first packet (``forgotten``).
+    """
+    packets: list[Packet] = []
+    last: Scene | None = None
+    forgotten = size = sequence = 0
+    for scene in scenes:
+        if size > MOST_PAST_BYTES or len(packets) >= MOST_PAST:
+            forgotten, packets, size, last = forgotten + len(packets), [], 0, None
+        if last is None or last.edition != scene.edition:
+            packet: Packet | None = full(scene, sequence + 1, ())
+        else:
+            packet = delta(last, scene, sequence + 1, ())
+        if packet is not None:
+            sequence, last, size = sequence + 1, scene, size + packet.size
+            packets.append(packet)
+    if packets:
+        packets[0].head["forgotten"] = forgotten
+    return packets
 
 
 def _frame(kind: str, scene: Scene, sequence: int, events: Sequence[EventRow]) -> dict[str, Any]:

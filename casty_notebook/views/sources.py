@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -70,6 +70,10 @@ class Source(Protocol):
         """List the events that came after `last` (None: all that are kept), oldest first."""
         ...
 
+    def earlier(self) -> Iterable[Moment]:
+        """Give the moments before the current one, oldest first, for the slider of a view that is opened now."""
+        ...
+
 
 class LiveSource:
     """An open connection as a source."""
@@ -97,6 +101,9 @@ class LiveSource:
             newer.append(event)
         newer.reverse()
         return newer
+
+    def earlier(self) -> Iterable[Moment]:
+        return ()
 
 
 def card_of(moment: Moment) -> CardFacts:

@@ -24,8 +24,7 @@ type Send = Callable[[dict[str, Any], list[bytes]], None]
 
 
 def _full_state(_value: Any, widget: TopologyWidget) -> dict[str, Any]:
-    head, buffers = widget.bridge.full_state()
-    return {"head": head, "buffers": buffers}
+    return {**widget.bridge.full_state()._asdict(), "story": [packet._asdict() for packet in widget.bridge.story]}
 
 
 class TopologyWidget(anywidget.AnyWidget):

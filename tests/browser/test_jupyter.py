@@ -165,6 +165,7 @@ def test_a_reloaded_page_shows_the_present_state_in_the_dark_theme_too(
     light = view.root.evaluate("(root) => getComputedStyle(root).backgroundColor")
     lab.command("apputils:change-theme", theme="JupyterLab Dark")
     wait_until(lambda: view.root.evaluate("(root) => getComputedStyle(root).backgroundColor") != light)
+    lab.page.locator("#jupyterlab-splash").wait_for(state="detached")
     lab.page.screenshot(path=artifacts / "lab-dark.png")
 
     lab.command("docmanager:save")

@@ -24,7 +24,9 @@ export class Moments {
     this.received = { messages: 0, bytes: 0 };
     this.receive = (content, buffers) => this.hear(content, buffers ?? []);
     model.on("msg:custom", this.receive);
-    const { head, buffers } = model.get("full");
+    const { head, buffers, story = [] } = model.get("full");
+    for (const packet of story) this.take(packet.head, packet.buffers);
+    this.lost = story[0]?.head.forgotten ?? 0;
     this.take(head, buffers);
     this.timer = setInterval(() => this.watch(), 1000);
     this.leave = () => this.look(false);
@@ -65,11 +67,9 @@ export class Moments {
   }
 
   /** A full state repeats events that were told before. */
-  addEvents({ kind, events, time }) {
+  addEvents({ kind, events }) {
     const known = kind === "full" ? new Set(this.events.map(String)) : null;
-    const fresh = known ? events.filter((event) => !known.has(String(event))) : events;
-    // An event is from before the update that told it: the moment to go to is the one that shows it.
-    for (const event of fresh) this.events.push(Object.assign([...event], { at: Math.max(time, event[0]) }));
+    this.events.push(...(known ? events.filter((event) => !known.has(String(event))) : events));
     if (this.events.length > MOST_EVENTS) this.events = this.events.slice(-MOST_EVENTS);
   }
 

@@ -100,15 +100,15 @@ export function serviceRows(state) {
 
 export const EVENT_COLUMNS = [
   { key: "time", title: "time", width: "12%" },
-  { key: "kind", title: "event", width: "20%" },
-  { key: "subject", title: "subject", width: "16%" },
-  { key: "before", title: "before", width: "26%" },
-  { key: "after", title: "after", width: "26%" },
+  { key: "kind", title: "event", width: "18%" },
+  { key: "subject", title: "subject", width: "14%" },
+  { key: "before", title: "before", width: "22%" },
+  { key: "after", title: "after", width: "34%" },
 ];
 
 export function eventRows(events, kind) {
   const rows = events.map((event, number) => ({
-    time: clock(event[0], true), kind: event[1].replaceAll("_", " "), subject: event[2], before: event[3], after: event[4], number, at: event.at,
+    time: clock(event[0], true), kind: event[1].replaceAll("_", " "), subject: event[2], before: event[3], after: event[4], number,
   })); // prettier-ignore
   const wanted = kind ? rows.filter((row) => row.kind === kind) : rows;
   return new TextRows(wanted, {

@@ -10,7 +10,7 @@ export class Timeline {
     this.kind = make("select", { "aria-label": "Kind of event", change: () => this.update() }, make("option", { value: "" }, "all events"));
     this.grid = new Grid("events", EVENT_COLUMNS, { sort: "time", onPick: (key) => this.goTo(key) });
     this.grid.sort.up = false;
-    this.hint = make("span", { class: "ct-hint" }, "choose an event to see the cluster at that moment");
+    this.hint = make("span", { class: "ct-hint" }, "click an event for its moment");
     this.grid.tools.prepend(this.kind);
     this.grid.tools.insertBefore(this.hint, this.grid.clear);
     this.element = this.grid.element;
@@ -18,7 +18,7 @@ export class Timeline {
 
   goTo(key) {
     const event = this.moments.events[Number(key)];
-    if (event) this.moments.goToTime(event.at);
+    if (event) this.moments.goToTime(event[0]);
   }
 
   /** In the past the list stands still, so that nothing moves under the reader's eyes; what is new is counted. */
@@ -27,7 +27,7 @@ export class Timeline {
     this.frozen = past ? (this.frozen ?? events.length) : null;
     const shown = past ? events.slice(0, this.frozen) : events;
     const more = events.length - shown.length;
-    say(this.hint, more ? `${many(more, "new event")} since you stopped` : "choose an event to see the cluster at that moment");
+    say(this.hint, more ? `${many(more, "new event")} since you stopped` : "click an event for its moment");
     const kinds = [...new Set(events.map((event) => event[1].replaceAll("_", " ")))].sort();
     if (kinds.join() !== this.kinds) {
       this.kinds = kinds.join();
@@ -66,11 +66,12 @@ export class TimeBar {
     this.slider.disabled = moments.length < 2;
     const { time } = this.moments.shown;
     this.slider.setAttribute("aria-valuetext", `${clock(time)}${past ? "" : ", live"}`);
-    say(this.pause, past ? "▶ live" : "❚❚ pause");
+    const end = this.moments.newest.status.connection === "recorded" ? "end" : "live";
+    say(this.pause, past ? `▶ ${end}` : "❚❚ pause");
     this.pause.setAttribute("aria-pressed", String(past));
-    this.pause.title = past ? "Follow the cluster again" : "Stay at this moment; nothing is missed meanwhile";
+    this.pause.title = past ? "Back to the newest moment" : "Stay at this moment; nothing is missed meanwhile";
     const left = this.moments.lost ? `, ${many(this.moments.lost, "older one")} dropped` : "";
-    say(this.time, past ? `${clock(time, true)} · ${this.moments.place + 1} of ${moments.length}` : `live · ${many(moments.length, "moment")}`);
+    say(this.time, past ? `${clock(time, true)} · ${this.moments.place + 1} of ${moments.length}` : `${end} · ${many(moments.length, "moment")}`);
     this.time.title = `${many(moments.length, "moment")} since ${clock(moments[0].time)}${left}`;
   }
 }

@@ -161,7 +161,7 @@ class View {
     const { silence, snapshotAt } = this.moments;
     if (silence) return `no answer from the kernel for ${ageOf(silence)}: busy with a cell, or gone`;
     if (snapshotAt === null || !["live", "lost"].includes(status.connection)) return "";
-    return status.stale || status.connection === "lost" ? `snapshot ${ageOf((performance.now() - snapshotAt) / 1000)} old` : "snapshot under 5 s old";
+    return status.stale || status.connection === "lost" ? `snapshot ${ageOf((performance.now() - snapshotAt) / 1000)} old` : "snapshot < 5 s old";
   }
 
   drawLegend(state) {

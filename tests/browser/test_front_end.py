@@ -1,0 +1,198 @@
+"""The front end by itself: what a page makes of what it is sent."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from casty_notebook.cluster.health import LinkState, NodeHealth
+from casty_notebook.cluster.messages import ServiceEntry, TopologySnapshot
+from tests.browser.lab import View
+from tests.browser.page import FrontEnd
+from tests.support.topologies import HOSTILE, member, node, owned_by, topology
+
+type Open = Callable[..., FrontEnd]
+
+LIVE = NodeHealth(LinkState.live, 0.0004)
+DOWN = NodeHealth(LinkState.down, None, "connection refused")
+
+
+def shop(owners: dict[str, dict[int, int]], nodes: int = 3, **more: object) -> TopologySnapshot:
+    shards = {name: {shard: owned_by(owner, owner % nodes + 1) for shard, owner in owned.items()} for name, owned in owners.items()}
+    return topology([member(number) for number in range(1, nodes + 1)], leader=1, shards=shards, **more)  # type: ignore[arg-type]
+
+
+def health(nodes: int = 3, *, down: tuple[int, ...] = ()) -> dict[object, NodeHealth]:
+    return {node(number): DOWN if number in down else LIVE for number in range(1, nodes + 1)}
+
+
+def view_of(front: FrontEnd) -> View:
+    return View(front.page.locator(".casty-topology"))
+
+
+def spread(shards: int, nodes: int = 3) -> dict[int, int]:
+    return {shard: shard % nodes + 1 for shard in range(shards)}
+
+
+def test_what_is_shown_is_what_was_sent_after_any_deltas(front_end: Open) -> None:
+    front, chance = front_end(), random.Random(7)
+    owners: dict[str, dict[int, int]] = {"counter": spread(40)}
+    front.show(shop(owners), health())
+    for _ in range(30):
+        kind = chance.choice(["counter", "cart", "user"])
+        owned = owners.setdefault(kind, {})
+        for shard in chance.sample(range(-5, 60), 5):
+            if chance.random() < 0.3:
+                owned.pop(shard, None)
+            else:
+                owned[shard] = chance.randrange(1, 4)
+        if chance.random() < 0.1:
+            del owners[kind]
+        front.show(shop(owners), health())
+    shown = front.page.evaluate(
+        """() => { const { types, placements, nodes } = view.moments.shown;
+                   return [...types].map(([name, type]) => [name, [...type.ids].map((id, at) => [id, nodes[placements[type.codes[at]][0]].name])]); }"""
+    )
+    assert {name: {shard: int(owner[5:]) for shard, owner in owned} for name, owned in shown} == owners
+
+
+def test_ten_thousand_shards_on_fifty_nodes_are_drawn_and_followed_without_a_long_task(front_end: Open) -> None:
+    front, chance = front_end(), random.Random(1)
+    owners = {"counter": {shard: chance.randrange(1, 51) for shard in range(10_000)}}
+    front.show(shop(owners, 50), health(50))
+    # What starting the page itself costs is not asked here.
+    front.page.evaluate("longTasks.length = 0")
+    sizes = []
+    for _ in range(5):
+        for shard in chance.sample(range(10_000), 100):
+            owners["counter"][shard] = chance.randrange(1, 51)
+        packet = front.show(shop(owners, 50), health(50))
+        sizes.append(packet.size if packet is not None else 0)
+    for tab in ("Members", "Shards", "Map"):
+        view_of(front).open(tab)
+        front.settle()
+    assert front.page.evaluate("longTasks") == []
+    assert max(sizes) <= 8 * 1024
+    assert min(sizes) > 100
+
+
+def test_names_from_the_network_are_text_and_nothing_else(front_end: Open) -> None:
+    front = front_end()
+    snapshot = topology(
+        [member(1, name=HOSTILE), member(2)], leader=1, shards={HOSTILE: {0: owned_by(1, 2)}},
+        services=[ServiceEntry(HOSTILE, node(1), HOSTILE)],
+    )  # fmt: skip
+    front.show(snapshot, health(2), events=[(1, "member_joined", HOSTILE, HOSTILE, HOSTILE)])
+    for tab in ("Map", "Members", "Shards", "Services", "Timeline"):
+        view_of(front).open(tab)
+        front.settle()
+        assert front.page.locator("main script, main img").count() == 0
+        assert "<script>" in front.page.locator(".ct-panel:not([hidden])").inner_text()
+
+
+def test_csv_carries_the_filtered_rows_in_order_and_no_formulas(front_end: Open, tmp_path: Path) -> None:
+    front = front_end()
+    front.show(shop({"=1+1": {2: 1}, 'a,"b"': {10: 1, 9: 2}}), health())
+    view = view_of(front)
+    view.open("Shards")
+    view.root.get_by_role("button", name="shard", exact=True).click()
+    view.root.get_by_label("Filter shards").fill("node-1")
+    with front.page.expect_download() as download:
+        view.root.get_by_role("button", name="CSV").locator("visible=true").click()
+    download.value.save_as(tmp_path / "shards.csv")
+    lines = (tmp_path / "shards.csv").read_text("utf-8").splitlines()
+    assert lines[0] == "type,shard,node,address,replicas,from here"
+    assert lines[1:] == [
+        "'=1+1,2,node-1,10.0.1.1:25520,node-2,● reachable", '"a,""b""",10,node-1,10.0.1.1:25520,node-2,● reachable',
+    ]  # fmt: skip
+    assert view.count == "2 of 3"
+
+
+def test_a_page_that_missed_an_update_asks_for_the_full_state(front_end: Open) -> None:
+    front = front_end()
+    owners = {"counter": spread(20)}
+    front.show(shop(owners), health())
+    front.page.evaluate("() => { window.kept = window.push; window.push = () => null; }")
+    owners["counter"][3] = 3
+    front.show(shop(owners), health())
+    front.page.evaluate("() => { window.push = window.kept; }")
+    owners["counter"][4] = 3
+    front.show(shop(owners), health())
+    assert front.page.evaluate("model.sent.at(-1)")["full"] is True
+    front.resend()
+    state = view_of(front).state
+    assert state["sequence"] == 3
+    view = view_of(front)
+    view.open("Shards")
+    assert {row[1]: row[2] for row in view.rows()}["3"] == "node-3"
+
+
+def test_the_slider_takes_map_and_tables_back_and_live_returns(front_end: Open) -> None:
+    front = front_end()
+    front.show(shop({"counter": spread(12)}), health())
+    front.show(shop({"counter": dict.fromkeys(range(12), 1)}), health(), events=[(1, "shards_moved", "counter", "a", "b")])
+    view = view_of(front)
+    slider = view.root.get_by_label("Moment")
+    slider.focus()
+    front.page.keyboard.press("Home")
+    front.settle()
+    assert view.lane("node-2").locator(".ct-load").inner_text() == "4 shards"
+    assert view.root.get_attribute("data-connection") == "past"
+    front.show(shop({"counter": {0: 1}}), health())
+    assert view.lane("node-2").locator(".ct-load").inner_text() == "4 shards", "the past moved"
+    view.open("Shards")
+    assert view.count == "12 of 12"
+    view.root.get_by_role("button", name="live").click()
+    front.settle()
+    assert view.count == "1 of 1"
+    view.open("Timeline")
+    view.root.locator("tbody tr[data-key]").locator("visible=true").first.click()
+    front.settle()
+    assert view.root.get_attribute("data-connection") == "past"
+
+
+def test_a_lost_cluster_is_said_and_its_last_state_greyed(front_end: Open) -> None:
+    front = front_end()
+    front.show(shop({"counter": spread(12)}), health())
+    front.show(shop({"counter": spread(12)}), health(down=(1, 2, 3)), age=7.0)
+    view = view_of(front)
+    assert re.search(r"No node of shop is reachable since \d\d:\d\d:\d\d", view.banner)
+    assert view.root.locator(".ct-age").inner_text().startswith("snapshot 7 s old")
+    assert "grayscale(1)" in view.root.locator(".ct-body").evaluate("(body) => getComputedStyle(body).filter")
+    assert view.lane("node-3").locator(".ct-words").inner_text() == "not reachable"
+
+
+def test_a_shard_is_walked_to_by_keys_described_and_copied(front_end: Open) -> None:
+    front = front_end()
+    front.show(shop({"counter": spread(12)}), health())
+    view = view_of(front)
+    view.root.locator(".ct-map").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "Enter"):
+        front.page.keyboard.press(key)
+    front.page.wait_for_function("document.querySelector('.ct-side').textContent.includes('cop')")
+    said = view.root.locator(".ct-side").inner_text()
+    assert said.startswith("counter shard 4 · owner node-2 (10.0.1.2:25520), reachable · replicas node-3")
+
+
+def test_moved_shards_and_replicas_can_be_told_on_the_map(front_end: Open, artifacts: Path) -> None:
+    front = front_end(dark=True)
+    front.show(shop({"counter": spread(60), "account": spread(30)}), health())
+    moved = {shard: 1 if owner == 2 and shard % 2 else owner for shard, owner in spread(60).items()}
+    front.show(shop({"counter": moved, "account": spread(30)}), health(down=(2,)))
+    view = view_of(front)
+    assert view.lane("node-1").locator(".ct-change").inner_text() == "+10"
+    assert view.lane("node-2").locator(".ct-change").inner_text() == "−10 lost"
+    view.root.get_by_label("replicas").check()
+    front.settle()
+    assert view.lane("node-3").locator(".ct-load").inner_text() == "30 shards + 20 replicas"
+    front.page.screenshot(path=artifacts / "alone-dark.png")
+
+
+def test_closing_a_view_lets_go_of_everything(front_end: Open) -> None:
+    front = front_end()
+    front.show(shop({"counter": spread(12)}), health())
+    front.page.evaluate("window.close(); window.release()")
+    assert front.page.evaluate("model.listeners.length") == 0
+    assert front.page.evaluate("model.sent.at(-1).visible") is False
