@@ -6,7 +6,9 @@ Nothing of it is ever looked up or called; only the node, where the class exists
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+import dataclasses
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, final
 
 from casty_notebook.errors import MisuseError
@@ -58,9 +60,20 @@ class StandIn:
             try:
                 return self._standin_fields[name]
             except KeyError:
-                pass
+                if name in self._extra():
+                    return _EXTRA[name](self)
         known = ", ".join(self._standin_fields) or "none"
         raise AttributeError(f"{self._standin_cls.dotted} (a stand-in) has no field {name!r}; its fields are: {known}")
+
+    @property
+    def __dataclass_fields__(self) -> dict[str, Any]:
+        """What makes `dataclasses.asdict` and ``pandas.DataFrame([reply, …])`` read it as the dataclass it stands for."""
+        return {name: _field(name) for name in (*self._standin_fields, *self._extra())}
+
+    def _extra(self) -> tuple[str, ...]:
+        """Names under which positional arguments and contents are read, where no field has them."""
+        names = (("args", self._standin_args), ("items", self._standin_items or self._standin_pairs))
+        return tuple(name for name, value in names if value and name not in self._standin_fields)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{self._standin_cls.dotted} is a stand-in and cannot be changed; make another one")
@@ -112,6 +125,23 @@ class StandIn:
         if self._standin_items or self._standin_pairs:
             plain.setdefault("items", _plain(self._standin_items or self._standin_pairs))
         return plain
+
+
+_EXTRA: dict[str, Callable[[StandIn], Any]] = {
+    "args": lambda standin: standin._standin_args,
+    "items": lambda standin: standin._standin_items or standin._standin_pairs,
+}
+
+
+@dataclasses.dataclass
+class _Template:
+    any: Any = None
+
+
+def _field(name: str) -> Any:
+    made = copy.copy(dataclasses.fields(_Template)[0])
+    made.name = name
+    return made
 
 
 def _plain(value: Any) -> Any:

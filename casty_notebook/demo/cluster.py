@@ -43,6 +43,9 @@ class DemoCluster:
         Where all nodes listen. They do not authenticate anybody: leave it on loopback.
     python
         The interpreter that runs the nodes; it needs casty 0.15 to 0.21 and nothing else.
+    app
+        A Python file for every node to run once it is up, with the names ``system`` (casty's own) and ``node`` (its name),
+        to spawn actors of your own.
     tls
         A folder with ``node.pem``, ``node.key`` and ``ca.pem``; the certificate must name `host`.
     serializer, compression
@@ -72,6 +75,7 @@ class DemoCluster:
         shards: int = 100,
         host: str = "127.0.0.1",
         python: str | os.PathLike[str] = sys.executable,
+        app: str | os.PathLike[str] | None = None,
         tls: str | os.PathLike[str] | None = None,
         serializer: Literal["pickle", "json", "msgpack", "cloudpickle"] = "pickle",
         compression: Literal["zlib", "gzip", "bz2", "lzma", "lz4"] | None = None,
@@ -87,6 +91,7 @@ class DemoCluster:
         self._options = ["--system", system, "--shards", str(shards), "--log-level", log_level]
         self._options += ["--serializer", serializer]
         self._options += ["--compression", compression] if compression else []
+        self._options += ["--app", str(Path(app).resolve())] if app else []
         self._options += ["--tls-dir", str(Path(tls).resolve())] if tls else []
         self._lock = threading.RLock()
         self._bell = threading.Condition()

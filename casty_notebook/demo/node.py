@@ -14,6 +14,7 @@ import importlib.metadata
 import json
 import logging
 import os
+import runpy
 import signal
 import socket
 import sys
@@ -68,6 +69,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--role", action="append", default=[], help="repeatable")
     parser.add_argument("--shards", type=int, default=100, help="shards of each sharded type")
     parser.add_argument("--payment", action="store_true", help="host the payment service")
+    parser.add_argument("--app", type=Path, metavar="FILE", help="Python to run once the node is up, with system and node")
     parser.add_argument("--tls-dir", type=Path, help="folder with node.pem, node.key and ca.pem")
     parser.add_argument("--serializer", default="pickle", choices=["pickle", "json", "msgpack", "cloudpickle"])
     parser.add_argument("--compression", choices=["zlib", "gzip", "bz2", "lzma", "lz4"])
@@ -160,6 +162,8 @@ async def _run(options: argparse.Namespace) -> None:
             from casty import Behaviors
 
             system.spawn(Behaviors.discoverable(actors.payment(place), key=actors.PAYMENT), actors.PAYMENT.name)
+        if options.app:
+            runpy.run_path(str(options.app), {"system": system, "node": options.name}, "casty_notebook_app")
         _watch(system)
         _say("ready", pid=os.getpid(), port=options.port, casty=importlib.metadata.version("casty"))
         await leash.end.wait()

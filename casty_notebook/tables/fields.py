@@ -23,7 +23,8 @@ def fields_of(reply: Any) -> dict[str, Any] | None:
     ({'account': 'alice', 'amount': 3}, None)
     """
     if isinstance(reply, StandIn):
-        return reply.to_dict()
+        # Not to_dict, which goes all the way down: a member of an enum would become {"args": (1,)}.
+        return {field.name: getattr(reply, field.name) for field in dataclasses.fields(reply)}  # type: ignore[arg-type]
     if isinstance(reply, dict):
         return dict(reply) if all(isinstance(key, str) for key in reply) else None
     if isinstance(reply, type):
