@@ -19,7 +19,7 @@ from casty_notebook.views.times import Time, moment_of, told
 
 if TYPE_CHECKING:
     from casty_notebook.cluster.messages import TopologySnapshot
-    from casty_notebook.views.playback import RecordingWidget
+    from casty_notebook.views.topology_widget import TopologyWidget
 
 __all__ = ["Recording"]
 
@@ -110,11 +110,20 @@ class Recording(Pictured):
     def __len__(self) -> int:
         return len(self._history.records)
 
-    def widget(self) -> RecordingWidget:
-        """Return a view of all its moments, with the timeline to go through them; no cluster is asked."""
-        from casty_notebook.views.playback import RecordingWidget
+    def widget(self) -> TopologyWidget:
+        """Return a view of all its moments, with the timeline to go through them; no cluster is asked.
 
-        return RecordingWidget(self._history, self._label)
+        Raises
+        ------
+        InvalidRecording
+            If it has no moments.
+        """
+        from casty_notebook.views.recorded_source import RecordedSource
+        from casty_notebook.views.topology_widget import TopologyWidget
+
+        if not len(self):
+            raise InvalidRecording(f"the recording of {self.name} is empty: there is nothing to show")
+        return TopologyWidget(RecordedSource(self._history, self._label))
 
     def __repr__(self) -> str:
         records = self._history.records

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 import weakref
-from collections.abc import Callable
 from typing import Any
 
 import anywidget
@@ -13,14 +12,11 @@ import traitlets
 from casty_notebook.views.bridge import Bridge
 from casty_notebook.views.cards import cluster_card_html, cluster_card_text
 from casty_notebook.views.cell_watch import CellWatch
-from casty_notebook.views.sources import card_of
+from casty_notebook.views.sources import Source, card_of
 from casty_notebook.views.static_files import module, style
 from casty_notebook.views.svg_map import map_html
 
-__all__ = ["Send", "TopologyWidget"]
-
-type Send = Callable[[dict[str, Any], list[bytes]], None]
-"""Tells all pages of a view one message."""
+__all__ = ["TopologyWidget"]
 
 
 def _full_state(_value: Any, widget: TopologyWidget) -> dict[str, Any]:
@@ -42,17 +38,12 @@ class TopologyWidget(anywidget.AnyWidget):
     key = traitlets.Unicode().tag(sync=True)
     """By which the views of one widget in one page find what they share."""
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Source) -> None:
         self._cells = CellWatch()
         # Weak both ways round: the loop must not keep a view alive that everybody else has forgotten.
-        self.bridge = self._bridge(source, _weakly(self))
+        self.bridge = Bridge(source, _weakly(self), lambda watch=self._cells: watch.idle_since)
         super().__init__(key=uuid.uuid4().hex)
         self.on_msg(_handed_over)
-
-    def _bridge(self, source: Any, send: Send) -> Any:
-        """Return what tells the pages: a `Bridge` from a `Source`. A recording has its own."""
-        cells = self._cells
-        return Bridge(source, send, lambda: cells.idle_since)
 
     def close(self) -> None:
         """End the view here and in every page. Idempotent."""
@@ -78,7 +69,7 @@ class TopologyWidget(anywidget.AnyWidget):
         return {**data, "text/plain": cluster_card_text(card), "text/html": cluster_card_html(card) + map_html(moment)}, metadata
 
 
-def _weakly(widget: TopologyWidget) -> Send:
+def _weakly(widget: TopologyWidget) -> Any:
     target = weakref.ref(widget)
 
     def send(content: dict[str, Any], buffers: list[bytes]) -> None:

@@ -1,0 +1,48 @@
+"""What is remembered as a source for the live view, which then has its whole past to go through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from casty_notebook.cluster.changes import TopologyEvent
+from casty_notebook.cluster.history import History, Record
+from casty_notebook.cluster.messages import TopologySnapshot
+from casty_notebook.cluster.packed import PackedSnapshot, unpack
+from casty_notebook.cluster.recorded import Label
+from casty_notebook.views.sources import Facts, Moment
+
+__all__ = ["RecordedSource", "moments"]
+
+MOST_MOMENTS = 2_000
+"""As many as a page keeps. Of a longer recording the last are shown; `Recording.until` reaches the others."""
+
+
+class RecordedSource:
+    """A history of which nothing is going on."""
+
+    def __init__(self, history: History, label: Label) -> None:
+        self._records = history.records[-MOST_MOMENTS:]
+        self._events = tuple(history.events)
+        self._label = label
+
+    def current(self) -> Moment:
+        return list(moments(self._records[-1:], self._label))[-1]
+
+    def earlier(self) -> Iterable[Moment]:
+        return moments(self._records[:-1], self._label)
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:  # noqa: ARG002  nothing will ever change
+        return lambda: None
+
+    def events_after(self, last: TopologyEvent | None) -> list[TopologyEvent]:
+        return list(self._events) if last is None else []
+
+
+def moments(records: Sequence[Record], label: Label) -> Iterator[Moment]:
+    """Unpack the records one after another; what did not change between two is the same object."""
+    before: tuple[PackedSnapshot, TopologySnapshot] | None = None
+    for record in records:
+        snapshot = unpack(record.packed, before)
+        before = record.packed, snapshot
+        facts = Facts(label.name, label.uri, label.system, record.time, recorded=True, shard_counts=label.shard_counts)
+        yield Moment(snapshot, record.health, facts)
