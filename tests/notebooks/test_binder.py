@@ -47,7 +47,7 @@ def test_post_build_is_executable_and_installs_what_the_notebooks_use() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.skipif("CASTY_NOTEBOOK_BINDER" not in os.environ, reason="builds an environment, minutes: set CASTY_NOTEBOOK_BINDER=1")
+@pytest.mark.skipif("CASTY_NOTEBOOK_BINDER" not in os.environ, reason="takes minutes: set CASTY_NOTEBOOK_BINDER=1")
 def test_the_first_notebook_runs_in_the_environment_that_post_build_makes(tmp_path: Path) -> None:
     """The script itself, in a copy of what git keeps, in an empty environment. conda's Python is stood in for by ours."""
     checkout = tmp_path / "checkout"
