@@ -102,7 +102,7 @@ class Custody:
             self._session.counters["timed_out"] += 1
             sent = ask.may_have_run
             if ask.link is not None:
-                self._session.doubt(ask.link, ask.started, now)
+                self._session.vigil.doubt(ask.link, ask.started, now)
             cause, advice = explain.timeout(self._session, ask)
             if self._withdraw(ask.id, out) is not None and ask.outgoing is not None:
                 report = explain.report(self._session, ask.outgoing, cause, advice, may_have_run=sent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from casty_notebook.address import ActorAddress, NodeAddress
+from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.contacts import Contacts
 from casty_notebook.cluster.coordinator import PROXY_PATH
 from casty_notebook.cluster.custody import Custody
@@ -14,7 +14,6 @@ from casty_notebook.cluster.events import (
     ActorTarget,
     AskCancelled,
     AskMade,
-    Break,
     Close,
     Closed,
     Effect,
@@ -33,15 +32,15 @@ from casty_notebook.cluster.events import (
     Tick,
     Transmit,
 )
-from casty_notebook.cluster.health import LinkState, NodeHealth
+from casty_notebook.cluster.health import NodeHealth
 from casty_notebook.cluster.links import Link
-from casty_notebook.cluster.messages import Find, MemberStatus, ServiceKey, ShardLocation, TopologySnapshot
+from casty_notebook.cluster.messages import MemberStatus, ShardLocation, TopologySnapshot
 from casty_notebook.cluster.peers import Peers
-from casty_notebook.cluster.refs import ActorRef
 from casty_notebook.cluster.router import Router
 from casty_notebook.cluster.shards import ShardTable
 from casty_notebook.cluster.story import Story
 from casty_notebook.cluster.subscription import SUBSCRIPTION_PATH, Subscription
+from casty_notebook.cluster.vigil import PING_PATH, Vigil
 from casty_notebook.errors import (
     CastyNotebookError,
     ClientClosed,
@@ -51,12 +50,9 @@ from casty_notebook.errors import (
 )
 from casty_notebook.settings import Settings
 
-__all__ = ["ASK_PATH", "PING_PATH", "Session"]
+__all__ = ["ASK_PATH", "Session"]
 
 ASK_PATH = "/_ask/"
-PING_PATH = "/_ping/"
-RECEPTIONIST_PATH = "/_cluster/_receptionist"
-PING_KEY = "casty-notebook-ping"
 FOREVER = float("inf")
 
 
@@ -96,11 +92,12 @@ class Session:
         self._closing_until = FOREVER
         self._farewells: set[str] = set()
         self._story = Story(settings.story_length)
-        self.subscription = Subscription(settings, self.client_system, self._send_system, encodings)
+        self.subscription = Subscription(settings, self.client_system, self.send_system, encodings)
         self.peers = Peers(settings, mint, fixed=fixed_identity)
         self.peers.add_contacts(contacts, now)
+        self.vigil = Vigil(self)
         self._custody = custody = Custody(self)
-        self.router = Router(settings, self.client_system, self.peers, self._send_system, custody.fail)
+        self.router = Router(settings, self.client_system, self.peers, self.send_system, custody.fail)
         self._handlers: dict[type[Event], Callable[[Any, float, list[Effect]], None]] = {
             AskMade: custody.ask_made, TellMade: custody.tell_made, AskCancelled: custody.cancelled,
             Refused: custody.refused, Received: self._received, Tick: self._tick,
@@ -194,7 +191,7 @@ class Session:
 
     def _greet(self, link: Link, now: float) -> None:
         """Prove a link and pay old debts, as soon as the node can understand us: each guess is a line in its log."""
-        self._ping(link, now)
+        self.vigil.ping(link, now)
         self.subscription.opened(link)
 
     def _link_lost(self, event: LinkLost, now: float, out: list[Effect]) -> None:
@@ -206,7 +203,7 @@ class Session:
         else:
             self.counters["lost_links"] += 1
         if link.peer.links and link.peer.sender is None and self.subscription.encoding is not None:
-            self._ping(link.peer.receiving, now)
+            self.vigil.ping(link.peer.receiving, now)
         self._custody.link_lost(link, event.unsent, event.reason, now, out)
         if not self.peers.any_live:
             # A dial that failed is no news: it keeps its pause.
@@ -286,28 +283,11 @@ class Session:
 
     # --- messages out ----------------------------------------------------------------------------------------------
 
-    def _send_system(self, link: Link, path: str, message: object, encoding: Encoding | None) -> None:
+    def send_system(self, link: Link, path: str, message: object, encoding: Encoding | None) -> None:
         """A message of our own to a node: not buffered, not routed, not repeated by the session."""
         outgoing = Outgoing(-1, ActorTarget(link.peer.address, path), path, message, FOREVER)
         outgoing.encoding = encoding
         self._out.append(Transmit(link.id, outgoing))
-
-    def _ping(self, link: Link, now: float) -> str:
-        """Ask what every node answers and what leaves nothing behind there (PROTOCOL section 5)."""
-        link.probe = link.pinged = now
-        self.counters["probes"] += 1
-        path = f"{PING_PATH}{link.id}"
-        ref = ActorRef(ActorAddress(self.client_system, path, link.generation.identity))
-        self._send_system(link, RECEPTIONIST_PATH, Find(ServiceKey(PING_KEY), ref), None)
-        return path
-
-    def doubt(self, link: Link, since: float, now: float) -> None:
-        """An ask of `since` got no reply: if nothing else came by its link either, look now whether the node is there.
-
-        A node that stands gains one question, one that does not is known for it seconds sooner than by its silence.
-        """
-        if link.opened is not None and link.probe is None and link.heard <= since and link in link.peer.links:
-            self._ping(link, now)
 
     # --- time ------------------------------------------------------------------------------------------------------
 
@@ -322,36 +302,12 @@ class Session:
                 self.router.review(now, out)
             self.router.tick(now, out)
             subscription = self.subscription.tick(self.peers, now)
-            links = self._watch_links(now, out)
+            links = self.vigil.watch(now, out)
             self._wake = min(subscription, links, self.peers.dial_due(now, out))
         elif self.state == "closing" and (not self._farewells or now >= self._closing_until):
             self.state, self._closing_until = "closed", FOREVER
             self._hang_up_all(out)
             out.append(Closed())
-
-    def _watch_links(self, now: float, out: list[Effect]) -> float:
-        to_probe, missed, wake = self.peers.silent_links(now)
-        for link in to_probe:
-            self._ping(link, now)
-        for link in missed:
-            self._probe_missed(link, now, out)
-        idle, to_ping, look_again = self.peers.idle_links(now)
-        for link in to_ping:
-            self._ping(link, now)
-        for link in idle:
-            if not self.subscription.uses(link):
-                self.peers.hang_up(link, out)
-        return min(wake, look_again, now + self.settings.probe_timeout if missed else FOREVER)
-
-    def _probe_missed(self, link: Link, now: float, out: list[Effect]) -> None:
-        """With another link that answers this one is dead (half-open TCP); without one the node is suspect."""
-        peer = link.peer
-        silence = f"no answer to a probe for {now - (link.probe or now):.1f} s"
-        if any(other is not link and other.probe is None for other in peer.links):
-            out.append(Break(link.id, silence))
-        elif peer.breaker.state is LinkState.live:
-            peer.breaker.missed(now, silence)
-            self.router.review(now, out)
 
     # --- leaving ---------------------------------------------------------------------------------------------------
 
@@ -363,7 +319,7 @@ class Session:
         self._custody.fail_all(ClientClosed, "the client was closed while it waited.", out)
         if not ruined:
             for link in self.subscription.close():
-                self._farewells.add(self._ping(link, now))
+                self._farewells.add(self.vigil.ping(link, now))
         self._closing_until = now + self.settings.close_timeout / 4
 
     def _hang_up_all(self, out: list[Effect]) -> None:
