@@ -1,0 +1,116 @@
+"""Plots by what is on them; how they look was judged by eye."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import matplotlib
+import pandas as pd
+import pytest
+
+from casty_notebook.cluster.health import LinkState, NodeHealth
+from casty_notebook.errors import AskTimeout, FailureReport, MisuseError
+from casty_notebook.tables import answers, members, shards
+from casty_notebook.views.plots import COLOURS, HATCHES, plot_latency, plot_shards
+from tests.support.topologies import member, node, owned_by, topology
+
+matplotlib.use("Agg")
+
+SNAPSHOT = topology(
+    [member(1), member(2), member(10)],
+    leader=1,
+    shards={
+        "cart": {shard: owned_by(1 + shard % 2) for shard in range(9)},
+        "order": {0: owned_by(1), 1: owned_by(9)},
+    },
+)
+HEALTH = {node(1): NodeHealth(LinkState.live), node(2): NodeHealth(LinkState.down), node(10): NodeHealth(LinkState.live)}
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    matplotlib.pyplot.close("all")
+
+
+def tables(snapshot: Any = SNAPSHOT) -> tuple[pd.DataFrame, pd.DataFrame]:
+    return (
+        members(snapshot, HEALTH, cluster="$prod$", taken_at=None),
+        shards(snapshot, HEALTH, cluster="$prod$", taken_at=None),
+    )
+
+
+def fan_out(latencies: dict[str, list[float]], failed: int = 0) -> pd.DataFrame:
+    rows = [
+        SimpleNamespace(target="t", node=name, shard=1, reply=1, latency=each, error=None)
+        for name, many in latencies.items()
+        for each in many
+    ]
+    error = AskTimeout(FailureReport("t", "no reply came."))
+    rows += [SimpleNamespace(target="t", node=None, shard=None, reply=None, latency=5.0, error=error)] * failed
+    return answers(rows, cluster="prod")
+
+
+def legend(ax: Any) -> list[str]:
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_every_node_has_a_bar_of_what_it_owns_by_type() -> None:
+    ax = plot_shards(*tables())
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        "node-1", "node-2\n(not reachable)", "node-10", "(no member)"
+    ]  # fmt: skip
+    widths = {str(bars.get_label()): [bar.get_width() for bar in bars] for bars in ax.containers}
+    assert widths == {"cart": [5, 4, 0, 0], "order": [1, 0, 0, 1]}
+    assert [text.get_text() for text in ax.texts] == ["6", "4", "0", "1"]
+    assert ax.get_title() == r"Shards by node: 11 on 3 of 4 nodes · \$prod\$"
+    assert ax.get_xlabel() == "shards owned"
+    assert set(legend(ax)) == {"cart", "order", "even share of those reached"}
+    assert ax.get_lines()[0].get_xdata()[0] == 5.5
+    assert ax.get_xlim()[1] > 6
+
+
+def test_types_differ_by_more_than_colour_and_many_types_never_look_the_same() -> None:
+    many = topology([member(1)], shards={f"type-{n}": {0: owned_by(1)} for n in range(20)})
+    bars = plot_shards(*tables(many)).containers
+    looks = {(bar[0].get_facecolor(), bar[0].get_hatch()) for bar in bars}
+    assert len(looks) == 20
+    assert len(set(HATCHES)) == len(set(COLOURS)) == 7
+
+
+def test_nothing_at_all_can_be_drawn() -> None:
+    ax = plot_shards(*tables(topology()))
+    assert ax.get_title().startswith("Shards by node: 0 on 0 of 0 nodes")
+    assert plot_latency(fan_out({})).get_title() == "0 of 0 answered"
+    ax.figure.draw_without_rendering()
+
+
+def test_latencies_are_drawn_by_node_with_their_median_and_failures_counted() -> None:
+    ax = plot_latency(fan_out({"node-2": [0.001, 0.002, 0.010], "node-1": [0.004]}, failed=2))
+    assert legend(ax) == ["node-1: 1 answers, median 4 ms", "node-2: 3 answers, median 2 ms"]
+    assert ax.get_title() == "4 of 6 answered, 2 failed (not drawn)"
+    first, second, *_ = ax.get_lines()
+    assert list(second.get_xdata()) == [1, 1, 2, 10]
+    assert list(second.get_ydata()) == pytest.approx([0, 100 / 3, 200 / 3, 100])
+    assert first.get_linestyle() != second.get_linestyle()
+    ax.figure.draw_without_rendering()
+
+
+def test_it_draws_where_it_is_told() -> None:
+    _, axes = matplotlib.pyplot.subplots(2)
+    assert plot_shards(*tables(), ax=axes[0]) is axes[0]
+    assert plot_latency(fan_out({"node-1": [0.1]}), ax=axes[1]) is axes[1]
+
+
+def test_another_table_is_refused_by_name() -> None:
+    with pytest.raises(MisuseError, match="no latency_ms"):
+        plot_latency(tables()[0].assign(error=None))
+
+
+def test_without_matplotlib_the_way_to_get_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(MisuseError, match=r"pip install 'casty-notebook\[plot\]'"):
+        plot_shards(*tables())
