@@ -25,6 +25,9 @@ class Contacts:
     def reached(self, contact: NodeAddress, node: NodeAddress) -> None:
         self._outcomes[contact] = f"connected to {node}, {SILENT}"
 
+    def refused(self, contact: NodeAddress, node: NodeAddress, why: str) -> None:
+        self._outcomes[contact] = f"connected to {node}, whose answer was refused: {why}"
+
     def reached_twice(self, contact: NodeAddress, node: NodeAddress) -> None:
         self._outcomes.setdefault(contact, f"reached {node}, which is connected already")
 

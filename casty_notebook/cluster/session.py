@@ -222,6 +222,9 @@ class Session:
             self._custody.replied(path, message, out)
         elif isinstance(message, UndecodableMessage):
             out.append(Report(f"a message to {path} was refused: {message}"))
+            link = self.peers.links.get(event.link)
+            if link is not None and self.snapshot is None:
+                self.contacts.refused(link.dialled, link.peer.address, str(message))
         elif path == SUBSCRIPTION_PATH:
             self._snapshot_pushed(event, now, out)
         elif path.startswith(PING_PATH):

@@ -10,6 +10,7 @@ import pytest
 from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.encodings import PICKLE, Encoding, guesses, known_encodings
 from casty_notebook.cluster.events import Close, Event, Outgoing, Received, Report
+from casty_notebook.errors import UndecodableMessage
 from casty_notebook.settings import Settings
 from tests.cluster.world import World, node
 
@@ -194,3 +195,14 @@ def test_an_ask_is_not_written_before_its_encoding_is_known() -> None:
     world.run(4.0)
     assert ask in world.replies
     assert all(type(message).__name__ == "SubscribeTopology" for *_, message in world.log)
+
+
+def test_an_answer_that_was_refused_is_what_its_contact_point_is_said_to_have_given() -> None:
+    world = Speaking(PICKLE[0], nodes=(1,))
+    world.nodes[node(1)].silent_topology = True
+    world.run(0.1)
+    link = next(iter(world.links))
+    error = UndecodableMessage("os.system is in no table")
+    world.feed(Received(link, "/_topology_sub", "test", "casty.cluster.topology.TopologySnapshot", error))
+    (attempt,) = world.session.contact_attempts()
+    assert attempt.outcome == f"connected to {node(1)}, whose answer was refused: os.system is in no table"

@@ -21,9 +21,11 @@ PROGRAM = "from bank.node import main; main()"
                 ids="-".join)  # fmt: skip
 def bank_cluster(request: pytest.FixtureRequest, pythons: dict[str, Path]) -> Iterator[Cluster]:
     version, serializer = request.param
-    with run_node(pythons[version], PROGRAM, serializer, folder=APPLICATION) as node:
-        with connect(f"casty://bank@{node}", shards={"account": 20}) as cluster:
-            yield cluster
+    with (
+        run_node(pythons[version], PROGRAM, serializer, folder=APPLICATION) as node,
+        connect(f"casty://bank@{node}", shards={"account": 20}) as cluster,
+    ):
+        yield cluster
 
 
 def test_the_application_is_not_here(bank_cluster: Cluster) -> None:

@@ -30,8 +30,8 @@ def test_the_goodbye_that_0_22_sends_to_the_silent_counts_as_well() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [b"", PONG[:11], b"HTTP/1.1 400 Bad Request", bytes.fromhex("00000025 00") + b'{"host": "127.0.0.1"}', b"\x01\x02" + b"x" * 20,
-     b"\x03" + PONG[1:], b"\x16\x03\x03\x00\x7a" + bytes(20)],
+    [b"", PONG[:11], b"HTTP/1.1 400 Bad Request", bytes.fromhex("00000025 00") + b'{"host": "127.0.0.1"}',
+     b"\x01\x02" + b"x" * 20, b"\x03" + PONG[1:], b"\x16\x03\x03\x00\x7a" + bytes(20)],
 )  # fmt: skip
 def test_anything_else_is_no_generation_of_casty(answer: bytes) -> None:
     assert explain_generation(answer) is None

@@ -6,8 +6,9 @@ import asyncio
 import sys
 from typing import Any
 
-from bank.messages import Balance, Deposit, GetBalance, Money, WhatIs
 from casty import Behaviors, ClusteredActorSystem
+
+from bank.messages import Balance, Deposit, GetBalance, Money, WhatIs
 
 
 def account(name: str, cents: int = 0, history: tuple[Money, ...] = (), tags: tuple[str, ...] = ()) -> Any:
