@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from casty_notebook.cluster.changes import Change, TopologyEvent
 from casty_notebook.runtime.background import background_loop
-from casty_notebook.views.deltas import EventRow, Packet, delta, event_row, full, reach_events, told_before
+from casty_notebook.views.deltas import EventRow, Packet, Story, delta, event_row, full, reach_events
 from casty_notebook.views.scene import Scene, SceneBuilder
 from casty_notebook.views.sources import Moment, Source
 
@@ -26,7 +26,7 @@ log = logging.getLogger("casty_notebook")
 INTERVAL = 0.25
 """Shortest time between two updates, and how often the nodes' health is looked at while somebody watches."""
 
-EVENTS_TOLD = 500
+EVENTS_TOLD = 2_000
 """Events that a late joiner is told."""
 
 LEASE = 45.0
@@ -41,6 +41,7 @@ class _Told(NamedTuple):
     sequence: int
     scene: Scene
     events: tuple[EventRow, ...]
+    untold: int
 
 
 class Bridge:
@@ -68,6 +69,7 @@ class Bridge:
         self._builder = SceneBuilder()
         self._pages: dict[str, float] = {}
         self._recent: deque[EventRow] = deque(maxlen=EVENTS_TOLD)
+        self._untold = 0
         self._reach: dict[str, str] = {}
         self._last_event: TopologyEvent | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -79,18 +81,22 @@ class Bridge:
         self._told = background_loop().run(self._start())
 
     async def _start(self) -> _Told:
-        self.story = told_before(map(self._builder.build, self._source.earlier()))
+        story = Story()
+        for moment in self._source.earlier():
+            story.add(self._builder.build(moment))
+            await asyncio.sleep(0)  # There may be thousands, and others live on this loop.
+        self.story = story.packets
         scene = self._builder.build(self._source.current())
-        self._recent.extend(self._new_events())
+        self._keep(self._new_events())
         self._unsubscribe = self._source.subscribe(self._changed)
-        return _Told(self.story[-1].head["sequence"] + 1 if self.story else 1, scene, tuple(self._recent))
+        return _Told(story.sequence + 1, scene, tuple(self._recent), self._untold)
 
     # --- from any thread ----------------------------------------------------------------------------------------------
 
     def full_state(self) -> Packet:
         """Return what a late joiner needs: the last scene told, so that the next delta fits."""
         told = self._told
-        return full(told.scene, told.sequence, told.events)
+        return full(told.scene, told.sequence, told.events, told.untold)
 
     @property
     def scene(self) -> Scene:
@@ -176,15 +182,15 @@ class Bridge:
         """Tell what changed since the last scene told, unless that is too soon."""
         if self._stopped or time.monotonic() - self._sent_at < INTERVAL:
             return
-        sequence, before, _ = self._told
+        sequence, before, *_ = self._told
         scene = self._builder.build(self._source.current())
         events = [*self._new_events(), *self._own_view(before, scene)]
         same = before.edition == scene.edition
-        packet = delta(before, scene, sequence + 1, events) if same else full(scene, sequence + 1, events)
+        packet = delta(before, scene, sequence + 1, events) if same else full(scene, sequence + 1, events, self._untold)
         if packet is None:
             return
-        self._recent.extend(events)
-        self._told = _Told(sequence + 1, scene, tuple(self._recent))
+        self._keep(events)
+        self._told = _Told(sequence + 1, scene, tuple(self._recent), self._untold)
         self._sent_at = time.monotonic()
         self._emit(packet)
 
@@ -192,8 +198,12 @@ class Bridge:
         new = self._source.events_after(self._last_event)
         if new:
             self._last_event = new[-1]
-        rows = [event_row(event) for event in new[-EVENTS_TOLD:]]
+        rows = [event_row(event) for event in new]
         return [row for row in rows if self._is_news(row)]
+
+    def _keep(self, events: Sequence[EventRow]) -> None:
+        self._untold += max(0, len(self._recent) + len(events) - EVENTS_TOLD)
+        self._recent.extend(events)
 
     def _own_view(self, before: Scene, after: Scene) -> list[EventRow]:
         return [row for row in reach_events(before, after) if self._is_news(row)]

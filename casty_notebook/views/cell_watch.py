@@ -17,7 +17,7 @@ class CellWatch:
     def __init__(self) -> None:
         from IPython import get_ipython
 
-        self._shell: InteractiveShell | None = get_ipython()  # type: ignore[no-untyped-call]
+        self._shell: InteractiveShell | None = get_ipython()
         self.idle_since: float | None = None if self._shell is not None else time.monotonic()
         if self._shell is not None:
             self._shell.events.register("pre_execute", self._busy)

@@ -14,7 +14,7 @@ import numpy as np
 from casty_notebook.cluster.changes import TopologyEvent
 from casty_notebook.views.scene import Array, Column, Node, Scene, milliseconds, shown
 
-__all__ = ["EventRow", "Packet", "delta", "event_row", "full", "reach_events", "told_before"]
+__all__ = ["EventRow", "Packet", "Story", "delta", "event_row", "full", "reach_events"]
 
 MOST_PAST = 2_000
 MOST_PAST_BYTES = 8_000_000
@@ -36,8 +36,8 @@ class Packet(NamedTuple):
         return len(json.dumps(self.head).encode()) + sum(map(len, self.buffers))
 
 
-def full(scene: Scene, sequence: int, events: Sequence[EventRow]) -> Packet:
-    """All of a scene, with the last events."""
+def full(scene: Scene, sequence: int, events: Sequence[EventRow], untold: int = 0) -> Packet:
+    """All of a scene, with the last events; `untold` is how many went before those."""
     buffers: list[bytes] = []
     types = [_whole(name, column, len(scene.placements), buffers) for name, column in scene.columns.items()]
     head = {
@@ -48,6 +48,7 @@ def full(scene: Scene, sequence: int, events: Sequence[EventRow]) -> Packet:
         "placements": scene.placements,
         "types": types,
         "services": sorted(scene.services),
+        "untold": untold,
     }
     return Packet(head, buffers)
 
@@ -78,27 +79,31 @@ def delta(before: Scene, after: Scene, sequence: int, events: Sequence[EventRow]
     return Packet({**_frame("delta", after, sequence, events), **parts}, buffers)
 
 
-def told_before(scenes: Iterable[Scene]) -> Sequence[Packet]:
+class Story:
     """The packets of a past: one in full, then what changed. The oldest go where they are more than a page can hold.
 
-    How many went is in the first packet (``forgotten``).
+    How many went is said in the first packet (``forgotten``).
     """
-    packets: list[Packet] = []
-    last: Scene | None = None
-    forgotten = size = sequence = 0
-    for scene in scenes:
-        if size > MOST_PAST_BYTES or len(packets) >= MOST_PAST:
-            forgotten, packets, size, last = forgotten + len(packets), [], 0, None
-        if last is None or last.edition != scene.edition:
-            packet: Packet | None = full(scene, sequence + 1, ())
+
+    def __init__(self) -> None:
+        self.packets: list[Packet] = []
+        self.sequence = 0
+        self._last: Scene | None = None
+        self._forgotten = self._size = 0
+
+    def add(self, scene: Scene) -> None:
+        if self._size > MOST_PAST_BYTES or len(self.packets) >= MOST_PAST:
+            self._forgotten += len(self.packets)
+            self.packets, self._size, self._last = [], 0, None
+        if self._last is None or self._last.edition != scene.edition:
+            packet: Packet | None = full(scene, self.sequence + 1, ())
         else:
-            packet = delta(last, scene, sequence + 1, ())
-        if packet is not None:
-            sequence, last, size = sequence + 1, scene, size + packet.size
-            packets.append(packet)
-    if packets:
-        packets[0].head["forgotten"] = forgotten
-    return packets
+            packet = delta(self._last, scene, self.sequence + 1, ())
+        if packet is None:
+            return
+        packet.head["forgotten"] = self._forgotten
+        self.sequence, self._last, self._size = self.sequence + 1, scene, self._size + packet.size
+        self.packets.append(packet)
 
 
 def _frame(kind: str, scene: Scene, sequence: int, events: Sequence[EventRow]) -> dict[str, Any]:

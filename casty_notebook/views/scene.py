@@ -88,6 +88,7 @@ class Scene:
 
 
 def milliseconds(time: datetime.datetime) -> int:
+    """Since 1970, as the front end counts time."""
     return round(time.timestamp() * 1000)
 
 
@@ -162,7 +163,7 @@ class SceneBuilder:
             return before[1]
         placed = Placements(owned)
         numbers = np.array([self._placement(allocation) for allocation in placed.distinct], dtype=np.int64)
-        fits = np.abs(placed.shards) < 2**31 - 1
+        fits = (placed.shards > -(2**31)) & (placed.shards < 2**31)
         ids, codes = placed.shards[fits], placed.codes[fits]
         return Column(ids, numbers[codes] if len(codes) else codes, total, int((~fits).sum()))
 

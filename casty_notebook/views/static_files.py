@@ -21,4 +21,5 @@ def module() -> str:
 
 
 def style() -> str:
+    """Return the style sheet."""
     return (files(__package__) / "static" / "topology.css").read_text("utf-8")

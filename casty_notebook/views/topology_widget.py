@@ -41,7 +41,8 @@ class TopologyWidget(anywidget.AnyWidget):
     def __init__(self, source: Source) -> None:
         self._cells = CellWatch()
         # Weak both ways round: the loop must not keep a view alive that everybody else has forgotten.
-        self.bridge = Bridge(source, _weakly(self), lambda watch=self._cells: watch.idle_since)
+        cells = self._cells
+        self.bridge = Bridge(source, _weakly(self), lambda: cells.idle_since)
         super().__init__(key=uuid.uuid4().hex)
         self.on_msg(_handed_over)
 

@@ -30,6 +30,7 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+CLIPBOARD = ["clipboard-read", "clipboard-write"]
 ARTIFACTS = ROOT / "tests" / "_artifacts"
 
 
@@ -69,7 +70,7 @@ def new_page(chromium: Any) -> Iterator[Callable[[], Any]]:
     with ExitStack() as stack:
 
         def make() -> Any:
-            context = chromium.new_context(permissions=["clipboard-read", "clipboard-write"], viewport={"width": 1280, "height": 900})
+            context = chromium.new_context(permissions=CLIPBOARD, viewport={"width": 1280, "height": 900})
             stack.callback(context.close)
             page = context.new_page()
             page.on("pageerror", lambda error: faults.append(str(error)))

@@ -126,7 +126,8 @@ class View:
         return self.root.evaluate(
             """(root) => {
                  const { sequence, nodes, types, services } = root.parentElement.castyView.moments.shown;
-                 return { sequence, nodes, services, types: [...types].map(([name, type]) => [name, [...type.ids], [...type.codes]]) };
+                 const columns = [...types].map(([name, type]) => [name, [...type.ids], [...type.codes]]);
+                 return { sequence, nodes, services, types: columns };
                }"""
         )
 

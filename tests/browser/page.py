@@ -26,10 +26,11 @@ class Model {
   off(name, listener) { this.listeners = this.listeners.filter(([n, l]) => n !== name || l !== listener); }
   send(content) { this.sent.push(content); }
 }
-const bytes = (text) => { const raw = Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0)); return new DataView(raw.buffer); };
+const bytes = (text) => new DataView(Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0)).buffer);
 window.model = new Model();
 window.longTasks = [];
-new PerformanceObserver((list) => longTasks.push(...list.getEntries().map((entry) => entry.duration))).observe({ entryTypes: ["longtask"] });
+const watch = (list) => longTasks.push(...list.getEntries().map((entry) => entry.duration));
+new PerformanceObserver(watch).observe({ entryTypes: ["longtask"] });
 window.start = async (source, key, packet) => {
   model.values = { key, full: { head: packet.head, buffers: packet.buffers.map(bytes) } };
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
@@ -39,7 +40,8 @@ window.start = async (source, key, packet) => {
   window.view = document.querySelector("main").castyView;
 };
 window.push = (packet) => {
-  for (const [name, listener] of [...model.listeners]) if (name === "msg:custom") listener(packet.head, packet.buffers.map(bytes));
+  const told = [...model.listeners].filter(([name]) => name === "msg:custom");
+  for (const [, listener] of told) listener(packet.head, packet.buffers.map(bytes));
 };
 """
 
@@ -91,7 +93,9 @@ class FrontEnd:
 
     def settle(self) -> None:
         """Wait for the picture after the next."""
-        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done))))")
+        self.page.evaluate(
+            """async () => { for (let n = 0; n < 3; n += 1) await new Promise((done) => requestAnimationFrame(done)); }"""
+        )
 
 
 def plain(packet: Packet | None) -> dict[str, Any]:

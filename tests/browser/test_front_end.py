@@ -20,7 +20,9 @@ DOWN = NodeHealth(LinkState.down, None, "connection refused")
 
 
 def shop(owners: dict[str, dict[int, int]], nodes: int = 3, **more: object) -> TopologySnapshot:
-    shards = {name: {shard: owned_by(owner, owner % nodes + 1) for shard, owner in owned.items()} for name, owned in owners.items()}
+    shards = {
+        name: {shard: owned_by(owner, owner % nodes + 1) for shard, owner in owned.items()} for name, owned in owners.items()
+    }
     return topology([member(number) for number in range(1, nodes + 1)], leader=1, shards=shards, **more)  # type: ignore[arg-type]
 
 
@@ -53,7 +55,8 @@ def test_what_is_shown_is_what_was_sent_after_any_deltas(front_end: Open) -> Non
         front.show(shop(owners), health())
     shown = front.page.evaluate(
         """() => { const { types, placements, nodes } = view.moments.shown;
-                   return [...types].map(([name, type]) => [name, [...type.ids].map((id, at) => [id, nodes[placements[type.codes[at]][0]].name])]); }"""
+                   const owner = (code) => nodes[placements[code][0]].name;
+                   return [...types].map(([name, type]) => [name, [...type.ids].map((id, at) => [id, owner(type.codes[at])])]); }"""
     )
     assert {name: {shard: int(owner[5:]) for shard, owner in owned} for name, owned in shown} == owners
 

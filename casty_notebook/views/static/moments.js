@@ -17,6 +17,7 @@ export class Moments {
     this.moments = [];
     this.events = [];
     this.lost = 0; // moments that were dropped because there were too many
+    this.untold = 0; // events from before those that are kept here
     this.past = null;
     this.listeners = new Set();
     this.eyes = new Set();
@@ -67,10 +68,15 @@ export class Moments {
   }
 
   /** A full state repeats events that were told before. */
-  addEvents({ kind, events }) {
+  addEvents({ kind, events, untold }) {
+    if (kind === "full" && !this.events.length) this.untold = untold ?? 0;
     const known = kind === "full" ? new Set(this.events.map(String)) : null;
     this.events.push(...(known ? events.filter((event) => !known.has(String(event))) : events));
-    if (this.events.length > MOST_EVENTS) this.events = this.events.slice(-MOST_EVENTS);
+    const surplus = this.events.length - MOST_EVENTS;
+    if (surplus > 0) {
+      this.events = this.events.slice(surplus);
+      this.untold += surplus;
+    }
   }
 
   setAge(age) {

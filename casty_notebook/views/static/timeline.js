@@ -27,7 +27,8 @@ export class Timeline {
     this.frozen = past ? (this.frozen ?? events.length) : null;
     const shown = past ? events.slice(0, this.frozen) : events;
     const more = events.length - shown.length;
-    say(this.hint, more ? `${many(more, "new event")} since you stopped` : "click an event for its moment");
+    const older = this.moments.untold ? `${many(this.moments.untold, "older event")} in the events table · ` : "";
+    say(this.hint, older + (more ? `${many(more, "new event")} since you stopped` : "click an event for its moment"));
     const kinds = [...new Set(events.map((event) => event[1].replaceAll("_", " ")))].sort();
     if (kinds.join() !== this.kinds) {
       this.kinds = kinds.join();

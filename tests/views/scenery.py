@@ -1,0 +1,133 @@
+"""A source that tests write to, and a reader of packets that takes no shortcut."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.cluster.changes import TopologyEvent
+from casty_notebook.cluster.health import NodeHealth
+from casty_notebook.cluster.messages import TopologySnapshot
+from casty_notebook.runtime.background import background_loop
+from casty_notebook.views.deltas import Packet
+from casty_notebook.views.scene import Scene
+from casty_notebook.views.sources import Facts, Moment
+
+START = datetime.datetime(2026, 11, 3, 12, tzinfo=datetime.UTC)
+
+
+def moment(
+    snapshot: TopologySnapshot | None, health: Mapping[NodeAddress, NodeHealth] | None = None, **facts: Any
+) -> Moment:
+    known = {"name": "shop", "uri": "casty://shop@10.0.1.1:25520", "system": "shop", "time": START, "age": 0.1}
+    return Moment(snapshot, health or {}, Facts(**{**known, **facts}))
+
+
+class WrittenSource:
+    """What a view follows, as the test last wrote it."""
+
+    def __init__(self, now: Moment, earlier: Iterable[Moment] = ()) -> None:
+        self.now = now
+        self.past = list(earlier)
+        self.events: list[TopologyEvent] = []
+        self.callbacks: list[Callable[[], None]] = []
+        self.asked = 0
+
+    def current(self) -> Moment:
+        self.asked += 1
+        return self.now
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        self.callbacks.append(callback)
+        return lambda: self.callbacks.remove(callback)
+
+    def events_after(self, last: TopologyEvent | None) -> list[TopologyEvent]:
+        newer = list(itertools.takewhile(lambda event: event is not last, reversed(self.events)))
+        return newer[::-1]
+
+    def earlier(self) -> Iterable[Moment]:
+        return self.past
+
+    def write(self, now: Moment, *events: TopologyEvent) -> None:
+        """Change what is true and say so on the loop, as a snapshot does."""
+
+        async def tell() -> None:
+            self.now = now
+            self.events.extend(events)
+            for callback in tuple(self.callbacks):
+                callback()
+
+        background_loop().run(tell())
+
+
+class Reader:
+    """A front end in a few lines: what it knows after each packet, by names."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.placements: list[Sequence[int]] = []
+        self.shards: dict[str, dict[int, int]] = {}
+        self.services: set[tuple[Any, ...]] = set()
+        self.status: Any = None
+
+    def read(self, packet: Packet) -> None:
+        head, buffers = packet.head, list(packet.buffers)
+        if head["kind"] == "full":
+            self.__init__()  # type: ignore[misc]
+            self.nodes = list(head["nodes"])
+            self.services = set(head["services"])
+        for number, node in head.get("nodes", ()) if head["kind"] == "delta" else ():
+            self.nodes[number:] = [*([None] * (number - len(self.nodes))), node, *self.nodes[number + 1 :]]
+        self.status = head.get("status", self.status)
+        self.placements += head.get("placements", ())
+        if head["kind"] == "delta" and "services" in head:
+            self.services = (self.services - set(head["services"]["gone"])) | set(head["services"]["new"])
+        for each in head.get("types", ()):
+            self._read_type(each, buffers)
+        assert buffers == [], "bytes that nothing speaks of"
+
+    def _read_type(self, head: dict[str, Any], buffers: list[bytes]) -> None:
+        if head.get("gone"):
+            del self.shards[head["name"]]
+            return
+        whole = head.get("whole", False)
+        count, width = head["count"], head["width"]
+        first = head.get("first") if whole else None
+        ids = range(first, first + count) if first is not None else np.frombuffer(buffers.pop(0), "<i4").tolist()
+        codes = np.frombuffer(buffers.pop(0), f"<u{width}").tolist()
+        owned = {} if whole else self.shards[head["name"]]
+        for shard, code in zip(ids, codes, strict=True):
+            if code == 256**width - 1:
+                del owned[shard]
+            else:
+                owned[shard] = code
+        self.shards[head["name"]] = owned
+
+    @property
+    def shown(self) -> Any:
+        """All that a scene shows, in a form of its own."""
+        shards = {
+            name: {shard: tuple(self.nodes[node].address for node in self.placements[code]) for shard, code in owned.items()}
+            for name, owned in self.shards.items()
+        }
+        services = {(service, self.nodes[number].address, path) for service, number, path in self.services}
+        return [node for node in self.nodes if node is not None], shards, services, self.status
+
+
+def shown(scene: Scene) -> Any:
+    """What a `Reader` must show after it was sent the scene."""
+    nodes = scene.nodes
+    shards = {
+        name: {
+            shard: tuple(nodes[node].address for node in scene.placements[code])  # type: ignore[union-attr]
+            for shard, code in zip(column.ids.tolist(), column.codes.tolist(), strict=True)
+        }
+        for name, column in scene.columns.items()
+    }
+    services = {(service, nodes[number].address, path) for service, number, path in scene.services}  # type: ignore[union-attr]
+    return [node for node in nodes if node is not None], shards, services, scene.status._asdict()

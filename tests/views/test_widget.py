@@ -1,0 +1,134 @@
+"""The widget as an object of the kernel: what it carries, what it leaves behind."""
+
+from __future__ import annotations
+
+import gc
+import re
+import weakref
+from xml.etree import ElementTree
+
+import ipywidgets
+import pytest
+
+import casty_notebook
+from casty_notebook.cluster.messages import ServiceEntry
+from casty_notebook.demo import DemoCluster
+from casty_notebook.views.static_files import MODULES, module, style
+from casty_notebook.views.svg_map import map_html
+from casty_notebook.views.topology_widget import TopologyWidget
+from tests.support.topologies import HOSTILE, member, node, owned_by, topology
+from tests.support.waiting import wait_until
+from tests.views.scenery import WrittenSource, moment
+
+SNAPSHOT = topology(
+    [member(1), member(2, name=HOSTILE)], leader=1, shards={"cart": {n: owned_by(1 + n % 2) for n in range(9)}, HOSTILE: {}},
+    unreachable=[2], services=[ServiceEntry(HOSTILE, node(2), "/x")],
+)  # fmt: skip
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def test_it_carries_text_html_with_the_map_and_the_widget() -> None:
+    widget = TopologyWidget(WrittenSource(moment(SNAPSHOT)))
+    bundle = widget._repr_mimebundle_()
+    assert bundle is not None
+    data, _ = bundle
+    assert data["text/plain"].startswith("Casty cluster shop\n")
+    assert "<svg" in data["text/html"]
+    assert data[WIDGET]["model_id"] == widget.model_id
+    assert repr(widget) == "<TopologyWidget shop: live, 2 sharded types>"
+    widget.close()
+
+
+def test_the_state_is_packed_when_it_is_asked_for() -> None:
+    source = WrittenSource(moment(SNAPSHOT))
+    widget = TopologyWidget(source)
+    state = widget.get_state("full")["full"]
+    assert state["head"]["kind"] == "full"
+    assert [type(buffer) for buffer in state["buffers"]] == [bytes, bytes]
+    assert state["story"] == []
+    widget.close()
+
+
+def test_a_closed_view_is_freed_and_its_source_let_go() -> None:
+    source = WrittenSource(moment(SNAPSHOT))
+    widget = TopologyWidget(source)
+    before = len(ipywidgets.Widget._instances) if hasattr(ipywidgets.Widget, "_instances") else None
+    gone = weakref.ref(widget), weakref.ref(widget.bridge), weakref.ref(widget.layout)
+    widget.close()
+    widget.close()
+    wait_until(lambda: source.callbacks == [])
+    del widget
+
+    def freed() -> bool:
+        gc.collect()
+        return all(each() is None for each in gone)
+
+    wait_until(freed)
+    assert before is None or len(ipywidgets.Widget._instances) < before
+
+
+def test_a_view_of_a_real_cluster_outlives_it_and_says_so(demo_cluster: DemoCluster) -> None:
+    cluster = casty_notebook.connect(demo_cluster.uri, name="viewed")
+    widget = cluster.widget()
+    assert widget.bridge.scene.status.connection == "live"
+    assert {each.name for each in widget.bridge.scene.nodes if each is not None} == {"node-1", "node-2", "node-3"}
+    cluster.close()
+    widget.bridge.hear({"kind": "look", "page": "p", "visible": True, "full": False})
+    wait_until(lambda: widget.bridge.scene.status.connection == "closed")
+    widget.close()
+
+
+# --- static files -----------------------------------------------------------------------------------------------------
+
+
+def test_the_modules_become_one_without_imports_or_names_that_clash() -> None:
+    text = module()
+    assert not re.search(r"^import ", text, re.MULTILINE)
+    assert len(re.findall(r"^export ", text, re.MULTILINE)) == 1
+    names = re.findall(r"^(?:async )?(?:function|class|const|let) (\w+)", text, re.MULTILINE)
+    assert sorted(names) == sorted(set(names))
+    assert len(MODULES) == 9
+
+
+def test_nothing_is_fetched_from_anywhere() -> None:
+    for text in (module(), style()):
+        assert not re.search(r"https?://|@import|url\(|fetch\(|XMLHttpRequest|\beval\b|innerHTML|insertAdjacentHTML", text)
+
+
+def test_every_style_is_under_one_class() -> None:
+    rules = re.sub(r"/\*.*?\*/", "", style(), flags=re.DOTALL)
+    selectors = [selector.strip() for block in re.findall(r"([^{}]+)\{", rules) for selector in block.split(",\n")]
+    loose = [each for each in selectors if not each.startswith((".casty-topology", "@container", "@media"))]
+    assert loose == []
+
+
+# --- the map as SVG ---------------------------------------------------------------------------------------------------
+
+
+def svg(source: str) -> ElementTree.Element:
+    match = re.search(r"<svg.*</svg>", source, re.DOTALL)
+    assert match is not None
+    return ElementTree.fromstring(match[0])
+
+
+def test_the_svg_says_who_leads_what_is_wrong_and_what_is_where() -> None:
+    drawn = svg(map_html(moment(SNAPSHOT)))
+    texts = ["".join(text.itertext()) for text in drawn.iter("text")]
+    assert "○ node-1 ★ leader" in texts
+    assert any("not reachable" in text for text in texts)
+    assert any("cart (9 shards)" in text for text in texts)
+    assert not list(drawn.iter("script"))
+
+
+def test_the_svg_of_many_shards_stays_small_and_says_what_it_leaves_out() -> None:
+    shards = {"cart": {n: owned_by(1 + n % 100) for n in range(20_000)}}
+    source = map_html(moment(topology([member(n) for n in range(1, 101)], shards=shards)))
+    assert len(source) < 60_000
+    assert "60 of 100 nodes shown" in source
+
+
+@pytest.mark.parametrize("snapshot", [None, topology()])
+def test_without_nodes_there_is_a_map_all_the_same_or_none(snapshot: object) -> None:
+    source = map_html(moment(snapshot))  # type: ignore[arg-type]
+    assert source == "" or svg(source) is not None
