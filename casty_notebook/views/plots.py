@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from casty_notebook.cluster.names import natural
 from casty_notebook.errors import MisuseError
 from casty_notebook.views.plain import clipped, visible
 
@@ -115,13 +116,13 @@ def plot_latency(answers: pd.DataFrame, *, ax: Any = None) -> Any:
     answered = answers[answers["error"].isna()]
     ax = _axes(ax, height=3.6)
     nodes = answered["node"].astype(object).fillna("unknown node").astype(str)
-    for place, name in enumerate(dict.fromkeys(sorted(nodes))):
+    for place, name in enumerate(sorted(set(nodes), key=natural)):
         latencies = np.sort(answered.loc[nodes == name, "latency_ms"].to_numpy())
         shares = np.arange(1, len(latencies) + 1) / len(latencies) * 100
         ax.step(
             np.concatenate([latencies[:1], latencies]), np.concatenate([[0.0], shares]), where="post",
             color=COLOURS[place % len(COLOURS)], linestyle=DASHES[place % len(DASHES)], linewidth=2,
-            label=f"{_named(name)}: {len(latencies):,} answers, median {np.median(latencies):.2g} ms",
+            label=f"{_named(name)}: {len(latencies):,} answer{"s" * (len(latencies) != 1)}, median {np.median(latencies):.2g} ms",
         )  # fmt: skip
     for share, name in ((50, "median"), (99, "99 %")):
         ax.axhline(share, color="#999999", linewidth=0.8, linestyle=":", zorder=0)

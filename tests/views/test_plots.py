@@ -89,8 +89,8 @@ def test_nothing_at_all_can_be_drawn() -> None:
 
 
 def test_latencies_are_drawn_by_node_with_their_median_and_failures_counted() -> None:
-    ax = plot_latency(fan_out({"node-2": [0.001, 0.002, 0.010], "node-1": [0.004]}, failed=2))
-    assert legend(ax) == ["node-1: 1 answers, median 4 ms", "node-2: 3 answers, median 2 ms"]
+    ax = plot_latency(fan_out({"node-10": [0.001, 0.002, 0.010], "node-2": [0.004]}, failed=2))
+    assert legend(ax) == ["node-2: 1 answer, median 4 ms", "node-10: 3 answers, median 2 ms"]
     assert ax.get_title() == "4 of 6 answered, 2 failed (not drawn)"
     first, second, *_ = ax.get_lines()
     assert list(second.get_xdata()) == [1, 1, 2, 10]
