@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from casty_notebook.address import ActorAddress, NodeAddress, check_host, check_port
@@ -11,7 +12,7 @@ from casty_notebook.cluster.refs import ActorRef, EntityRef
 from casty_notebook.codec import casty_ref_uri
 from casty_notebook.errors import InvalidAddress, MisuseError
 
-__all__ = ["checked_contact", "checked_system", "resolve"]
+__all__ = ["checked_contacts", "checked_system", "resolve"]
 
 
 def resolve(target: Any, message: Any) -> tuple[Target, Any]:
@@ -59,8 +60,15 @@ def checked_system(name: str) -> str:
     return name
 
 
-def checked_contact(point: tuple[str, int]) -> NodeAddress:
-    """A contact point that can be dialled, or `InvalidAddress`."""
+def checked_contacts(points: Iterable[tuple[str, int]]) -> tuple[NodeAddress, ...]:
+    """Contact points that can be dialled, each once; `InvalidAddress` or `MisuseError` otherwise."""
+    checked = tuple(dict.fromkeys(_checked_contact(point) for point in points))
+    if not checked:
+        raise MisuseError("contact_points is empty; give at least one (host, port) of a node")
+    return checked
+
+
+def _checked_contact(point: tuple[str, int]) -> NodeAddress:
     try:
         host, port = point
     except (TypeError, ValueError):

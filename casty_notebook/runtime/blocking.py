@@ -271,10 +271,8 @@ class BlockingClient(HasStructures):
                 self._wait(fan_out.run(), bar.tick)
             except KeyboardInterrupt:
                 self._loop.run(fan_out.stop())
-                log.warning(
-                    "%s: interrupted after %s of %s; the table keeps what has arrived", self.name, f"{fan_out.done:,}",
-                    f"{fan_out.total:,}",
-                )  # fmt: skip
+                arrived = f"{fan_out.done:,} of {fan_out.total:,}"
+                log.warning("%s: interrupted after %s; the table keeps what has arrived", self.name, arrived)
         return fan_out.rows
 
     def _targets(self, targets: Iterable[Any] | str, shard_type: str | None) -> list[AnyTarget]:
@@ -329,8 +327,6 @@ class BlockingClient(HasStructures):
             For a class of another kind, or a module without any.
         """
         self._on_loop(lambda: self.client.register(*classes))
-
-    # --- leaving ---------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Unsubscribe, flush, close. Idempotent."""

@@ -12,7 +12,7 @@ from typing import Any, Self
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.cluster.asks import Ask
 from casty_notebook.cluster.encodings import Encoding
-from casty_notebook.cluster.events import AskCancelled, AskMade, EntityTarget, Target, TellMade, Tick
+from casty_notebook.cluster.events import AskCancelled, AskMade, TellMade, Tick
 from casty_notebook.cluster.health import NodeHealth
 from casty_notebook.cluster.messages import (
     Listing,
@@ -23,11 +23,12 @@ from casty_notebook.cluster.messages import (
 from casty_notebook.cluster.refs import ActorRef, EntityRef, ReplyRef
 from casty_notebook.cluster.session import ASK_PATH, Session
 from casty_notebook.errors import ClientClosed, FailureReport, MisuseError, NoContactPoint, NotEntered
-from casty_notebook.runtime.addressing import checked_contact, checked_system, resolve
+from casty_notebook.runtime.addressing import checked_contacts, checked_system, resolve
 from casty_notebook.runtime.binding import build_registry
 from casty_notebook.runtime.codecs import Codecs, remember
 from casty_notebook.runtime.dialler import AddressMap, Connector, Dialler
 from casty_notebook.runtime.identity import chosen_identity
+from casty_notebook.runtime.news import News
 from casty_notebook.runtime.pump import Pump
 from casty_notebook.runtime.tls import TLS, tls_context
 from casty_notebook.settings import Settings
@@ -74,7 +75,7 @@ class ClusterClient:
     >>> async def main():
     ...     async with ClusterClient(contact_points=[("10.0.1.10", 25520)], system_name="my-cluster") as client:
     ...         counter = client.entity_ref("counter", num_shards=100)
-    ...         return await client.ask(counter, lambda r: ShardEnvelope("user-42", GetCount(reply_to=r)), timeout=5.0)
+    ...         return await client.ask(counter, lambda r: ShardEnvelope("user-42", GetCount(reply_to=r)))
     """
 
     def __init__(
@@ -85,11 +86,7 @@ class ClusterClient:
         messages: Iterable[Any] = (), settings: Settings | None = None, connector: Connector | None = None,
     ) -> None:  # fmt: skip
         self.system_name = checked_system(system_name)
-        self.contact_points = tuple(dict.fromkeys(checked_contact(point) for point in contact_points))
-        if not self.contact_points:
-            raise MisuseError("contact_points is empty; give at least one (host, port) of a node")
-        if address_map is not None and not callable(address_map) and not isinstance(address_map, Mapping):
-            raise MisuseError(f"address_map takes a dict or a function, not {type(address_map).__name__}")
+        self.contact_points = checked_contacts(contact_points)
         self.settings = settings or Settings()
         self._mint, self._fixed = chosen_identity(client_host, client_port, advertised_host, advertised_port)
         self._registry = build_registry(self.actor_ref, messages)
@@ -98,11 +95,9 @@ class ClusterClient:
         self._dialler = Dialler(self.settings, address_map, context, server_hostname, connector)
         self._pump: Pump | None = None
         self._left = False
-        self._ruin: Exception | None = None
         self._entity_refs: dict[str, EntityRef] = {}
-        self._listeners: set[Callable[[TopologySnapshot], None]] = set()
-        self._shown: TopologySnapshot | None = None
-        self._news = asyncio.Event()
+        self._news = News()
+        self._forget = self._news.listen(self._remember)
         self._nonce = secrets.token_hex(8)
         self._count = itertools.count(1)
 
@@ -119,8 +114,8 @@ class ClusterClient:
             encodings=encodings, fixed_identity=self._fixed,
         )  # fmt: skip
         self._pump = Pump(
-            session, self._codecs, self._dialler, self.settings, on_publish=self._published, on_ruin=self._ruined,
-            on_hopeless=self._wake_readers,
+            session, self._codecs, self._dialler, self.settings, on_publish=self._news.publish, on_ruin=self._news.ruined,
+            on_hopeless=self._news.wake,
         )
         self._pump.feed(Tick())
         return self
@@ -129,7 +124,7 @@ class ClusterClient:
         """Unsubscribe, flush and close; nothing is left on the nodes."""
         if self._pump is not None and not self._left:
             self._left = True
-            self._wake_readers()
+            self._news.wake()
             await self._pump.close()
 
     def _open_pump(self) -> Pump:
@@ -194,13 +189,13 @@ class ClusterClient:
         try:
             async with asyncio.timeout(timeout):
                 while (snapshot := self.topology) is None:
-                    self._raise_ruin()
+                    self._news.check()
                     if pump.session.hopeless:
                         raise self._no_contact(f"{self.system_name!r} cannot be reached")
                     await self._news.wait()
         except TimeoutError:
             raise self._no_contact(f"no snapshot of {self.system_name!r} within {timeout:g} s") from None
-        self._raise_ruin()
+        self._news.check()
         return snapshot
 
     def _no_contact(self, text: str) -> NoContactPoint:
@@ -213,7 +208,7 @@ class ClusterClient:
         self._open_pump()
         seen: TopologySnapshot | None = None
         while not self._left:
-            self._raise_ruin()
+            self._news.check()
             snapshot = self.topology
             if snapshot is not None and snapshot is not seen:
                 seen = snapshot
@@ -223,34 +218,13 @@ class ClusterClient:
 
     def on_snapshot(self, listener: Callable[[TopologySnapshot], None]) -> Callable[[], None]:
         """Call `listener` on the loop with each changed snapshot; returns the way to stop that."""
-        self._listeners.add(listener)
-        return lambda: self._listeners.discard(listener)
+        return self._news.listen(listener)
 
-    def _published(self, snapshot: TopologySnapshot) -> None:
-        if snapshot is self._shown:
-            return
-        if self._shown is None:
-            self._remember()
-        self._shown = snapshot
-        for listener in tuple(self._listeners):
-            listener(snapshot)
-        self._wake_readers()
-
-    def _remember(self) -> None:
+    def _remember(self, _snapshot: TopologySnapshot) -> None:
+        """The first snapshot has come: the next client of this cluster need not guess how to write."""
+        self._forget()
         if self.encoding is not None:
             remember(self.system_name, self.contact_points, self.encoding)
-
-    def _ruined(self, error: Exception) -> None:
-        self._ruin = error
-        self._wake_readers()
-
-    def _raise_ruin(self) -> None:
-        if self._ruin is not None:
-            raise self._ruin
-
-    def _wake_readers(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
 
     # --- services and entities -------------------------------------------------------------------------------------
 
@@ -318,7 +292,7 @@ class ClusterClient:
             At once, not later.
         """
         pump = self._open_pump()
-        resolved, message = self._resolve(target, message)
+        resolved, message = resolve(target, message)
         pump.rejection = None
         pump.feed(TellMade(resolved, pump.writer.parcel(message)))
         if pump.rejection is not None:
@@ -352,7 +326,7 @@ class ClusterClient:
         reply_ref = ReplyRef(pump.session.client_system, ask_id)
         if not callable(message):
             raise MisuseError(f"ask takes a function of the reply ref, for example lambda r: …(reply_to=r), not {message!r}")
-        resolved, built = self._resolve(target, message(reply_ref))
+        resolved, built = resolve(target, message(reply_ref))
         now = pump.now
         deadline = now + (self.settings.ask_timeout if timeout is None else timeout)
         ask = Ask(ask_id, resolved, built, reply_ref, now, deadline, retry=retry, label=label)
@@ -366,14 +340,6 @@ class ClusterClient:
         finally:
             if pump.futures.pop(ask_id, None) is not None:
                 pump.feed(AskCancelled(ask_id))
-
-    def _resolve(self, target: Any, message: Any) -> tuple[Target, Any]:
-        resolved, message = resolve(target, message)
-        if isinstance(resolved, EntityTarget):
-            table = self._open_pump().session.table(resolved.shard_type)
-            if table is not None and table.mismatch is not None:
-                raise table.mismatch
-        return resolved, message
 
     def __repr__(self) -> str:
         state = "left" if self._left else "not entered" if self._pump is None else self._pump.session.state

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from casty_notebook.address import NodeAddress, check_host, check_port
-from casty_notebook.errors import InvalidAddress
+from casty_notebook.errors import InvalidAddress, MisuseError
 from casty_notebook.runtime.diagnosis import (
     Connector,
     DialFailed,
@@ -19,7 +19,6 @@ from casty_notebook.runtime.diagnosis import (
     speaks_casty,
     speaks_tls,
 )
-from casty_notebook.runtime.link import LinkProtocol
 from casty_notebook.runtime.relay import open_tls
 from casty_notebook.settings import Settings
 from casty_notebook.wire import SILENT_014
@@ -81,6 +80,8 @@ class Dialler:
         self, settings: Settings, address_map: AddressMap, tls: ssl.SSLContext | None, server_hostname: str | None,
         connector: Connector | None = None,
     ) -> None:  # fmt: skip
+        if address_map is not None and not callable(address_map) and not isinstance(address_map, Mapping):
+            raise MisuseError(f"address_map takes a dict or a function, not {type(address_map).__name__}")
         self._settings = settings
         self._address_map = address_map
         self._tls = tls
@@ -89,7 +90,16 @@ class Dialler:
         self._reach: Connector = connector or self._connect
         self._met_tls = False
 
-    async def dial(self, address: NodeAddress, protocol: LinkProtocol) -> None:
+    @property
+    def tunnelled(self) -> bool:
+        """The way to the nodes is not this machine's own TCP: names are resolved at its other end."""
+        return self._connector is not None
+
+    def mapped(self, address: NodeAddress) -> NodeAddress:
+        """Where a node is dialled; raises `DialFailed` if the address map does not say."""
+        return map_address(self._address_map, address)
+
+    async def dial(self, address: NodeAddress, protocol: asyncio.Protocol) -> None:
         """Connect `protocol` to the node at `address`.
 
         Raises
@@ -138,7 +148,7 @@ class Dialler:
         said, listens = await asyncio.gather(foreign_answer(self._reach, where), only_listens(self._reach, where))
         return said or (SILENT_014 if listens else None)
 
-    async def _open(self, where: NodeAddress, protocol: LinkProtocol) -> None:
+    async def _open(self, where: NodeAddress, protocol: asyncio.Protocol) -> None:
         if self._tls is None:
             await self._reach(where, protocol)
         elif self._met_tls:
@@ -147,7 +157,7 @@ class Dialler:
             await self._open_cautiously(self._tls, where, protocol)
             self._met_tls = True
 
-    async def _open_cautiously(self, tls: ssl.SSLContext, where: NodeAddress, protocol: LinkProtocol) -> None:
+    async def _open_cautiously(self, tls: ssl.SSLContext, where: NodeAddress, protocol: asyncio.Protocol) -> None:
         """A plain node never answers a ClientHello (PROTOCOL section 1.3): ask it in its own way meanwhile."""
         dialling = asyncio.ensure_future(self._secure(tls, where, protocol))
         plain = asyncio.ensure_future(self._is_plain(where))
@@ -165,7 +175,7 @@ class Dialler:
         await asyncio.sleep(TLS_IS_LATE)
         return await speaks_casty(self._reach, where)
 
-    async def _secure(self, tls: ssl.SSLContext, where: NodeAddress, protocol: LinkProtocol) -> None:
+    async def _secure(self, tls: ssl.SSLContext, where: NodeAddress, protocol: asyncio.Protocol) -> None:
         hostname = self._server_hostname or where.host
         try:
             if self._connector is None:

@@ -12,7 +12,7 @@ from typing import Any
 from casty_notebook.cluster.messages import ShardEnvelope
 from casty_notebook.cluster.refs import ActorRef
 from casty_notebook.codec import StandIn, StandInClass
-from casty_notebook.codec.standin import with_missing
+from casty_notebook.codec.standin import contents, with_missing
 from casty_notebook.errors import MisuseError
 from casty_notebook.runtime.written import written_message
 
@@ -102,12 +102,24 @@ def _read(message: Any, reply_field: str) -> Any:
     return message[reply_field] if isinstance(message, dict) else getattr(message, reply_field, None)
 
 
+def _holds(value: Any, ref: ActorRef, depth: int = 20) -> bool:
+    """Whether a message was built with the ref already."""
+    if value is ref or depth == 0:
+        return value is ref
+    if isinstance(value, StandIn):
+        return any(_holds(part, ref, depth - 1) for part in contents(value))
+    if isinstance(value, dict):
+        return any(_holds(part, ref, depth - 1) for part in value.values())
+    return isinstance(value, list | tuple) and any(_holds(part, ref, depth - 1) for part in value)
+
+
 def _filled(message: Any, reply_field: str, ref: ActorRef) -> Any:
     """`message` with `ref` in its reply field, if that is empty. What was built with the ref already comes back as it is."""
     if isinstance(message, ShardEnvelope):
         return ShardEnvelope(message.entity_id, _filled(message.message, reply_field, ref))
     if isinstance(message, StandIn):
-        return with_missing(message, reply_field, ref)
+        # Its fields are not known here: what has the ref in another one would get a field that its class may not have.
+        return message if _holds(message, ref) else with_missing(message, reply_field, ref)
     if reply_field not in _field_names(message) or _read(message, reply_field) is not None:
         return message
     if isinstance(message, dict):
