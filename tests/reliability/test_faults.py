@@ -154,8 +154,9 @@ def test_a_rolling_restart_under_200_asks_a_second_fails_none_but_those_to_the_n
 def test_ten_kills_in_a_row_leave_every_entity_answering_and_start_no_storm(outcome: Outcome) -> None:
     assert outcome.failed == 0, outcome.facts["_blamed"][:3]
     assert outcome.recovery <= 1.0
-    # A node is down for about a second here: three dials by then with the back-off, and one under a fresh identity.
-    assert outcome.facts["dials"] <= 60
+    # Pauses of 0.1 to 0.8 s, cut short by up to 40 %, while a node is down; a few more for it and under fresh identities.
+    down = sum(joined - killed for _, killed, _, joined in outcome.facts["_down"])
+    assert outcome.facts["dials"] <= 10 + 10 * 4 + down / 0.48
 
 
 # --- nobody ends ---------------------------------------------------------------------------------------------------
@@ -214,6 +215,7 @@ def test_a_client_that_comes_back_after_0_2_and_6_seconds_loses_nothing_and_wait
 async def test_500_times_coming_and_going_leaves_nothing_on_the_nodes_and_nothing_here() -> None:
     outcome = await starting.connect_close_cycles(Ours, cycles=500)
     print(table([outcome]))
+    assert outcome.tried == 500
     assert outcome.failed == 0
     assert outcome.facts["dialled by nodes"] == 0
     assert outcome.facts["threads left"] <= 0
