@@ -24,6 +24,9 @@ class Settings:
     """Values in one payload, so that a small frame cannot become a large heap (a memo bomb)."""
     max_payload: int = 256 * 1024 * 1024
     """Bytes after decompression, so that a small frame cannot become a large one (a zip bomb)."""
+    max_memory: int = 80 * 1024 * 1024
+    """What one received payload may make this process hold: itself and all that is built from it, as estimated while it is
+    built. The longest frame, and 16 MiB; raise it together with `max_frame`, or for replies of very many small objects."""
 
     # --- dialling (PROTOCOL section 8: nodes themselves use 2 s and 2 s)
     connect_timeout: float = 2.0

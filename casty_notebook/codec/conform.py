@@ -7,6 +7,8 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from casty_notebook.codec.brief import brief
+
 __all__ = ["Check", "Conformity"]
 
 type Check = Callable[[Any], bool]
@@ -36,7 +38,7 @@ class Conformity:
         for name, check in self._checks:
             value = getattr(made, name)
             if not check(value):
-                return f"{type(made).__qualname__}.{name} came as {type(value).__qualname__} {str(value)[:60]!r}"
+                return f"{type(made).__qualname__}.{name} came as {type(value).__qualname__}: {brief(value)}"
         return None
 
     def _check(self, hint: Any, is_ref: Check) -> Check:

@@ -1,4 +1,4 @@
-"""What one payload may cost: how many values and containers, how deep, and how expensive its keys are to hash."""
+"""What one payload may cost: memory, values and containers, depth, and how expensive its keys are to hash."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ _OPS_PER_ITEM = 2
 """Opcodes allowed per value of `Settings.max_items`: one makes it, one remembers it."""
 _ITEMS_PER_CONTAINER = 4
 """A container costs about as much memory as four plain values."""
+_PER_KEY = 300
+"""Bytes to remember the hash of one key that could collide on purpose."""
+_PER_MEASURED = 200
+"""Bytes to remember the size of one container."""
 _SAFE_KEYS = frozenset({str, bytes, bool, type(None)})
 """Hashed with a secret, or too few to collide."""
 _SAFE_KEYS_AND_INT = _SAFE_KEYS | {int}
@@ -34,10 +38,14 @@ class CostGuard:
 
     Attributes
     ----------
+    heap
+        Estimated bytes of what was built and is not on the machine's stack or in its memo: see `weights`.
+    live
+        Bytes of that stack and memo, as of the last look.
     shared
         Something that can nest was referred to twice, so that a small pickle may describe a large value.
     ops
-        Opcodes that shard runs executed at once; counted against `max_ops` like all others.
+        Opcodes executed so far.
     """
 
     __slots__ = (
@@ -49,15 +57,23 @@ class CostGuard:
         "_scope",
         "bulk_containers",
         "containers",
+        "heap",
+        "held",
+        "live",
         "max_depth",
+        "max_heap",
         "max_items",
         "max_ops",
         "ops",
         "shared",
     )
 
-    def __init__(self, registry: Registry, settings: Settings) -> None:
+    def __init__(self, registry: Registry, settings: Settings, held: int = 0) -> None:
         self.shared = False
+        self.heap = 0
+        self.live = 0
+        self.held = held
+        self.max_heap = settings.max_memory - held
         self.ops = 0
         self.containers = 0
         self.bulk_containers = 0
@@ -73,21 +89,40 @@ class CostGuard:
 
     def count(self, ops: int) -> None:
         """Count opcodes; `Refused` beyond the bound."""
-        if ops + self.ops > self.max_ops:
+        self.ops += ops
+        if self.ops > self.max_ops:
             raise Refused(f"more than {self.max_items:,} values (Settings.max_items)")
 
-    def container(self) -> None:
+    def container(self, weight: int) -> None:
         """Count one more container."""
         self.containers += 1
         if self.containers + self.bulk_containers > self._max_containers:
             raise Refused(f"more than {self._max_containers:,} containers (a quarter of Settings.max_items)")
+        self.spend(weight)
+
+    def spend(self, weight: int) -> None:
+        """Count bytes that stay."""
+        self.heap += weight
+        if self.heap + self.live > self.max_heap:
+            self._refuse_memory(0)
+
+    def reserve(self, weight: int) -> None:
+        """See that there is room for bytes that are about to be used."""
+        if self.heap + self.live + weight > self.max_heap:
+            self._refuse_memory(weight)
+
+    def _refuse_memory(self, weight: int) -> None:
+        needed = (self.heap + self.live + weight) / 2**20
+        raise Refused(
+            f"it would take more than {needed:,.0f} MiB; beside the {self.held / 2**20:,.1f} MiB that came there is room for "
+            f"{max(self.max_heap, 0) / 2**20:,.0f} MiB (Settings.max_memory)"
+        )
 
     def bulk(self, ops: int, containers: int) -> None:
         """Count what a shard run made."""
-        self.ops += ops
         self.bulk_containers += containers - 1
-        self.count(0)
-        self.container()
+        self.count(ops)
+        self.container(0)
 
     def new_scope(self) -> int:
         """Return a number for a frozenset that does not exist yet; ids of containers are positive."""
@@ -103,6 +138,7 @@ class CostGuard:
             ints = keys if len(kinds) == 1 else [key for key in keys if type(key) is int]
             if min(ints) > -_SAFE_INT and max(ints) < _SAFE_INT:
                 return
+        self.spend(_PER_KEY * len(keys))
         for key in keys:
             self.check_hashing(key)
             slot = (scope, hash(key))
@@ -119,6 +155,7 @@ class CostGuard:
             raise Refused("an object is used as a key before it has its state")
         if self.shared or self.containers > self.max_depth:
             if self._measure is None:
+                self.spend(_PER_MEASURED * self.containers)  # those that are still to come are not
                 self._measure = Measure(self._registry, self.max_depth, self.max_items)
             self._hashed += self._measure.weigh(key)
             if self._hashed > self.max_items:
@@ -133,4 +170,5 @@ class CostGuard:
         """Refuse a message that would take for ever, or the whole stack, to print or compare."""
         # Without sharing it is no larger than its pickle; with few containers it cannot be deep either.
         if self.shared or (self.containers > self.max_depth and not depth_known):
+            self.reserve(_PER_MEASURED * self.containers)
             Measure(self._registry, self.max_depth, self.max_items).weigh(result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from sys import getsizeof
 from typing import Any
 
 from casty_notebook.codec.constructors import BUILDERS, uuid_from_state
@@ -10,10 +11,25 @@ from casty_notebook.codec.guard import CostGuard, Refused
 from casty_notebook.codec.nesting import Unfinished
 from casty_notebook.codec.registry import Entry, Registry
 from casty_notebook.codec.standin import STATE, StandIn, StandInClass
+from casty_notebook.codec.weights import (
+    CLASS_NAME,
+    INSTANCE,
+    NUMBER,
+    PAIR,
+    REF,
+    SET,
+    SET_ITEM,
+    STAND_IN,
+    TUPLE,
+    UNFINISHED,
+    built,
+    pairs,
+)
 
 __all__ = ["Objects"]
 
 PARTIAL = "functools.partial"
+_LONGEST_NAME = 1000
 _PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg", "exceptions": "builtins"}
 """Protocols below 3 write the old names of modules."""
 
@@ -25,19 +41,23 @@ class Objects:
     ----------
     unfinished
         Objects that still wait for their state.
+    absorbed
+        The state that came last was copied into its object, which does not hold it itself.
     finals
         Messages whose dicts are checked once more at the end, since a peer may fill them late.
     shards_seen
         A shard allocation was made, so a table of them probably follows.
     """
 
-    __slots__ = ("_guard", "_registry", "_shard_entry", "finals", "shards_seen", "unfinished")
+    __slots__ = ("_guard", "_registry", "_shard_entry", "_waiting", "absorbed", "finals", "shards_seen", "unfinished")
 
     def __init__(self, registry: Registry, guard: CostGuard) -> None:
         self._registry = registry
         self._guard = guard
         self._shard_entry = registry.shard_entry
+        self._waiting: dict[int, int] = {}
         self.unfinished = 0
+        self.absorbed = False
         self.finals: list[tuple[Entry, Any]] = []
         self.shards_seen = False
 
@@ -45,15 +65,19 @@ class Objects:
         """A global: a class of the table, else an inert name."""
         if type(module) is not str or type(name) is not str or not module or not name:
             raise Refused("a class is named by something that is not text")
+        if len(module) + len(name) > _LONGEST_NAME:
+            raise Refused(f"a class is named by {len(module) + len(name):,} characters")
         module = _PYTHON_2.get(module, module)
         entry = self._registry.entry(f"{module}.{name}")
+        if entry is None:
+            self._guard.spend(CLASS_NAME + 3 * (len(module) + len(name)))
         return StandInClass(module, name) if entry is None else entry.cls
 
     def create(self, cls: Any, args: Any, kwargs: Any, index: int) -> Any:
         """NEWOBJ and NEWOBJ_EX: an instance, or the promise of one that the memo will know by `index`."""
         if type(args) is not tuple or type(kwargs) is not dict:
             raise Refused("an object's arguments are not a tuple")
-        self._guard.container()
+        self._guard.container(0)
         if type(cls) is StandInClass:
             return self._create_standin(cls, args, kwargs, index)
         entry = self._entry_of(cls)
@@ -68,21 +92,43 @@ class Objects:
             return self._unfinished(index, lambda state: self._uuid(cls, state))
         builder = BUILDERS.get(cls.dotted)
         if builder is not None and not kwargs:
-            return _made_or_standin(builder(*args), cls, args)
-        return StandIn(cls, args, _names(kwargs))
+            return self._built(builder, cls, args)
+        made = self._standin(cls, args, self._names(kwargs))
+        self._waiting[id(made)] = index
+        return made
+
+    def index_of(self, target: Any) -> int | None:
+        """The memo number of a stand-in that was waiting for its state, as far as its id tells."""
+        return self._waiting.pop(id(target), None)
+
+    def _standin(self, cls: StandInClass, args: tuple[Any, ...], fields: dict[str, Any]) -> StandIn:
+        self._guard.spend(STAND_IN + 2 * NUMBER + pairs(0, len(fields)))
+        return StandIn(cls, args, fields)
+
+    def _built(self, builder: Callable[..., Any], cls: StandInClass, args: tuple[Any, ...]) -> Any:
+        """A value of the standard library, or of one's own special functions."""
+        self._guard.reserve(sum(map(getsizeof, args)))
+        value = builder(*args)
+        if value is NotImplemented:
+            return self._standin(cls, args, {})
+        self._guard.spend(built(value))
+        return value
 
     def _uuid(self, cls: StandInClass, state: Any) -> Any:
         made = uuid_from_state(state)
         if made is NotImplemented:
-            made = StandIn(cls)
-            _fill(made, state)
+            made = self._standin(cls, (), {})
+            self._fill(made, state)
+        else:
+            self.absorbed = True
+            self._guard.spend(4 * NUMBER)
         return made
 
     def reduce(self, func: Any, args: Any, index: int) -> Any:
         """REDUCE: restore a ref, build from the table, or note what would have been called."""
         if type(args) is not tuple:
             raise Refused("a call's arguments are not a tuple")
-        self._guard.container()
+        self._guard.container(0)
         if type(func) is StandIn:
             return self._call_partial(func, args)
         if type(func) is not StandInClass:
@@ -91,33 +137,37 @@ class Objects:
         if name in self._registry.restorers:
             if len(args) != 1 or type(args[0]) is not str:
                 raise Refused(f"{name} came with {len(args)} arguments that are not one URI")
+            self._guard.spend(REF + 2 * getsizeof(args[0]))
             return self._registry.make_ref(args[0])
         builder = BUILDERS.get(name)
         if builder is not None:
-            return _made_or_standin(builder(*args), func, args)
+            return self._built(builder, func, args)
         if name == "copyreg._reconstructor" and len(args) == 3 and (args[2] is None or type(args[2]) is tuple):
             # How protocols 0 and 1 write objects, and tuples with names.
             return self.create(args[0], args[2] or (), {}, index)
         special = _SPECIAL.get(name)
         made = special(self, args) if special is not None else NotImplemented
-        return _made_or_standin(made, func, args)
+        return self._standin(func, args, {}) if made is NotImplemented else made
 
     def build(self, target: Any, state: Any) -> Any:
         """BUILD: give an object its state; returns the finished object."""
         kind = type(target)
+        self.absorbed = False
         if kind is Unfinished:
             made = target.finish(state)
             self.unfinished -= 1
+            self._guard.heap -= UNFINISHED
             return made
         if kind is StandIn:
             self._guard.check_change(target)
-            _fill(target, state)
+            self._fill(target, state)
         elif state:
             raise Refused(f"sets the state of a {kind.__qualname__}, which has none or has it already")
         return target
 
     def _unfinished(self, index: int, finish: Callable[[Any], Any]) -> Unfinished:
         self.unfinished += 1
+        self._guard.heap += UNFINISHED
         return Unfinished(finish, index)
 
     def _entry_of(self, cls: Any) -> Entry:
@@ -130,10 +180,15 @@ class Objects:
         if entry.shape.family == "enum":
             for arg in args:
                 self._guard.check_hashing(arg)
+        else:
+            self._guard.spend(_instance(len(entry.shape.fields)))
         return self._noted(entry, entry.build_positional(args))
 
     def _with_state(self, entry: Entry, state: Any) -> Any:
-        made = entry.build(_field_values(entry, state))
+        values = self._field_values(entry, state)
+        self._guard.spend(_instance(len(values)))
+        made = entry.build(values)
+        self.absorbed = True
         if entry is self._shard_entry:
             self.shards_seen = True
         return self._noted(entry, made)
@@ -141,8 +196,10 @@ class Objects:
     def _made(self, cls: Any, args: tuple[Any, ...], fields: dict[Any, Any]) -> Any:
         """A call with named fields."""
         if type(cls) is StandInClass:
-            return StandIn(cls, args, _names(fields))
+            self._guard.spend(TUPLE + 8 * len(args))
+            return self._standin(cls, args, self._names(fields))
         entry = self._entry_of(cls)
+        self._guard.spend(_instance(len(fields)))
         return self._noted(entry, entry.build({**dict(zip(entry.shape.fields, args, strict=False)), **fields}))
 
     def _noted(self, entry: Entry, made: Any) -> Any:
@@ -157,6 +214,7 @@ class Objects:
         if func._standin_cls.dotted == PARTIAL and type(state) is tuple and len(state) == 4:
             cls, bound, fields, _ = state
             if type(bound) is tuple and type(fields) is dict:
+                self._guard.reserve(16 * (len(bound) + len(args)))
                 return self._made(cls, bound + args, fields)
         raise Refused(f"calls a stand-in of {func._standin_cls.dotted}")
 
@@ -167,6 +225,7 @@ class Objects:
         if len(args) != 1 or type(args[0]) is not list:
             return NotImplemented
         self._guard.check_keys(args[0], self._guard.new_scope())
+        self._guard.spend(SET + SET_ITEM * len(args[0]))
         return kind(args[0])
 
     def _getattr(self, args: tuple[Any, ...]) -> Any:
@@ -179,6 +238,45 @@ class Objects:
         if entry.shape.family == "enum":
             return entry.member_named(args[1])
         return self.find(entry.cls.__module__, f"{entry.cls.__qualname__}.{args[1]}")
+
+    def _names(self, fields: dict[Any, Any]) -> dict[str, Any]:
+        if not all(type(name) is str for name in fields):
+            raise Refused("a field's name is not text")
+        self._guard.reserve(pairs(0, len(fields)))
+        return dict(fields)
+
+    def _merged(self, state: Any) -> Any:
+        """Turn the state of a class with ``__slots__``, ``(dict or None, slots)``, into one dict."""
+        if type(state) is tuple and len(state) == 2 and all(part is None or type(part) is dict for part in state):
+            self._guard.reserve(sum(pairs(0, len(part or ())) for part in state))
+            return {**(state[0] or {}), **(state[1] or {})}
+        return state
+
+    def _field_values(self, entry: Entry, state: Any) -> dict[str, Any]:
+        """Name the values in the state of a class of the table."""
+        state = _of_model(self._merged(state))
+        if type(state) is dict:
+            return state
+        if type(state) in (list, tuple) and len(state) == len(entry.shape.fields):
+            # A frozen dataclass with slots, or an older attrs class: the values in order.
+            return dict(zip(entry.shape.fields, state, strict=True))
+        raise Refused(f"{entry.cls.__qualname__} has a state of type {type(state).__qualname__}")
+
+    def _fill(self, standin: StandIn, state: Any) -> None:
+        fields = standin._standin_fields
+        if standin._standin_cls.dotted == PARTIAL:
+            fields[STATE] = state
+            return
+        state = _of_model(self._merged(state))
+        if type(state) is dict and all(type(name) is str for name in state):
+            self._guard.spend(pairs(len(fields), len(state)))
+            fields.update(state)
+            self.absorbed = True
+        elif type(state) is list and not standin._standin_args:
+            self._guard.spend(TUPLE + 8 * len(state))
+            object.__setattr__(standin, "_standin_args", tuple(state))
+        elif state is not None:
+            fields[STATE] = state
 
     def _rebuild_struct(self, args: tuple[Any, ...]) -> Any:
         """How msgspec writes Structs with keyword-only fields."""
@@ -196,21 +294,8 @@ _SPECIAL: dict[str, Callable[[Objects, tuple[Any, ...]], Any]] = {
 }
 
 
-def _made_or_standin(made: Any, cls: StandInClass, args: tuple[Any, ...]) -> Any:
-    return StandIn(cls, args) if made is NotImplemented else made
-
-
-def _names(fields: dict[Any, Any]) -> dict[str, Any]:
-    if not all(type(name) is str for name in fields):
-        raise Refused("a field's name is not text")
-    return dict(fields)
-
-
-def _merged(state: Any) -> Any:
-    """Turn the state of a class with ``__slots__``, ``(dict or None, slots)``, into one dict."""
-    if type(state) is tuple and len(state) == 2 and all(part is None or type(part) is dict for part in state):
-        return {**(state[0] or {}), **(state[1] or {})}
-    return state
+def _instance(values: int) -> int:
+    return INSTANCE + PAIR * max(0, values - 5)
 
 
 def _of_model(state: Any) -> Any:
@@ -218,28 +303,3 @@ def _of_model(state: Any) -> Any:
     if type(state) is dict and "__pydantic_fields_set__" in state and type(state.get("__dict__")) is dict:
         return state["__dict__"]
     return state
-
-
-def _field_values(entry: Entry, state: Any) -> dict[str, Any]:
-    """Name the values in the state of a class of the table."""
-    state = _of_model(_merged(state))
-    if type(state) is dict:
-        return state
-    if type(state) in (list, tuple) and len(state) == len(entry.shape.fields):
-        # A frozen dataclass with slots, or an older attrs class: the values in order.
-        return dict(zip(entry.shape.fields, state, strict=True))
-    raise Refused(f"{entry.cls.__qualname__} has a state of type {type(state).__qualname__}")
-
-
-def _fill(standin: StandIn, state: Any) -> None:
-    fields = standin._standin_fields
-    if standin._standin_cls.dotted == PARTIAL:
-        fields[STATE] = state
-        return
-    state = _of_model(_merged(state))
-    if type(state) is dict and all(type(name) is str for name in state):
-        fields.update(state)
-    elif type(state) is list and not standin._standin_args:
-        object.__setattr__(standin, "_standin_args", tuple(state))
-    elif state is not None:
-        fields[STATE] = state

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from casty_notebook.codec import weights
 from casty_notebook.codec.guard import Refused
 from casty_notebook.codec.pickle_scalars import SCALARS, U32, U64, Op, constant, decimal, line, number
 
@@ -86,7 +87,7 @@ def _long_binget(machine: Machine, pos: int) -> int:
 
 def _get(machine: Machine, pos: int) -> int:
     text, end = line(machine, pos)
-    machine.stack.append(machine.recall(decimal(text)))
+    machine.stack.append(machine.recall(_index(text)))
     return end
 
 
@@ -102,16 +103,23 @@ def _long_binput(machine: Machine, pos: int) -> int:
 
 def _put(machine: Machine, pos: int) -> int:
     text, end = line(machine, pos)
-    machine.remember(decimal(text))
+    machine.remember(_index(text))
     return end
+
+
+def _index(text: str) -> int:
+    index = decimal(text)
+    if index < 0:
+        raise Refused(f"{text[:20]} is not the number of a memo entry")
+    return index
 
 
 # --- containers ----------------------------------------------------------------------------------------------------
 
 
-def _empty(kind: Callable[[], object]) -> Op:
+def _empty(kind: Callable[[], object], weight: int) -> Op:
     def op(machine: Machine, pos: int) -> int:
-        machine.guard.container()
+        machine.guard.container(weight)
         machine.stack.append(kind())
         return pos
 
@@ -119,8 +127,10 @@ def _empty(kind: Callable[[], object]) -> Op:
 
 
 def _tuple_of(size: int) -> Op:
+    weight = weights.TUPLE + 8 * size
+
     def op(machine: Machine, pos: int) -> int:
-        machine.guard.container()
+        machine.guard.container(weight)
         stack = machine.stack
         if len(stack) < size:
             raise Refused("it takes from an empty stack")
@@ -131,21 +141,21 @@ def _tuple_of(size: int) -> Op:
 
 
 def _tuple(machine: Machine, pos: int) -> int:
-    machine.guard.container()
     items = machine.pop_mark()
+    machine.guard.container(weights.TUPLE + 8 * len(items))
     machine.stack.append(tuple(items))
     return pos
 
 
 def _list(machine: Machine, pos: int) -> int:
-    machine.guard.container()
     items = machine.pop_mark()
+    machine.guard.container(weights.LIST + weights.SLOT * len(items))
     machine.stack.append(items)
     return pos
 
 
 def _dict(machine: Machine, pos: int) -> int:
-    machine.guard.container()
+    machine.guard.container(weights.DICT)
     items, made = machine.pop_mark(), {}  # type: ignore[var-annotated]
     machine.add_pairs(made, items)
     machine.stack.append(made)
@@ -153,8 +163,8 @@ def _dict(machine: Machine, pos: int) -> int:
 
 
 def _frozenset(machine: Machine, pos: int) -> int:
-    machine.guard.container()
     items = machine.pop_mark()
+    machine.guard.container(weights.SET + weights.SET_ITEM * len(items))
     machine.guard.check_keys(items, machine.guard.new_scope())
     machine.stack.append(frozenset(items))
     return pos
@@ -183,6 +193,7 @@ def _setitem(machine: Machine, pos: int) -> int:
     value, key = stack.pop(), stack.pop()
     target = stack[-1]
     if type(target) is dict and type(key) is str:
+        machine.guard.heap += weights.pairs(len(target), 1)
         target[key] = value
     else:
         machine.add_pairs(target, [key, value])
@@ -233,7 +244,7 @@ def _reduce(machine: Machine, pos: int) -> int:
 
 
 def _build(machine: Machine, pos: int) -> int:
-    machine.build(machine.stack.pop())
+    machine.build()
     if machine.objects.shards_seen and machine.data[pos] in _SHARD_KEYS:
         return machine.shards(pos)
     return pos
@@ -243,7 +254,8 @@ def _build(machine: Machine, pos: int) -> int:
 _READ: dict[bytes, Op] = SCALARS | {
     b"\x80": _proto, b"\x95": _frame, b".": _stop, b"(": _mark, b"0": _pop, b"1": _pop_mark, b"2": _dup,
     b"h": _binget, b"j": _long_binget, b"g": _get, b"q": _binput, b"r": _long_binput, b"p": _put,
-    b")": constant(()), b"]": _empty(list), b"}": _empty(dict), b"\x8f": _empty(set),
+    b")": constant(()), b"]": _empty(list, weights.LIST), b"}": _empty(dict, weights.DICT),
+    b"\x8f": _empty(set, weights.SET),
     b"\x85": _tuple_of(1), b"\x86": _tuple_of(2), b"\x87": _tuple_of(3), b"t": _tuple, b"l": _list, b"d": _dict,
     b"\x91": _frozenset, b"a": _append, b"e": _appends, b"\x90": _additems, b"s": _setitem, b"u": _setitems,
     b"c": _global, b"\x93": _stack_global, b"\x81": _newobj, b"\x92": _newobj_ex, b"R": _reduce, b"b": _build,

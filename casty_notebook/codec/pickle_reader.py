@@ -9,6 +9,7 @@ that contain themselves are refused, and everything is bounded. PROTOCOL section
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
+from sys import getrefcount
 from typing import Any
 
 from casty_notebook.codec.guard import CostGuard, Refused
@@ -18,31 +19,55 @@ from casty_notebook.codec.pickle_objects import Objects
 from casty_notebook.codec.pickle_ops import MEMOIZE, OPCODES, op_name
 from casty_notebook.codec.pickle_shards import Replay, ShardRun
 from casty_notebook.codec.registry import Registry
-from casty_notebook.codec.standin import StandIn
+from casty_notebook.codec.standin import StandIn, own_items, own_pairs
+from casty_notebook.codec.weights import DICT, LIST, SET_ITEM, SLOT, pairs
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.settings import Settings
 
 __all__ = ["Machine", "loads"]
 
 
-def loads(data: bytes, registry: Registry, settings: Settings, *, bulk: bool = True) -> Any:
+_SLICE = 2048
+"""Opcodes between two looks at the size of stack and memo."""
+_MAX_GAP = 1024
+"""Memo entries that a PUT may skip. Picklers number them one by one, some from 1 on."""
+_GONE: Any = object()
+"""In place of a memo entry that was not kept."""
+
+
+def _alone() -> int:
+    probe: dict[str, Any] = {}
+    return getrefcount(probe)
+
+
+_ALONE = _alone()
+"""What the count of references is for a local variable that holds the only one: 2, or 1 from Python 3.14 on."""
+
+
+def loads(data: bytes, registry: Registry, settings: Settings, *, held: int = 0, start: int = 0, bulk: bool = True) -> Any:
     """Read one pickle.
 
     Parameters
     ----------
+    held
+        Bytes that are in memory already because of this message, counted against `Settings.max_memory`.
+    start
+        Where in `data` the pickle begins.
     bulk
-        Read shard tables many entries at a time (see `pickle_shards`). The result is the same without, only slower.
+        Read shard tables many entries at a time (see `pickle_shards`), and forget the states of finished objects. The
+        result is the same without, at more cost.
 
     Raises
     ------
     UndecodableMessage
         For anything but an honest pickle within the bounds; names the opcode and its offset.
     """
-    machine = Machine(data, registry, settings, bulk=bulk)
+    machine = Machine(data, registry, settings, held=held, start=start, bulk=bulk)
+    reason = None
     try:
         return machine.run()
     except Replay:
-        return loads(data, registry, settings, bulk=False)
+        pass
     except (Refused, TooMuch, ValueError) as error:
         reason = str(error)[:300]
     except IndexError:
@@ -50,7 +75,11 @@ def loads(data: bytes, registry: Registry, settings: Settings, *, bulk: bool = T
     except Exception as error:
         # Whatever a builder, a hash or a comparison of the values themselves raises.
         reason = f"{type(error).__name__}: {str(error)[:200]}"
-    raise UndecodableMessage(f"a pickle was refused at offset {machine.pos} ({op_name(data, machine.pos)}): {reason}")
+    pos = machine.pos
+    del machine  # what it has built is not to be in memory twice
+    if reason is None:
+        return loads(data, registry, settings, held=held, start=start, bulk=False)
+    raise UndecodableMessage(f"a pickle was refused at offset {pos - start} ({op_name(data, pos)}): {reason}")
 
 
 class Machine:
@@ -61,18 +90,23 @@ class Machine:
     stack, meta
         The values above the last MARK, and the stacks below each MARK.
     skipped
-        Memo entries that a shard run counted without making them.
+        Memo entries that a shard run did not make.
+    lossy
+        Memo entries are missing, so that the pickle must be read again should it refer to one.
     pos
         Where the opcode being executed stands.
     """
 
     __slots__ = (
         "_bulk_allowed",
+        "_forgetful",
+        "_marked",
         "_nesting",
         "_registry",
         "_shards",
         "data",
         "guard",
+        "lossy",
         "memo",
         "meta",
         "objects",
@@ -83,46 +117,57 @@ class Machine:
         "stack",
     )
 
-    def __init__(self, data: bytes, registry: Registry, settings: Settings, *, bulk: bool = True) -> None:
+    def __init__(
+        self, data: bytes, registry: Registry, settings: Settings, *, held: int = 0, start: int = 0, bulk: bool = True
+    ) -> None:
         self.data = data
         self.size = len(data)
-        self.pos = 0
+        self.pos = start
         self.stack: list[Any] = []
         self.meta: list[list[Any]] = []
-        self.memo: dict[int, Any] = {}
+        self.memo: list[Any] = []
         self.skipped = 0
+        self.lossy = False
         self.result: Any = None
-        self.guard = CostGuard(registry, settings)
+        self.guard = CostGuard(registry, settings, held)
         self.objects = Objects(registry, self.guard)
         self._registry = registry
         self._nesting = registry.nesting
-        self._bulk_allowed = bulk
+        self._bulk_allowed = self._forgetful = bulk
+        self._marked = 0
         self._shards: ShardRun | None = None
 
     def run(self) -> Any:
         """Execute until STOP and return the message."""
-        data, ops, memo, pos, done = self.data, OPCODES, self.memo, 0, 0
+        data, ops, memo, pos, done = self.data, OPCODES, self.memo, self.pos, 0
         try:
-            for done in range(self.guard.max_ops):  # noqa: B007 - read after the loop
-                code = data[pos]
-                if code == MEMOIZE:  # every third opcode of an honest pickle
-                    memo[len(memo) + self.skipped] = self.stack[-1]
-                    pos += 1
-                    continue
-                pos = ops[code](self, pos + 1)
-                if pos < 0:
-                    break
-            else:
-                self.guard.count(self.guard.max_ops + 1)
+            while pos >= 0:
+                for done in range(_SLICE):  # noqa: B007 - read after the loop
+                    code = data[pos]
+                    if code == MEMOIZE:  # every third opcode of an honest pickle
+                        memo.append(self.stack[-1])
+                        pos += 1
+                        continue
+                    pos = ops[code](self, pos + 1)
+                    if pos < 0:
+                        break
+                self.guard.count(done + 1)
+                self._weigh()
             pos = self.size - 1
-            self.guard.count(done)
         finally:
             self.pos = pos
         return self._finished()
 
+    def _weigh(self) -> None:
+        """See how much memory stack and memo take, and whether all is still within the bound."""
+        self.guard.live = SLOT * (len(self.stack) + self._marked + len(self.memo))
+        self.guard.spend(0)
+
     def _finished(self) -> Any:
         if self.objects.unfinished:
             raise Refused("it ends before every object has its state")
+        self.memo.clear()
+        self._weigh()
         entry = self._registry.entry_of(type(self.result))
         conformity = None if entry is None else entry.conformity
         self.guard.check_result(self.result, depth_known=conformity is not None and conformity.closed)
@@ -133,12 +178,14 @@ class Machine:
     def push_mark(self) -> None:
         if len(self.meta) >= self.guard.max_depth:
             raise Refused(f"nested deeper than {self.guard.max_depth} levels (Settings.max_depth)")
+        self._marked += len(self.stack)
         self.meta.append(self.stack)
         self.stack = []
 
     def pop_mark(self) -> list[Any]:
         items = self.stack
         self.stack = self.meta.pop()
+        self._marked -= len(self.stack)
         return items
 
     def refer(self, value: Any) -> Any:
@@ -151,34 +198,55 @@ class Machine:
 
     def recall(self, index: int) -> Any:
         """Return the memo's entry."""
-        value = self.memo.get(index, self)
+        memo = self.memo
+        value = memo[index] if index < len(memo) else _GONE
         if type(value) in self._nesting:
             return self.refer(value)
-        if value is self:
-            if self.skipped:
+        if value is _GONE:
+            if self.lossy:
                 raise Replay
             raise Refused(f"refers to the memo's entry {index}, which is not set")
         return value
 
     def remember(self, index: int) -> None:
         """Put the top of the stack into the memo under a number of the peer's choice."""
-        if self.skipped:
-            raise Replay
-        self.memo[index] = self.stack[-1]
+        memo = self.memo
+        if index >= len(memo):
+            if index > len(memo) + _MAX_GAP:
+                raise Refused(f"the memo's entry {index} after {len(memo)}; picklers number them one by one")
+            memo.extend([_GONE] * (index - len(memo)))
+            memo.append(self.stack[-1])
+        else:
+            memo[index] = self.stack[-1]
+
+    def skip(self, entries: int) -> None:
+        """Leave out memo entries that nobody refers to."""
+        self.skipped += entries
+        self.lossy = True
+        self.memo.extend([_GONE] * entries)
 
     def next_index(self) -> int:
         """The memo's next number, which is what a new object will be known by."""
-        return len(self.memo) + self.skipped
+        return len(self.memo)
 
-    def build(self, state: Any) -> None:
-        """Finish the object on top of the stack."""
+    def build(self) -> None:
+        """Finish the object below the top of the stack by the state on top."""
+        state = self.stack.pop()
         target = self.stack[-1]
         made = self.objects.build(target, state)
-        if isinstance(target, Unfinished):
-            self.stack[-1] = made
-            index = target.index
-            if self.memo.get(index) is target:
-                self.memo[index] = made
+        index = target.index if type(target) is Unfinished else self.objects.index_of(target)
+        memo = self.memo
+        if index is None or index >= len(memo) or memo[index] is not target:
+            if made is not target:
+                self.stack[-1] = made
+            return
+        self.stack[-1] = memo[index] = made
+        if self._forgetful and index + 1 < len(memo) and memo[index + 1] is state and self.objects.absorbed:
+            # Every object's state is in the memo, for that one in a million to which something else refers.
+            memo[index + 1] = _GONE
+            self.lossy = True
+            if type(state) is dict and getrefcount(state) == _ALONE:
+                self.guard.heap -= DICT + pairs(0, len(state))
 
     def shards(self, pos: int) -> int:
         """Read the shard table that may begin at `pos`, many entries at a time; returns where it ends."""
@@ -195,10 +263,12 @@ class Machine:
         """Append to a list, a deque or a stand-in of some other collection."""
         kind = type(target)
         if kind is list or kind is deque:
+            self.guard.spend(SLOT * len(items))
             target.extend(items)
         elif kind is StandIn:
             self.guard.check_change(target)
-            target._standin_items.extend(items)
+            self.guard.spend(LIST + SLOT * len(items))
+            own_items(target).extend(items)
         else:
             raise Refused(f"appends to a {kind.__qualname__}")
 
@@ -206,6 +276,7 @@ class Machine:
         """Add to a set, or to a stand-in of a subclass."""
         if type(target) is set:
             self.guard.check_keys(items, id(target))
+            self.guard.spend(SET_ITEM * len(items))
             target.update(items)
         else:
             self.add_items(target, items)
@@ -217,11 +288,12 @@ class Machine:
         kind = type(target)
         if kind is StandIn:
             self.guard.check_change(target)
-            target = target._standin_pairs
+            target = own_pairs(target)
         elif kind is not dict and kind is not OrderedDict and kind is not Counter:
             raise Refused(f"sets items of a {kind.__qualname__}")
         keys = items[::2]
         self.guard.check_keys(keys, id(target))
+        self.guard.spend(pairs(len(target), len(keys)) * (1 if kind is dict else 2))
         if kind is dict:
             target.update(zip(keys, items[1::2], strict=True))
         else:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from struct import Struct
+from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.codec.guard import Refused
+from casty_notebook.codec.weights import NUMBER, TEXT
 
 if TYPE_CHECKING:
     from casty_notebook.codec.pickle_reader import Machine
@@ -18,7 +21,10 @@ type Op = Callable[[Machine, int], int]
 MAX_INT_BYTES = 1024
 """Longest integer read, 8,192 bits."""
 _MAX_LINE = 4096
+_LARGE = 4096
+"""Bytes of text from which on there must be room before it is made, not after."""
 U32, U64 = Struct("<I"), Struct("<Q")
+_NOT_ASCII, _ASTRAL = re.compile(rb"[\x80-\xff]"), re.compile(rb"[\xf0-\xff]")
 _U16, _I32, _F64 = Struct("<H"), Struct("<i"), Struct(">d")
 
 
@@ -72,6 +78,7 @@ def _packed(form: Struct) -> Op:
     size = form.size
 
     def op(machine: Machine, pos: int) -> int:
+        machine.guard.heap += NUMBER
         machine.stack.append(number(machine, form, pos))
         return pos + size
 
@@ -80,6 +87,7 @@ def _packed(form: Struct) -> Op:
 
 def _long1(machine: Machine, pos: int) -> int:
     size = machine.data[pos]
+    machine.guard.heap += NUMBER + size
     machine.stack.append(int.from_bytes(_take(machine, pos + 1, size), "little", signed=True))
     return pos + 1 + size
 
@@ -88,24 +96,28 @@ def _long4(machine: Machine, pos: int) -> int:
     size = number(machine, _I32, pos)
     if not 0 <= size <= MAX_INT_BYTES:
         raise Refused(f"an integer of {size:,} bytes; at most {MAX_INT_BYTES:,} are read")
+    machine.guard.heap += NUMBER + size + size // 8
     machine.stack.append(int.from_bytes(_take(machine, pos + 4, size), "little", signed=True))
     return int(pos + 4 + size)
 
 
 def _int(machine: Machine, pos: int) -> int:
     text, end = line(machine, pos)
+    machine.guard.heap += NUMBER + len(text)
     machine.stack.append({"00": False, "01": True}[text] if text in ("00", "01") else decimal(text))
     return end
 
 
 def _long(machine: Machine, pos: int) -> int:
     text, end = line(machine, pos)
+    machine.guard.heap += NUMBER + len(text)
     machine.stack.append(decimal(text.removesuffix("L")))
     return end
 
 
 def _float(machine: Machine, pos: int) -> int:
     text, end = line(machine, pos)
+    machine.guard.heap += NUMBER
     machine.stack.append(float(text))
     return end
 
@@ -114,7 +126,10 @@ def _unicode(machine: Machine, pos: int) -> int:
     end = machine.data.find(b"\n", pos)
     if end < 0:
         raise Refused("a text argument has no end")
-    machine.stack.append(str(machine.data[pos:end], "raw-unicode-escape"))
+    machine.guard.reserve(5 * (end - pos))  # a slice, and four bytes a character
+    text = str(machine.data[pos:end], "raw-unicode-escape")
+    machine.guard.heap += getsizeof(text)
+    machine.stack.append(text)
     return end + 1
 
 
@@ -122,21 +137,43 @@ def _short_text(machine: Machine, pos: int) -> int:
     end = pos + 1 + machine.data[pos]
     if end > machine.size:
         raise Refused(f"{machine.data[pos]} bytes are announced, {machine.size - pos - 1} are left")
-    machine.stack.append(str(machine.data[pos + 1 : end], "utf-8", "surrogatepass"))
+    text = str(machine.data[pos + 1 : end], "utf-8", "surrogatepass")
+    machine.guard.heap += TEXT + (end - pos if text.isascii() else 4 * len(text))
+    machine.stack.append(text)
     return end
 
 
 def _text(form: Struct) -> Op:
     def op(machine: Machine, pos: int) -> int:
         size, start = number(machine, form, pos), pos + form.size
-        machine.stack.append(str(_take(machine, start, size), "utf-8", "surrogatepass"))
+        text = _large_text(machine, start, size) if size > _LARGE else _small_text(machine, start, size)
+        machine.guard.heap += getsizeof(text)
+        machine.stack.append(text)
         return int(start + size)
 
     return op
 
 
+def _small_text(machine: Machine, start: int, size: int) -> str:
+    return str(_take(machine, start, size), "utf-8", "surrogatepass")
+
+
+def _large_text(machine: Machine, start: int, size: int) -> str:
+    """One character beyond ASCII makes all of a text two or four times as wide."""
+    end = start + size
+    if end > machine.size:
+        raise Refused(f"{size:,} bytes are announced, {machine.size - start:,} are left")
+    width = 1
+    if _NOT_ASCII.search(machine.data, start, end) is not None:
+        width = 4 if _ASTRAL.search(machine.data, start, end) is not None else 2
+    machine.guard.reserve(width * size)
+    with memoryview(machine.data) as view:
+        return str(view[start:end], "utf-8", "surrogatepass")
+
+
 def _short_bytes(machine: Machine, pos: int) -> int:
     size = machine.data[pos]
+    machine.guard.heap += TEXT + size
     machine.stack.append(_take(machine, pos + 1, size))
     return pos + 1 + size
 
@@ -144,6 +181,9 @@ def _short_bytes(machine: Machine, pos: int) -> int:
 def _bytes(form: Struct, kind: Callable[[bytes], object]) -> Op:
     def op(machine: Machine, pos: int) -> int:
         size, start = number(machine, form, pos), pos + form.size
+        if start + size <= machine.size:
+            machine.guard.reserve(2 * size if kind is bytearray else size)
+        machine.guard.heap += TEXT + size
         machine.stack.append(kind(_take(machine, start, size)))
         return int(start + size)
 

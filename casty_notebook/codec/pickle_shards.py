@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.codec.registry import Entry
+from casty_notebook.codec.weights import INSTANCE, NUMBER, TUPLE
 
 if TYPE_CHECKING:
     from casty_notebook.codec.pickle_reader import Machine
@@ -36,6 +37,8 @@ _FORMS = {b"K": "B", b"M": "H", b"J": "i"}
 _BINGET, _LONG_BINGET, _MEMOIZE = 0x68, 0x6A, 0x94
 _SAME_REFS = (0, 1, 3)
 """Of a placement's references: the class, the key of the primary, the key of the replicas."""
+_REMEMBERED = 20_000
+"""Placements kept ready. Many members with replicas make as many different ones as there are shards."""
 _SHORTEST = 16
 """Entries of one form below which columns do not pay."""
 
@@ -53,7 +56,7 @@ class ShardRun:
         An entry had the form but not the meaning of a shard's; the machine reads on alone.
     """
 
-    __slots__ = ("_entry", "_machine", "_seen", "_taken", "failed")
+    __slots__ = ("_entry", "_forms", "_machine", "_seen", "_taken", "failed")
 
     def __init__(self, machine: Machine, entry: Entry) -> None:
         self._machine = machine
@@ -61,11 +64,15 @@ class ShardRun:
         # By the bytes of a placement: the allocation, and the opcodes, containers and memo entries that make it.
         self._seen: dict[bytes, Any] = {}
         self._taken: dict[bytes, tuple[int, int, int]] = {}
+        self._forms: dict[tuple[int, int, int], tuple[int, int, int]] = {}
         self.failed = False
 
     def read(self, pos: int) -> int:
         """Push the entries that begin at `pos`; returns where the first that is none begins."""
         while not self.failed:
+            if len(self._seen) >= _REMEMBERED:
+                self._seen.clear()
+                self._taken.clear()
             end = self._columns(pos)
             if end == pos:
                 end = self._mixed(pos)
@@ -129,7 +136,8 @@ class ShardRun:
     def _push(self, shards: Sequence[int], allocations: Iterable[Any], taken: tuple[int, int, int]) -> None:
         ops, containers, memos = taken
         self._machine.guard.bulk(ops, containers)
-        self._machine.skipped += memos
+        self._machine.guard.heap += NUMBER * len(shards)
+        self._machine.skip(memos)
         pushed: list[Any] = [None] * (2 * len(shards))
         pushed[::2] = shards
         pushed[1::2] = allocations
@@ -141,7 +149,8 @@ class ShardRun:
             return True
         parts = list(_parts(placement))
         memo = self._machine.memo
-        cls, primary, node, replicas, *others = [memo.get(number) for _, number in parts if number is not None]
+        numbers = [number for _, number in parts if number is not None]
+        cls, primary, node, replicas, *others = [memo[number] if number < len(memo) else None for number in numbers]
         if (
             cls is not self._entry.cls
             or primary != "primary"
@@ -153,7 +162,9 @@ class ShardRun:
         self._seen[placement] = self._entry.build({"primary": node, "replicas": tuple(others)})
         # The id before it and SETITEMS, BUILD behind it are opcodes too; instance, dict and tuple are containers.
         memos = sum(code == _MEMOIZE for code, _ in parts)
-        self._taken[placement] = (len(parts) + 3, 2 + bool(others), memos)
+        taken = (len(parts) + 3, 2 + bool(others), memos)
+        self._taken[placement] = self._forms.setdefault(taken, taken)
+        self._machine.guard.spend(INSTANCE + TUPLE + 8 * len(others))
         return True
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.codec.brief import brief
 from casty_notebook.codec.conform import Conformity
 from casty_notebook.codec.nesting import NESTING
 from casty_notebook.codec.refs import casty_ref_uri, is_castys
@@ -103,7 +104,7 @@ class Entry:
         if member is None and type(value) is int and 0 <= value < 1 << 64 and _combines(cls):
             member = cls(value)
         if member is None:
-            raise ValueError(f"{cls.__qualname__} has no member with the value {str(value)[:60]!r}")
+            raise ValueError(f"{cls.__qualname__} has no member with the value {brief(value)}")
         return member
 
     def member_named(self, name: str) -> Any:
@@ -125,12 +126,16 @@ def _node_address(values: dict[str, Any]) -> NodeAddress:
     try:
         host, port = values["host"], values["port"]
     except KeyError:
-        raise ValueError(f"a NodeAddress came with the fields {str(list(values))[:60]} instead of host and port") from None
+        raise ValueError(f"a NodeAddress came with {_names(values)} instead of host and port") from None
     if type(host) is not str or type(port) is not int or not 0 <= port <= 65535:
-        raise ValueError(f"a NodeAddress came as host {str(host)[:60]!r}, port {str(port)[:20]!r}")
+        raise ValueError(f"a NodeAddress came as host {brief(host)}, port {brief(port)}")
     if len(values) != 2 or len(host) > 255:
-        raise ValueError(f"a NodeAddress came with the fields {str(list(values))[:60]} and a host of {len(host)} characters")
+        raise ValueError(f"a NodeAddress came with {_names(values)} and a host of {len(host)} characters")
     return NodeAddress(host, port)
+
+
+def _names(values: dict[Any, Any]) -> str:
+    return "the fields " + ", ".join(brief(name) for name in list(values)[:3])
 
 
 class Registry:

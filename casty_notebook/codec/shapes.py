@@ -12,6 +12,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from casty_notebook.codec.brief import brief
 from casty_notebook.errors import MisuseError
 
 __all__ = ["Shape", "shape_of"]
@@ -73,7 +74,7 @@ class Shape:
         strange = [name for name in values if name not in self.fields and name not in self._ignored]
         if strange:
             raise ValueError(
-                f"{self.cls.__qualname__} has no field {str(strange[0])[:60]!r} here; "
+                f"{self.cls.__qualname__} has no field {brief(strange[0])} here; "
                 f"its fields are {', '.join(self.fields) or 'none'} (is it another version than the node's?)"
             )
         return {name: values[name] if name in values else self._defaults[name]() for name in self.fields}

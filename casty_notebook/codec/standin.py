@@ -18,6 +18,10 @@ __all__ = ["StandIn", "StandInClass", "StandInModule", "module_proxy", "stand_in
 STATE = "__state__"
 """Field under which a received state is kept that is not a dict of names (its class has a ``__getstate__``)."""
 
+_NO_ITEMS: list[Any] = []
+_NO_PAIRS: dict[Any, Any] = {}
+# Shared by all that are no collections, which a reply may hold a hundred thousand of; never changed: see `own_items`.
+
 # A field by such a name is never read as an attribute: notebooks and protocols probe objects for them and would call
 # what they find.
 _PROBED = ("__", "_repr_", "_ipython_")
@@ -52,8 +56,8 @@ class StandIn:
         put(self, "_standin_cls", cls)
         put(self, "_standin_args", args)
         put(self, "_standin_fields", {} if fields is None else fields)
-        put(self, "_standin_items", [])
-        put(self, "_standin_pairs", {})
+        put(self, "_standin_items", _NO_ITEMS)
+        put(self, "_standin_pairs", _NO_PAIRS)
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith(_PROBED):
@@ -159,8 +163,10 @@ def _restore(
     cls: StandInClass, args: tuple[Any, ...], fields: dict[str, Any], items: list[Any], pairs: dict[Any, Any]
 ) -> StandIn:
     made = StandIn(cls, args, fields)
-    made._standin_items.extend(items)
-    made._standin_pairs.update(pairs)
+    if items:
+        own_items(made).extend(items)
+    if pairs:
+        own_pairs(made).update(pairs)
     return made
 
 
@@ -279,6 +285,20 @@ def module_proxy(name: str) -> StandInModule:
     if not name or not all(part.isidentifier() for part in name.split(".")):
         raise MisuseError(f"{name!r} is not the name of a module; write for example bank.messages")
     return StandInModule(name)
+
+
+def own_items(standin: StandIn) -> list[Any]:
+    """The items, to be filled by a reader."""
+    if standin._standin_items is _NO_ITEMS:
+        object.__setattr__(standin, "_standin_items", [])
+    return standin._standin_items
+
+
+def own_pairs(standin: StandIn) -> dict[Any, Any]:
+    """The pairs, to be filled by a reader."""
+    if standin._standin_pairs is _NO_PAIRS:
+        object.__setattr__(standin, "_standin_pairs", {})
+    return standin._standin_pairs
 
 
 def contents(standin: StandIn) -> Iterator[Any]:
