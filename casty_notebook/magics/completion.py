@@ -35,6 +35,8 @@ class KnownNames:
     """Whole targets, as ``counter/user-42``."""
     messages: tuple[str, ...] = ()
     system: str = ""
+    instances: tuple[str, ...] = ()
+    """Services on one member, as ``payment@node-2``."""
     nodes: tuple[str, ...] = ()
     """Addresses of the members, as ``10.0.1.10:25520``."""
 
@@ -111,7 +113,7 @@ class _Place:
                 yield from _items([f"{name}=" for name in known.shard_types], "shard type")
             case "address_map":
                 yield from _items([f"{node}=" for node in known.nodes], "node")
-            case "expression":
+            case "expression" | "questions":
                 yield from _items(known.messages, "message")
             case "serializer":
                 yield from _items(("pickle", "json", "msgpack"), "serializer")
@@ -135,6 +137,8 @@ def _targets(known: KnownNames, fragment: str) -> Iterator[Item]:
     )
     for names, kind in groups:
         yield from _items((_quoted(name) for name in names if name.startswith(fragment)), kind)
+    if "@" in fragment:
+        yield from _items((_quoted(name) for name in known.instances if name.startswith(fragment)), "instance")
     if known.system:
         yield from _items((f"casty://{known.system}@{node}/" for node in known.nodes), "node")
 

@@ -90,6 +90,7 @@ def casty_connections() -> ConnectionList:
                 members=None if cluster.topology is None else len(cluster.topology.members),
                 current=cluster is current,
                 demo=demos.running(name) is not None,
+                marks=_marks(cluster),
             )
             for name, cluster in open_connections().items()
         )
@@ -218,6 +219,11 @@ def _make_current(name: str) -> Cluster:
     return known[name]
 
 
+def _marks(cluster: Cluster) -> tuple[str, ...]:
+    """What tells a connection from others at a glance."""
+    return (*([cluster.colour] if cluster.colour else []), *(["read-only"] if cluster.read_only else []))
+
+
 @contextlib.contextmanager
 def changes_are_said() -> Iterator[None]:
     """Say which connection is current whenever that changes meanwhile, also where the extension is not loaded."""
@@ -240,8 +246,7 @@ def say_current(before: Any, after: Any) -> None:
     if after is None:
         _say("no current connection.")
         return
-    marks = [mark for mark in (getattr(after, "colour", None), "read-only" if after.read_only else None) if mark]
-    marked = f" [{', '.join(marks)}]" if marks else ""
+    marked = f" [{', '.join(marks)}]" if (marks := _marks(after)) else ""
     _say(f"current connection: {after.name}{marked}{f' (was {before.name})' if before is not None else ''}.")
 
 

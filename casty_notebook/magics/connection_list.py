@@ -21,6 +21,7 @@ class ConnectionRow:
     members: int | None
     current: bool
     demo: bool = False
+    marks: tuple[str, ...] = ()
 
     def cells(self) -> tuple[str, ...]:
         """Return what each column shows."""
@@ -30,7 +31,7 @@ class ConnectionRow:
             self.name,
             self.uri,
             "?" if self.members is None else str(self.members),
-            f"{state}, demo" if self.demo else state,
+            ", ".join([state, *(["demo"] if self.demo else []), *self.marks]),
         )
 
 

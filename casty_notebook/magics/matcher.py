@@ -12,6 +12,8 @@ from typing import Any, cast
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 
+from casty_notebook.cluster.messages import TopologySnapshot
+from casty_notebook.cluster.names import natural
 from casty_notebook.magics.completion import KnownNames, complete
 from casty_notebook.magics.connecting import current_connection, open_connections
 from casty_notebook.magics.recent import RecentEntities
@@ -56,9 +58,15 @@ def known_names(namespace: Mapping[str, Any], recent: RecentEntities) -> KnownNa
         known,
         shard_types=tuple(sorted({*cluster.shard_counts, *topology.shard_allocations})),
         services=tuple(sorted({entry.key for entry in topology.registry})),
+        instances=tuple(_instances(topology)),
         system=cluster.system_name,
         nodes=tuple(str(address) for address in sorted(member.address for member in topology.members)),
     )
+
+
+def _instances(topology: TopologySnapshot) -> list[str]:
+    names = {member.address: member.id for member in topology.members}
+    return sorted({f"{entry.key}@{names[entry.node]}" for entry in topology.registry if entry.node in names}, key=natural)
 
 
 def _is_message(value: object) -> bool:
