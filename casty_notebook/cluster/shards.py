@@ -67,6 +67,8 @@ class ShardTable:
         if allocations is self._snapshot:
             return
         self._snapshot = allocations
+        # The cluster has moved something: who could only name a lost owner a moment ago may know better now.
+        self._refused.clear()
         highest = max(allocations, default=-1)
         if highest >= self.num_shards:
             self.mismatch = ShardCountMismatch(

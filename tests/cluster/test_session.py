@@ -269,6 +269,22 @@ def test_a_flapping_node_does_not_make_healthy_ones_be_dialled_again_and_again()
     assert world.nodes[node(3)].dials - before <= 4
 
 
+def test_shards_that_the_cluster_takes_from_a_dead_node_are_asked_for_at_once() -> None:
+    world = ready(nodes=[1, 2], contacts=[node(1)], shards=all_on(2))
+    world.kill(node(2))
+    world.run(0.3)
+    refused = world.ask("counter/user-42")
+    world.run(0.01)
+    assert isinstance(world.failures[refused], NodeUnreachable)
+    world.members[node(2)] = MemberStatus.down
+    world.allocations["counter"] = {}
+    world.push()
+    world.run(0.01)
+    ask = world.ask("counter/user-42")
+    world.run(0.01)
+    assert world.replies[ask] == f"reply from {node(1)}"
+
+
 def test_a_node_that_is_cut_off_four_times_in_a_row_fails_no_ask_made_meanwhile() -> None:
     world = ready(shards=all_on(2))
     world.gossip()
