@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from casty_notebook.runtime.nested import allow_nested
     from casty_notebook.runtime.tls import TLS
     from casty_notebook.settings import Settings
+    from casty_notebook.views.checkup import CheckUp, doctor
     from casty_notebook.views.cluster import Cluster, connect
     from casty_notebook.views.recording import Recording
 
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ActorAddress": "address",
     "ActorRef": "cluster.refs",
+    "CheckUp": "views.checkup",
     "Cluster": "views.cluster",
     "ClusterClient": "runtime.client",
     "EntityRef": "cluster.refs",
@@ -60,6 +62,7 @@ _HOMES = {
     "connect": "views.cluster",
     "connections": "runtime.connections",
     "current": "runtime.connections",
+    "doctor": "views.checkup",
 }
 
 __all__ = [
@@ -67,6 +70,7 @@ __all__ = [
     "TLS",
     "ActorAddress",
     "ActorRef",
+    "CheckUp",
     "Cluster",
     "ClusterClient",
     "EntityRef",
@@ -87,6 +91,7 @@ __all__ = [
     "connect",
     "connections",
     "current",
+    "doctor",
     "load_ipython_extension",
     "unload_ipython_extension",
 ]

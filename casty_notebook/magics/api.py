@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from casty_notebook.runtime.blocking import Location
+    from casty_notebook.views.checkup import CheckUp
     from casty_notebook.views.cluster import Cluster
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "casty_connections",
     "casty_demo",
     "casty_disconnect",
+    "casty_doctor",
     "casty_events",
     "casty_members",
     "casty_sample",
@@ -218,6 +220,31 @@ def casty_where(target: str, *, connection: str | None = None) -> Location:
     cluster = find_connection(connection)
     _check_target(cluster, target)
     return cluster.where(target)
+
+
+def casty_doctor(uri: str | None = None, *, connection: str | None = None, **options: Any) -> CheckUp:
+    """Examine a connection, or the way to an address, and return what was found with what to do about it.
+
+    Parameters
+    ----------
+    uri
+        ``casty://SYSTEM@HOST:PORT[,HOST:PORT…]``, or the name of a connection; None: the current one.
+    **options
+        As `casty_notebook.doctor` takes them: shards, and for an address address_map, tls, ssh, serializer, compression.
+
+    Raises
+    ------
+    MisuseError
+        If there is no such connection, or the options cannot be used. What is found is never raised.
+    """
+    from casty_notebook.views.checkup import doctor
+
+    if uri is not None and "://" in uri:
+        return doctor(uri, **options)
+    cluster = find_connection(uri or connection)
+    if unused := sorted(set(options) - {"shards"}):
+        raise MisuseError(f"{unused[0]} is for an address; connection {cluster.name!r} has its own. Leave it out.")
+    return doctor(cluster, **options)
 
 
 def casty_topology(*, connection: str | None = None) -> Any:

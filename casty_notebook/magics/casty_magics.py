@@ -21,6 +21,7 @@ from casty_notebook.magics.commands import (
     Command,
     Connect,
     Disconnect,
+    Doctor,
     Events,
     FanOut,
     Members,
@@ -84,6 +85,7 @@ class CastyMagics(Magics):
 
     casty_connect = _line("casty_connect")
     casty_disconnect = _line("casty_disconnect")
+    casty_doctor = _line("casty_doctor")
     casty_ask = _line("casty_ask")
     casty_tell = _line("casty_tell")
     casty_members = _line("casty_members")
@@ -133,6 +135,17 @@ class CastyMagics(Magics):
     @_run.register
     def _(self, command: Disconnect) -> None:
         api.casty_disconnect(command.name or command.connection, everything=command.everything)
+
+    @_run.register
+    def _(self, command: Doctor) -> Any:
+        options = {
+            "address_map": dict(command.address_map),
+            "tls": self._variable(command.tls),
+            "ssh": self._bastion(command.ssh),
+            "shards": dict(command.shards),
+        }
+        given = {key: value for key, value in options.items() if value}
+        return api.casty_doctor(command.uri, connection=command.connection, **given)
 
     @_run.register
     def _(self, command: Ask) -> Any:

@@ -21,6 +21,7 @@ __all__ = [
     "Command",
     "Connect",
     "Disconnect",
+    "Doctor",
     "Events",
     "FanOut",
     "Members",
@@ -60,6 +61,17 @@ class Connect(Command):
     read_only: bool = False
     questions: tuple[str, ...] = ()
     colour: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doctor(Command):
+    """``%casty_doctor``: examine an address or a connection."""
+
+    uri: str | None = None
+    shards: tuple[tuple[str, int], ...] = ()
+    address_map: tuple[tuple[NodeAddress, NodeAddress], ...] = ()
+    tls: str | None = None
+    ssh: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +168,7 @@ _LINES = {
         _Syntax(grammars.WHERE, Where),
         _Syntax(grammars.TOPOLOGY, Topology),
         _Syntax(grammars.DISCONNECT, Disconnect),
+        _Syntax(grammars.DOCTOR, Doctor),
     )
 }
 _CELLS = {"casty_ask": _Syntax(grammars.FAN_OUT, FanOut)}

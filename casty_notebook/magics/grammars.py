@@ -11,6 +11,7 @@ __all__ = [
     "ASK",
     "CONNECT",
     "DISCONNECT",
+    "DOCTOR",
     "EVENTS",
     "FAN_OUT",
     "MEMBERS",
@@ -144,6 +145,22 @@ CONNECT = Grammar(
         "%casty_connect --demo",
         "%casty_connect prod",
     ),
+)
+DOCTOR = Grammar(
+    "%casty_doctor",
+    "Examine the way to a cluster step by step: a verdict on each line, and what to do about it.\n\n"
+    "Without an argument: the current connection. An address needs no connection, and none is left behind.",
+    (Positional("URI", "uri", "casty://SYSTEM@HOST:PORT[,HOST:PORT…], or the name of a connection", required=False),),
+    (
+        Flag(
+            ("--shards",), "shards", "number of shards, to see whether it fits the cluster", "TYPE=N", _shard_count, many=True
+        ),
+        Flag(("--map",), "address_map", "where a node says A, dial B", "A=B", _mapping, many=True),
+        Flag(("--tls",), "tls", "variable with the TLS configuration", "VARIABLE", _variable),
+        Flag(("--ssh",), "ssh", "bastion to go through, or the variable with its SSH configuration", "[USER@]HOST[:PORT]"),
+        *_COMMON,
+    ),
+    ("%casty_doctor", "%casty_doctor prod", "%casty_doctor casty://my-cluster@10.0.1.10:25520 --shards counter=100"),
 )
 ASK = Grammar(
     "%casty_ask",

@@ -92,7 +92,7 @@ class ClusterClient:
         self._registry = build_registry(self.actor_ref, messages)
         self._codecs = Codecs(self._registry, serializer, compression, self.settings)
         context, server_hostname = tls_context(tls)
-        self._dialler = Dialler(self.settings, address_map, context, server_hostname, connector)
+        self.dialler = Dialler(self.settings, address_map, context, server_hostname, connector)
         self._pump: Pump | None = None
         self._left = False
         self._entity_refs: dict[str, EntityRef] = {}
@@ -114,7 +114,7 @@ class ClusterClient:
             encodings=encodings, fixed_identity=self._fixed,
         )  # fmt: skip
         self._pump = Pump(
-            session, self._codecs, self._dialler, self.settings, on_publish=self._news.publish, on_ruin=self._news.ruined,
+            session, self._codecs, self.dialler, self.settings, on_publish=self._news.publish, on_ruin=self._news.ruined,
             on_hopeless=self._news.wake,
         )
         self._pump.feed(Tick())

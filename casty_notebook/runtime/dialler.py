@@ -95,6 +95,11 @@ class Dialler:
         """The way to the nodes is not this machine's own TCP: names are resolved at its other end."""
         return self._connector is not None
 
+    @property
+    def secure(self) -> bool:
+        """Links are TLS."""
+        return self._tls is not None
+
     def mapped(self, address: NodeAddress) -> NodeAddress:
         """Where a node is dialled; raises `DialFailed` if the address map does not say."""
         return map_address(self._address_map, address)

@@ -72,7 +72,7 @@ class _Greeting(asyncio.Protocol):
         if not self.body.done():
             self.body.set_result(body)
 
-    def extra(self, name: str) -> Any:
+    def shown(self, name: str) -> Any:
         return self._transport.get_extra_info(name) if self._transport is not None else None
 
     def close(self) -> None:
@@ -133,9 +133,9 @@ async def _connect(dialler: Dialler, contact: NodeAddress, greeting: _Greeting, 
         return False
     took = (asyncio.get_running_loop().time() - started) * 1000
     result.note("TCP", Verdict.ok, f"connected in {took:.1f} ms")
-    secure: ssl.SSLObject | None = greeting.extra("ssl_object")
+    secure: ssl.SSLObject | None = greeting.shown("ssl_object")
     if secure is not None:
-        result.certificate = greeting.extra("peercert") or {}
+        result.certificate = greeting.shown("peercert") or {}
     return True
 
 
@@ -160,7 +160,8 @@ async def _greet(dialler: Dialler, contact: NodeAddress, greeting: _Greeting, re
         try:
             result.node = decode_handshake(body)
             known_as = "" if result.node == contact else f" as {result.node}"
-            result.note("handshake", Verdict.ok, f"answered{known_as} in {took:.1f} ms, as casty 0.15 to 0.21 does")
+            result.note("handshake", Verdict.ok, f"answered{known_as} in {took:.1f} ms")
+            result.note("generation", Verdict.ok, "casty 0.15 to 0.21")
             return
         except ProtocolError as error:
             reason = str(error)
@@ -175,4 +176,5 @@ async def _greet(dialler: Dialler, contact: NodeAddress, greeting: _Greeting, re
         if reason is None:
             reason, fix = "takes connections and says nothing: its process stands still", "wake or restart it"
     cause, _, remedy = reason.partition(": " if ": pass tls=" in reason else ". ")
-    result.note("handshake", Verdict.fail, cause if remedy else reason, remedy or fix)
+    check = "generation" if "casty 0." in cause else "handshake"
+    result.note(check, Verdict.fail, cause if remedy else reason, remedy[:1].lower() + remedy[1:] or fix)
