@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,29 +63,39 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture
-def new_page(chromium: Any) -> Iterator[Callable[[], Any]]:
+type Opener = Callable[[], Any]
+
+
+@contextmanager
+def pages(chromium: Any) -> Iterator[Opener]:
     """Pages that fail their test if our script in them did; Jupyter's own have faults of their own."""
     faults: list[str] = []
+
+    def note(error: Any) -> None:
+        if "blob:" in (error.stack or ""):  # Where anywidget, and our own empty page, load the module from.
+            faults.append(error.stack)
+
     with ExitStack() as stack:
 
         def make() -> Any:
             context = chromium.new_context(permissions=CLIPBOARD, viewport={"width": 1280, "height": 900})
             stack.callback(context.close)
             page = context.new_page()
-            page.on("pageerror", lambda error: faults.append(str(error)))
+            page.on("pageerror", note)
             return page
 
         yield make
     assert faults == []
 
 
-def _is_ours(error: Any) -> bool:
-    return "blob:" in (error.stack or "")  # Where anywidget, and our own empty page, load the module from.
+@pytest.fixture
+def new_page(chromium: Any) -> Iterator[Opener]:
+    with pages(chromium) as make:
+        yield make
 
 
 @pytest.fixture
-def front_end(new_page: Callable[[], Any]) -> Callable[..., FrontEnd]:
+def front_end(new_page: Opener) -> Callable[..., FrontEnd]:
     return lambda **options: FrontEnd(new_page(), **options)
 
 
@@ -133,10 +143,11 @@ def _end(server: subprocess.Popen[bytes]) -> None:
         kernel.kill()
 
 
-@pytest.fixture
-def open_notebook(jupyter: Jupyter, new_page: Callable[[], Any]) -> Callable[..., Notebook]:
+@pytest.fixture(scope="module")
+def open_notebook(jupyter: Jupyter, chromium: Any) -> Iterator[Callable[..., Notebook]]:
     """Write a notebook of the given cells and open it: ``open_notebook("lab", "1 + 1")``."""
-    return lambda where, *cells: Notebook(jupyter, new_page(), where, cells)
+    with pages(chromium) as make:
+        yield lambda where, *cells: Notebook(jupyter, make(), where, cells)
 
 
 @pytest.fixture(scope="session")

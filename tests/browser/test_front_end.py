@@ -56,7 +56,8 @@ def test_what_is_shown_is_what_was_sent_after_any_deltas(front_end: Open) -> Non
     shown = front.page.evaluate(
         """() => { const { types, placements, nodes } = view.moments.shown;
                    const owner = (code) => nodes[placements[code][0]].name;
-                   return [...types].map(([name, type]) => [name, [...type.ids].map((id, at) => [id, owner(type.codes[at])])]); }"""
+                   const shards = (type) => [...type.ids].map((id, at) => [id, owner(type.codes[at])]);
+                   return [...types].map(([name, type]) => [name, shards(type)]); }"""
     )
     assert {name: {shard: int(owner[5:]) for shard, owner in owned} for name, owned in shown} == owners
 

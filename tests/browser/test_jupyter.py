@@ -64,13 +64,21 @@ def hands(demo: DemoCluster) -> Iterator[Hands]:
     made.cluster.close()
 
 
-@pytest.fixture
-def lab(open_notebook: Callable[..., Notebook], demo: DemoCluster, hands: Hands) -> Notebook:
-    """A notebook in JupyterLab with the view in its second cell."""
+@pytest.fixture(scope="module")
+def shared_lab(open_notebook: Callable[..., Notebook], demo: DemoCluster, hands: Hands) -> Notebook:
+    """Opening JupyterLab takes longer than any test."""
     notebook = open_notebook("lab", CONNECT.format(uri=demo.uri, shards=demo.shards), SHOW, AGAIN, LONG)
     notebook.run(0)
-    notebook.run(1)
     return notebook
+
+
+@pytest.fixture
+def lab(shared_lab: Notebook) -> Notebook:
+    """A notebook in JupyterLab with a new view in its second cell, and no other."""
+    shared_lab.command("notebook:clear-all-cell-outputs")
+    wait_until(lambda: shared_lab.views().count() == 0)
+    shared_lab.run(1)
+    return shared_lab
 
 
 def at_rest(view: View, hands: Hands) -> Any:
@@ -117,8 +125,8 @@ def test_sort_filter_selection_and_place_survive_twenty_updates(lab: Notebook, h
     chosen = view.root.locator("tr[aria-selected=true]").inner_text()
     before = view.moments
     while view.moments < before + 20:
-        hands.allocate()
         seen = view.moments
+        hands.allocate()
         wait_until(lambda: view.moments > seen)  # noqa: B023
     numbers = [int(row[1]) for row in view.rows()]
     assert numbers == sorted(numbers, reverse=True)
