@@ -73,6 +73,15 @@ assert calm_members.reachable.all() and list(final_members.set_index("node").rea
 assert "damaged.casty" in str(complaint)
 assert view._repr_mimebundle_()[0]["text/plain"].startswith("Casty cluster demo")
 """,
+    "08_ask_experiments": """
+assert type(balance).__name__ == "StandIn" and balance.money.amount == 100 and again.money.amount == 120
+assert list(table.owner) == ["alice", "bob", "carol"] and [money.currency for money in table.money] == ["USD"] * 3
+assert len(many) == 201 and list(many[many.error.notna()].target) == ["nobody"]
+assert len(samples) == 60 and samples.error.isna().all() and len(ax.get_lines()) >= 1
+assert hits.get() == 5 and jobs.size() == 1
+assert [type(error).__name__ for error in refused] == ["ReadOnly"] * 3
+assert untouched[0].money.amount == 120 and untouched[1] == 5
+""",
     "90_how_it_works": """
 assert shard == 87 == shard_id and owner in contact_points
 assert type(where).__name__ == "StandIn" or "Whereabouts" in repr(where)
