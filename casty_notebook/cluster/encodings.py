@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-__all__ = ["PICKLE", "Encoding", "guesses", "known_encodings"]
+__all__ = ["PICKLE", "Encoding", "guesses", "guesses_logged", "known_encodings"]
 
 
 class Encoding(NamedTuple):
@@ -63,3 +63,14 @@ def guesses(compressions: Iterable[str]) -> tuple[Encoding, ...]:
     plain = (*PICKLE, Encoding("pkg", "json"), Encoding("pkg", "msgpack"))
     packed = (Encoding("pkg", name, each) for each in compressions for name in ("pickle", "json", "msgpack"))
     return (*plain, *packed)
+
+
+def guesses_logged(wrong: int) -> str:
+    """What wrong guesses leave behind.
+
+    Examples
+    --------
+    >>> guesses_logged(1)
+    "1 wrong guess is in its nodes' logs"
+    """
+    return f"{wrong} wrong {'guess is' if wrong == 1 else 'guesses are'} in its nodes' logs"

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.cluster.coordinator import Send
-from casty_notebook.cluster.encodings import PICKLE, Encoding
+from casty_notebook.cluster.encodings import PICKLE, Encoding, guesses_logged
 from casty_notebook.cluster.health import LinkState
 from casty_notebook.cluster.links import Link, Peer
 from casty_notebook.cluster.messages import SubscribeTopology, UnsubscribeTopology
@@ -139,10 +139,9 @@ class Subscription:
     def what_was_found(self, system: str) -> str:
         """For the log: what asking found out, and what it cost."""
         found, wrong = self.likely, self.wrong_guesses
-        guesses = "1 wrong guess is" if wrong == 1 else f"{wrong} wrong guesses are"
         hint = "this process remembers it" if found.layout == "flat" else f"{found.options} avoids that"
         return (
-            f"found by asking that {system!r} is configured for {found}: {guesses} in its nodes' logs as warnings; {hint}"
+            f"found by asking that {system!r} is configured for {found}: {guesses_logged(wrong)} as warnings; {hint}"
         )
 
     def opened(self, link: Link) -> None:

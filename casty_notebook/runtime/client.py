@@ -166,7 +166,7 @@ class ClusterClient:
 
     @property
     def wrong_guesses(self) -> int:
-        """So many lines our guesses at the encoding left in a node's log."""
+        """So many lines our guesses at the encoding left in its nodes' logs."""
         return self._pump.session.subscription.wrong_guesses if self._pump is not None else 0
 
     @property

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from casty_notebook.address import ActorAddress, NodeAddress
-from casty_notebook.cluster.encodings import Encoding
+from casty_notebook.cluster.encodings import Encoding, guesses_logged
 from casty_notebook.cluster.messages import Find, Member, MemberStatus, ServiceKey, TopologySnapshot
 from casty_notebook.cluster.names import natural
 from casty_notebook.cluster.refs import ActorRef
@@ -145,7 +145,7 @@ class _Examination:
         if not wrong:
             yield Finding("serializer", Verdict.ok, encoding.configured)
             return
-        text = f"{encoding.configured}, found by asking: {wrong} wrong guesses are in the nodes' logs"
+        text = f"{encoding.configured}, found by asking: {guesses_logged(wrong)}"
         if encoding.layout == "flat":
             yield Finding("serializer", Verdict.ok, text)
         else:

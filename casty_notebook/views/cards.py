@@ -47,6 +47,8 @@ class CardFacts:
         Names of members that we do not reach, each with the reason.
     colour, read_only, questions
         How the connection was marked: a CSS colour, whether it may only ask, and what.
+    found
+        What the cluster is configured for, where that was found by asking and cost lines in its nodes' logs.
     """
 
     name: str
@@ -65,6 +67,7 @@ class CardFacts:
     colour: str | None = None
     read_only: bool = False
     questions: tuple[str, ...] = ()
+    found: str | None = None
 
     @classmethod
     def gather(
@@ -155,6 +158,8 @@ def _lines(facts: CardFacts) -> Iterator[tuple[str, str]]:
     if facts.members is not None:
         yield "members", _members(facts)
         yield "leader", visible(facts.leader) if facts.leader is not None else "none"
+    if facts.found is not None:
+        yield "messages", facts.found
     yield "shards", few(map(str, facts.shards)) or "none listed"
     if facts.members is not None:
         yield "services", few(f"{visible(key)} ({count:,})" for key, count in facts.services) or "none"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.cluster.changes import TopologyEvent
+from casty_notebook.cluster.encodings import guesses_logged
 from casty_notebook.cluster.history import History
 from casty_notebook.cluster.recorded import Label
 from casty_notebook.runtime import connections
@@ -75,12 +77,15 @@ class Cluster(Pictured, Experiments):
     def card(self) -> CardFacts:
         """The facts of the card."""
         snapshot = self._recorder.seen
-        return CardFacts.gather(
+        facts = CardFacts.gather(
             name=self.name, uri=self.uri, system=self.system_name, closed=self.closed, snapshot=snapshot,
             health={} if self.closed else self.health, shard_counts=self.shard_counts,
             snapshot_age=None if self.closed else self._on_loop(lambda: self.client.snapshot_age),
             colour=self.colour, read_only=self.read_only, questions=self.questions,
         )  # fmt: skip
+        if wrong := self.client.wrong_guesses:
+            return replace(facts, found=f"{self.client.encoding}, found by asking: {guesses_logged(wrong)}")
+        return facts
 
     def close(self) -> None:
         """Unsubscribe, flush, close. Idempotent."""

@@ -83,6 +83,7 @@ def test_a_cluster_of_each_configuration_needs_nothing_but_an_address(
     demo = start_version(FULL, 1, serializer=serializer, compression=compression)
     with caplog.at_level(logging.WARNING, "casty_notebook"), connect(an_address_of(demo)) as cluster:
         check_everything(cluster, 1)
+        card = repr(cluster)
         encoding, wrong = cluster.client.encoding, cluster.client.wrong_guesses
     check_the_next_one_guesses_nothing(demo)
     found = ("pickle" if serializer == "cloudpickle" else serializer), compression
@@ -91,12 +92,14 @@ def test_a_cluster_of_each_configuration_needs_nothing_but_an_address(
     reported = [record.getMessage() for record in caplog.records if "found by asking" in record.getMessage()]
     if found == ("pickle", None):
         assert not reported
+        assert "found by asking" not in card
         return
     count = "1 wrong guess is" if wrong == 1 else f"{wrong} wrong guesses are"
     option = f"serializer={found[0]!r}" + (f", compression={compression!r}" if compression else "")
     assert reported == [
         f"found by asking that 'demo' is configured for {encoding}: {count} in its nodes' logs as warnings; {option} avoids that"
     ]
+    assert f"  messages  {encoding}, found by asking: {count} in its nodes' logs\n" in card
     assert demo.nodes[0].log_tail(500).count("WARNING") == wrong
 
 
