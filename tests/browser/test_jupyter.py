@@ -128,6 +128,8 @@ def test_sort_filter_selection_and_place_survive_twenty_updates(lab: Notebook, h
         seen = view.moments
         hands.allocate()
         wait_until(lambda: view.moments > seen)  # noqa: B023
+    at_rest(view, hands)
+    wait_until(lambda: view.count.partition(",")[0].endswith(f" of {hands.shards}"))
     numbers = [int(row[1]) for row in view.rows()]
     assert numbers == sorted(numbers, reverse=True)
     assert {row[2] for row in view.rows()} == {"node-1"}
