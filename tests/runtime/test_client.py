@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from casty_notebook import ActorRef, ClusterClient, Settings, ShardEnvelope
+from casty_notebook import ActorRef, ClusterClient, ShardEnvelope
 from casty_notebook.demo import DemoCluster, messages
 from casty_notebook.demo.messages import (
     Echo,
@@ -221,8 +221,7 @@ async def test_unreachable_contact_points_are_each_listed_with_what_happened() -
     ports = [server.sockets[0].getsockname()[1] for server in (silent, rude)]
     refused = free_port()
     points = [("127.0.0.1", port) for port in (*ports, refused)]
-    quick = Settings(handshake_timeout=0.3)
-    async with silent, rude, ClusterClient(contact_points=points, system_name="demo", settings=quick) as client:
+    async with silent, rude, ClusterClient(contact_points=points, system_name="demo") as client:
         with pytest.raises(NoContactPoint) as caught:
             await client.wait_for_topology(timeout=3.0)
     text = str(caught.value)
