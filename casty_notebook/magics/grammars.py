@@ -113,8 +113,8 @@ CONNECT = Grammar(
         ),
         Flag(("--map",), "address_map", "where a node says A, dial B", "A=B", _mapping, many=True),
         Flag(("--demo",), "demo", "start a cluster of real nodes on this machine and connect to it"),
-        Flag(("--serializer",), "serializer", "how messages are written: pickle, json or msgpack", "NAME"),
-        Flag(("--compression",), "compression", "as the cluster is configured", "NAME"),
+        Flag(("--serializer",), "serializer", "pickle, json, msgpack or cloudpickle; without it found out by asking", "NAME"),
+        Flag(("--compression",), "compression", "as the cluster is configured; without --serializer found out, too", "NAME"),
         Flag(("--read-only",), "read_only", "refuse every tell, and every ask whose message is not a --question"),
         Flag(
             ("--question",),

@@ -111,7 +111,9 @@ def connect(uri: str, **options: Any) -> Cluster:
         ``{"counter": 100}``: sharded types with the number of shards that the nodes use.
     name
         What to call the connection; the system's name if None. An open connection of that name is closed.
-    address_map, serializer, compression, tls, messages, settings
+    serializer, compression
+        As the cluster is configured; found out by asking if not given. Each wrong guess is a line in a node's log.
+    address_map, tls, messages, settings
         See `ClusterClient`.
     ssh
         A bastion to reach the nodes through: ``"user@bastion"``, or an `SSH`. One SSH connection, no local ports.
