@@ -117,6 +117,9 @@ def connect(uri: str, **options: Any) -> Cluster:
         See `ClusterClient`.
     ssh
         A bastion to reach the nodes through: ``"user@bastion"``, or an `SSH`. One SSH connection, no local ports.
+    read_only, questions, colour
+        Safety rails: refuse every tell and every ask whose message is not of one of the classes (or modules, or dotted names)
+        in `questions`; mark the cards with a CSS colour.
     timeout
         Seconds to wait for the first snapshot.
 

@@ -17,7 +17,7 @@ collect_ignore = ["nodeside"]
 APP = Path(__file__).parent / "nodeside" / "app.py"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bank_cluster() -> Iterator[DemoCluster]:
     """Two nodes with the bank and distributed structures."""
     assert importlib.util.find_spec("bank") is None, "these tests show nothing if the bank can be imported here"
@@ -25,14 +25,14 @@ def bank_cluster() -> Iterator[DemoCluster]:
         yield demo
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bank(bank_cluster: DemoCluster) -> Iterator[Cluster]:
     """A connection that knows no class, and the shards of one type."""
     with connect(bank_cluster.uri, shards={"bank-account": 30, "counter": 100}, name="bank") as cluster:
         yield cluster
 
 
-@pytest.fixture(scope="session", params=["pickle", "json", "msgpack"])
+@pytest.fixture(scope="package", params=["pickle", "json", "msgpack"])
 def any_bank(request: pytest.FixtureRequest, bank: Cluster) -> Iterator[Cluster]:
     """The bank in each of casty's encodings."""
     with ExitStack() as stack:
