@@ -70,6 +70,14 @@ class Notebook:
     def command(self, name: str, **arguments: Any) -> None:
         self.page.evaluate("([name, arguments]) => { jupyterapp.commands.execute(name, arguments) }", [name, arguments])
 
+    def picture(self, path: Path) -> None:
+        """Take the notebook without the front end around it, as far as it is written."""
+        panel = self.page.locator(".jp-NotebookPanel").bounding_box()
+        assert panel is not None
+        last = self.page.locator(".casty-topology").last.bounding_box()
+        assert last is not None
+        self.page.screenshot(path=path, clip={**panel, "height": last["y"] + last["height"] + 12 - panel["y"]})
+
     def views(self) -> Locator:
         return self.page.locator(".casty-topology")
 

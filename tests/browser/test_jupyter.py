@@ -11,11 +11,11 @@ import pytest
 
 import casty_notebook
 from casty_notebook.demo import DemoCluster
-from casty_notebook.demo.messages import Increment
+from casty_notebook.demo.messages import Deposit, Increment
 from tests.browser.lab import Notebook, View
 from tests.support.waiting import wait_until
 
-CONNECT = "import casty_notebook; cluster = casty_notebook.connect({uri!r}, shards={shards!r})"
+CONNECT = "import casty_notebook\ncluster = casty_notebook.connect({uri!r}, shards={shards!r})"
 SHOW = "view = cluster.widget(); view"
 AGAIN = "view"
 LONG = "import time\nfor _ in range(60):\n    time.sleep(0.1)\nprint('ended')"
@@ -29,25 +29,25 @@ class Hands:
         self.cluster = casty_notebook.connect(demo.uri, shards=demo.shards, name="hands")
         self._made = 0
 
-    def allocate(self, count: int = 1) -> None:
-        """Wake entities until `count` more shards have an owner."""
-        topology = self.cluster.topology
-        assert topology is not None
-        wanted = len(topology.shard_allocations.get("counter", {})) + count
-        while self.shards < wanted:
-            self.cluster.tell(f"counter/hand-{self._made}", Increment(1))
+    def allocate(self, count: int = 1, kind: str = "counter") -> None:
+        """Wake entities until `count` more shards have an owner; those of other entities may have one already."""
+        wanted = self.owned(kind) + count
+        while self.owned(kind) < wanted:
+            entity = f"{kind}/hand-{self._made}"
             self._made += 1
-            wait_until(lambda: self._settled(), timeout=5)
+            self.cluster.tell(entity, Increment(1) if kind == "counter" else Deposit(1))
+            wait_until(lambda: self.cluster.where(entity).address is not None, timeout=5)  # noqa: B023
 
-    def _settled(self) -> bool:
-        # An entity whose shard was there already changes nothing.
-        place = self.cluster.where(f"counter/hand-{self._made - 1}")
-        return place.address is not None
+    def owned(self, kind: str) -> int:
+        topology = self.cluster.topology
+        return len(topology.shard_allocations.get(kind, {})) if topology is not None else 0
+
+    def shards_of(self, node: str) -> int:
+        return int((self.cluster.shards["node"] == node).sum())
 
     @property
     def shards(self) -> int:
-        topology = self.cluster.topology
-        return len(topology.shard_allocations.get("counter", {})) if topology is not None else 0
+        return self.owned("counter") + self.owned("account")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,8 @@ def demo() -> Iterator[DemoCluster]:
 @pytest.fixture(scope="module")
 def hands(demo: DemoCluster) -> Iterator[Hands]:
     made = Hands(demo)
-    made.allocate(30)
+    made.allocate(20)
+    made.allocate(40, "account")
     yield made
     made.cluster.close()
 
@@ -67,7 +68,9 @@ def hands(demo: DemoCluster) -> Iterator[Hands]:
 @pytest.fixture(scope="module")
 def shared_lab(open_notebook: Callable[..., Notebook], demo: DemoCluster, hands: Hands) -> Notebook:
     """Opening JupyterLab takes longer than any test."""
-    notebook = open_notebook("lab", CONNECT.format(uri=demo.uri, shards=demo.shards), SHOW, AGAIN, LONG)
+    uri = demo.uri.partition(",")[0]
+    notebook = open_notebook("lab", CONNECT.format(uri=uri, shards=demo.shards), SHOW, AGAIN, LONG)
+    notebook.command("application:toggle-left-area")
     notebook.run(0)
     return notebook
 
@@ -83,7 +86,7 @@ def lab(shared_lab: Notebook) -> Notebook:
 
 def at_rest(view: View, hands: Hands) -> Any:
     """What the view shows once it shows all that the cluster has."""
-    wait_until(lambda: sum(len(ids) for name, ids, _ in view.state["types"] if name == "counter") == hands.shards)
+    wait_until(lambda: sum(len(ids) for _, ids, _ in view.state["types"]) == hands.shards)
     return view.state
 
 
@@ -97,17 +100,16 @@ def test_the_map_draws_the_cluster_and_a_killed_node_is_marked_within_three_seco
     assert view.lane("node-1").locator(".ct-crown").inner_text() == "★ leader"
     assert "payment" in view.lane("node-1").inner_text()
     wait_until(lambda: view.colours > 3, message="the canvas stays empty")
-    lab.page.screenshot(path=artifacts / "lab-map.png")
 
     demo.kill("node-3")
     killed = time.monotonic()
     wait_until(lambda: view.lane("node-3").get_attribute("data-health") == "bad", timeout=3.0)
     assert time.monotonic() - killed < 3.0
     assert "not reachable" in view.lane("node-3").inner_text()
-    lab.page.screenshot(path=artifacts / "lab-killed.png")
+    lab.picture(artifacts / "topology.png")
     view.open("Timeline")
     wait_until(lambda: any("node-3" in row for row in view.rows()), timeout=3.0)
-    lab.page.screenshot(path=artifacts / "lab-timeline.png")
+    lab.picture(artifacts / "lab-timeline.png")
 
     demo.restart("node-3")
     view.open("Map")
@@ -136,8 +138,8 @@ def test_sort_filter_selection_and_place_survive_twenty_updates(lab: Notebook, h
     assert view.root.locator("th[aria-sort=descending]").inner_text().startswith("shard")
     assert view.root.locator("tr[aria-selected=true]").inner_text() == chosen
     shown, _, total = view.count.partition(",")[0].partition(" of ")
-    assert (int(shown), int(total)) == (len(numbers), hands.shards)
-    lab.page.screenshot(path=artifacts / "lab-shards.png")
+    assert (int(shown), int(total)) == (hands.shards_of("node-1"), hands.shards)
+    lab.picture(artifacts / "lab-shards.png")
 
 
 def test_the_view_follows_while_a_long_cell_runs_and_a_second_view_shows_the_same(lab: Notebook, hands: Hands) -> None:
@@ -178,7 +180,9 @@ def test_a_reloaded_page_shows_the_present_state_in_the_dark_theme_too(
     lab.command("apputils:change-theme", theme="JupyterLab Dark")
     wait_until(lambda: view.root.evaluate("(root) => getComputedStyle(root).backgroundColor") != light)
     lab.page.locator("#jupyterlab-splash").wait_for(state="detached")
-    lab.page.screenshot(path=artifacts / "lab-dark.png")
+    hands.allocate(3)
+    at_rest(view, hands)
+    lab.picture(artifacts / "topology-dark.png")
 
     lab.command("docmanager:save")
     wait_until(lambda: lab.page.evaluate("!jupyterapp.shell.currentWidget.context.model.dirty"))
@@ -202,7 +206,7 @@ def test_notebook_seven_shows_it_by_the_magic_and_says_when_the_connection_is_cl
     view = notebook.view()
     wait_until(lambda: view.colours > 3)
     at_rest(view, hands)
-    notebook.page.screenshot(path=artifacts / "notebook.png")
+    notebook.picture(artifacts / "notebook.png")
     notebook.run(2)
     wait_until(lambda: view.root.get_attribute("data-connection") == "closed")
     assert "closed at" in view.banner

@@ -34,15 +34,16 @@ export function layoutOf(state, width, replicas) {
       // The letter takes as many cells as it needs to be read.
       const lead = Math.ceil(13 / step);
       const left = columns - (place % columns);
+      const first = kind === "copies" && lane.groups.at(-1)?.kind === "owned";
       // Letters are higher than small cells, so that their groups need a row between them.
-      if (left < columns && left < lead + ids.length) place += left + (step < 12 ? columns : 0);
+      if (left < columns && (first || left < lead + ids.length)) place += left + (step < 12 ? columns : 0);
       lane.groups.push({ name, kind, ids, letter: place, first: place + lead });
       end = place + lead + ids.length;
       place = end + 1;
       lane[kind === "owned" ? "shards" : "replicas"] += ids.length;
     }
-    const least = lane.services.length ? 62 : 44;
-    lane.height = Math.max(numbers.length > 24 && !lane.services.length ? 38 : least, Math.ceil(end / columns) * step + 2 * PADDING);
+    const least = lane.services.length || replicas ? 62 : 44;
+    lane.height = Math.max(least === 44 && numbers.length > 24 ? 38 : least, Math.ceil(end / columns) * step + 2 * PADDING);
     top += lane.height + 1;
     lanes.push(lane);
   }
