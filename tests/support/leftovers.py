@@ -13,8 +13,14 @@ MARK = "CASTY_NOTEBOOK_TEST_RUN"
 
 
 def mark_this_run() -> None:
-    """Give all descendants an environment variable to be known by. A pytest inside a test keeps the outer mark."""
-    os.environ.setdefault(MARK, uuid.uuid4().hex)
+    """Give all descendants an environment variable to be known by. A pytest inside a test keeps the outer mark.
+
+    Workers of pytest-xdist add their own name to it: each knows its own processes, and the controller all of them.
+    """
+    mark = os.environ.setdefault(MARK, uuid.uuid4().hex)
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker and not mark.endswith(f":{worker}"):
+        os.environ[MARK] = f"{mark}:{worker}"
 
 
 def leftovers() -> list[psutil.Process]:
@@ -28,7 +34,7 @@ def _is_ours(process: psutil.Process) -> bool:
     try:
         if process.status() == psutil.STATUS_ZOMBIE:
             return process.ppid() == os.getpid()
-        if process.environ().get(MARK) != os.environ[MARK]:
+        if not f"{process.environ().get(MARK)}:".startswith(f"{os.environ[MARK]}:"):
             return False
         # multiprocessing's own helper ends with this process, and not before.
         return "multiprocessing.resource_tracker" not in " ".join(process.cmdline())
