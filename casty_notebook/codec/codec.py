@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from casty_notebook.codec import compression as compressing
-from casty_notebook.codec.json_codec import dump_json, parse_json
-from casty_notebook.codec.msgpack_codec import dump_msgpack, parse_msgpack
+from casty_notebook.codec.json_codec import dump_json, read_json
+from casty_notebook.codec.msgpack_codec import dump_msgpack, read_msgpack
 from casty_notebook.codec.pickle_reader import loads
 from casty_notebook.codec.pickle_writer import PickleWriter
 from casty_notebook.codec.registry import Layout, Registry
@@ -48,29 +48,36 @@ def detect(payload: bytes) -> tuple[str | None, str | None]:
     return ("msgpack", None) if payload else (None, None)
 
 
-def recognise(payload: bytes, limit: int) -> tuple[str, str | None]:
+def recognise(data: bytes, settings: Settings, start: int = 0) -> tuple[str, str | None]:
     """Tell (serializer, compression) of a whole message, looking into a compressed one; cloudpickle is pickle here.
 
     Raises
     ------
     UndecodableMessage
-        If it is nothing that casty writes, is damaged, or is longer than `limit` when decompressed.
+        If it is nothing that casty writes, is damaged, or is longer than allowed when decompressed.
 
     Examples
     --------
     >>> import zlib
-    >>> recognise(zlib.compress(b'{"_type": "a.B"}'), limit=100)
+    >>> recognise(zlib.compress(b'{"_type": "a.B"}'), Settings())
     ('json', 'zlib')
     """
-    serializer, compression = detect(payload)
+    head = data[start : start + 16]
+    serializer, compression = detect(head)
     if compression is not None:
         try:
-            serializer, _ = detect(compressing.decompress(compression, payload, limit))
+            serializer, _ = detect(_decompressed(compression, data, start, settings))
         except MisuseError as error:
             raise UndecodableMessage(str(error)) from None
     if serializer is None:
-        raise UndecodableMessage(f"a payload that no serializer of casty writes: {payload[:12].hex(' ') or 'empty'}")
+        raise UndecodableMessage(f"a payload that no serializer of casty writes: {head[:12].hex(' ') or 'empty'}")
     return serializer, compression
+
+
+def _decompressed(algorithm: str, data: bytes, start: int, settings: Settings) -> bytes:
+    with memoryview(data) as view:
+        room = max(0, settings.max_memory - len(data))
+        return compressing.decompress(algorithm, view[start:], settings.max_payload, room)
 
 
 class Codec:
@@ -145,38 +152,39 @@ class Codec:
             raise UnsendableMessage(f"{name} cannot be sent: {type(error).__name__}: {str(error)[:200]}") from error
         return payload if self.compression is None else compressing.compress(self.compression, payload)
 
-    def decode(self, payload: bytes | memoryview) -> Any:
-        """Read one payload.
+    def decode(self, data: bytes | memoryview, start: int = 0) -> Any:
+        """Read one payload: all of `data` from `start` on, so that a long frame need not be copied to be read.
 
         Raises
         ------
         UndecodableMessage
             For anything that is outside the format, the closed table or the bounds, and never anything else.
         """
-        data = bytes(payload)
         try:
-            if self.compression is not None:
-                plain = compressing.decompress(self.compression, data, self._settings.max_payload)
-            else:
-                plain = data
-            if len(plain) > self._settings.max_payload:
-                raise UndecodableMessage(
-                    f"a payload of {len(plain):,} bytes; at most {self._settings.max_payload:,} are read (Settings.max_payload)"
-                )
-            return self._read(plain)
+            return self._decode(bytes(data), start)
         except UndecodableMessage as error:
-            hint = self._mismatch(data)
+            hint = self._mismatch(bytes(data[start : start + 16]))
             if hint is None:
                 raise
             raise UndecodableMessage(f"{error}. {hint}") from None
         except (MemoryError, RecursionError) as error:
-            raise UndecodableMessage(f"a payload of {len(data):,} bytes was refused: {type(error).__name__}") from None
+            raise UndecodableMessage(f"a payload of {len(data) - start:,} bytes was refused: {type(error).__name__}") from None
 
-    def _read(self, data: bytes) -> Any:
+    def _decode(self, data: bytes, start: int) -> Any:
+        held = len(data)
+        if self.compression is not None:
+            plain = _decompressed(self.compression, data, start, self._settings)
+            return self._read(plain, 0, held + len(plain))
+        limit = self._settings.max_payload
+        if held - start > limit:
+            raise UndecodableMessage(f"a payload of {held - start:,} bytes; at most {limit:,} are read (Settings.max_payload)")
+        return self._read(data, start, held)
+
+    def _read(self, data: bytes, start: int, held: int) -> Any:
         if self.serializer in ("pickle", "cloudpickle"):
-            return loads(data, self._registry, self._settings)
-        parse = parse_json if self.serializer == "json" else parse_msgpack
-        return TreeReader(self._registry, self._settings).read(parse(data, self._settings))
+            return loads(data, self._registry, self._settings, held=held, start=start)
+        read = read_json if self.serializer == "json" else read_msgpack
+        return read(data, start, TreeReader(self._registry, self._settings, held), self._settings)
 
     def check(self, message: Any) -> None:
         """Raise `UnsendableMessage` if `message` cannot be sent."""
@@ -194,9 +202,9 @@ class Codec:
     def _configuration(self) -> str:
         return self.serializer + (f" with {self.compression}" if self.compression else "")
 
-    def _mismatch(self, data: bytes) -> str | None:
-        """Say so when the payload looks like one of another configuration."""
-        serializer, compression = detect(data)
+    def _mismatch(self, head: bytes) -> str | None:
+        """Say so when the payload, of which this is the beginning, looks like one of another configuration."""
+        serializer, compression = detect(head)
         if compression is not None and compression != self.compression:
             return f"It looks like {compression}, this client is set to {self._configuration()}: pass {compression=}"
         mine = "pickle" if self.serializer == "cloudpickle" else self.serializer

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any, Protocol
 
 from casty_notebook.errors import MisuseError, UndecodableMessage
@@ -16,8 +18,11 @@ _LEVEL = 6
 _CHUNK = 256 * 1024
 _MAX_MEMBERS = 64
 """Concatenated streams in one payload. Honest writers make one; each costs a fresh decompressor."""
-_LZMA_MEMORY = 128 * 1024 * 1024
-"""The strongest preset needs 65 MiB to undo; a hostile header may ask for 4 GiB."""
+_MEMORY = {"bz2": (8 * 1024 * 1024,), "lzma": (20 * 1024 * 1024, 68 * 1024 * 1024)}
+"""What undoing takes beside the result. For lzma presets up to 7, and the strongest, are tried in that order: the more
+the decompressor may take, the less is left for the result. A hostile header may ask for 4 GiB."""
+_PADDING = re.compile(rb"\0*+")
+"""What tapes, and gzip's own readers, allow behind a stream."""
 
 
 class _Inflater(Protocol):
@@ -85,12 +90,12 @@ _WRITERS: dict[str, Callable[[bytes], bytes]] = {
     "lzma": lambda data: _lzma().compress(data, preset=_LEVEL),
     "lz4": lambda data: _lz4().compress(data, compression_level=_LEVEL),
 }
-_READERS: dict[str, Callable[[], Any]] = {
-    "zlib": lambda: _Zlib(zlib.MAX_WBITS),
-    "gzip": lambda: _Zlib(16 + zlib.MAX_WBITS),
-    "bz2": lambda: _bz2().BZ2Decompressor(),
-    "lzma": lambda: _lzma().LZMADecompressor(memlimit=_LZMA_MEMORY),
-    "lz4": lambda: _lz4().LZ4FrameDecompressor(),
+_READERS: dict[str, Callable[[int], Any]] = {
+    "zlib": lambda _: _Zlib(zlib.MAX_WBITS),
+    "gzip": lambda _: _Zlib(16 + zlib.MAX_WBITS),
+    "bz2": lambda _: _bz2().BZ2Decompressor(),
+    "lzma": lambda memory: _lzma().LZMADecompressor(memlimit=memory),
+    "lz4": lambda _: _lz4().LZ4FrameDecompressor(),
 }
 
 
@@ -99,8 +104,13 @@ def compress(algorithm: str, data: bytes) -> bytes:
     return _WRITERS[algorithm](data)
 
 
-def decompress(algorithm: str, data: bytes, limit: int) -> bytes:
+def decompress(algorithm: str, data: bytes | memoryview, limit: int, room: int | None = None) -> bytes:
     """Undo the compression, never holding more than `limit` bytes and one chunk.
+
+    Parameters
+    ----------
+    room
+        Bytes of memory for the result and for the decompressor; without it `limit` is for the result alone.
 
     Raises
     ------
@@ -108,36 +118,56 @@ def decompress(algorithm: str, data: bytes, limit: int) -> bytes:
         If the data is damaged, cut short, followed by something else, or longer than `limit` when decompressed.
     """
     try:
-        return _inflate(algorithm, data, limit)
+        *most, last = _MEMORY.get(algorithm, (0,))
+        for memory in most:
+            try:
+                return _inflate(algorithm, memory, memoryview(data), _left(limit, room, memory))
+            except Exception as error:
+                if "Memory usage limit" not in str(error):
+                    raise
+        return _inflate(algorithm, last, memoryview(data), _left(limit, room, last))
     except (MisuseError, UndecodableMessage):
         raise
     except Exception as error:
         # Each library has errors of its own: zlib.error, OSError, LZMAError, RuntimeError.
         reason = str(error)[:120]
-    raise UndecodableMessage(f"a payload is not {algorithm}: {reason}; its first bytes are {data[:12].hex(' ')}")
+    raise UndecodableMessage(f"a payload is not {algorithm}: {reason}; its first bytes are {bytes(data[:12]).hex(' ')}")
 
 
-def _inflate(algorithm: str, data: bytes, limit: int) -> bytes:
-    pieces: list[bytes] = []
-    size, members = 0, 0
+def _left(limit: int, room: int | None, memory: int) -> int:
+    return limit if room is None else max(0, min(limit, room - memory))
+
+
+def _inflate(algorithm: str, memory: int, data: memoryview, limit: int) -> bytes:
+    # Not pieces and join, which would hold everything twice; the buffer hands over what it has without a copy.
+    plain = BytesIO()
+    members = 0
     while data:
         if members == _MAX_MEMBERS or (members and algorithm == "zlib"):
-            raise UndecodableMessage(f"something follows the {algorithm} payload: {data[:12].hex(' ')}")
+            raise UndecodableMessage(f"something follows the {algorithm} payload: {bytes(data[:12]).hex(' ')}")
         members += 1
-        inflater: _Inflater = _READERS[algorithm]()
-        feed = data
-        while not inflater.eof:
-            piece = inflater.decompress(feed, max_length=min(_CHUNK, limit - size + 1))
-            feed = b""
-            size += len(piece)
-            if size > limit:
-                raise UndecodableMessage(f"a {algorithm} payload of more than {limit:,} bytes (Settings.max_payload)")
-            pieces.append(piece)
-            if not piece and inflater.needs_input and not inflater.eof:
-                raise UndecodableMessage(f"a {algorithm} payload ends too early")
-        data = inflater.unused_data or b""
-        if algorithm == "gzip":
-            data = data.lstrip(b"\0")  # padding that tapes and gzip's own readers allow
+        data = data[_inflate_member(algorithm, _READERS[algorithm](memory), data, plain, limit) :]
+        padding = _PADDING.match(data) if algorithm == "gzip" else None
+        if padding is not None:
+            data = data[padding.end() :]
     if not members:
         raise UndecodableMessage(f"an empty payload is not {algorithm}")
-    return b"".join(pieces)
+    return plain.getvalue()
+
+
+def _inflate_member(algorithm: str, inflater: _Inflater, data: memoryview, plain: BytesIO, limit: int) -> int:
+    """Append one stream to `plain`; returns where it ends."""
+    fed = 0
+    while not inflater.eof:
+        # In chunks, because the libraries copy what they have not used yet at every call.
+        feed = bytes(data[fed : fed + _CHUNK]) if inflater.needs_input else b""
+        fed += len(feed)
+        piece = inflater.decompress(feed, max_length=min(_CHUNK, limit - plain.tell() + 1))
+        plain.write(piece)
+        if plain.tell() > limit:
+            raise UndecodableMessage(
+                f"a {algorithm} payload of more than {limit:,} bytes (Settings.max_payload, Settings.max_memory)"
+            )
+        if not piece and not feed and inflater.needs_input and not inflater.eof:
+            raise UndecodableMessage(f"a {algorithm} payload ends too early")
+    return fed - len(inflater.unused_data or b"")

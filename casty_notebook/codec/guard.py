@@ -111,6 +111,11 @@ class CostGuard:
         if self.heap + self.live + weight > self.max_heap:
             self._refuse_memory(weight)
 
+    @property
+    def room(self) -> int:
+        """Bytes that may still be used."""
+        return self.max_heap - self.heap - self.live
+
     def _refuse_memory(self, weight: int) -> None:
         needed = (self.heap + self.live + weight) / 2**20
         raise Refused(
@@ -170,5 +175,10 @@ class CostGuard:
         """Refuse a message that would take for ever, or the whole stack, to print or compare."""
         # Without sharing it is no larger than its pickle; with few containers it cannot be deep either.
         if self.shared or (self.containers > self.max_depth and not depth_known):
-            self.reserve(_PER_MEASURED * self.containers)
-            Measure(self._registry, self.max_depth, self.max_items).weigh(result)
+            self.measure(result, self.containers)
+
+    def measure(self, result: Any, containers: int) -> None:
+        """Refuse a message that is too deep, or too large with everything shared in it written out."""
+        if self.shared:
+            self.reserve(_PER_MEASURED * containers)
+        Measure(self._registry, self.max_depth, self.max_items, remember=self.shared).weigh(result)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from casty_notebook.codec.skim import skim_json, text_weight
+from casty_notebook.codec.tree import TreeReader
 from casty_notebook.errors import UndecodableMessage, UnsendableMessage
 from casty_notebook.settings import Settings
 
-__all__ = ["dump_json", "parse_json"]
+__all__ = ["dump_json", "read_json"]
 
 
 def dump_json(tree: Any) -> bytes:
@@ -19,22 +21,38 @@ def dump_json(tree: Any) -> bytes:
         raise UnsendableMessage(f"the message cannot be written as JSON: {error}") from None
 
 
-def parse_json(data: bytes, settings: Settings) -> Any:
-    """Read a tree.
+def read_json(data: bytes, start: int, reader: TreeReader, settings: Settings) -> Any:
+    """Read the message that begins at `start`.
 
     Raises
     ------
     UndecodableMessage
-        For what is not JSON, nested beyond the parser's depth, an integer of more than 4,300 digits, or more values
-        than allowed.
+        For what is not JSON, nested beyond the parser's depth, an integer of more than 4,300 digits, more values than
+        allowed, or what `reader` refuses.
     """
-    # Every value but the first follows one of these, so this bounds the heap before the parser fills it.
-    values = sum(map(data.count, (b",", b"[", b"{", b":")))
+    # Every value but the first follows one of these.
+    values = sum(data.count(mark, start) for mark in (b",", b"[", b"{", b":"))
     if values > 2 * settings.max_items:
         raise UndecodableMessage(f"JSON of about {values:,} values; at most {settings.max_items:,} are read (Settings.max_items)")
+    return reader.read(lambda: _parse(data, start, reader))
+
+
+def _parse(data: bytes, start: int, reader: TreeReader) -> tuple[Any, int]:
+    guard = reader.guard
+    weight = text_weight(data, start, len(data))
+    guard.spend(weight)
     try:
-        return json.loads(data.decode())
+        text = _decoded(data, start)
+        brackets = skim_json(text, guard, width=max(1, weight // max(1, len(data) - start)))
+        return json.loads(text, object_hook=reader.object), brackets
     except RecursionError:
         raise UndecodableMessage("JSON that is nested too deeply") from None
     except ValueError as error:
-        raise UndecodableMessage(f"not JSON ({str(error)[:100]}): {data[:60]!r}") from None
+        raise UndecodableMessage(f"not JSON ({str(error)[:100]}): {data[start : start + 60]!r}") from None
+    finally:
+        guard.heap -= weight
+
+
+def _decoded(data: bytes, start: int) -> str:
+    with memoryview(data) as view:
+        return str(view[start:], "utf-8")

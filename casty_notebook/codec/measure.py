@@ -23,12 +23,14 @@ class TooMuch(Exception):
 class Measure:
     """Weights and depths of values, each object visited once.
 
-    The cache holds what it measured, so that no object's id is used again while it is in here.
+    The cache holds what it measured, so that no object's id is used again while it is in here. Where nothing is shared,
+    `remember` may be False: no object is met twice, and a large value needs no memory to be measured.
     """
 
-    __slots__ = ("_cache", "_max_depth", "_max_weight", "_registry")
+    __slots__ = ("_cache", "_max_depth", "_max_weight", "_registry", "_remember")
 
-    def __init__(self, registry: Registry, max_depth: int, max_weight: int) -> None:
+    def __init__(self, registry: Registry, max_depth: int, max_weight: int, *, remember: bool = True) -> None:
+        self._remember = remember
         self._registry = registry
         self._max_depth = max_depth
         self._max_weight = max_weight
@@ -54,7 +56,7 @@ class Measure:
         return self._walk(obj, parts)
 
     def _walk(self, root: Any, parts: Iterator[Any]) -> int:
-        cache = self._cache
+        cache, weight = self._cache, 1
         open_ids = {id(root)}
         # One frame per open value: [value, its remaining parts, weight so far, deepest part so far].
         path: list[list[Any]] = [[root, parts, 1, 0]]
@@ -74,10 +76,11 @@ class Measure:
             else:
                 obj, _, weight, depth = path.pop()
                 open_ids.discard(id(obj))
-                cache[id(obj)] = (weight, depth + 1, obj)
+                if self._remember:
+                    cache[id(obj)] = (weight, depth + 1, obj)
                 if path:
                     self._absorb(path[-1], weight, depth + 1, len(path))
-        return cache[id(root)][0]
+        return weight
 
     def _enter(self, part: Any, open_ids: set[int], depth: int) -> None:
         if id(part) in open_ids:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
+from casty_notebook.codec.guard import Refused
+from casty_notebook.codec.skim import skim_msgpack
+from casty_notebook.codec.tree import TreeReader
 from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMessage
 from casty_notebook.settings import Settings
 
-__all__ = ["dump_msgpack", "parse_msgpack"]
+__all__ = ["dump_msgpack", "parse_msgpack", "read_msgpack"]
 
 _LONGEST = 1 << 19
 """Items of one list. The parser makes a list as long as its header says before it has the items, up to 1,024 of them
@@ -34,8 +38,26 @@ def dump_msgpack(tree: Any) -> bytes:
     return packed
 
 
-def parse_msgpack(data: bytes, settings: Settings) -> Any:
-    """Read a tree.
+def read_msgpack(data: bytes, start: int, reader: TreeReader, settings: Settings) -> Any:
+    """Read the message that begins at `start`.
+
+    Raises
+    ------
+    UndecodableMessage
+        For what is not msgpack, is nested beyond the parser's depth, promises more items than allowed, or what `reader`
+        refuses.
+    """
+
+    def parse() -> tuple[Any, int]:
+        brackets = skim_msgpack(data, start, reader.guard)
+        with memoryview(data) as view:
+            return parse_msgpack(view[start:] if start else data, settings, reader.object), brackets
+
+    return reader.read(parse)
+
+
+def parse_msgpack(data: bytes | memoryview, settings: Settings, hook: Callable[[Any], Any] | None = None) -> Any:
+    """Read a tree; each of its maps is replaced by what `hook` makes of it.
 
     Raises
     ------
@@ -49,9 +71,16 @@ def parse_msgpack(data: bytes, settings: Settings) -> Any:
             data,
             raw=False,
             strict_map_key=True,
+            object_hook=hook,
+            ext_hook=_refuse_extension,
+            timestamp=1,  # a float; no node writes one, and no hook is asked
             max_array_len=min(longest, _LONGEST),
             max_map_len=longest,
         )
     except (ValueError, TypeError, RecursionError, library.UnpackException) as error:
         text = str(error) or type(error).__name__
-        raise UndecodableMessage(f"not msgpack ({text[:100]}): {data[:30].hex(' ')}") from None
+        raise UndecodableMessage(f"not msgpack ({text[:100]}): {bytes(data[:30]).hex(' ')}") from None
+
+
+def _refuse_extension(code: int, data: bytes) -> NoReturn:
+    raise Refused(f"an extension of type {code}, {len(data)} bytes")

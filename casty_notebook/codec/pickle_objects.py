@@ -13,15 +13,15 @@ from casty_notebook.codec.registry import Entry, Registry
 from casty_notebook.codec.standin import STATE, StandIn, StandInClass
 from casty_notebook.codec.weights import (
     CLASS_NAME,
-    INSTANCE,
+    DICT,
     NUMBER,
-    PAIR,
     REF,
     SET,
     SET_ITEM,
     STAND_IN,
     TUPLE,
     UNFINISHED,
+    WAITING,
     built,
     pairs,
 )
@@ -95,14 +95,18 @@ class Objects:
             return self._built(builder, cls, args)
         made = self._standin(cls, args, self._names(kwargs))
         self._waiting[id(made)] = index
+        self._guard.heap += WAITING
         return made
 
     def index_of(self, target: Any) -> int | None:
         """The memo number of a stand-in that was waiting for its state, as far as its id tells."""
-        return self._waiting.pop(id(target), None)
+        index = self._waiting.pop(id(target), None)
+        if index is not None:
+            self._guard.heap -= WAITING
+        return index
 
     def _standin(self, cls: StandInClass, args: tuple[Any, ...], fields: dict[str, Any]) -> StandIn:
-        self._guard.spend(STAND_IN + 2 * NUMBER + pairs(0, len(fields)))
+        self._guard.spend(STAND_IN + DICT + pairs(0, len(fields)))
         return StandIn(cls, args, fields)
 
     def _built(self, builder: Callable[..., Any], cls: StandInClass, args: tuple[Any, ...]) -> Any:
@@ -181,12 +185,12 @@ class Objects:
             for arg in args:
                 self._guard.check_hashing(arg)
         else:
-            self._guard.spend(_instance(len(entry.shape.fields)))
+            self._guard.spend(entry.shape.weight)
         return self._noted(entry, entry.build_positional(args))
 
     def _with_state(self, entry: Entry, state: Any) -> Any:
         values = self._field_values(entry, state)
-        self._guard.spend(_instance(len(values)))
+        self._guard.spend(entry.shape.weight)
         made = entry.build(values)
         self.absorbed = True
         if entry is self._shard_entry:
@@ -199,7 +203,7 @@ class Objects:
             self._guard.spend(TUPLE + 8 * len(args))
             return self._standin(cls, args, self._names(fields))
         entry = self._entry_of(cls)
-        self._guard.spend(_instance(len(fields)))
+        self._guard.spend(entry.shape.weight)
         return self._noted(entry, entry.build({**dict(zip(entry.shape.fields, args, strict=False)), **fields}))
 
     def _noted(self, entry: Entry, made: Any) -> Any:
@@ -265,7 +269,7 @@ class Objects:
     def _fill(self, standin: StandIn, state: Any) -> None:
         fields = standin._standin_fields
         if standin._standin_cls.dotted == PARTIAL:
-            fields[STATE] = state
+            self._keep(fields, state)
             return
         state = _of_model(self._merged(state))
         if type(state) is dict and all(type(name) is str for name in state):
@@ -276,7 +280,11 @@ class Objects:
             self._guard.spend(TUPLE + 8 * len(state))
             object.__setattr__(standin, "_standin_args", tuple(state))
         elif state is not None:
-            fields[STATE] = state
+            self._keep(fields, state)
+
+    def _keep(self, fields: dict[str, Any], state: Any) -> None:
+        self._guard.spend(pairs(len(fields), 1))
+        fields[STATE] = state
 
     def _rebuild_struct(self, args: tuple[Any, ...]) -> Any:
         """How msgspec writes Structs with keyword-only fields."""
@@ -292,10 +300,6 @@ _SPECIAL: dict[str, Callable[[Objects, tuple[Any, ...]], Any]] = {
     "msgspec._core.rebuild": Objects._rebuild_struct,
     "msgspec._utils.rebuild": Objects._rebuild_struct,
 }
-
-
-def _instance(values: int) -> int:
-    return INSTANCE + PAIR * max(0, values - 5)
 
 
 def _of_model(state: Any) -> Any:

@@ -236,17 +236,15 @@ class Machine:
         made = self.objects.build(target, state)
         index = target.index if type(target) is Unfinished else self.objects.index_of(target)
         memo = self.memo
-        if index is None or index >= len(memo) or memo[index] is not target:
-            if made is not target:
-                self.stack[-1] = made
-            return
-        self.stack[-1] = memo[index] = made
-        if self._forgetful and index + 1 < len(memo) and memo[index + 1] is state and self.objects.absorbed:
-            # Every object's state is in the memo, for that one in a million to which something else refers.
-            memo[index + 1] = _GONE
-            self.lossy = True
-            if type(state) is dict and getrefcount(state) == _ALONE:
-                self.guard.heap -= DICT + pairs(0, len(state))
+        self.stack[-1] = made
+        if index is not None and index < len(memo) and memo[index] is target:
+            memo[index] = made
+            if self._forgetful and index + 1 < len(memo) and memo[index + 1] is state and self.objects.absorbed:
+                # Every object's state is in the memo, for that one in a million to which something else refers.
+                memo[index + 1] = _GONE
+                self.lossy = True
+        if type(state) is dict and getrefcount(state) == _ALONE:
+            self.guard.heap -= DICT + pairs(0, len(state))
 
     def shards(self, pos: int) -> int:
         """Read the shard table that may begin at `pos`, many entries at a time; returns where it ends."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from struct import Struct
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.codec.guard import Refused
+from casty_notebook.codec.skim import text_weight
 from casty_notebook.codec.weights import NUMBER, TEXT
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ _MAX_LINE = 4096
 _LARGE = 4096
 """Bytes of text from which on there must be room before it is made, not after."""
 U32, U64 = Struct("<I"), Struct("<Q")
-_NOT_ASCII, _ASTRAL = re.compile(rb"[\x80-\xff]"), re.compile(rb"[\xf0-\xff]")
 _U16, _I32, _F64 = Struct("<H"), Struct("<i"), Struct(">d")
 
 
@@ -159,14 +158,10 @@ def _small_text(machine: Machine, start: int, size: int) -> str:
 
 
 def _large_text(machine: Machine, start: int, size: int) -> str:
-    """One character beyond ASCII makes all of a text two or four times as wide."""
     end = start + size
     if end > machine.size:
         raise Refused(f"{size:,} bytes are announced, {machine.size - start:,} are left")
-    width = 1
-    if _NOT_ASCII.search(machine.data, start, end) is not None:
-        width = 4 if _ASTRAL.search(machine.data, start, end) is not None else 2
-    machine.guard.reserve(width * size)
+    machine.guard.reserve(text_weight(machine.data, start, end))
     with memoryview(machine.data) as view:
         return str(view[start:end], "utf-8", "surrogatepass")
 

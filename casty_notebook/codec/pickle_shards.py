@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.codec.registry import Entry
-from casty_notebook.codec.weights import INSTANCE, NUMBER, TUPLE
+from casty_notebook.codec.weights import NUMBER, TUPLE
 
 if TYPE_CHECKING:
     from casty_notebook.codec.pickle_reader import Machine
@@ -164,7 +164,7 @@ class ShardRun:
         memos = sum(code == _MEMOIZE for code, _ in parts)
         taken = (len(parts) + 3, 2 + bool(others), memos)
         self._taken[placement] = self._forms.setdefault(taken, taken)
-        self._machine.guard.spend(INSTANCE + TUPLE + 8 * len(others))
+        self._machine.guard.spend(self._entry.shape.weight + TUPLE + 8 * len(others))
         return True
 
 

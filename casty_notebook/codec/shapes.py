@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from casty_notebook.codec.brief import brief
+from casty_notebook.codec.weights import instance_weight
 from casty_notebook.errors import MisuseError
 
 __all__ = ["Shape", "shape_of"]
@@ -31,9 +32,11 @@ class Shape:
         Names in order of declaration; empty for an enum.
     required
         Those without a default.
+    weight
+        Estimated bytes of an instance.
     """
 
-    __slots__ = ("_defaults", "_ignored", "_make", "_names", "cls", "family", "fields", "required")
+    __slots__ = ("_defaults", "_ignored", "_make", "_names", "cls", "family", "fields", "required", "weight")
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Shape:
         self.required = self._names - defaults.keys()
         self._defaults = defaults
         self._make = make
+        self.weight = instance_weight(family, len(fields))
         # A cached_property that was read before pickling lies beside the fields in the instance's dict.
         self._ignored = frozenset(
             name for base in cls.__mro__ for name, value in vars(base).items() if isinstance(value, functools.cached_property)
@@ -151,23 +155,15 @@ def _maker(cls: type, names: tuple[str, ...]) -> Callable[[dict[str, Any]], Any]
         new(cls)
     except TypeError:
         raise MisuseError(f"{cls.__qualname__} inherits from a built-in type and cannot be built from its fields alone") from None
-    slotted = any(hasattr(vars(base).get(name), "__set__") for name in names for base in cls.__mro__)
-    if cls.__dictoffset__ and not slotted:
 
-        def make_plain(values: dict[str, Any]) -> Any:
-            made: Any = new(cls)
-            made.__dict__.update(values)
-            return made
-
-        return make_plain
-
-    def make_slotted(values: dict[str, Any]) -> Any:
+    # One by one and not through `__dict__`, which, once asked for, makes every instance twice as large.
+    def make(values: dict[str, Any]) -> Any:
         made: Any = new(cls)
         for name in names:
             put(made, name, values[name])
         return made
 
-    return make_slotted
+    return make
 
 
 def _namedtuple(cls: type) -> Shape | None:

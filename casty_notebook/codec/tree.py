@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from sys import getsizeof
 from typing import Any
 
+from casty_notebook.address import NodeAddress
 from casty_notebook.codec.guard import CostGuard, Refused
 from casty_notebook.codec.importable import check_importable
 from casty_notebook.codec.measure import TooMuch
 from casty_notebook.codec.refs import check_uri
 from casty_notebook.codec.registry import Entry, Layout, Registry
 from casty_notebook.codec.standin import StandIn, StandInClass, stand_in_class
+from casty_notebook.codec.weights import (
+    CLASS_NAME,
+    DICT,
+    LIST,
+    REF,
+    SET,
+    SET_ITEM,
+    SLOT,
+    STAND_IN,
+    TUPLE,
+    pairs,
+)
 from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMessage
 from casty_notebook.settings import Settings
 
 __all__ = ["TreeReader", "TreeWriter"]
 
+_LONGEST_NAME = 1000
+_REMEMBERED = 20_000
 _LEAVES = frozenset({str, int, float, bool, type(None), bytes})
 
 
@@ -112,20 +128,20 @@ class TreeWriter:
 
 
 class TreeReader:
-    """Trees to messages, by the closed table. One per payload."""
+    """Parsed objects to messages, by the closed table, each as soon as it is complete. One per payload."""
 
-    __slots__ = ("_finals", "_guard", "_max_depth", "_max_items", "_registry", "_seen")
+    __slots__ = ("_finals", "_max_depth", "_registry", "_same", "guard")
 
-    def __init__(self, registry: Registry, settings: Settings) -> None:
+    def __init__(self, registry: Registry, settings: Settings, held: int = 0) -> None:
         self._registry = registry
-        self._guard = CostGuard(registry, settings)
+        self.guard = CostGuard(registry, settings, held)
         self._max_depth = settings.max_depth
-        self._max_items = settings.max_items
-        self._seen = 0
         self._finals: list[tuple[Entry, Any]] = []
+        self._same: dict[Any, Any] = {}
+        """Addresses and allocations, of which a snapshot has a few, written out a hundred thousand times."""
 
-    def read(self, tree: Any) -> Any:
-        """Turn a parsed tree into a message.
+    def read(self, parse: Callable[[], tuple[Any, int]]) -> Any:
+        """Run a parser that calls `object`; it returns the message and a bound of its depth.
 
         Raises
         ------
@@ -133,9 +149,12 @@ class TreeReader:
             For anything outside the form, the table or the bounds.
         """
         try:
-            message = self._value(tree, 0)
+            message, depth = parse()
+            self._check_depth(message, depth)
             for entry, made in self._finals:
                 entry.verify(made)
+        except UndecodableMessage:
+            raise
         except (Refused, TooMuch, ValueError) as error:
             reason = str(error)[:300]
         except Exception as error:
@@ -145,94 +164,105 @@ class TreeReader:
             return message
         raise UndecodableMessage(f"a message was refused: {reason}")
 
-    def _value(self, tree: Any, depth: int) -> Any:
-        kind = type(tree)
-        self._seen += 1
-        if kind in _LEAVES:
-            return tree
-        if depth >= self._max_depth:
-            raise Refused(f"nested deeper than {self._max_depth} levels (Settings.max_depth)")
-        if self._seen > self._max_items:
-            raise Refused(f"more than {self._max_items:,} values (Settings.max_items)")
-        if kind is list:
-            return [self._value(item, depth + 1) for item in tree]
-        if kind is not dict:
-            raise Refused(f"a value of type {kind.__qualname__}")
-        for tag, form, read in _TAGS:
-            if type(tree.get(tag)) is form:
-                return read(self, tree, depth)
-        return self._untagged(tree, depth)
+    def _check_depth(self, message: Any, depth: int) -> None:
+        entry = self._registry.entry_of(type(message))
+        closed = entry is not None and entry.conformity is not None and entry.conformity.closed
+        if depth > self._max_depth and not closed:
+            self.guard.measure(message, depth)
 
-    def _ref(self, tree: dict[Any, Any], depth: int) -> Any:  # noqa: ARG002
-        return self._registry.make_ref(tree["__ref__"])
+    def object(self, tree: dict[Any, Any]) -> Any:
+        """What an object of the tree stands for; its parts have been turned already."""
+        self.guard.container(0)
+        try:
+            for tag, form, read in _TAGS:
+                if type(tree.get(tag)) is form:
+                    return read(self, tree)
+        except ValueError as error:
+            raise Refused(str(error)) from None
+        return self._untagged(tree)
 
-    def _enum(self, tree: dict[Any, Any], depth: int) -> Any:
+    def _ref(self, tree: dict[Any, Any]) -> Any:
+        uri = tree["__ref__"]
+        self.guard.spend(REF + 2 * len(uri))
+        return self._registry.make_ref(uri)
+
+    def _enum(self, tree: dict[Any, Any]) -> Any:
         member = tree.get("value")
         if type(member) is not str:
-            return self._untagged(tree, depth)
+            return self._untagged(tree)
         entry = self._registry.entry(tree["__enum__"])
         if entry is not None:
             return entry.member_named(member)
-        return _inert(f"{tree['__enum__']}.{member}")
+        return self._inert(f"{tree['__enum__']}.{member}")
 
-    def _frozenset(self, tree: dict[Any, Any], depth: int) -> Any:
-        items = self._items(tree["__frozenset__"], depth)
-        self._guard.check_keys(items, self._guard.new_scope())
+    def _frozenset(self, tree: dict[Any, Any]) -> Any:
+        items = tree["__frozenset__"]
+        self.guard.spend(SET + SET_ITEM * len(items) + loose(items))
+        self.guard.check_keys(items, self.guard.new_scope())
         return frozenset(items)
 
-    def _dict(self, tree: dict[Any, Any], depth: int) -> Any:
-        pairs = tree["__dict__"]
-        if not all(type(pair) is list and len(pair) == 2 for pair in pairs):
+    def _dict(self, tree: dict[Any, Any]) -> Any:
+        items = tree["__dict__"]
+        if not all(type(pair) is list and len(pair) == 2 for pair in items):
             raise Refused("a dict that is not made of pairs")
-        keys = [self._value(pair[0], depth + 1) for pair in pairs]
-        self._guard.check_keys(keys, self._guard.new_scope())
-        return {key: self._value(pair[1], depth + 1) for key, pair in zip(keys, pairs, strict=True)}
+        keys = [pair[0] for pair in items]
+        self.guard.spend(DICT + pairs(0, len(items)) + loose(keys) + loose(pair[1] for pair in items))
+        self.guard.check_keys(keys, self.guard.new_scope())
+        return dict(items)
 
-    def _tuple(self, tree: dict[Any, Any], depth: int) -> Any:
-        return tuple(self._items(tree["__tuple__"], depth))
+    def _tuple(self, tree: dict[Any, Any]) -> Any:
+        items = tree["__tuple__"]
+        self.guard.spend(TUPLE + SLOT * len(items) + loose(items))
+        return tuple(items)
 
-    def _items(self, trees: list[Any], depth: int) -> list[Any]:
-        return [self._value(item, depth + 1) for item in trees]
-
-    def _object(self, tree: dict[Any, Any], depth: int) -> Any:
+    def _object(self, tree: dict[Any, Any]) -> Any:
         name = tree["_type"]
         entry = self._registry.entry(name)
         if entry is None:
-            return StandIn(_inert(name), (), {str(k): self._value(v, depth + 1) for k, v in tree.items() if k != "_type"})
+            cls = self._inert(name)
+            del tree["_type"]
+            self.guard.spend(STAND_IN + DICT + pairs(0, len(tree)) + loose(tree.values()))
+            return StandIn(cls, (), {str(key): value for key, value in tree.items()})
         # Names that are not fields are ignored, as nodes do.
-        made = entry.build({f: self._value(tree[f], depth + 1) for f in entry.shape.fields if f in tree})
+        values = {field: tree[field] for field in entry.shape.fields if field in tree}
+        made = entry.build(values)
+        if entry.cls is NodeAddress or entry is self._registry.shard_entry:
+            if len(self._same) >= _REMEMBERED:
+                self._same.clear()
+            known = self._same.setdefault(made, made)
+            if known is not made:
+                return known
+        self.guard.spend(entry.shape.weight + loose(values.values()))
         if entry.conformity is not None and entry.conformity.mutable:
             self._finals.append((entry, made))
         return made
 
-    def _untagged(self, tree: dict[Any, Any], depth: int) -> Any:
-        """A dict that no node wrote by the rules: passed on as it is, as nodes do, once its depth is known."""
-        level: list[Any] = [tree]
-        for _ in range(self._max_depth - depth):
-            level = [part for value in level for part in _parts(value)]
-            if not level:
-                return tree
-        raise Refused(f"nested deeper than {self._max_depth} levels (Settings.max_depth)")
+    def _untagged(self, tree: dict[Any, Any]) -> Any:
+        """A dict that no node wrote by the rules: passed on as it is, as nodes do."""
+        self.guard.spend(DICT + pairs(0, len(tree)) + loose(tree.values()))
+        return tree
+
+    def _inert(self, dotted: str) -> StandInClass:
+        self.guard.spend(CLASS_NAME + 3 * len(dotted[:_LONGEST_NAME]))
+        try:
+            return stand_in_class(dotted[:_LONGEST_NAME])
+        except MisuseError:
+            raise Refused(f"{dotted[:60]!r} is not the name of a class") from None
 
 
-def _parts(value: Any) -> list[Any]:
-    if type(value) is dict:
-        return list(value.values())
-    if type(value) is list:
-        return value
-    if type(value) not in _LEAVES:
-        raise Refused(f"a value of type {type(value).__qualname__}")
-    return []
+def loose(values: Iterable[Any]) -> int:
+    """What scalars and lists weigh that nothing has counted yet."""
+    weight = 0
+    for value in values:
+        kind = type(value)
+        if kind is str or kind is bytes or kind is int or kind is float:
+            weight += getsizeof(value)
+        elif kind is list:
+            weight += LIST + SLOT * len(value) + loose(value)
+    return weight
 
 
-def _inert(dotted: str) -> StandInClass:
-    try:
-        return stand_in_class(dotted[:1000])
-    except MisuseError:
-        raise Refused(f"{dotted[:60]!r} is not the name of a class") from None
-
-
-_TAGS: tuple[tuple[str, type, Callable[[TreeReader, dict[Any, Any], int], Any]], ...] = (
+_TAGS: tuple[tuple[str, type, Callable[[TreeReader, dict[Any, Any]], Any]], ...] = (
     ("__ref__", str, TreeReader._ref),
     ("__enum__", str, TreeReader._enum),
     ("__frozenset__", list, TreeReader._frozenset),

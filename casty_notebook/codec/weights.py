@@ -8,7 +8,6 @@ from typing import Any
 __all__ = [
     "CLASS_NAME",
     "DICT",
-    "INSTANCE",
     "LIST",
     "NUMBER",
     "PAIR",
@@ -20,7 +19,9 @@ __all__ = [
     "TEXT",
     "TUPLE",
     "UNFINISHED",
+    "WAITING",
     "built",
+    "instance_weight",
     "pairs",
 ]
 
@@ -32,17 +33,20 @@ TEXT = 64
 LIST = 64
 TUPLE = 64
 DICT = 64
-_SMALL_TABLE = 176
+_SMALL_TABLE = 160
 _SMALL = 5
+_INLINE = 30
+"""Fields that CPython keeps in an instance itself."""
 """Pairs that fit into a dict's first table."""
 PAIR = 100
 """Of a larger dict: right after it has grown its table is a third full, and the old one is still there."""
 SET = 232
 SET_ITEM = 130
-STAND_IN = 160
+STAND_IN = 96
+"""Beside its fields, a dict."""
+WAITING = 100
+"""To know where in the memo an object is that may still get a state."""
 CLASS_NAME = 256
-INSTANCE = 240
-"""An instance of a class of the table with up to five fields."""
 REF = 400
 UNFINISHED = 352
 
@@ -53,13 +57,20 @@ def pairs(before: int, added: int) -> int:
     Examples
     --------
     >>> pairs(0, 1), pairs(1, 1), pairs(5, 1), pairs(0, 6)
-    (176, 0, 100, 276)
+    (160, 0, 100, 260)
     """
     return _table(before + added) - _table(before)
 
 
 def _table(size: int) -> int:
     return _SMALL_TABLE + PAIR * max(0, size - _SMALL) if size else 0
+
+
+def instance_weight(family: str, fields: int) -> int:
+    """An instance of a class of the table; most keep their fields in themselves, pydantic's in dicts and sets."""
+    if family == "model":
+        return 800 + 2 * PAIR * fields
+    return 112 + (16 if fields <= _INLINE else PAIR) * fields
 
 
 def built(value: Any) -> int:

@@ -74,8 +74,10 @@ class Codecs:
             self._codecs[encoding] = codec
         return codec
 
-    def read(self, payload: bytes | memoryview, known: Encoding | None) -> tuple[Any, tuple[str, str | None] | None]:
-        """Read a payload; also the configuration that wrote it, where any is possible.
+    def read(
+        self, data: bytes, known: Encoding | None, start: int = 0
+    ) -> tuple[Any, tuple[str, str | None] | None]:
+        """Read the payload that is all of `data` from `start` on; also the configuration that wrote it, where any is possible.
 
         By the encoding of the cluster as soon as that is `known`, since first bytes can deceive (a small number in
         msgpack is a digit in JSON); by its first bytes before, and where the known one fails.
@@ -86,17 +88,17 @@ class Codecs:
             As `Codec.decode`.
         """
         if not self.auto:
-            return self._fixed.decode(payload), None
+            return self._fixed.decode(data, start), None
         if known is not None:
             try:
-                return self.of(known).decode(payload), known.configuration
+                return self.of(known).decode(data, start), known.configuration
             except UndecodableMessage:
-                configuration = recognise(bytes(payload), self._settings.max_payload)
+                configuration = recognise(data, self._settings, start)
                 if configuration == known.configuration:
                     raise
         else:
-            configuration = recognise(bytes(payload), self._settings.max_payload)
-        return self.of(Encoding(Layout.pkg, *configuration)).decode(payload), configuration
+            configuration = recognise(data, self._settings, start)
+        return self.of(Encoding(Layout.pkg, *configuration)).decode(data, start), configuration
 
 
 def _guesses(compression: str | None) -> tuple[Encoding, ...]:

@@ -93,7 +93,7 @@ class EnvelopeReader:
         self._session = session
         self._settings = settings
         self._systems: dict[str, str | None] = {}
-        self._last: tuple[bytes, tuple[Any, Configuration | None]] | None = None
+        self._last: tuple[tuple[int, bytes], tuple[Any, Configuration | None]] | None = None
 
     def open(self, body: bytes) -> tuple[Envelope, str]:
         """The envelope in a frame's body, and the path it is for; its payload stays closed.
@@ -109,18 +109,18 @@ class EnvelopeReader:
     def message(self, envelope: Envelope, node: NodeAddress | None) -> tuple[Any, Configuration | None]:
         """The message, or the `UndecodableMessage` that says what was refused and who sent it; and what wrote it."""
         try:
-            return self._codecs.read(envelope.payload, self._session.subscription.encoding)
+            return self._codecs.read(envelope.data, self._session.subscription.encoding, envelope.start)
         except UndecodableMessage as error:
             return UndecodableMessage(f"from {node}, announced as {envelope.type_hint[:120]!r}: {error}"), None
 
     def snapshot(self, envelope: Envelope, node: NodeAddress | None) -> tuple[Any, Configuration | None]:
         """As `message`, but the same bytes are the same value: a node repeats itself several times a second."""
-        payload = bytes(envelope.payload)
-        if self._last is not None and self._last[0] == payload:
+        data, start = envelope.data, envelope.start
+        if self._last is not None and self._last[0] == (start, data):
             return self._last[1]
         read = self.message(envelope, node)
         if isinstance(read[0], TopologySnapshot):
-            self._last = payload, read
+            self._last = (start, data), read
         return read
 
     def system(self, envelope: Envelope) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from struct import Struct
 
 from casty_notebook.errors import MisuseError, ProtocolError
@@ -17,6 +18,8 @@ MAX_FRAME = Settings().max_frame
 
 _HEADER = Struct(">IB")
 _LENGTH_BYTES = 4
+_LONG = 64 * 1024
+"""Length of a frame from which on copies of it are avoided."""
 
 
 def encode_frame(kind: int, body: bytes, max_frame: int = MAX_FRAME) -> bytes:
@@ -67,17 +70,21 @@ class FrameReader:
     [(1, b'hi')]
     """
 
-    __slots__ = ("_buffer", "_max_frame", "error")
+    __slots__ = ("_body", "_buffer", "_kind", "_max_frame", "_missing", "error")
 
     def __init__(self, max_frame: int = MAX_FRAME) -> None:
         self._buffer = bytearray()
+        # Of a long frame, once it has begun: BytesIO hands its bytes over without a copy, a bytearray cannot.
+        self._body: BytesIO | None = None
+        self._kind = 0
+        self._missing = 0
         self._max_frame = max_frame
         self.error: ProtocolError | None = None
 
     @property
     def pending(self) -> int:
         """Bytes of an incomplete frame; not 0 at end of stream means that the peer stopped in the middle of one."""
-        return len(self._buffer)
+        return len(self._buffer) if self._body is None else _HEADER.size + self._body.tell()
 
     def receive(self, data: bytes | bytearray | memoryview) -> list[tuple[int, bytes]]:
         """Take bytes, return the frames they complete as ``(type, body)``.
@@ -92,6 +99,22 @@ class FrameReader:
         """
         if self.error is not None:
             raise self.error
+        body = self._body
+        if body is None:
+            return self._receive(data)
+        view = memoryview(data)
+        rest = view[self._missing :]
+        self._missing -= body.write(view[: self._missing])
+        if self._missing:
+            return []
+        frame = self._kind, body.getvalue()
+        self._body = None
+        try:
+            return [frame, *self._receive(rest)]
+        except ProtocolError:
+            return [frame]  # `error` is set; the next call raises it
+
+    def _receive(self, data: bytes | bytearray | memoryview) -> list[tuple[int, bytes]]:
         buffer = self._buffer
         if buffer:
             buffer += data
@@ -100,9 +123,11 @@ class FrameReader:
             with memoryview(buffer) as view:
                 frames, used = self._split(view)
             del buffer[:used]
+            if self._begin_long(buffer, 0):
+                buffer.clear()
         else:
             frames, used = self._split(data)
-            if used < len(data):
+            if used < len(data) and not self._begin_long(data, used):
                 buffer += data[used:]
         if self.error is not None:
             buffer.clear()
@@ -110,12 +135,26 @@ class FrameReader:
                 raise self.error
         return frames
 
+    def _begin_long(self, data: bytes | bytearray | memoryview, start: int) -> bool:
+        """Whether a long frame begins at `start`, which is then collected by itself."""
+        if self.error is not None or len(data) - start < _HEADER.size:
+            return False
+        length, kind = _HEADER.unpack_from(data, start)
+        if length < _LONG:
+            return False
+        self._body, self._kind = BytesIO(), kind
+        with memoryview(data) as view:
+            self._missing = length - 1 - self._body.write(view[start + _HEADER.size :])
+        return True
+
     def _promising(self, buffer: bytearray) -> bool:
         """Whether a look at the buffer can bring anything: a frame is complete, or its length can be judged."""
         if len(buffer) < _LENGTH_BYTES:
             return False
         length = int.from_bytes(buffer[:_LENGTH_BYTES])
-        return not 0 < length <= self._max_frame or len(buffer) >= _LENGTH_BYTES + length
+        if not 0 < length <= self._max_frame or (length >= _LONG and len(buffer) >= _HEADER.size):
+            return True
+        return len(buffer) >= _LENGTH_BYTES + length
 
     def _split(self, data: bytes | bytearray | memoryview) -> tuple[list[tuple[int, bytes]], int]:
         frames: list[tuple[int, bytes]] = []
