@@ -189,8 +189,11 @@ class Pump:
     def link_ended(self, link: LinkProtocol, reason: str) -> None:
         if link.mute and self.session.snapshot is None and link.id in self._links:
             self._dials[link.id] = self._loop.create_task(self._explain(link, reason))
-        else:
-            self._lost(link.id, reason, link, verdict=link.verdict)
+            return
+        if link.mute and self.session.snapshot is not None:
+            # A member of a cluster that is understood: there is nothing to guess about its generation.
+            reason = "closed the connection before it answered the handshake, as a node that is ending or starting does"
+        self._lost(link.id, reason, link, verdict=link.verdict)
 
     async def _explain(self, link: LinkProtocol, reason: str) -> None:
         """See what it is that ends connections without a word."""

@@ -183,7 +183,7 @@ async def rolling_restart(make: Maker, *, rate: float = 200.0) -> Outcome:
             await asyncio.sleep(1.0)
             for node in demo.nodes:
                 down.append(await _restart(demo, node.name))
-                await asyncio.sleep(2.0)
+                await asyncio.sleep(3.0)
             end = loop.time()
         spared, hit = _by_blame(load, down)
         return Outcome(
