@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from tests.support.waiting import wait_until
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
-from tests.browser.lab import Jupyter, Notebook  # noqa: E402
+from tests.browser.lab import Jupyter, Notebook, written  # noqa: E402
 from tests.browser.page import FrontEnd  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
@@ -114,6 +115,34 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
         "--JupyterNotebookApp.expose_app_in_browser=True",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", f"--ServerApp.root_dir={folder / 'notebooks'}",
     ]  # fmt: skip
+    made = Jupyter(f"http://127.0.0.1:{port}", token, folder / "notebooks")
+    with _served(command, folder, made.answers):
+        yield made
+
+
+@pytest.fixture
+def open_in_voila(tmp_path: Path, new_page: Opener) -> Iterator[Callable[..., Any]]:
+    """Have a notebook of the given cells served by Voilà, which shows what they show, and open the page."""
+    with ExitStack() as stack:
+
+        def serve(*cells: str) -> Any:
+            port = free_port()
+            (tmp_path / "shown.ipynb").write_text(json.dumps(written(cells)))
+            command = [
+                sys.executable, "-m", "voila", "shown.ipynb", "--no-browser", "--Voila.ip=127.0.0.1",
+                f"--Voila.port={port}", "--Voila.port_retries=0",
+            ]  # fmt: skip
+            stack.enter_context(_served(command, tmp_path, lambda: _listens(port)))
+            page = new_page()
+            page.goto(f"http://127.0.0.1:{port}/", wait_until="commit")  # Its icons' fonts may be out of reach.
+            return page
+
+        yield serve
+
+
+@contextmanager
+def _served(command: list[str], folder: Path, answers: Callable[[], bool]) -> Iterator[None]:
+    """Run a server that answers, its settings in the folder, and end it with its kernels."""
     environment = {
         **os.environ, "PYTHONPATH": str(ROOT), "JUPYTER_CONFIG_DIR": str(folder / "config"),
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"), "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
@@ -122,12 +151,17 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
         try:
-            made = Jupyter(f"http://127.0.0.1:{port}", token, folder / "notebooks")
-            wait_until(lambda: made.answers() or server.poll() is not None, timeout=30)
+            wait_until(lambda: answers() or server.poll() is not None, timeout=30)
             assert server.poll() is None, (folder / "server.log").read_text()[-4000:]
-            yield made
+            yield
         finally:
             _end(server)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as attempt:
+        attempt.settimeout(1)
+        return attempt.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page
 
-__all__ = ["Jupyter", "Notebook"]
+__all__ = ["Jupyter", "Notebook", "View", "written"]
 
 _numbers = itertools.count(1)
 
@@ -47,7 +47,7 @@ class Notebook:
 
     def __init__(self, jupyter: Jupyter, page: Page, where: str, cells: tuple[str, ...]) -> None:
         name = f"n{next(_numbers)}.ipynb"
-        (jupyter.folder / name).write_text(json.dumps(_written(cells)))
+        (jupyter.folder / name).write_text(json.dumps(written(cells)))
         self.page = page
         way = f"lab/workspaces/{name[:-6]}/tree/{name}" if where == "lab" else f"notebooks/{name}"
         page.goto(f"{jupyter.url}/{way}?token={jupyter.token}")
@@ -140,7 +140,8 @@ class View:
         )
 
 
-def _written(cells: tuple[str, ...]) -> dict[str, Any]:
+def written(cells: tuple[str, ...]) -> dict[str, Any]:
+    """A notebook of these cells, as it is in a file."""
     return {
         "nbformat": 4, "nbformat_minor": 5,
         "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
