@@ -54,6 +54,15 @@ class Checkout:
             [self.root / "dev", *arguments], env=environment, capture_output=True, text=True, timeout=30
         )
 
+    def pytest(self, *arguments: str) -> list[str]:
+        """What Python is given by ``./dev test`` with these arguments."""
+        self.dev("setup")
+        python = self.root / ".venv/bin/python"
+        python.unlink()
+        python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+        python.chmod(0o755)
+        return self.dev("test", *arguments).stdout.splitlines()
+
     @property
     def installations(self) -> list[str]:
         log = self.bin / "uv.log"
@@ -156,12 +165,27 @@ def test_an_environment_whose_python_is_gone_is_made_anew(checkout: Checkout) ->
 
 def test_arguments_of_test_reach_pytest(checkout: Checkout) -> None:
     checkout.python("python3")
-    checkout.dev("setup")
-    python = checkout.root / ".venv/bin/python"
-    python.unlink()
-    python.write_text('#!/bin/sh\nprintf "<%s>" "$@"\n')
-    python.chmod(0o755)
-    assert checkout.dev("test", "-k", "two words").stdout == "<-m><pytest><-k><two words>"
+    assert checkout.pytest("-k", "two words") == ["-m", "pytest", "-k", "two words"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "alone"),
+    [
+        (["tests/browser"], True),
+        (["-x", "./tests/browser/test_voila.py::test_one[a b]", "tests/browser/test_jupyter.py", "-k", "map"], True),
+        (["tests/browser", "tests/wire"], False),
+        (["tests/wire"], False),
+        (["tests/browserless"], False),
+        (["-k", "browser"], False),
+    ],
+)
+def test_browser_tests_alone_are_run_without_the_plugin_that_they_do_not_mix_with(
+    checkout: Checkout, arguments: list[str], alone: bool
+) -> None:
+    checkout.python("python3")
+    (checkout.root / "tests/wire").mkdir(parents=True)
+    said = checkout.pytest(*arguments)
+    assert said == ["-m", "pytest", *(["-p", "no:asyncio"] if alone else []), *arguments]
 
 
 def test_no_command_shows_the_commands_and_an_unknown_one_fails(checkout: Checkout) -> None:
