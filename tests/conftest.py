@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -14,6 +16,13 @@ from tests.support.leftovers import describe, leftovers, mark_this_run
 from tests.support.waiting import wait_until
 
 mark_this_run()
+
+# Needs atheris, which only fuzzing needs; its targets are run by tests without it.
+collect_ignore = ["fuzz/fuzz_all.py"]
+
+# A build server may start us as a background job, in which Ctrl-C is ignored, by all child processes too.
+if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

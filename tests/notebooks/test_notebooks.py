@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
+import psutil
 import pytest
 
 from tests.notebooks.running import NOTEBOOKS, Executed, Runner, read
@@ -92,7 +93,15 @@ assert count == 2
 
 
 @pytest.fixture(scope="module")
-def executed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Executed]]]:
+def before() -> set[int]:
+    """Processes of this run that are not the notebooks': the cluster that tests share."""
+    return {process.pid for process in leftovers()}
+
+
+@pytest.fixture(scope="module")
+def executed(
+    before: set[int], request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Executed]]]:
     """The chosen notebooks, running; the first tests wait for theirs while the next is at work."""
     asked = [getattr(item, "callspec", None) for item in request.session.items if "executed" in getattr(item, "fixturenames", ())]
     wanted = [call.params["name"] for call in asked if call is not None]
@@ -114,10 +123,13 @@ def test_it_runs_from_top_to_bottom_and_shows_what_it_promises(name: str, execut
         SHOWN[name](notebook)
 
 
-def test_no_node_outlives_its_notebook(executed: dict[str, Future[Executed]]) -> None:
+def test_no_node_outlives_its_notebook(before: set[int], executed: dict[str, Future[Executed]]) -> None:
+    def left() -> list[psutil.Process]:
+        return [process for process in leftovers() if process.pid not in before]
+
     for running in executed.values():
         running.exception(timeout=170)
-    wait_until(lambda: not leftovers(), timeout=5.0, message="\n".join(map(describe, leftovers())))
+    wait_until(lambda: not left(), timeout=5.0, message="\n".join(map(describe, left())))
 
 
 def _connected(notebook: Executed) -> None:
