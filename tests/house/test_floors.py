@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 
 WORLDLY = {
-    "asyncio", "concurrent", "http", "ftplib", "glob", "io", "mmap", "multiprocessing", "nest_asyncio", "nest_asyncio2",
+    "asyncio", "concurrent", "http", "ftplib", "glob", "mmap", "multiprocessing", "nest_asyncio", "nest_asyncio2",
     "os", "queue", "random", "sched", "secrets", "select", "selectors", "shutil", "signal", "socket", "socketserver",
     "ssl", "subprocess", "tempfile", "threading", "time", "urllib", "uvloop",
 }  # fmt: skip
@@ -79,6 +79,19 @@ def test_nothing_below_the_runtime_touches_clock_thread_chance_or_world() -> Non
         if found.importer in PURE_ROOMS and found.module.split(".")[0] in WORLDLY
     ]
     assert worldly == []
+
+
+def test_nothing_below_the_runtime_takes_more_of_io_than_bytes_in_memory() -> None:
+    taken = {
+        alias.name
+        for file in files()
+        if room(file) in PURE_ROOMS
+        for node in ast.walk(tree(file))
+        if (isinstance(node, ast.ImportFrom) and node.module == "io") or isinstance(node, ast.Import)
+        for alias in node.names
+        if isinstance(node, ast.ImportFrom) or alias.name == "io"
+    }
+    assert taken <= {"BytesIO"}
 
 
 def test_nothing_below_the_runtime_opens_files() -> None:
