@@ -1,5 +1,6 @@
 """The one file where views cross threads: scenes are made and sent on the background loop, the cell's thread only hands over.
 
+The past is the exception: the thread that opens a view makes what is told of it.
 A trait or message may be sent from any thread, also while a cell runs; what the front end sends is read only between cells.
 """
 
@@ -10,7 +11,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from casty_notebook.cluster.changes import Change, TopologyEvent
@@ -53,7 +54,7 @@ class Bridge:
     Parameters
     ----------
     source
-        Asked on the loop only.
+        Asked on the loop only. Its past is gone through here, before anything else.
     send
         Sends one message to all front ends; called on the loop, never after `stop` has returned.
     idle_since
@@ -78,18 +79,20 @@ class Bridge:
         self._stopped = False
         self.story: Sequence[Packet] = ()
         """What went before the first scene: sent once to each page, never changed."""
-        self._told = background_loop().run(self._start())
-
-    async def _start(self) -> _Told:
         story = Story()
-        for moment in self._source.earlier():
+        for moment in background_loop().run(self._earlier()):  # There may be thousands: not on the loop, where others live.
             story.add(self._builder.build(moment))
-            await asyncio.sleep(0)  # There may be thousands, and others live on this loop.
         self.story = story.packets
+        self._told = background_loop().run(self._start(story.sequence + 1))
+
+    async def _earlier(self) -> Iterable[Moment]:
+        return self._source.earlier()
+
+    async def _start(self, sequence: int) -> _Told:
         scene = self._builder.build(self._source.current())
         self._keep(self._new_events())
         self._unsubscribe = self._source.subscribe(self._changed)
-        return _Told(story.sequence + 1, scene, tuple(self._recent), self._untold)
+        return _Told(sequence, scene, tuple(self._recent), self._untold)
 
     # --- from any thread ----------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from casty_notebook.cluster.changes import TopologyEvent
 from casty_notebook.cluster.encodings import guesses_logged
-from casty_notebook.cluster.history import History
+from casty_notebook.cluster.history import History, Record
 from casty_notebook.cluster.recorded import Label
 from casty_notebook.runtime import connections
 from casty_notebook.views.cards import CardFacts, cluster_card_html, cluster_card_text
@@ -53,6 +53,11 @@ class Cluster(Pictured, Experiments):
     def recent_events(self) -> Sequence[TopologyEvent]:
         """What `events` is made of; to be read on the background loop, where it grows."""
         return self._recorder.history.events
+
+    @property
+    def recent_records(self) -> Sequence[Record]:
+        """What `history` is made of, the present moment last; to be read on the background loop, where it grows."""
+        return self._recorder.history.records
 
     def record(self) -> Recording:
         """Take what is remembered, to keep: ``cluster.record().save("incident.casty")``."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 
 from casty_notebook.cluster.changes import TopologyEvent
-from casty_notebook.cluster.history import History, Record
-from casty_notebook.cluster.messages import TopologySnapshot
-from casty_notebook.cluster.packed import PackedSnapshot, unpack
+from casty_notebook.cluster.history import History
 from casty_notebook.cluster.recorded import Label
-from casty_notebook.views.sources import Facts, Moment
+from casty_notebook.views.sources import Moment, moments
 
-__all__ = ["RecordedSource", "moments"]
+__all__ = ["RecordedSource"]
 
 MOST_MOMENTS = 2_000
 """As many as a page keeps. Of a longer recording the last are shown; `Recording.until` reaches the others."""
@@ -36,13 +34,3 @@ class RecordedSource:
 
     def events_after(self, last: TopologyEvent | None) -> list[TopologyEvent]:
         return list(self._events) if last is None else []
-
-
-def moments(records: Sequence[Record], label: Label) -> Iterator[Moment]:
-    """Unpack the records one after another; what did not change between two is the same object."""
-    before: tuple[PackedSnapshot, TopologySnapshot] | None = None
-    for record in records:
-        snapshot = unpack(record.packed, before)
-        before = record.packed, snapshot
-        facts = Facts(label.name, label.uri, label.system, record.time, recorded=True, shard_counts=label.shard_counts)
-        yield Moment(snapshot, record.health, facts)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.changes import TopologyEvent
 from casty_notebook.cluster.health import NodeHealth
+from casty_notebook.cluster.history import Record
 from casty_notebook.cluster.messages import TopologySnapshot
+from casty_notebook.cluster.packed import PackedSnapshot, unpack
+from casty_notebook.cluster.recorded import Label
 from casty_notebook.views.cards import CardFacts
 
 if TYPE_CHECKING:
     from casty_notebook.views.cluster import Cluster
 
-__all__ = ["Facts", "LiveSource", "Moment", "Source", "card_of"]
+__all__ = ["Facts", "LiveSource", "Moment", "Source", "card_of", "moments"]
+
+MOST_EARLIER = 200
+"""Moments that a view of an open connection begins with. What is older is in `Cluster.record`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,10 @@ class Source(Protocol):
         ...
 
     def earlier(self) -> Iterable[Moment]:
-        """Give the moments before the current one, oldest first, for the slider of a view that is opened now."""
+        """Give the moments before the current one, oldest first, for the slider of a view that is opened now.
+
+        They are gone through in the thread that opens the view, so what that needs is taken here.
+        """
         ...
 
 
@@ -103,7 +112,9 @@ class LiveSource:
         return newer
 
     def earlier(self) -> Iterable[Moment]:
-        return ()
+        cluster = self._cluster
+        label = Label(cluster.name, cluster.system_name, cluster.uri, cluster.client.shard_counts)
+        return moments(cluster.recent_records[-1 - MOST_EARLIER : -1], label, recorded=False)
 
 
 def card_of(moment: Moment) -> CardFacts:
@@ -113,3 +124,13 @@ def card_of(moment: Moment) -> CardFacts:
         name=facts.name, uri=facts.uri, system=facts.system, closed=facts.closed, snapshot=snapshot, health=health,
         shard_counts=facts.shard_counts, snapshot_age=facts.age,
     )  # fmt: skip
+
+
+def moments(records: Sequence[Record], label: Label, *, recorded: bool = True) -> Iterator[Moment]:
+    """Unpack the records one after another; what did not change between two is the same object."""
+    before: tuple[PackedSnapshot, TopologySnapshot] | None = None
+    for record in records:
+        snapshot = unpack(record.packed, before)
+        before = record.packed, snapshot
+        facts = Facts(label.name, label.uri, label.system, record.time, recorded=recorded, shard_counts=label.shard_counts)
+        yield Moment(snapshot, record.health, facts)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import itertools
 import re
 import weakref
 from xml.etree import ElementTree
@@ -13,6 +15,9 @@ import pytest
 import casty_notebook
 from casty_notebook.cluster.messages import ServiceEntry
 from casty_notebook.demo import DemoCluster
+from casty_notebook.demo.messages import Increment
+from casty_notebook.views import sources
+from casty_notebook.views.scene import milliseconds
 from casty_notebook.views.static_files import MODULES, module, style
 from casty_notebook.views.svg_map import map_html
 from casty_notebook.views.topology_widget import TopologyWidget
@@ -77,6 +82,26 @@ def test_a_view_of_a_real_cluster_outlives_it_and_says_so(demo_cluster: DemoClus
     widget.bridge.hear({"kind": "look", "page": "p", "visible": True, "full": False})
     wait_until(lambda: widget.bridge.scene.status.connection == "closed")
     widget.close()
+
+
+def test_a_view_that_is_opened_late_has_a_past_of_the_latest_moments(
+    demo_cluster: DemoCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "MOST_EARLIER", 2)
+    with casty_notebook.connect(demo_cluster.uri, shards=demo_cluster.shards, name="late") as cluster:
+        entities = (f"counter/late-{number}" for number in itertools.count())
+        while cluster.history.shards.iloc[-4:].nunique() < 4:
+            cluster.tell(next(entities), Increment(1))
+            known = len(cluster.history)
+            with contextlib.suppress(AssertionError):  # Its shard had an owner already.
+                wait_until(lambda: len(cluster.history) > known, timeout=1)  # noqa: B023
+        widget = cluster.widget()
+        heads = [packet.head for packet in widget.bridge.story]
+        assert 0 < len(heads) <= 2
+        assert heads[0]["kind"] == "full"
+        assert {head["time"] for head in heads} <= {milliseconds(time) for time in cluster.history.time.iloc[1:-1]}
+        assert heads[0]["status"]["connection"] == "live"
+        widget.close()
 
 
 # --- static files -----------------------------------------------------------------------------------------------------

@@ -179,6 +179,31 @@ def test_a_source_with_a_past_tells_it_before_the_present() -> None:
     bridge.stop()
 
 
+def test_the_loop_does_not_wait_while_a_past_is_gone_through() -> None:
+    threads = set()
+
+    class Counted(WrittenSource):
+        def earlier(self) -> Iterator[Any]:
+            threads.add(threading.current_thread())
+            return self._gone_through()
+
+        def _gone_through(self) -> Iterator[Any]:
+            for each in self.past:
+                threads.add(threading.current_thread())
+                yield each
+
+    loop = background_loop()
+    asked_on = loop.run(_this_thread())
+    Bridge(Counted(of(2)), Ears(), lambda: None).stop()
+    assert threads == {asked_on}, "taken on the loop"
+    Bridge(Counted(of(2), [of(1)]), Ears(), lambda: None).stop()
+    assert threads == {asked_on, threading.current_thread()}
+
+
+async def _this_thread() -> threading.Thread:
+    return threading.current_thread()
+
+
 def test_after_stop_nothing_is_sent_and_nothing_is_followed(stage: Stage) -> None:
     stage.bridge.hear(LOOK)
     wait_until(lambda: stage.ears.of("here"))
