@@ -6,6 +6,7 @@ becomes an unknown flag, ``--s`` an abbreviation), and reports mistakes with a u
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from casty_notebook.magics.words import Word, next_word
 __all__ = ["Flag", "Grammar", "Positional", "looks_like_flag", "parse", "takes_another"]
 
 _SHOWN = 60
+_FLAG_AFTER_SPACE = re.compile(r"\s(--?[A-Za-z][\w-]*)")
 _LEFT = 27
 _WIDTH = 100
 
@@ -102,7 +104,8 @@ def _columns(rows: list[tuple[str, str]]) -> str:
 def parse(grammar: Grammar, line: str) -> dict[str, Any]:
     """Read `line` and return a value for every field that was given.
 
-    Flags stand before the verbatim rest of the line, in any order with the other words; ``--`` ends them.
+    Flags stand before the verbatim rest of the line, in any order with the other words; ``--`` ends them. They may also
+    follow an expression that could not be read with them in it.
 
     Raises
     ------
@@ -140,8 +143,9 @@ class _Reader:
                 self.position = word.end
                 self._read_flag(word)
             elif self.waiting and self.waiting[0].rest:
-                self.values[self.waiting.pop(0).field] = self.line[word.start :]
-                break
+                end = len(self.line) if self.flags_ended else self._end_of_expression(word.start)
+                self.values[self.waiting.pop(0).field] = self.line[word.start : end]
+                self.position = end
             else:
                 self.position = word.end
                 self._read_positional(word)
@@ -149,6 +153,16 @@ class _Reader:
         if missing:
             raise self._error(f"{' and '.join(missing)} missing")
         return self.values
+
+    def _end_of_expression(self, start: int) -> int:
+        """Where flags begin that follow the expression; the line's end if it is one as it stands, or none at all."""
+        text = self.line[start:]
+        if _is_expression(text):
+            return len(self.line)
+        for found in _FLAG_AFTER_SPACE.finditer(text):
+            if self.grammar.flag(found[1]) is not None and _is_expression(text[: found.start()]):
+                return start + found.start()
+        return len(self.line)
 
     def _read_positional(self, word: Word) -> None:
         self._check_closed(word)
@@ -218,6 +232,15 @@ class _Reader:
 
     def _error(self, problem: str, hint: str = "") -> UsageError:
         return UsageError(f"{problem}.{hint} Usage: {self.grammar.usage}")
+
+
+def _is_expression(text: str) -> bool:
+    """Whether it reads as Python; nothing is run."""
+    try:
+        compile(text.strip(), "<expression>", "eval")
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return False
+    return True
 
 
 def _shown(text: str) -> str:

@@ -52,10 +52,23 @@ def test_flags_stand_anywhere_before_the_expression(line: str) -> None:
     assert command == Ask(target=TargetPattern("payment"), expression="Pay()", connection="prod", timeout=2.5)
 
 
-def test_what_looks_like_a_flag_within_the_expression_belongs_to_it() -> None:
-    command = parse_line("casty_tell", "payment x -t 3 --all")
+@pytest.mark.parametrize("expression", ["x -t", "Get(' -t 3')", "Get(x -t)", "a --b", "x --nobody 3"])
+def test_what_looks_like_a_flag_within_the_expression_belongs_to_it(expression: str) -> None:
+    command = parse_line("casty_tell", f"payment {expression}")
     assert isinstance(command, Tell)
-    assert (command.expression, command.timeout, command.everyone) == ("x -t 3 --all", None, False)
+    assert (command.expression, command.timeout) == (expression, None)
+
+
+def test_flags_may_follow_what_would_be_no_expression_with_them() -> None:
+    command = parse_line("casty_ask", "counter/user-42 Get('a  b') --count 100 --every 0.1 -t 3")
+    assert isinstance(command, Ask)
+    assert (command.expression, command.count, command.every, command.timeout) == ("Get('a  b')", 100, 0.1, 3.0)
+
+
+def test_two_dashes_before_the_target_keep_the_rest_of_the_line_as_it_is() -> None:
+    command = parse_line("casty_tell", "-- payment x -t 3 --all")
+    assert isinstance(command, Tell)
+    assert (command.expression, command.everyone) == ("x -t 3 --all", False)
 
 
 @pytest.mark.parametrize(("line", "expression"), [("p -1", "-1"), ("p -- -x", "-x"), ("p -(x)", "-(x)")])
