@@ -23,7 +23,13 @@ type AnyTarget = str | ActorRef | EntityRef
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a target lives, as known now."""
+    """Where a target lives, as known now.
+
+    Examples
+    --------
+    >>> Location("counter/a", "counter", "a", 70, "node-2", NodeAddress("10.0.1.11", 25520), (), reachable=True, status="up")
+    <Location of counter/a: shard 70 on node-2 at 10.0.1.11:25520, up, reachable>
+    """
 
     target: str
     shard_type: str | None
@@ -34,6 +40,13 @@ class Location:
     replicas: tuple[NodeAddress, ...]
     reachable: bool | None
     status: str | None
+
+    def __repr__(self) -> str:
+        shard = f"shard {self.shard} " if self.shard is not None else ""
+        node = f"on {self.node} at {self.address}" if self.node else f"at {self.address}" if self.address else "nowhere known"
+        copies = f", replicas at {', '.join(map(str, self.replicas))}" if self.replicas else ""
+        reach = {True: "reachable", False: "not reachable", None: "reachability unknown"}[self.reachable]
+        return f"<Location of {self.target}: {shard}{node}{copies}, {self.status or 'no member'}, {reach}>"
 
 
 @dataclass(frozen=True, slots=True)
