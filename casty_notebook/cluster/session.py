@@ -231,14 +231,21 @@ class Session:
             if self.peers.pong(event.link, now, out):
                 self.router.review(now, out)
             self._farewells.discard(path)
-        elif path.startswith(PROXY_PATH) and isinstance(message, ShardLocation):
-            self.router.located(path[len(PROXY_PATH) :], message, now, out)
+        elif path.startswith(PROXY_PATH):
+            if isinstance(message, ShardLocation):
+                self.router.located(path[len(PROXY_PATH) :], message, now, out)
+            else:
+                self._report_stray(event, "the location of a shard", out)
 
     def _is_our_cluster(self, event: Received, out: list[Effect]) -> bool:
         if event.system is None or event.system == self.system_name:
             return True
         link = self.peers.links.get(event.link)
         node = link.peer.address if link is not None else "a node"
+        if self.snapshot is not None:
+            # The name is right: whoever sends this is a stranger among the nodes, or wants to end this client.
+            out.append(Report(f"{node} sent a message of the system {event.system[:60]!r}, which was ignored"))
+            return False
         self._ruin(
             SystemNameMismatch(
                 f"{node} belongs to the system {event.system!r}, not {self.system_name!r}: connect with the right name, "
@@ -247,6 +254,14 @@ class Session:
             out,
         )
         return False
+
+    def _report_stray(self, event: Received, due: str, out: list[Effect]) -> None:
+        link = self.peers.links.get(event.link)
+        node = link.peer.address if link is not None else "a node"
+        kind = type(event.message).__qualname__
+        out.append(
+            Report(f"{node} sent a {kind}, announced as {event.type_hint[:120]!r}, where {due} was due; it was ignored")
+        )
 
     def _ruin(self, error: CastyNotebookError, out: list[Effect]) -> None:
         self.ruin, self.state = error, "ruined"
@@ -258,7 +273,10 @@ class Session:
     def _snapshot_pushed(self, event: Received, now: float, out: list[Effect]) -> None:
         link = self.peers.links.get(event.link)
         snapshot = event.message
-        if link is None or not isinstance(snapshot, TopologySnapshot):
+        if link is None:
+            return
+        if not isinstance(snapshot, TopologySnapshot):
+            self._report_stray(event, "a topology", out)
             return
         if not self._is_followed(link, event, now, out):
             return
