@@ -1,0 +1,75 @@
+"""What a fuzzer needs to be worth its time, without one: the seeds are read as promised, what was found stays found."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from casty_notebook.codec.pickle_scalars import SCALARS
+from tests.fuzz import seeds, targets
+from tests.fuzz.targets import TARGETS, run
+
+KEPT = sorted((Path(__file__).parent / "kept").glob("*"))
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    folder = tmp_path_factory.mktemp("corpus")
+    seeds.write_seeds(folder)
+    return [path.read_bytes() for path in sorted(folder.iterdir())]
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.name)
+def test_what_was_once_found_is_a_value_or_a_promised_error_and_quick(path: Path) -> None:
+    started = time.process_time()
+    run(path.read_bytes())
+    assert time.process_time() - started < 2.0
+
+
+def test_every_seed_is_read_or_refused_as_promised(corpus: list[bytes]) -> None:
+    assert len(corpus) > 500
+    for seed in corpus:
+        run(seed)
+
+
+def test_seeds_reach_every_parser(corpus: list[bytes]) -> None:
+    reached = {TARGETS[seed[0]].parse for seed in corpus}
+    assert reached == {target.parse for target in TARGETS}
+
+
+def test_damaged_seeds_are_read_or_refused_as_promised(corpus: list[bytes]) -> None:
+    rng = random.Random(20)
+    words = [word for word in seeds.words() if word]
+    for _ in range(5000):
+        data = bytearray(rng.choice(corpus)[:600])
+        for _ in range(rng.randint(1, 5)):
+            at = rng.randint(2, len(data))
+            match rng.randrange(3):
+                case 0:
+                    data[at : at + 1] = bytes([rng.randrange(256)])
+                case 1:
+                    data[at:at] = rng.choice(words)
+                case _:
+                    del data[at : at + rng.randint(1, 9)]
+        run(bytes(data))
+
+
+def test_a_fault_is_not_taken_for_a_promised_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty(_variant: int, _data: bytes) -> None:
+        raise IndexError
+
+    monkeypatch.setattr(targets, "TARGETS", (targets.Target(faulty),))
+    with pytest.raises(IndexError):
+        run(b"\x00\x00")
+
+
+def test_the_dictionary_has_every_opcode(tmp_path: Path) -> None:
+    path = tmp_path / "dictionary"
+    seeds.write_dictionary(path)
+    lines = path.read_text().splitlines()
+    for opcode in SCALARS:
+        assert f'"\\x{opcode[0]:02x}"' in lines
+
