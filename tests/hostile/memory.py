@@ -140,12 +140,12 @@ PAYLOADS: dict[str, Payload] = {
         "msgpack", None, lambda: b"\xdc\x00\x0f" + (b"\xdd" + (400_000).to_bytes(4) + (b"\xcb" + bytes(8)) * 400_000) * 15
     ),
     "msgpack promises": ("msgpack", None, lambda: (b"\xdd" + (1 << 19).to_bytes(4)) * 900 + bytes(MB)),
-    "zlib bomb": ("pickle", "zlib", lambda: zlib.compress(bytes(250 * MB), 9)),
-    "gzip bomb": ("pickle", "gzip", lambda: gzip.compress(bytes(250 * MB), 9)),
-    "bz2 bomb": ("pickle", "bz2", lambda: bz2.compress(bytes(250 * MB), 9)),
-    "lzma bomb": ("pickle", "lzma", lambda: lzma.compress(bytes(250 * MB), preset=9)),
-    "lz4 bomb": ("pickle", "lz4", lambda: compress("lz4", bytes(250 * MB))),
-    "gzip of gzip": ("pickle", "gzip", lambda: gzip.compress(gzip.compress(bytes(250 * MB)))),
+    "zlib bomb": ("pickle", "zlib", lambda: zlib.compress(bytes(100 * MB), 9)),
+    "gzip bomb": ("pickle", "gzip", lambda: gzip.compress(bytes(100 * MB), 9)),
+    "bz2 bomb": ("pickle", "bz2", lambda: bz2.compress(bytes(100 * MB), 9)),
+    "lzma bomb": ("pickle", "lzma", lambda: lzma.compress(bytes(100 * MB), preset=9)),
+    "lz4 bomb": ("pickle", "lz4", lambda: compress("lz4", bytes(100 * MB))),
+    "gzip of gzip": ("pickle", "gzip", lambda: gzip.compress(gzip.compress(bytes(100 * MB)))),
     "gzip of empty sets": ("pickle", "gzip", lambda: gzip.compress(_pickled(b"\x8f", 50 * MB))),
     "zlib, incompressible": ("pickle", "zlib", lambda: zlib.compress(_pickled(b"\x8c\x04" + bytes(range(4)), 30 * MB), 0)),
 }  # fmt: skip
