@@ -240,8 +240,7 @@ class Session:
     def _is_our_cluster(self, event: Received, out: list[Effect]) -> bool:
         if event.system is None or event.system == self.system_name:
             return True
-        link = self.peers.links.get(event.link)
-        node = link.peer.address if link is not None else "a node"
+        node = self._sender(event)
         if self.snapshot is not None:
             # The name is right: whoever sends this is a stranger among the nodes, or wants to end this client.
             out.append(Report(f"{node} sent a message of the system {event.system[:60]!r}, which was ignored"))
@@ -256,12 +255,12 @@ class Session:
         return False
 
     def _report_stray(self, event: Received, due: str, out: list[Effect]) -> None:
+        sent = f"a {type(event.message).__qualname__}, announced as {event.type_hint[:120]!r}"
+        out.append(Report(f"{self._sender(event)} sent {sent}, where {due} was due; it was ignored"))
+
+    def _sender(self, event: Received) -> str:
         link = self.peers.links.get(event.link)
-        node = link.peer.address if link is not None else "a node"
-        kind = type(event.message).__qualname__
-        out.append(
-            Report(f"{node} sent a {kind}, announced as {event.type_hint[:120]!r}, where {due} was due; it was ignored")
-        )
+        return str(link.peer.address) if link is not None else "a node"
 
     def _ruin(self, error: CastyNotebookError, out: list[Effect]) -> None:
         self.ruin, self.state = error, "ruined"

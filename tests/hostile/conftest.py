@@ -16,6 +16,7 @@ TELLTALE = ("antigravity", "this", "telnetlib", "ctypes.util")
 def canary(tmp_path: Path) -> Iterator[Path]:
     """A file that only executed code would make; and no module is imported because of what arrives."""
     path = tmp_path / "executed"
+    before = set(sys.modules)
     yield path
     assert not path.exists()
-    assert not set(TELLTALE) & set(sys.modules)
+    assert not set(TELLTALE) & (set(sys.modules) - before)

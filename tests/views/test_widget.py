@@ -7,6 +7,7 @@ import gc
 import itertools
 import re
 import weakref
+from collections.abc import Callable
 from xml.etree import ElementTree
 
 import ipywidgets
@@ -85,10 +86,11 @@ def test_a_view_of_a_real_cluster_outlives_it_and_says_so(demo_cluster: DemoClus
 
 
 def test_a_view_that_is_opened_late_has_a_past_of_the_latest_moments(
-    demo_cluster: DemoCluster, monkeypatch: pytest.MonkeyPatch
+    start_cluster: Callable[..., DemoCluster], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sources, "MOST_EARLIER", 2)
-    with casty_notebook.connect(demo_cluster.uri, shards=demo_cluster.shards, name="late") as cluster:
+    demo = start_cluster(nodes=1)  # Of its own: in a shared one all shards may have owners already.
+    with casty_notebook.connect(demo.uri, shards=demo.shards, name="late") as cluster:
         entities = (f"counter/late-{number}" for number in itertools.count())
         while cluster.history.shards.iloc[-4:].nunique() < 4:
             cluster.tell(next(entities), Increment(1))
