@@ -331,7 +331,7 @@ def test_nodes_end_when_their_launcher_is_killed(before: str) -> None:
 
 @posix_only
 def test_nodes_end_when_a_fork_of_the_killed_launcher_lives_on() -> None:
-    launcher, pids = run_launcher("", "child = os.fork(); print(child, flush=True); time.sleep(30)")
+    launcher, pids = run_launcher("", "child = os.fork(); child and print(child, flush=True); time.sleep(30)")
     assert launcher.stdout is not None
     child = psutil.Process(int(launcher.stdout.readline()))
     try:
