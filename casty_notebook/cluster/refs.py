@@ -49,16 +49,29 @@ class ActorRef:
 class ReplyRef(ActorRef):
     """Where the reply to one ask goes. Its identity is settled when the ask is written, so that it can be routed again."""
 
-    __slots__ = ("path", "system")
+    __slots__ = ("_identity", "path", "system")
 
     def __init__(self, system: str, path: str) -> None:
-        super().__init__(ActorAddress(system, path))
+        # Made for each ask, read as an address by nobody but a person: that is put together when asked for.
+        self._sender = None
         self.system = system
         self.path = path
+        self._identity: NodeAddress | None = None
+
+    @property
+    def address(self) -> ActorAddress:  # type: ignore[override]
+        return ActorAddress(self.system, self.path, self._identity)
+
+    @property
+    def uri(self) -> str:
+        identity = self._identity
+        if identity is None:
+            return self.address.uri
+        return f"casty://{self.system}@{identity[0]}:{identity[1]}{self.path}"
 
     def bind(self, identity: NodeAddress) -> None:
         """Make replies come by the connections that present `identity` (PROTOCOL section 3.1)."""
-        self.address = ActorAddress(self.system, self.path, identity)
+        self._identity = identity
 
     __hash__ = object.__hash__
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct
+from typing import Any
 
 from casty_notebook.codec.pickle_scalars import MAX_INT_BYTES
 from casty_notebook.errors import UnsendableMessage
 
-__all__ = ["integer", "name", "octets", "real", "recall", "text"]
+__all__ = ["SCALARS", "integer", "name", "octets", "real", "recall", "text"]
 
 _DOUBLE, _INT4 = Struct(">cd"), Struct("<ci")
 _SMALL = [b"K" + bytes([number]) for number in range(256)]
+_SHORT_TEXT = [b"\x8c" + bytes([size]) for size in range(256)]
+_RECALL = [b"h" + bytes([index]) for index in range(256)]
 
 
 def text(value: str) -> bytes:
@@ -21,7 +25,7 @@ def text(value: str) -> bytes:
         data = value.encode("utf-8", "surrogatepass")
     size = len(data)
     if size < 256:
-        return b"\x8c%c%b" % (size, data)
+        return _SHORT_TEXT[size] + data
     if size < 1 << 32:
         return b"X" + size.to_bytes(4, "little") + data
     return b"\x8d" + size.to_bytes(8, "little") + data
@@ -66,4 +70,15 @@ def name(module: str, qualname: str) -> bytes:
 
 def recall(index: int) -> bytes:
     """Refer to the memo."""
-    return b"h%c" % index if index < 256 else b"j" + index.to_bytes(4, "little")
+    return _RECALL[index] if index < 256 else b"j" + index.to_bytes(4, "little")
+
+
+SCALARS: dict[type, Callable[[Any], bytes]] = {
+    str: text,
+    int: integer,
+    float: real,
+    bool: lambda value: b"\x88" if value else b"\x89",
+    type(None): lambda _: b"N",
+    bytes: octets,
+}
+"""What is written without the memo: it costs more than it saves."""

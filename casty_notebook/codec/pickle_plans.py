@@ -107,31 +107,41 @@ def _save_standin(pickling: Pickling, obj: StandIn, depth: int) -> None:
 
 def by_fields(cls: type, name: bytes, fields: tuple[str, ...]) -> Plan:
     """An instance as NEWOBJ and a dict of its fields, read one by one (also where the class here is a tuple)."""
+    if not fields:
+        return _empty_plan(cls, name)
     keyed = [(atoms.text(field), field) for field in fields]
+    scalars = atoms.SCALARS
 
     def save(pickling: Pickling, obj: Any, depth: int) -> None:
-        out, put = pickling.out, pickling.save
-        pickling.save_name(cls, name)
+        out = pickling.out
+        out.append(pickling.class_opcodes(cls, name))
         out.append(b")\x81\x94}(")
         pickling.remember(obj)
         for key, field in keyed:
-            out.append(key)
-            put(getattr(obj, field), depth)
+            value = getattr(obj, field)
+            scalar = scalars.get(type(value))
+            # Asked here already: most fields are scalars, and a call for each is what a message costs most.
+            if scalar is not None:
+                out.append(key + scalar(value))
+            else:
+                out.append(key)
+                pickling.save(value, depth)
         out.append(b"ub")
 
-    return save if fields else _empty_plan(cls, name)
+    return save
 
 
 def by_dict(cls: type, name: bytes, fields: tuple[str, ...]) -> Plan:
     """An instance as NEWOBJ and its ``__dict__``, which may hold more than the fields (a cached property)."""
     plainly = by_fields(cls, name, fields)
+    expected = frozenset(fields)
 
     def save(pickling: Pickling, obj: Any, depth: int) -> None:
         state = obj.__dict__
-        if len(state) == len(fields) and all(field in state for field in fields):
+        if state.keys() == expected:
             plainly(pickling, obj, depth)
             return
-        pickling.save_name(cls, name)
+        pickling.out.append(pickling.class_opcodes(cls, name))
         pickling.out.append(b")\x81\x94")
         pickling.remember(obj)
         if state:
@@ -143,7 +153,7 @@ def by_dict(cls: type, name: bytes, fields: tuple[str, ...]) -> Plan:
 
 def _empty_plan(cls: type, name: bytes) -> Plan:
     def save(pickling: Pickling, obj: Any, depth: int) -> None:  # noqa: ARG001
-        pickling.save_name(cls, name)
+        pickling.out.append(pickling.class_opcodes(cls, name))
         pickling.out.append(b")\x81\x94")
         pickling.remember(obj)
 
@@ -176,7 +186,7 @@ def save_reduced(pickling: Pickling, obj: Any, depth: int) -> None:
     except Exception as error:
         raise UnsendableMessage(f"a {type(obj).__qualname__} cannot be sent: {str(error)[:200]}") from error
     if isinstance(made, str):
-        pickling.save_name(obj, atoms.name(*check_importable(obj, made)))
+        pickling.out.append(pickling.class_opcodes(obj, atoms.name(*check_importable(obj, made))))
         return
     func, args, state, items, pairs, setter = (*made, None, None, None, None)[:6]
     _save_creation(pickling, func, args, depth)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copyreg
 import dataclasses
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from casty_notebook.codec import pickle_atoms as atoms
@@ -22,16 +22,6 @@ from casty_notebook.errors import UnsendableMessage
 from casty_notebook.settings import Settings
 
 __all__ = ["PickleWriter", "Pickling"]
-
-_SCALARS: dict[type, Callable[[Any], bytes]] = {
-    str: atoms.text,
-    int: atoms.integer,
-    float: atoms.real,
-    bool: lambda value: b"\x88" if value else b"\x89",
-    type(None): lambda _: b"N",
-    bytes: atoms.octets,
-}
-
 
 class PickleWriter:
     """Writes pickles for nodes of one layout, and keeps what it learns about a class. Safe to use from any thread."""
@@ -83,8 +73,11 @@ class PickleWriter:
         restorer = REF_RESTORERS[self._layout]
         name, ref_uri = atoms.name(*restorer), self._registry.ref_uri
 
-        def save(pickling: Pickling, obj: Any, depth: int) -> None:
-            pickling.save_call(restorer, name, (check_uri(ref_uri(obj) or ""),), obj, depth)
+        def save(pickling: Pickling, obj: Any, depth: int) -> None:  # noqa: ARG001
+            uri = check_uri(ref_uri(obj) or "")
+            pickling.out.append(pickling.class_opcodes(restorer, name))
+            pickling.out.append(atoms.text(uri) + b"\x85R\x94")
+            pickling.remember(obj)
 
         return save
 
@@ -110,7 +103,7 @@ class Pickling:
 
     def save(self, obj: Any, depth: int) -> None:
         kind = type(obj)
-        scalar = _SCALARS.get(kind)
+        scalar = atoms.SCALARS.get(kind)
         if scalar is not None:
             self.out.append(scalar(obj))
             return
@@ -137,21 +130,22 @@ class Pickling:
         index = self._memo.get(id(obj))
         return None if index is None else atoms.recall(index)
 
-    def save_name(self, key: object, name: bytes) -> None:
-        """Write the opcodes `name` of a class or function; later ones of the same `key` are references."""
-        known = self.recalled(key)
-        if known is not None:
-            self.out.append(known)
-        else:
-            self.out.append(name + b"\x94")
-            self.remember(key)
+    def class_opcodes(self, key: object, name: bytes) -> bytes:
+        """Return what to write for a class or function: the opcodes `name`, later ones of the same `key` a reference."""
+        memo = self._memo
+        index = memo.get(id(key))
+        if index is not None:
+            return atoms.recall(index)
+        memo[id(key)] = len(memo)
+        self._kept.append(key)
+        return name + b"\x94"
 
     def save_class(self, cls: Any) -> None:
-        self.save_name(cls, self._writer.class_name(cls))
+        self.out.append(self.class_opcodes(cls, self._writer.class_name(cls)))
 
     def save_call(self, key: object, name: bytes, args: tuple[Any, ...], obj: Any, depth: int) -> None:
         """Write a call of one argument that makes `obj`."""
-        self.save_name(key, name)
+        self.out.append(self.class_opcodes(key, name))
         self.save(args[0], depth)
         self.out.append(b"\x85R\x94")
         self.remember(obj)
