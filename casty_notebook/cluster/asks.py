@@ -12,6 +12,8 @@ from casty_notebook.cluster.refs import ReplyRef
 
 __all__ = ["Ask", "Asks"]
 
+FOREVER = float("inf")
+
 
 class Ask:
     """waiting --transmit--> sent --reply | failure | deadline | cancel--> gone.
@@ -21,7 +23,7 @@ class Ask:
     """
 
     __slots__ = (
-        "deadline", "generation", "id", "label", "left", "link", "message", "outgoing", "reply_ref", "retry", "started", "target",
+        "_label", "deadline", "generation", "id", "left", "link", "message", "outgoing", "reply_ref", "retry", "started", "target",
     )  # fmt: skip
 
     def __init__(
@@ -35,12 +37,17 @@ class Ask:
         self.started = started
         self.deadline = deadline
         self.retry = retry
-        self.label = label or str(target)
+        self._label = label
         self.outgoing: Outgoing | None = None
         self.link: Link | None = None
         self.generation: Generation | None = None
         self.left = False
         """An earlier try may have reached its node."""
+
+    @property
+    def label(self) -> str:
+        """What a person calls the target."""
+        return self._label or str(self.target)
 
     @property
     def may_have_run(self) -> bool:
@@ -50,6 +57,7 @@ class Ask:
     def sent(self, link: Link, generation: Generation) -> None:
         """The envelope was handed to `link`; replies come under `generation`'s identity."""
         self.link, self.generation = link, generation
+        self.reply_ref.bind(generation.identity)
         link.asks[self.id] = self
         generation.asks += 1
 
@@ -100,9 +108,9 @@ class Asks:
         return ask
 
     @property
-    def deadline(self) -> float | None:
-        """The earliest deadline, or an earlier one of an ask that is over already."""
-        return self._deadlines[0][0] if self._deadlines else None
+    def deadline(self) -> float:
+        """The earliest deadline, or an earlier one of an ask that is over already; infinite if there is none."""
+        return self._deadlines[0][0] if self._deadlines else FOREVER
 
     def due(self, now: float) -> list[Ask]:
         """The asks whose time is up; they stay pending until removed."""

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from casty_notebook.cluster import explain
 from casty_notebook.cluster.asks import Ask, Asks
 from casty_notebook.cluster.events import (
-    ActorTarget,
     AskCancelled,
     AskMade,
     Effect,
     Fail,
     Outgoing,
     Recall,
+    Reclaimed,
     Refused,
     Reject,
     Reply,
@@ -56,22 +56,19 @@ class Custody:
         if crowded:
             cause = f"{len(self.asks) - 1} asks already wait for replies, which is the bound (max_pending_asks)."
             self.fail(outgoing, Overloaded, cause, "Wait for some of them.", out)
-        elif not self._refuses(outgoing, out):
+        elif self._session.state == "open" or not self._refuses(outgoing, out):
             self._session.router.route(outgoing, now, out)
 
     def tell_made(self, event: TellMade, now: float, out: list[Effect]) -> None:
         outgoing = self._outgoing(event.target, event.message, now + self._settings.tell_expiry)
-        if not self._refuses(outgoing, out):
+        if self._session.state == "open" or not self._refuses(outgoing, out):
             self._session.router.route(outgoing, now, out)
 
     def _outgoing(self, target: Target, message: Any, expires: float, ask: Ask | None = None) -> Outgoing:
         self._seq += 1
-        path = target.path if isinstance(target, ActorTarget) else f"/_region-{target.shard_type}"
-        return Outgoing(self._seq, target, path, message, expires, ask)
+        return Outgoing(self._seq, target, target.path, message, expires, ask)
 
     def _refuses(self, outgoing: Outgoing, out: list[Effect]) -> bool:
-        if self._session.state == "open":
-            return False
         error = self._session.ruin or ClientClosed
         self.fail(outgoing, error, "the client is closed.", "Connect again.", out)
         return True
@@ -147,9 +144,9 @@ class Custody:
         repeat = [envelope for ask, envelope in sent if not self._survives(ask, envelope, link, left, reason, out)]
         self._session.router.reroute((*repeat, *self._ours(unsent)), link.peer, now, out)
 
-    def reclaimed(self, unsent: tuple[Outgoing, ...], now: float, out: list[Effect]) -> None:
+    def reclaimed(self, event: Reclaimed, now: float, out: list[Effect]) -> None:
         """A link gave back what it had not sent."""
-        self._session.router.reclaimed(self._ours(unsent), now, out)
+        self._session.router.reclaimed(self._ours(event.unsent), now, out)
 
     def _ours(self, unsent: tuple[Outgoing, ...]) -> list[Outgoing]:
         """Without the session's own messages, which are repeated by whoever needs them, and what is over."""

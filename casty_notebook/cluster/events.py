@@ -63,6 +63,11 @@ class EntityTarget:
     shard_type: str
     entity_id: str
 
+    @property
+    def path(self) -> str:
+        """Of the actor that takes messages for the type's entities on each node (PROTOCOL section 4.2)."""
+        return f"/_region-{self.shard_type}"
+
     def __str__(self) -> str:
         return f"{self.shard_type}/{self.entity_id}"
 

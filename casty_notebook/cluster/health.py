@@ -71,7 +71,8 @@ class Breaker:
     @property
     def usable(self) -> bool:
         """Envelopes may be handed over or queued; False means fail fast."""
-        return self.state in (LinkState.live, LinkState.connecting)
+        state = self.state
+        return state is LinkState.live or state is LinkState.connecting
 
     def opened(self, now: float) -> None:
         if self.state is not LinkState.live:

@@ -244,7 +244,8 @@ class Peers:
             return False
         link.probe = None
         link.heard = now
-        return link.peer.breaker.heard(now)
+        breaker = link.peer.breaker
+        return breaker.state is LinkState.suspect and breaker.heard(now)
 
     def pong(self, link_id: int, now: float, out: list[Effect]) -> bool:
         """A ping's own answer came by a link. Returns True if the node's envelopes leave by it from now on."""

@@ -107,13 +107,14 @@ class Router:
         elif self._leaves_others_behind(table, shard, peer):
             self._follow_the_others(table, outgoing, shard, now, out)
         else:
-            self._bring_along(table, shard, peer, now, out)
+            if shard in table.queued:
+                self._bring_along(table, shard, peer, now, out)
             self._to_peer(outgoing, peer, now, out)
 
     def _leaves_others_behind(self, table: ShardTable, shard: int, peer: Peer) -> bool:
         """The shard moved (or its node has another link), and older envelopes for it may wait for a socket elsewhere."""
-        carrier = table.carriers.get(shard)
-        return carrier is not None and carrier in self._peers.links and peer.sender is not self._peers.links[carrier]
+        carrier = self._peers.links.get(table.carriers.get(shard, -1))
+        return carrier is not None and peer.sender is not carrier
 
     def _follow_the_others(
         self, table: ShardTable, outgoing: Outgoing, shard: int, now: float, out: list[Effect]
@@ -155,9 +156,7 @@ class Router:
         link.used = now
         ask = outgoing.ask
         if ask is not None:
-            generation = peer.receiving.generation
-            ask.reply_ref.bind(generation.identity)
-            ask.sent(link, generation)
+            ask.sent(link, peer.receiving.generation)
         if outgoing.shard is not None:
             self.tables[shard_type_of(outgoing)].carriers[outgoing.shard] = link.id
         out.append(Transmit(link.id, outgoing))

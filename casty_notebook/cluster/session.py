@@ -52,6 +52,8 @@ from casty_notebook.settings import Settings
 
 __all__ = ["ASK_PATH", "Session"]
 
+type Handler = Callable[[Any, float, list[Effect]], None]
+
 ASK_PATH = "/_ask/"
 FOREVER = float("inf")
 
@@ -98,11 +100,14 @@ class Session:
         self.vigil = Vigil(self)
         self._custody = custody = Custody(self)
         self.router = Router(settings, self.client_system, self.peers, self.send_system, custody.fail)
-        self._handlers: dict[type[Event], Callable[[Any, float, list[Effect]], None]] = {
+        # The user's own traffic makes nothing else due, so that it is not looked for then.
+        self._users_own: dict[type[Event], Handler] = {
             AskMade: custody.ask_made, TellMade: custody.tell_made, AskCancelled: custody.cancelled,
-            Refused: custody.refused, Received: self._received, Tick: self._tick,
-            LinkOpened: self._link_opened, LinkLost: self._link_lost, Close: self._close,
-            Reclaimed: lambda event, at, effects: custody.reclaimed(event.unsent, at, effects),
+            Refused: custody.refused, Reclaimed: custody.reclaimed,
+        }  # fmt: skip
+        self._others: dict[type[Event], Handler] = {
+            Received: self._received, Tick: self._tick, LinkOpened: self._link_opened, LinkLost: self._link_lost,
+            Close: self._close,
         }  # fmt: skip
 
     # --- the one way in --------------------------------------------------------------------------------------------
@@ -112,20 +117,23 @@ class Session:
         out: list[Effect] = []
         self._out, self.now = out, now
         kind = type(event)
-        self._handlers[kind](event, now, out)
-        users_own = kind in (AskMade, TellMade, AskCancelled, Refused, Reclaimed)
-        if not users_own and not (kind is Received and event.path.startswith(ASK_PATH)):  # type: ignore[union-attr]
-            self._settle(now, out)
-            if out or kind is not Tick:
-                self._story.note(now, event, out)
+        users_own = self._users_own.get(kind)
+        if users_own is not None:
+            users_own(event, now, out)
+            return out
+        if kind is Received and event.path.startswith(ASK_PATH):  # type: ignore[union-attr]
+            self._replied(event, now, out)  # type: ignore[arg-type]
+            return out
+        self._others[kind](event, now, out)
+        self._settle(now, out)
+        if out or kind is not Tick:
+            self._story.note(now, event, out)
         return out
 
     @property
     def deadline(self) -> float:
         """When a `Tick` is due at the latest; infinite if nothing waits for time to pass."""
-        asks = self._custody.asks.deadline
-        wake = min(self._wake, self.router.wake, self._closing_until)
-        return wake if asks is None else min(wake, asks)
+        return min(self._wake, self.router.wake, self._closing_until, self._custody.asks.deadline)
 
     # --- what the rooms above may read -----------------------------------------------------------------------------
 
@@ -212,15 +220,23 @@ class Session:
 
     # --- messages in -----------------------------------------------------------------------------------------------
 
-    def _received(self, event: Received, now: float, out: list[Effect]) -> None:
-        if self.state == "ruined" or not self._is_our_cluster(event, out):
-            return
+    def _is_welcome(self, event: Received, now: float, out: list[Effect]) -> bool:
+        """Note that the node lives; whether what it sent is to be read."""
+        if self.state == "ruined" or (event.system != self.system_name and not self._is_our_cluster(event, out)):
+            return False
         if self.peers.heard(event.link, now):
             self.router.review(now, out)
+        return True
+
+    def _replied(self, event: Received, now: float, out: list[Effect]) -> None:
+        if self._is_welcome(event, now, out):
+            self._custody.replied(event.path, event.message, out)
+
+    def _received(self, event: Received, now: float, out: list[Effect]) -> None:
+        if not self._is_welcome(event, now, out):
+            return
         path, message = event.path, event.message
-        if path.startswith(ASK_PATH):
-            self._custody.replied(path, message, out)
-        elif isinstance(message, UndecodableMessage):
+        if isinstance(message, UndecodableMessage):
             out.append(Report(f"a message to {path} was refused: {message}"))
             link = self.peers.links.get(event.link)
             if link is not None and self.snapshot is None:
@@ -238,7 +254,7 @@ class Session:
                 self._report_stray(event, "the location of a shard", out)
 
     def _is_our_cluster(self, event: Received, out: list[Effect]) -> bool:
-        if event.system is None or event.system == self.system_name:
+        if event.system is None:
             return True
         node = self._sender(event)
         if self.snapshot is not None:

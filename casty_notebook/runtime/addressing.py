@@ -23,6 +23,8 @@ def resolve(target: Any, message: Any) -> tuple[Target, Any]:
     MisuseError, InvalidAddress
         If the target is no ref and no ``casty://`` URI, or an entity is not given a `ShardEnvelope`.
     """
+    if type(target) is EntityRef and type(message) is ShardEnvelope and type(message.entity_id) is str:
+        return EntityTarget(target.shard_type, message.entity_id), message
     if isinstance(target, EntityRef):
         envelope = _envelope(message)
         return EntityTarget(target.shard_type, envelope.entity_id), envelope

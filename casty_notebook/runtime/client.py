@@ -98,7 +98,7 @@ class ClusterClient:
         self._entity_refs: dict[str, EntityRef] = {}
         self._news = News()
         self._forget = self._news.listen(self._remember)
-        self._nonce = secrets.token_hex(8)
+        self._ask_prefix = ASK_PATH + secrets.token_hex(8)
         self._count = itertools.count(1)
 
     # --- entering and leaving --------------------------------------------------------------------------------------
@@ -322,7 +322,7 @@ class ClusterClient:
             Before anything is sent.
         """
         pump = self._open_pump()
-        ask_id = f"{ASK_PATH}{self._nonce}{next(self._count):x}"
+        ask_id = f"{self._ask_prefix}{next(self._count):x}"
         reply_ref = ReplyRef(pump.session.client_system, ask_id)
         if not callable(message):
             raise MisuseError(f"ask takes a function of the reply ref, for example lambda r: …(reply_to=r), not {message!r}")
@@ -330,10 +330,9 @@ class ClusterClient:
         now = pump.now
         deadline = now + (self.settings.ask_timeout if timeout is None else timeout)
         ask = Ask(ask_id, resolved, built, reply_ref, now, deadline, retry=retry, label=label)
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        pump.futures[ask_id] = future
+        future = pump.futures[ask_id] = pump.new_future()
         try:
-            pump.feed(AskMade(ask))
+            pump.feed(AskMade(ask), now)
             if ask.link is None and not future.done():
                 pump.writer.parcel(built)  # fails now, not when a route is found
             return await future

@@ -162,10 +162,11 @@ class LinkProtocol(asyncio.Protocol):
         """Take one frame. Returns False if what waits for the socket is at the bound."""
         if self.ended:
             return False
-        s = self._settings
-        if len(self._queue) >= s.max_buffered or self._queued_bytes + len(frame) > max(s.max_buffered_bytes, len(frame)):
-            return False
-        if not self._turn_taken and not self._paused and not self._queue and self._transport is not None:
+        if self._queue:
+            s = self._settings
+            if len(self._queue) >= s.max_buffered or self._queued_bytes + len(frame) > s.max_buffered_bytes:
+                return False
+        elif not self._turn_taken and not self._paused and self._transport is not None:
             # The first frame of a loop turn leaves at once, the rest of the turn in one write.
             self._turn_taken = True
             asyncio.get_running_loop().call_soon(self._end_turn)
@@ -192,6 +193,11 @@ class LinkProtocol(asyncio.Protocol):
             self._transport.write(self._next_chunk())
 
     def _next_chunk(self) -> bytes:
+        if self._queued_bytes <= WRITE_CHUNK:
+            chunk = b"".join([frame for _, frame in self._queue.values()])
+            self._queue.clear()
+            self._queued_bytes = 0
+            return chunk
         frames: list[bytes] = []
         size = 0
         while self._queue and size < WRITE_CHUNK:

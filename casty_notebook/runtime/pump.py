@@ -74,6 +74,7 @@ class Pump:
         on_hopeless: Callable[[], None],
     ) -> None:  # fmt: skip
         self._loop = asyncio.get_running_loop()
+        self.new_future = self._loop.create_future
         self.session = session
         self.writer = EnvelopeWriter(codecs, session)
         self._reader = EnvelopeReader(codecs, session, settings)
@@ -104,10 +105,17 @@ class Pump:
     def now(self) -> float:
         return self._loop.time()
 
-    def feed(self, event: Event) -> None:
-        """Tell the session, and do what it wants."""
-        for effect in self.session.handle(event, self._loop.time()):
-            self._performers[type(effect)](effect)
+    def feed(self, event: Event, now: float | None = None) -> None:
+        """Tell the session, and do what it wants. `now`: the time, where the caller has just read the clock."""
+        self._tell(event, self._loop.time() if now is None else now)
+        self._keep_time()
+
+    def _tell(self, event: Event, now: float) -> None:
+        performers = self._performers
+        for effect in self.session.handle(event, now):
+            performers[type(effect)](effect)
+
+    def _keep_time(self) -> None:
         deadline = self.session.deadline
         if deadline < self._timer_at:
             self._arm(deadline)
@@ -229,6 +237,7 @@ class Pump:
 
     def frames_received(self, link: LinkProtocol, frames: list[tuple[int, bytes]]) -> None:
         newest = None
+        now = self._loop.time()
         for kind, body in frames:
             # Nodes may send nothing but messages here; other types are ignored as nodes do (PROTOCOL section 1.1).
             if kind != MESSAGE or link.ended:
@@ -244,14 +253,15 @@ class Pump:
                 # Only the newest snapshot of a batch matters (PROTOCOL section 9: drain, conflate, never pause).
                 newest = envelope
                 continue
-            self._deliver(link, path, envelope, self._reader.message(envelope, link.node))
+            self._deliver(link, path, envelope, self._reader.message(envelope, link.node), now)
         if newest is not None and not link.ended:
-            self._deliver(link, SUBSCRIPTION_PATH, newest, self._reader.snapshot(newest, link.node))
+            self._deliver(link, SUBSCRIPTION_PATH, newest, self._reader.snapshot(newest, link.node), now)
+        self._keep_time()
 
-    def _deliver(self, link: LinkProtocol, path: str, envelope: Envelope, read: tuple[Any, Any]) -> None:
+    def _deliver(self, link: LinkProtocol, path: str, envelope: Envelope, read: tuple[Any, Any], now: float) -> None:
         message, written = read
         system = self._reader.system(envelope)
-        self.feed(Received(link.id, path, system, envelope.type_hint, message, written))
+        self._tell(Received(link.id, path, system, envelope.type_hint, message, written), now)
 
     # --- answers ---------------------------------------------------------------------------------------------------
 
