@@ -23,7 +23,8 @@ class Ask:
     """
 
     __slots__ = (
-        "_label", "deadline", "generation", "id", "left", "link", "message", "outgoing", "reply_ref", "retry", "started", "target",
+        "_label", "deadline", "generation", "id", "left", "link", "message", "outgoing", "reply_ref", "retry", "started",
+        "target",
     )  # fmt: skip
 
     def __init__(

@@ -98,7 +98,7 @@ class Codec:
         For a serializer or compression that casty does not have.
     """
 
-    __slots__ = ("_pickler", "_registry", "_settings", "_trees", "compression", "layout", "serializer")
+    __slots__ = ("_hints", "_pickler", "_pickles", "_registry", "_settings", "_trees", "compression", "layout", "serializer")
 
     def __init__(
         self,
@@ -118,6 +118,8 @@ class Codec:
         self.layout = Layout(layout)
         self._registry = registry
         self._settings = settings or Settings()
+        self._pickles = serializer in ("pickle", "cloudpickle")
+        self._hints: dict[type, str] = {}
         self._pickler = PickleWriter(registry, self.layout, self._settings)
         self._trees = TreeWriter(registry, self.layout, self._settings, octets=serializer == "msgpack")
 
@@ -137,7 +139,7 @@ class Codec:
             If a node could not read the message back; says which part and what to do.
         """
         try:
-            if self.serializer in ("pickle", "cloudpickle"):
+            if self._pickles:
                 payload = self._pickler.dumps(message)
             else:
                 tree = self._trees.write(message)
@@ -160,10 +162,12 @@ class Codec:
         UndecodableMessage
             For anything that is outside the format, the closed table or the bounds, and never anything else.
         """
+        if type(data) is not bytes:
+            data = bytes(data)
         try:
-            return self._decode(bytes(data), start)
+            return self._decode(data, start)
         except UndecodableMessage as error:
-            hint = self._mismatch(bytes(data[start : start + 16]))
+            hint = self._mismatch(data[start : start + 16])
             if hint is None:
                 raise
             raise UndecodableMessage(f"{error}. {hint}") from None
@@ -181,7 +185,7 @@ class Codec:
         return self._read(data, start, held)
 
     def _read(self, data: bytes, start: int, held: int) -> Any:
-        if self.serializer in ("pickle", "cloudpickle"):
+        if self._pickles:
             return loads(data, self._registry, self._settings, held=held, start=start)
         read = read_json if self.serializer == "json" else read_msgpack
         return read(data, start, TreeReader(self._registry, self._settings, held), self._settings)
@@ -193,11 +197,15 @@ class Codec:
     def type_hint(self, message: Any) -> str:
         """Return the class name for the envelope's header; nodes only log it (PROTOCOL section 2)."""
         kind = type(message)
+        hint = self._hints.get(kind)
+        if hint is not None:
+            return hint
         if kind is StandIn:
             return message._standin_cls.dotted  # type: ignore[no-any-return]
         if kind is StandInClass:
             return message.dotted  # type: ignore[no-any-return]
-        return ".".join(self._registry.wire_name(kind, self.layout))
+        hint = self._hints[kind] = ".".join(self._registry.wire_name(kind, self.layout))
+        return hint
 
     def _configuration(self) -> str:
         return self.serializer + (f" with {self.compression}" if self.compression else "")

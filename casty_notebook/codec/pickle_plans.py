@@ -13,6 +13,7 @@ from casty_notebook.codec.standin import STATE, StandIn, StandInClass
 from casty_notebook.errors import UnsendableMessage
 
 if TYPE_CHECKING:
+    from casty_notebook.codec.pickle_plain import Form
     from casty_notebook.codec.pickle_writer import Pickling
 
 __all__ = ["BUILT_IN", "Plan", "by_dict", "by_fields", "pickles_by_default", "save_class", "save_reduced"]
@@ -105,19 +106,16 @@ def _save_standin(pickling: Pickling, obj: StandIn, depth: int) -> None:
         pickling.save_pairs(pairs.items(), depth)
 
 
-def by_fields(cls: type, name: bytes, fields: tuple[str, ...]) -> Plan:
+def by_fields(cls: type, form: Form) -> Plan:
     """An instance as NEWOBJ and a dict of its fields, read one by one (also where the class here is a tuple)."""
-    if not fields:
-        return _empty_plan(cls, name)
-    keyed = [(atoms.text(field), field) for field in fields]
     scalars = atoms.SCALARS
 
     def save(pickling: Pickling, obj: Any, depth: int) -> None:
         out = pickling.out
-        out.append(pickling.class_opcodes(cls, name))
-        out.append(b")\x81\x94}(")
+        out.append(pickling.class_opcodes(cls, form.name))
+        out.append(form.opening)
         pickling.remember(obj)
-        for key, field in keyed:
+        for key, field in form.keyed:
             value = getattr(obj, field)
             scalar = scalars.get(type(value))
             # Asked here already: most fields are scalars, and a call for each is what a message costs most.
@@ -126,36 +124,26 @@ def by_fields(cls: type, name: bytes, fields: tuple[str, ...]) -> Plan:
             else:
                 out.append(key)
                 pickling.save(value, depth)
-        out.append(b"ub")
+        out.append(form.closing)
 
     return save
 
 
-def by_dict(cls: type, name: bytes, fields: tuple[str, ...]) -> Plan:
+def by_dict(cls: type, form: Form) -> Plan:
     """An instance as NEWOBJ and its ``__dict__``, which may hold more than the fields (a cached property)."""
-    plainly = by_fields(cls, name, fields)
-    expected = frozenset(fields)
+    plainly = by_fields(cls, form)
 
     def save(pickling: Pickling, obj: Any, depth: int) -> None:
         state = obj.__dict__
-        if state.keys() == expected:
+        if state.keys() == form.expected:
             plainly(pickling, obj, depth)
             return
-        pickling.out.append(pickling.class_opcodes(cls, name))
+        pickling.out.append(pickling.class_opcodes(cls, form.name))
         pickling.out.append(b")\x81\x94")
         pickling.remember(obj)
         if state:
             pickling.save(dict(state), depth)
             pickling.out.append(b"b")
-
-    return save
-
-
-def _empty_plan(cls: type, name: bytes) -> Plan:
-    def save(pickling: Pickling, obj: Any, depth: int) -> None:  # noqa: ARG001
-        pickling.out.append(pickling.class_opcodes(cls, name))
-        pickling.out.append(b")\x81\x94")
-        pickling.remember(obj)
 
     return save
 

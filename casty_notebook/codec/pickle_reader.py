@@ -17,6 +17,7 @@ from casty_notebook.codec.measure import TooMuch
 from casty_notebook.codec.nesting import Unfinished
 from casty_notebook.codec.pickle_objects import Objects
 from casty_notebook.codec.pickle_ops import MEMOIZE, OPCODES, op_name
+from casty_notebook.codec.pickle_scalars import NOT_ALONE, alone
 from casty_notebook.codec.pickle_shards import Replay, ShardRun
 from casty_notebook.codec.registry import Registry
 from casty_notebook.codec.standin import StandIn, own_items, own_pairs
@@ -62,6 +63,9 @@ def loads(data: bytes, registry: Registry, settings: Settings, *, held: int = 0,
     UndecodableMessage
         For anything but an honest pickle within the bounds; names the opcode and its offset.
     """
+    value = alone(data, start)
+    if value is not NOT_ALONE:
+        return value
     machine = Machine(data, registry, settings, held=held, start=start, bulk=bulk)
     reason = None
     try:

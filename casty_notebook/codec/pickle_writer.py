@@ -15,6 +15,7 @@ from typing import Any
 
 from casty_notebook.codec import pickle_atoms as atoms
 from casty_notebook.codec.importable import check_importable
+from casty_notebook.codec.pickle_plain import Form, PlainWriter
 from casty_notebook.codec.pickle_plans import BUILT_IN, Plan, by_dict, by_fields, pickles_by_default, save_class, save_reduced
 from casty_notebook.codec.refs import check_uri
 from casty_notebook.codec.registry import REF_RESTORERS, Layout, Registry
@@ -23,16 +24,18 @@ from casty_notebook.settings import Settings
 
 __all__ = ["PickleWriter", "Pickling"]
 
+
 class PickleWriter:
     """Writes pickles for nodes of one layout, and keeps what it learns about a class. Safe to use from any thread."""
 
-    __slots__ = ("_layout", "_max_depth", "_plans", "_registry")
+    __slots__ = ("_layout", "_max_depth", "_plain", "_plans", "_registry")
 
     def __init__(self, registry: Registry, layout: Layout, settings: Settings) -> None:
         self._registry = registry
         self._layout = layout
         self._max_depth = settings.max_depth
         self._plans: dict[type, Plan] = dict(BUILT_IN)
+        self._plain = PlainWriter(registry, self._plain_form, atoms.name(*REF_RESTORERS[layout]), settings.max_depth)
 
     def dumps(self, message: Any) -> bytes:
         """Write one message.
@@ -42,6 +45,11 @@ class PickleWriter:
         UnsendableMessage
             If a node could not read it back; says which part and what to do.
         """
+        plain = self._plain.dumps(message)
+        return self.dumps_any(message) if plain is None else plain
+
+    def dumps_any(self, message: Any) -> bytes:
+        """Write one message, plain or not."""
         pickling = Pickling(self, self._plans, self._max_depth)
         pickling.save(message, 0)
         pickling.out.append(b".")
@@ -61,13 +69,25 @@ class PickleWriter:
         if issubclass(cls, enum.Enum) and cls not in copyreg.dispatch_table:
             name = self.class_name(cls)
             return lambda pickling, obj, depth: pickling.save_call(cls, name, (obj.value,), obj, depth)
+        form = self._form_of(cls)
+        if form is None:
+            return save_reduced
+        return by_dict(cls, form) if form.exact else by_fields(cls, form)
+
+    def _plain_form(self, cls: type, example: Any) -> Form | None:
+        """The form of a class whose instances may be plain."""
+        if cls in BUILT_IN or isinstance(example, type | enum.Enum) or self._registry.ref_uri(example) is not None:
+            return None
+        return self._form_of(cls)
+
+    def _form_of(self, cls: type) -> Form | None:
+        """The form of a class whose instances are their fields: the protocol's own messages, dataclasses."""
         entry = self._registry.entry_of(cls)
         if entry is not None and entry.names is not None:
-            return by_fields(cls, self.class_name(cls), entry.shape.fields)
+            return Form(self.class_name(cls), entry.shape.fields, exact=False)
         if dataclasses.is_dataclass(cls) and pickles_by_default(cls):
-            names = tuple(field.name for field in dataclasses.fields(cls))
-            return by_dict(cls, self.class_name(cls), names)
-        return save_reduced
+            return Form(self.class_name(cls), tuple(field.name for field in dataclasses.fields(cls)), exact=True)
+        return None
 
     def _ref_plan(self) -> Plan:
         restorer = REF_RESTORERS[self._layout]

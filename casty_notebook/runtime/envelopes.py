@@ -9,6 +9,7 @@ from casty_notebook.cluster.encodings import Encoding
 from casty_notebook.cluster.events import Outgoing
 from casty_notebook.cluster.messages import TopologySnapshot
 from casty_notebook.cluster.session import Session
+from casty_notebook.codec import Codec
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.runtime.codecs import Codecs
 from casty_notebook.settings import Settings
@@ -41,6 +42,8 @@ class EnvelopeWriter:
         self._codecs = codecs
         self._session = session
         self._headers: dict[tuple[int, str, str], EnvelopeHeader] = {}
+        likely = session.subscription.likely
+        self._last = likely, codecs.of(likely)
 
     def parcel(self, message: Any) -> Parcel:
         """Write a message now, in the encoding that is likeliest.
@@ -51,7 +54,13 @@ class EnvelopeWriter:
             If it cannot be written.
         """
         encoding = self._session.subscription.likely
-        return Parcel(message, self._codecs.of(encoding).encode(message), encoding)
+        return Parcel(message, self._codec(encoding).encode(message), encoding)
+
+    def _codec(self, encoding: Encoding) -> Codec:
+        # Nearly always that of the message before.
+        if encoding is not self._last[0]:
+            self._last = encoding, self._codecs.of(encoding)
+        return self._last[1]
 
     def frame(self, link: int, node: NodeAddress, identity: NodeAddress, outgoing: Outgoing) -> bytes:
         """The whole frame for one envelope on one link.
@@ -63,7 +72,7 @@ class EnvelopeWriter:
         """
         message, path = outgoing.message, outgoing.path
         encoding = outgoing.encoding or self._session.subscription.likely
-        codec = self._codecs.of(encoding)
+        codec = self._codec(encoding)
         if type(message) is Parcel:
             parcel, message = message, message.message
             payload = parcel.payload if parcel.encoding == encoding else codec.encode(message)
