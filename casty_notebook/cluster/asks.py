@@ -76,35 +76,41 @@ class Ask:
 
 
 class Asks:
-    """All asks that wait. Deadlines are removed lazily; the heap never grows beyond twice what is pending."""
+    """All asks that wait. Deadlines are removed lazily; the heap never grows beyond twice what is pending.
+
+    Attributes
+    ----------
+    pending
+        By the path of the reply; to be read only.
+    """
 
     def __init__(self) -> None:
-        self._pending: dict[str, Ask] = {}
+        self.pending: dict[str, Ask] = {}
         self._deadlines: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
-        return len(self._pending)
+        return len(self.pending)
 
     def __contains__(self, ask_id: str) -> bool:
-        return ask_id in self._pending
+        return ask_id in self.pending
 
     def __iter__(self) -> Iterator[Ask]:
-        return iter(list(self._pending.values()))
+        return iter(list(self.pending.values()))
 
     def get(self, ask_id: str) -> Ask | None:
-        return self._pending.get(ask_id)
+        return self.pending.get(ask_id)
 
     def add(self, ask: Ask) -> None:
-        self._pending[ask.id] = ask
+        self.pending[ask.id] = ask
         heapq.heappush(self._deadlines, (ask.deadline, ask.id))
 
     def remove(self, ask_id: str) -> Ask | None:
-        ask = self._pending.pop(ask_id, None)
+        ask = self.pending.pop(ask_id, None)
         if ask is None:
             return None
         ask.withdrawn()
-        if len(self._deadlines) > 2 * len(self._pending) + 64:
-            self._deadlines = [(a.deadline, a.id) for a in self._pending.values()]
+        if len(self._deadlines) > 2 * len(self.pending) + 64:
+            self._deadlines = [(a.deadline, a.id) for a in self.pending.values()]
             heapq.heapify(self._deadlines)
         return ask
 
@@ -118,7 +124,7 @@ class Asks:
         late = []
         while self._deadlines and self._deadlines[0][0] <= now:
             _, ask_id = heapq.heappop(self._deadlines)
-            ask = self._pending.get(ask_id)
+            ask = self.pending.get(ask_id)
             if ask is not None:
                 late.append(ask)
         return late

@@ -160,9 +160,9 @@ class Session:
 
     def expects(self, path: str) -> bool:
         """Is a message to this path wanted? Others need not even be decoded."""
+        if path in self._custody.asks.pending:
+            return True
         if path.startswith(ASK_PATH):
-            if path in self._custody.asks:
-                return True
             self.counters["late_replies"] += 1
             return False
         return path == SUBSCRIPTION_PATH or path.startswith((PROXY_PATH, PING_PATH))

@@ -56,7 +56,7 @@ class PlainWriter:
         The opcodes that name the function which makes a ref.
     """
 
-    __slots__ = ("_form_of", "_forms", "_max_depth", "_ref_head", "_registry")
+    __slots__ = ("_checked", "_form_of", "_forms", "_max_depth", "_ref_head", "_registry")
 
     def __init__(
         self, registry: Registry, form_of: Callable[[type, Any], Form | None], restorer: bytes, max_depth: int
@@ -65,6 +65,7 @@ class PlainWriter:
         self._form_of = form_of
         self._forms: dict[type, Form | None] = {}
         self._ref_head = restorer + b"\x94"
+        self._checked = "\0"
         self._max_depth = max_depth
 
     def dumps(self, message: Any) -> bytes | None:
@@ -112,6 +113,10 @@ class PlainWriter:
         uri = self._registry.ref_uri(obj)
         if uri is None or self._ref_head in out:
             return False
+        if not uri.startswith(self._checked) or len(uri) == len(self._checked):
+            # Where a ref leads can end a node, its path cannot: thousands of asks share what was checked for the first.
+            check_uri(uri)
+            self._checked = uri[: uri.index("/", len("casty://")) + 1]
         out.append(self._ref_head)
-        out.append(atoms.text(check_uri(uri)) + b"\x85R\x94")
+        out.append(atoms.text(uri) + b"\x85R\x94")
         return True

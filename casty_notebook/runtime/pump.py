@@ -42,7 +42,7 @@ from casty_notebook.runtime.dialler import DialFailed, Dialler
 from casty_notebook.runtime.envelopes import EnvelopeReader, EnvelopeWriter
 from casty_notebook.runtime.link import LinkProtocol
 from casty_notebook.settings import Settings
-from casty_notebook.wire import MESSAGE, Envelope
+from casty_notebook.wire import MESSAGE
 
 __all__ = ["Pump"]
 
@@ -237,13 +237,13 @@ class Pump:
 
     def frames_received(self, link: LinkProtocol, frames: list[tuple[int, bytes]]) -> None:
         newest = None
-        now = self._loop.time()
+        now, reader = self._loop.time(), self._reader
         for kind, body in frames:
             # Nodes may send nothing but messages here; other types are ignored as nodes do (PROTOCOL section 1.1).
             if kind != MESSAGE or link.ended:
                 continue
             try:
-                envelope, path = self._reader.open(body)
+                envelope, path = reader.open(body)
             except ProtocolError as error:
                 self._warn(f"{link.node} sent a malformed envelope, which was ignored: {error}")
                 continue
@@ -253,15 +253,13 @@ class Pump:
                 # Only the newest snapshot of a batch matters (PROTOCOL section 9: drain, conflate, never pause).
                 newest = envelope
                 continue
-            self._deliver(link, path, envelope, self._reader.message(envelope, link.node), now)
+            message, written = reader.message(envelope, link.node)
+            self._tell(Received(link.id, path, reader.system(envelope), envelope.type_hint, message, written), now)
         if newest is not None and not link.ended:
-            self._deliver(link, SUBSCRIPTION_PATH, newest, self._reader.snapshot(newest, link.node), now)
+            message, written = reader.snapshot(newest, link.node)
+            system = reader.system(newest)
+            self._tell(Received(link.id, SUBSCRIPTION_PATH, system, newest.type_hint, message, written), now)
         self._keep_time()
-
-    def _deliver(self, link: LinkProtocol, path: str, envelope: Envelope, read: tuple[Any, Any], now: float) -> None:
-        message, written = read
-        system = self._reader.system(envelope)
-        self._tell(Received(link.id, path, system, envelope.type_hint, message, written), now)
 
     # --- answers ---------------------------------------------------------------------------------------------------
 

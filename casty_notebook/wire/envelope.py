@@ -26,8 +26,9 @@ _LONG = 64 * 1024
 _U32 = Struct(">I")
 _FRAME = Struct(">IBI")
 _SCHEME = "casty://"
-# What nodes write, without escapes: about three times as fast as the JSON parser, and the same result.
-_PLAIN = re.compile(rb'\{"target": "([^"\\\x00-\x1f]*)", "sender": "([^"\\\x00-\x1f]*)", "type_hint": "([^"\\\x00-\x1f]*)"\}')
+# What nodes write, without escapes: several times as fast as the JSON parser, and the same result. Possessive, since
+# nothing would be gained by looking back.
+_PLAIN = re.compile(r'\{"target": "([^"\\\x00-\x1f]*+)", "sender": "([^"\\\x00-\x1f]*+)", "type_hint": "([^"\\\x00-\x1f]*+)"\}')
 
 
 class EnvelopeHeader:
@@ -117,23 +118,20 @@ def decode_envelope(body: bytes, max_header: int = _MAX_HEADER) -> Envelope:
             f"an envelope header of {size:,} bytes in a frame of {len(body):,}; "
             f"at most {max_header:,} are read (Settings.max_header)"
         )
-    plain = _PLAIN.fullmatch(body, 4, end)
-    if plain is not None:
-        try:
-            target, sender, hint = plain.groups()
-            return Envelope(target.decode(), sender.decode(), hint.decode(), *_rest(body, end))
-        except UnicodeDecodeError as error:
-            raise ProtocolError(f"the envelope header is not UTF-8 ({error.reason}): {body[4:64]!r}") from None
-    return Envelope(*_parse_header(body[4:end]), *_rest(body, end))
-
-
-def _rest(body: bytes, end: int) -> tuple[bytes, int]:
-    return (body[end:], 0) if len(body) < _LONG else (body, end)
-
-
-def _parse_header(text: bytes) -> tuple[str, str, str]:
     try:
-        header: Any = json.loads(text.decode())
+        text = str(body[4:end], "utf-8")
+    except UnicodeDecodeError as error:
+        raise ProtocolError(f"the envelope header is not UTF-8 ({error.reason}): {body[4:64]!r}") from None
+    plain = _PLAIN.fullmatch(text)
+    target, sender, hint = plain.groups() if plain is not None else _parse_header(text)
+    if len(body) < _LONG:
+        return Envelope(target, sender, hint, body[end:])
+    return Envelope(target, sender, hint, body, end)
+
+
+def _parse_header(text: str) -> tuple[str, str, str]:
+    try:
+        header: Any = json.loads(text)
     except (ValueError, RecursionError):
         raise ProtocolError(f"the envelope header is not JSON but {text[:60]!r}") from None
     if not isinstance(header, dict):
