@@ -132,15 +132,9 @@ class ShardRun:
             return None
         data, size = self._machine.data, first.end() - pos
         free = [first.start(3) + 1 - pos, *(first.start(5) + 1 + 2 * at - pos for at in range(refs))]
-        count = min(_BATCH, (len(data) - pos) // size)
-        for at in (0, *range(key_size, size)):
-            if at not in free:
-                column = data[pos + at : pos + count * size : size]
-                count -= len(column.lstrip(column[:1]))
-                if count < _SHORTEST:
-                    return None
+        count = self._alike(pos, size, [*range(1, key_size), *free])
         end = pos + count * size
-        if count < _WORTH_IT and _ONE.match(data, end):
+        if count < _SHORTEST or (count < _WORTH_IT and _ONE.match(data, end)):
             return None
         numbers = list(zip(*(data[pos + at : end : size] for at in free), strict=True))
         distinct = dict.fromkeys(numbers, b"")
@@ -157,6 +151,22 @@ class ShardRun:
             ids[at - 1 :: key_size - 1] = data[pos + at : end : size]
         self._push(unpack(f"<{count}{_FORMS[key_size]}", ids), list(map(known.__getitem__, numbers)))
         return end
+
+    def _alike(self, pos: int, size: int, free: list[int]) -> int:
+        """Count the entries of `size` bytes that are the same as the first but for the places in `free`."""
+        data = self._machine.data
+        column = data[pos : pos + _BATCH * size : size]
+        count = min(len(column) - len(column.lstrip(column[:1])), (len(data) - pos) // size)
+        run, none = bytearray(data[pos : pos + count * size]), bytes(count)
+        for at in free:
+            run[at::size] = none
+        if run == run[:size] * count:
+            return count
+        for at in range(size):
+            column = run[at::size]
+            count -= len(column.lstrip(column[:1]))
+            del run[count * size :]
+        return count
 
     # --- entries of mixed form ---------------------------------------------------------------------------------------
 
