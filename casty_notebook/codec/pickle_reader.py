@@ -253,7 +253,7 @@ class Machine:
             return pos
         if self._shards is None:
             self._shards = ShardRun(self, entry)
-        end = self._shards.read(pos)
+        end = self._shards.read(self, pos)
         self._bulk_allowed = not self._shards.failed
         return end
 

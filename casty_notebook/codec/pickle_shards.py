@@ -58,6 +58,10 @@ _FORMS = {2: "B", 3: "H", 5: "i"}
 _NEW, _REPLICAS, _LAST = object.__new__, attrgetter("replicas"), itemgetter(-1)
 
 
+type _Run = tuple[int, Sequence[int], list[Any]]
+"""Where it ends, shards, allocations."""
+
+
 class Replay(Exception):
     """The pickle refers to a memo entry inside a run: read it again without runs."""
 
@@ -76,11 +80,13 @@ class ShardRun:
     """
 
     __slots__ = (
-        "_built", "_copies", "_entry", "_frame", "_machine", "_middle", "_nodes", "_placed", "_replicas", "_seen", "failed",
+        "_built", "_copies", "_data", "_entry", "_frame", "_guard", "_memo", "_middle", "_nodes", "_placed", "_replicas",
+        "_seen", "failed",
     )  # fmt: skip
 
     def __init__(self, machine: Machine, entry: Entry) -> None:
-        self._machine = machine
+        # Not the machine itself: the two would keep each other, and all that was read, until the collector comes by.
+        self._data, self._memo, self._guard = machine.data, machine.memo, machine.guard
         self._entry = entry
         self._frame: tuple[bytes, bytes] | None = None
         self._middle = b""
@@ -91,19 +97,19 @@ class ShardRun:
         self._seen = self._built = 0
         self.failed = False
 
-    def read(self, pos: int) -> int:
+    def read(self, machine: Machine, pos: int) -> int:
         """Push the entries that begin at `pos`; returns where the first that is none begins."""
-        data = self._machine.data
-        while (first := _ONE.match(data, pos)) is not None:
+        while (first := _ONE.match(self._data, pos)) is not None:
             if len(self._replicas) + len(self._placed) >= _REMEMBERED:
                 self._replicas.clear()
                 self._placed.clear()
             try:
                 self._check_frame(first[2], first[4])
-                pos = self._columns(first) or self._rows(first)
+                pos, shards, allocations = self._columns(first) or self._rows(first)
             except _Strange:
                 self.failed = True
                 break
+            self._push(machine, shards, allocations)
         return pos
 
     def _check_frame(self, head: bytes, middle: bytes) -> None:
@@ -120,17 +126,17 @@ class ShardRun:
         """What a BINGET or LONG_BINGET pushes."""
         if len(ref) != (2 if ref[:1] == b"h" else 5) or ref[:1] not in (b"h", b"j"):
             raise _Strange
-        number, memo = int.from_bytes(ref[1:], "little"), self._machine.memo
+        number, memo = int.from_bytes(ref[1:], "little"), self._memo
         return memo[number] if number < len(memo) else None
 
     # --- entries of one form -----------------------------------------------------------------------------------------
 
-    def _columns(self, first: re.Match[bytes]) -> int | None:
+    def _columns(self, first: re.Match[bytes]) -> _Run | None:
         """Read entries that differ in ids and memo numbers of one byte, unless too few do or too many placements differ."""
         pos, key_size, refs = first.start(), len(first[1]), max(0, len(first[5]) - 2) // 2
         if len(first[3]) != 2 or len(first[5]) != (2 * refs + 2 if refs else 1):
             return None
-        data, size = self._machine.data, first.end() - pos
+        data, size = self._data, first.end() - pos
         free = [first.start(3) + 1 - pos, *(first.start(5) + 1 + 2 * at - pos for at in range(refs))]
         count = self._alike(pos, size, [*range(1, key_size), *free])
         end = pos + count * size
@@ -149,12 +155,11 @@ class ShardRun:
         ids = bytearray((key_size - 1) * count)
         for at in range(1, key_size):
             ids[at - 1 :: key_size - 1] = data[pos + at : end : size]
-        self._push(unpack(f"<{count}{_FORMS[key_size]}", ids), list(map(known.__getitem__, numbers)))
-        return end
+        return end, unpack(f"<{count}{_FORMS[key_size]}", ids), list(map(known.__getitem__, numbers))
 
     def _alike(self, pos: int, size: int, free: list[int]) -> int:
         """Count the entries of `size` bytes that are the same as the first but for the places in `free`."""
-        data = self._machine.data
+        data = self._data
         column = data[pos : pos + _BATCH * size : size]
         count = min(len(column) - len(column.lstrip(column[:1])), (len(data) - pos) // size)
         run, none = bytearray(data[pos : pos + count * size]), bytes(count)
@@ -170,33 +175,31 @@ class ShardRun:
 
     # --- entries of mixed form ---------------------------------------------------------------------------------------
 
-    def _rows(self, first: re.Match[bytes]) -> int:
+    def _rows(self, first: re.Match[bytes]) -> _Run:
         """Read entries that have the class and the keys in common."""
-        run: Any = _MANY.match(self._machine.data, first.start())
+        run: Any = _MANY.match(self._data, first.start())
         try:
-            self._take(self._split(first, run.end()))
+            return run.end(), *self._parsed(self._split(first, run.end()))
         except _Strange:
-            self._take(self._cut(first, run.end()))
-        return int(run.end())
+            return run.end(), *self._parsed(self._cut(first, run.end()))
 
     def _split(self, first: re.Match[bytes], end: int) -> list[bytes]:
         """Each entry's placement with the next one's key behind it, the last with that of the first."""
-        run = self._machine.data[first.end(1) : end] + first[1]
+        run = self._data[first.end(1) : end] + first[1]
         return run.split(first[2])[1:]
 
     def _cut(self, first: re.Match[bytes], end: int) -> list[bytes]:
         """The same by the expression, which is slow, and right where an id looks like the bytes at which is split."""
-        keys, heads, *placements = zip(*_ONE.findall(self._machine.data, first.start(), end), strict=True)
+        keys, heads, *placements = zip(*_ONE.findall(self._data, first.start(), end), strict=True)
         if len(set(heads)) > 1:
             raise _Strange
         return [b"%b%b%bub%b" % each for each in zip(*placements, (*keys[1:], keys[0]), strict=True)]
 
-    def _take(self, rows: list[bytes]) -> None:
+    def _parsed(self, rows: list[bytes]) -> tuple[list[int], list[Any]]:
         placements = [row[:-4] for row in rows]
         ids = _ids(placements, b"".join([row[-4:] for row in rows]))
-        allocations = self._allocations(placements, len(rows))
         ids.insert(0, ids.pop())
-        self._push(ids, allocations)
+        return ids, self._allocations(placements, len(rows))
 
     # --- what both make ----------------------------------------------------------------------------------------------
 
@@ -224,7 +227,7 @@ class ShardRun:
         replicas = list(map(self._replicas.__getitem__, tails))
         copies = list(map(len, replicas))
         self._copies.update(copies)
-        self._machine.guard.spend((self._entry.shape.weight + TUPLE) * len(nodes) + 8 * sum(copies))
+        self._guard.spend((self._entry.shape.weight + TUPLE) * len(nodes) + 8 * sum(copies))
         cls: Any = self._entry.cls
         made = list(map(_NEW, repeat(cls, len(nodes))))
         # Its class has slots, which can be set without a line of Python for each.
@@ -256,19 +259,19 @@ class ShardRun:
             replicas = (tuple(filter(None, row)) for row in replicas)
         self._replicas.update(zip(unknown, replicas, strict=False))
 
-    def _push(self, shards: Sequence[int], allocations: list[Any]) -> None:
+    def _push(self, machine: Machine, shards: Sequence[int], allocations: list[Any]) -> None:
         """Push entries, and count what they would have cost."""
         count = len(shards)
         copies = list(map(len, map(_REPLICAS, allocations))) if len(self._copies) > 1 else [*self._copies] * count
         # Instance, dict and tuple are containers. No replicas are one opcode; else a tuple is one more, and in the memo.
         tuples = count - copies.count(0)
-        self._machine.guard.bulk(14 * count + sum(copies) + tuples, 2 * count + tuples)
-        self._machine.guard.heap += NUMBER * count
-        self._machine.skip(2 * count + tuples)
+        self._guard.bulk(14 * count + sum(copies) + tuples, 2 * count + tuples)
+        self._guard.heap += NUMBER * count
+        machine.skip(2 * count + tuples)
         pushed: list[Any] = [None] * (2 * count)
         pushed[::2] = shards
         pushed[1::2] = allocations
-        self._machine.stack.extend(pushed)
+        machine.stack.extend(pushed)
 
 
 _J, _U = 0x4A, 0x75
