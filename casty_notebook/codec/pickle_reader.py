@@ -9,14 +9,16 @@ that contain themselves are refused, and everything is bounded. PROTOCOL section
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
+from enum import EnumType
 from sys import getrefcount
 from typing import Any
 
+from casty_notebook.address import NodeAddress
 from casty_notebook.codec.guard import CostGuard, Refused
 from casty_notebook.codec.measure import TooMuch
 from casty_notebook.codec.nesting import Unfinished
 from casty_notebook.codec.pickle_objects import Objects
-from casty_notebook.codec.pickle_ops import MEMOIZE, OPCODES, op_name
+from casty_notebook.codec.pickle_ops import BINGET, MEMOIZE, OPCODES, op_name
 from casty_notebook.codec.pickle_shards import Replay, ShardRun
 from casty_notebook.codec.registry import Registry
 from casty_notebook.codec.standin import StandIn, own_items, own_pairs
@@ -31,6 +33,8 @@ _SLICE = 2048
 """Opcodes between two looks at the size of stack and memo."""
 _MAX_GAP = 1024
 """Memo entries that a PUT may skip. Picklers number them one by one, some from 1 on."""
+_PLAIN = frozenset({str, type, EnumType, NodeAddress})
+"""Types whose instances hold nothing, so that a second reference to one needs no look."""
 _GONE: Any = object()
 """In place of a memo entry that was not kept."""
 
@@ -148,6 +152,12 @@ class Machine:
                         memo.append(self.stack[-1])
                         pos += 1
                         continue
+                    if code == BINGET:  # nearly every other one of the rest
+                        index = data[pos + 1]
+                        if index < len(memo) and type(known := memo[index]) in _PLAIN:
+                            self.stack.append(known)
+                            pos += 2
+                            continue
                     pos = ops[code](self, pos + 1)
                     if pos < 0:
                         break

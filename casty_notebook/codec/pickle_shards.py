@@ -142,16 +142,18 @@ class ShardRun:
         end = pos + count * size
         if count < _SHORTEST or (count < _WORTH_IT and _ONE.match(data, end)):
             return None
-        numbers = list(zip(*(data[pos + at : end : size] for at in free), strict=True))
-        distinct = dict.fromkeys(numbers, b"")
+        numbers: Sequence[Any] = [data[pos + at : end : size] for at in free]
+        numbers = numbers[0] if len(free) == 1 else list(zip(*numbers, strict=True))
+        distinct = list(set(numbers))
         if 4 * len(distinct) > count:
             return None
-        template = bytearray(data[first.start(3) : first.end(5)])
+        start = first.start(3)
+        template, placements = bytearray(data[start : first.end(5)]), []
         for number in distinct:
-            for at, byte in zip(free, number, strict=True):
-                template[at + pos - first.start(3)] = byte
-            distinct[number] = bytes(template)
-        known = dict(zip(distinct, self._allocations(list(distinct.values()), count), strict=True))
+            for at, byte in zip(free, number if refs else (number,), strict=True):
+                template[at + pos - start] = byte
+            placements.append(bytes(template))
+        known = dict(zip(distinct, self._allocations(placements, count), strict=True))
         ids = bytearray((key_size - 1) * count)
         for at in range(1, key_size):
             ids[at - 1 :: key_size - 1] = data[pos + at : end : size]
@@ -219,9 +221,12 @@ class ShardRun:
         return list(map(self._placed.__getitem__, placements))
 
     def _build(self, placements: list[bytes]) -> list[Any]:
-        nodes, middles, tails = zip(*[placement.partition(self._middle) for placement in placements], strict=True)
-        if not all(middles):
-            raise _Strange
+        parts = self._middle.join(placements).split(self._middle)
+        if len(parts) != 2 * len(placements):  # a memo number looks like the bytes at which is split
+            parts = [part for placement in placements for part in placement.split(self._middle, 1)]
+            if len(parts) != 2 * len(placements):
+                raise _Strange
+        nodes, tails = parts[::2], parts[1::2]
         self._meet(nodes)
         self._learn(tails)
         replicas = list(map(self._replicas.__getitem__, tails))
@@ -274,8 +279,8 @@ class ShardRun:
         machine.stack.extend(pushed)
 
 
-_J, _U = 0x4A, 0x75
-_FIRST, _SECOND = (bytes(at_u if end == _U else else_ for end in range(256)) for at_u, else_ in (b"bu", b"Mb"))
+_J, _K, _U = b"JKu"
+_FIRST, _SECOND = (bytes(0 if end == _J else at_u if end == _U else b for end in range(256)) for at_u, b in (b"bu", b"Mb"))
 """What ``bM`` and two bytes, or ``ubK`` and one, begin with, by the end of the placement before it."""
 
 
@@ -284,28 +289,19 @@ def _ids(placements: list[bytes], words: bytes) -> list[int]:
     count, ends = len(placements), bytes(map(_LAST, placements))
     if len(words) != 4 * count:
         raise _Strange
-    long = ends.count(_J)
-    if long == count:
-        return list(unpack(f"<{count}i", words))
-    if long:
-        return [_id(end, words[at : at + 4]) for end, at in zip(ends, range(0, 4 * count, 4), strict=True)]
-    if words[::4] != ends.translate(_FIRST) or words[1::4] != ends.translate(_SECOND):
-        raise _Strange
-    numbers = bytearray(2 * count)
-    numbers[::2], numbers[1::2] = words[2::4], words[3::4]
-    ids = list(unpack(f"<{count}H", numbers))
+    first, second = bytearray(words[::4]), bytearray(words[1::4])
+    short = bytearray(2 * count)
+    short[::2], short[1::2] = words[2::4], words[3::4]
+    ids, wide = list(unpack(f"<{count}H", short)), unpack(f"<{count}i", words)
     if ends.count(_U) < count:
         for at, end in enumerate(ends):
-            if end != _U:
-                ids[at] = _id(end, words[4 * at : 4 * at + 4])
+            if end == _J:
+                ids[at] = wide[at]
+                first[at] = second[at] = 0
+            elif end != _U:
+                if words[4 * at + 2] != _K:
+                    raise _Strange
+                ids[at] >>= 8
+    if first != ends.translate(_FIRST) or second != ends.translate(_SECOND):
+        raise _Strange
     return ids
-
-
-def _id(end: int, word: bytes) -> int:
-    if end == _J:
-        return int.from_bytes(word, "little", signed=True)
-    if end == _U and word[:2] == b"bM":
-        return word[2] | word[3] << 8
-    if end != _U and word[:3] == b"ubK":
-        return word[3]
-    raise _Strange
