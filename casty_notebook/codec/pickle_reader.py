@@ -228,6 +228,7 @@ class Machine:
             memo.append(self.stack[-1])
         else:
             memo[index] = self.stack[-1]
+            self._shards = None  # it may know what was there
 
     def skip(self, entries: int) -> None:
         """Leave out memo entries that nobody refers to."""

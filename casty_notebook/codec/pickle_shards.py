@@ -31,6 +31,8 @@ _BATCH = 1000
 """What pickle writes in one SETITEMS. It bounds the memory of the expressions and of the columns."""
 _REMEMBERED = 20_000
 """Placements kept ready. Many members with replicas make as many different ones as there are shards."""
+_TRIED = 5000
+"""Shards after which it is settled whether looking for equal placements pays."""
 _SHORTEST = 16
 """Entries of one form below which columns do not pay."""
 _WORTH_IT = 256
@@ -170,8 +172,8 @@ class ShardRun:
         if run == run[:size] * count:
             return count
         for at in range(size):
-            column = run[at::size]
-            count -= len(column.lstrip(column[:1]))
+            rest = run[at::size]
+            count -= len(rest.lstrip(rest[:1]))
             del run[count * size :]
         return count
 
@@ -207,7 +209,7 @@ class ShardRun:
 
     def _allocations(self, placements: list[bytes], shards: int) -> list[Any]:
         """One for each placement; equal ones are one object, unless nearly all differ."""
-        if self._seen > 5 * _BATCH and 2 * self._built > self._seen:
+        if self._seen > _TRIED and 2 * self._built > self._seen:
             return self._build(placements)
         new = list(set(placements).difference(self._placed))
         self._seen += shards
