@@ -258,6 +258,8 @@ class Objects:
 
     def _field_values(self, entry: Entry, state: Any) -> dict[str, Any]:
         """Name the values in the state of a class of the table."""
+        if type(state) is dict and "__pydantic_fields_set__" not in state:
+            return state
         state = _of_model(self._merged(state))
         if type(state) is dict:
             return state

@@ -35,6 +35,7 @@ _MAX_GAP = 1024
 """Memo entries that a PUT may skip. Picklers number them one by one, some from 1 on."""
 _PLAIN = frozenset({str, type, EnumType, NodeAddress})
 """Types whose instances hold nothing, so that a second reference to one needs no look."""
+_TEXT = {str}
 _GONE: Any = object()
 """In place of a memo entry that was not kept."""
 
@@ -294,13 +295,16 @@ class Machine:
         """Set items, given as key, value, key, value, of a dict or one of its kin."""
         if len(items) & 1:
             raise Refused("a key without a value")
-        kind = type(target)
+        kind, keys = type(target), items[::2]
+        if kind is dict and set(map(type, keys)) == _TEXT:  # the fields of an object, mostly
+            self.guard.spend(pairs(len(target), len(keys)))
+            target.update(zip(keys, items[1::2], strict=True))
+            return
         if kind is StandIn:
             self.guard.check_change(target)
             target = own_pairs(target)
         elif kind is not dict and kind is not OrderedDict and kind is not Counter:
             raise Refused(f"sets items of a {kind.__qualname__}")
-        keys = items[::2]
         self.guard.check_keys(keys, id(target))
         self.guard.spend(pairs(len(target), len(keys)) * (1 if kind is dict else 2))
         if kind is dict:
