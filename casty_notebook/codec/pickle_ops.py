@@ -21,6 +21,7 @@ __all__ = ["BINGET", "MEMOIZE", "OPCODES", "op_name"]
 
 BINGET, MEMOIZE = 0x68, 0x94
 _SHARD_KEYS = frozenset(b"KMJ")
+_REFS = frozenset(b"hj")
 _STOPPED = -1
 
 
@@ -245,8 +246,11 @@ def _reduce(machine: Machine, pos: int) -> int:
 
 def _build(machine: Machine, pos: int) -> int:
     machine.build()
-    if machine.objects.shards_seen and machine.data[pos] in _SHARD_KEYS:
+    objects = machine.objects
+    if objects.shards_seen and machine.data[pos] in _SHARD_KEYS:
         return machine.shards(pos)
+    if objects.member_made and machine.data[pos] in _REFS:
+        return machine.members(pos)
     return pos
 
 

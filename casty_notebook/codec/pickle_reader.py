@@ -229,7 +229,7 @@ class Machine:
             memo.append(self.stack[-1])
         else:
             memo[index] = self.stack[-1]
-            self._shards = None  # it may know what was there
+            self._shards = self.objects.members = None  # they may know what was there
 
     def skip(self, entries: int) -> None:
         """Leave out memo entries that nobody refers to."""
@@ -267,6 +267,15 @@ class Machine:
             self._shards = ShardRun(self, entry)
         end = self._shards.read(self, pos)
         self._bulk_allowed = not self._shards.failed
+        return end
+
+    def members(self, pos: int) -> int:
+        """Read the members that may follow at `pos`; returns where they end."""
+        run = self.objects.member_run() if self._bulk_allowed else None
+        if run is None:
+            return pos
+        end = run.read(self, pos, _GONE)
+        self._weigh()
         return end
 
     def add_items(self, target: Any, items: list[Any]) -> None:
