@@ -88,6 +88,17 @@ def test_a_reference_to_what_was_forgotten_reads_the_pickle_again() -> None:
     assert loads(payload, table(), Settings()) == plain_loads(payload)
 
 
+def test_a_member_of_very_many_roles_is_counted_as_it_is_read() -> None:
+    home = nodes(1)[0]
+    each = [casty_state.Member(home, casty_state.MemberStatus.up, frozenset({"web"}), "a")]
+    each.append(casty_state.Member(home, casty_state.MemberStatus.up, frozenset(map(str, range(20_000))), "b"))
+    payload = pickle.dumps([*each, each[0], nodes(2)[1]], 5)
+    assert loads(payload, table(), Settings()) == plain_loads(payload)
+    for bulk in (True, False):
+        with pytest.raises(UndecodableMessage, match="max_memory"):
+            loads(payload, table(), Settings(max_memory=300_000), bulk=bulk)
+
+
 def test_members_stay_within_memory_and_depth() -> None:
     homes = [casty_state.Member(a, casty_state.MemberStatus.up, frozenset({"web"}), f"n{a.host}") for a in nodes(2000)]
     payload = pickle.dumps(homes, 5)
