@@ -88,12 +88,16 @@ class History:
         before = self.latest
         if before is not None and time < before.time:
             time = before.time
-        seen = {node: replace(view, retry_in=None) for node, view in (health or {}).items()}
+        seen = {
+            node: view if view.retry_in is None else replace(view, retry_in=None) for node, view in (health or {}).items()
+        }
         if before is not None and snapshot is self._last:
             packed = before.packed
         else:
             packed = pack(snapshot, before.packed if before is not None else None)
-        events = diff(self._last, snapshot, time)
+        old = before.packed.columns if before is not None else {}
+        same = {name for name, column in packed.columns.items() if old.get(name) is column}
+        events = diff(self._last, snapshot, time, same=same)
         if before is not None:
             events += reach_changes(before.health, seen, snapshot.members, time)
         self._last = snapshot

@@ -61,7 +61,7 @@ class ServiceEntry:
     path: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ShardAllocation:
     """Who owns a shard, and who keeps copies."""
 

@@ -37,9 +37,10 @@ def member_at(members: Iterable[Member]) -> dict[NodeAddress, Member]:
     Gossip keeps one member for each address. Of several, which only a broken node could list, the furthest in its life
     counts.
     """
-    by_life = sorted(members, key=lambda member: (member.status.value, natural(member.id)))
-    latest = {member.address: member for member in by_life}
-    return dict(sorted(latest.items(), key=lambda item: (natural(item[1].id), item[0])))
+    named = [(natural(member.id), member) for member in members]
+    named.sort(key=lambda item: (item[1].status.value, item[0]))
+    latest = {member.address: (name, member) for name, member in named}
+    return {address: latest[address][1] for address in sorted(latest, key=lambda address: (latest[address][0], address))}
 
 
 def name_of(address: NodeAddress, members: Mapping[NodeAddress, Member]) -> str:

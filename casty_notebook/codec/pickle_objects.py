@@ -9,6 +9,7 @@ from typing import Any
 from casty_notebook.codec.constructors import BUILDERS, uuid_from_state
 from casty_notebook.codec.guard import CostGuard, Refused
 from casty_notebook.codec.nesting import Unfinished
+from casty_notebook.codec.pickle_members import MemberRun
 from casty_notebook.codec.registry import Entry, Registry
 from casty_notebook.codec.standin import STATE, StandIn, StandInClass
 from casty_notebook.codec.weights import (
@@ -47,9 +48,14 @@ class Objects:
         Messages whose dicts are checked once more at the end, since a peer may fill them late.
     shards_seen
         A shard allocation was made, so a table of them probably follows.
+    member_made
+        The last object was a member, so another one probably follows.
     """
 
-    __slots__ = ("_guard", "_registry", "_shard_entry", "_waiting", "absorbed", "finals", "shards_seen", "unfinished")
+    __slots__ = (
+        "_guard", "_member_entry", "_registry", "_shard_entry", "_waiting", "absorbed", "finals", "member_made", "members",
+        "shards_seen", "unfinished",
+    )  # fmt: skip
 
     def __init__(self, registry: Registry, guard: CostGuard) -> None:
         self._registry = registry
@@ -60,6 +66,9 @@ class Objects:
         self.absorbed = False
         self.finals: list[tuple[Entry, Any]] = []
         self.shards_seen = False
+        self._member_entry = registry.entry("casty.Member")
+        self.member_made = False
+        self.members: MemberRun | None = None
 
     def find(self, module: Any, name: Any) -> Any:
         """A global: a class of the table, else an inert name."""
@@ -169,6 +178,14 @@ class Objects:
             raise Refused(f"sets the state of a {kind.__qualname__}, which has none or has it already")
         return target
 
+    def member_run(self) -> MemberRun | None:
+        """The way to read further members, if their classes are in the table."""
+        if self.members is None and self._member_entry is not None:
+            address = self._registry.entry("casty.NodeAddress")
+            if address is not None:
+                self.members = MemberRun(self._member_entry, address)
+        return self.members
+
     def _unfinished(self, index: int, finish: Callable[[Any], Any]) -> Unfinished:
         self.unfinished += 1
         self._guard.heap += UNFINISHED
@@ -193,6 +210,7 @@ class Objects:
         self._guard.spend(entry.shape.weight)
         made = entry.build(values)
         self.absorbed = True
+        self.member_made = entry is self._member_entry
         if entry is self._shard_entry:
             self.shards_seen = True
         return self._noted(entry, made)
@@ -258,6 +276,8 @@ class Objects:
 
     def _field_values(self, entry: Entry, state: Any) -> dict[str, Any]:
         """Name the values in the state of a class of the table."""
+        if type(state) is dict and "__pydantic_fields_set__" not in state:
+            return state
         state = _of_model(self._merged(state))
         if type(state) is dict:
             return state

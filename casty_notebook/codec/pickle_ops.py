@@ -17,10 +17,11 @@ from casty_notebook.codec.pickle_scalars import SCALARS, U32, U64, Op, constant,
 if TYPE_CHECKING:
     from casty_notebook.codec.pickle_reader import Machine
 
-__all__ = ["MEMOIZE", "OPCODES", "op_name"]
+__all__ = ["BINGET", "MEMOIZE", "OPCODES", "op_name"]
 
-MEMOIZE = 0x94
+BINGET, MEMOIZE = 0x68, 0x94
 _SHARD_KEYS = frozenset(b"KMJ")
+_REFS = frozenset(b"hj")
 _STOPPED = -1
 
 
@@ -245,8 +246,11 @@ def _reduce(machine: Machine, pos: int) -> int:
 
 def _build(machine: Machine, pos: int) -> int:
     machine.build()
-    if machine.objects.shards_seen and machine.data[pos] in _SHARD_KEYS:
+    objects = machine.objects
+    if objects.shards_seen and machine.data[pos] in _SHARD_KEYS:
         return machine.shards(pos)
+    if objects.member_made and machine.data[pos] in _REFS:
+        return machine.members(pos)
     return pos
 
 
@@ -267,7 +271,7 @@ def _refused(machine: Machine, pos: int) -> int:  # noqa: ARG001
     raise Refused("honest nodes do not write this opcode")
 
 
-# MEMOIZE is executed by the machine's own loop.
+# MEMOIZE is executed by the machine's own loop, and so is BINGET of what needs no look.
 OPCODES: list[Op] = [_READ.get(bytes([code]), _refused) for code in range(256)]
 """By opcode."""
 

@@ -9,14 +9,16 @@ that contain themselves are refused, and everything is bounded. PROTOCOL section
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
+from enum import EnumType
 from sys import getrefcount
 from typing import Any
 
+from casty_notebook.address import NodeAddress
 from casty_notebook.codec.guard import CostGuard, Refused
 from casty_notebook.codec.measure import TooMuch
 from casty_notebook.codec.nesting import Unfinished
 from casty_notebook.codec.pickle_objects import Objects
-from casty_notebook.codec.pickle_ops import MEMOIZE, OPCODES, op_name
+from casty_notebook.codec.pickle_ops import BINGET, MEMOIZE, OPCODES, op_name
 from casty_notebook.codec.pickle_scalars import NOT_ALONE, alone
 from casty_notebook.codec.pickle_shards import Replay, ShardRun
 from casty_notebook.codec.registry import Registry
@@ -32,6 +34,9 @@ _SLICE = 2048
 """Opcodes between two looks at the size of stack and memo."""
 _MAX_GAP = 1024
 """Memo entries that a PUT may skip. Picklers number them one by one, some from 1 on."""
+_PLAIN = frozenset({str, type, EnumType, NodeAddress})
+"""Types whose instances hold nothing, so that a second reference to one needs no look."""
+_TEXT = {str}
 _GONE: Any = object()
 """In place of a memo entry that was not kept."""
 
@@ -152,6 +157,12 @@ class Machine:
                         memo.append(self.stack[-1])
                         pos += 1
                         continue
+                    if code == BINGET:  # nearly every other one of the rest
+                        index = data[pos + 1]
+                        if index < len(memo) and type(known := memo[index]) in _PLAIN:
+                            self.stack.append(known)
+                            pos += 2
+                            continue
                     pos = ops[code](self, pos + 1)
                     if pos < 0:
                         break
@@ -222,6 +233,7 @@ class Machine:
             memo.append(self.stack[-1])
         else:
             memo[index] = self.stack[-1]
+            self._shards = self.objects.members = None  # they may know what was there
 
     def skip(self, entries: int) -> None:
         """Leave out memo entries that nobody refers to."""
@@ -257,8 +269,17 @@ class Machine:
             return pos
         if self._shards is None:
             self._shards = ShardRun(self, entry)
-        end = self._shards.read(pos)
+        end = self._shards.read(self, pos)
         self._bulk_allowed = not self._shards.failed
+        return end
+
+    def members(self, pos: int) -> int:
+        """Read the members that may follow at `pos`; returns where they end."""
+        run = self.objects.member_run() if self._bulk_allowed else None
+        if run is None:
+            return pos
+        end = run.read(self, pos, _GONE)
+        self._weigh()
         return end
 
     def add_items(self, target: Any, items: list[Any]) -> None:
@@ -287,13 +308,16 @@ class Machine:
         """Set items, given as key, value, key, value, of a dict or one of its kin."""
         if len(items) & 1:
             raise Refused("a key without a value")
-        kind = type(target)
+        kind, keys = type(target), items[::2]
+        if kind is dict and set(map(type, keys)) == _TEXT:  # the fields of an object, mostly
+            self.guard.spend(pairs(len(target), len(keys)))
+            target.update(zip(keys, items[1::2], strict=True))
+            return
         if kind is StandIn:
             self.guard.check_change(target)
             target = own_pairs(target)
         elif kind is not dict and kind is not OrderedDict and kind is not Counter:
             raise Refused(f"sets items of a {kind.__qualname__}")
-        keys = items[::2]
         self.guard.check_keys(keys, id(target))
         self.guard.spend(pairs(len(target), len(keys)) * (1 if kind is dict else 2))
         if kind is dict:

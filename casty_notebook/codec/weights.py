@@ -59,6 +59,8 @@ def pairs(before: int, added: int) -> int:
     >>> pairs(0, 1), pairs(1, 1), pairs(5, 1), pairs(0, 6)
     (160, 0, 100, 260)
     """
+    if not before and 0 < added <= _SMALL:
+        return _SMALL_TABLE
     return _table(before + added) - _table(before)
 
 

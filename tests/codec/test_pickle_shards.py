@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
+import random
+import re
+import weakref
 from typing import Any
 
 import pytest
@@ -11,8 +15,9 @@ from hypothesis import strategies as st
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.cluster import messages as m
-from casty_notebook.codec import Registry
+from casty_notebook.codec import Registry, pickle_shards
 from casty_notebook.codec.pickle_reader import Machine, loads
+from casty_notebook.codec.pickle_shards import _ONE, Replay, _ids, _Strange
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.settings import Settings
 from tests.codec.table import codec, plain_loads, table
@@ -143,6 +148,154 @@ def test_a_damaged_table_is_refused_or_read_the_same_both_ways(data: st.DataObje
     assert outcomes[0] == outcomes[1]
 
 
+def big(rng: random.Random) -> tuple[dict[str, dict[int, Any]], list[Any]]:
+    """Tables as gossip may leave them: any number of nodes, each in several copies, replicas that come and go, any order."""
+    homes = nodes(rng.choice((2, 5, 40, 300)))
+    copies = [homes, *([casty_state.NodeAddress(n.host, n.port) for n in homes] for _ in range(rng.choice((0, 0, 3))))]
+    tables = {}
+    for at in range(rng.randint(1, 3)):
+        replicas = rng.choice(((0,), (1,), (2,), (0, 1), (1, 1, 1, 2), (0, 1, 2, 3, 4)))
+        ids = rng.sample(range(rng.choice((200, 3000, 70_000, 200_000))), rng.choice((20, 150)))
+        start = rng.choice((0, 200, 65_000))
+        ids = [*ids, *range(start, start + rng.choice((0, 300, 1500)))]
+        if rng.random() < 0.5:
+            rng.shuffle(ids)
+        chosen = rng.sample(homes, rng.randint(1, len(homes)))
+        places = range(len(chosen))
+        tables[f"type-{at}"] = {
+            shard: casty_state.ShardAllocation(
+                rng.choice(copies)[rng.choice(places)],
+                tuple(rng.choice(copies)[rng.choice(places)] for _ in range(rng.choice(replicas))),
+            )
+            for shard in ids
+        }
+    return tables, homes
+
+
+def outcome(payload: bytes, *, bulk: bool) -> Any:
+    """What is read and in what order, and what it counted as; None where it is refused."""
+    machine = Machine(payload, table(), Settings(), bulk=bulk)
+    try:
+        read = machine.run()
+    except Replay:
+        return outcome(payload, bulk=False)
+    except Exception:
+        return None
+    guard = machine.guard
+    shards = getattr(read, "shard_allocations", None)
+    order = [(name, list(each)) for name, each in shards.items()] if isinstance(shards, dict) else None
+    return read, order, guard.ops, guard.containers + guard.bulk_containers, len(machine.memo)
+
+
+def outcomes(payload: bytes, *, forgetful: bool) -> tuple[Any, Any]:
+    """Read in runs and without; `forgetful` runs give up early what only pays off for fewer placements."""
+    with pytest.MonkeyPatch.context() as patch:
+        if forgetful:
+            patch.setattr(pickle_shards, "_REMEMBERED", 50)
+            patch.setattr(pickle_shards, "_TRIED", 100)
+        return outcome(payload, bulk=True), outcome(payload, bulk=False)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.booleans())
+def test_large_tables_are_the_same_both_ways_and_cost_the_same(seed: int, forgetful: bool) -> None:
+    tables, homes = big(random.Random(seed))
+    payload = snapshot(tables, homes)
+    fast, plain = outcomes(payload, forgetful=forgetful)
+    assert plain is not None
+    assert fast == plain
+    assert {name: list(shards) for name, shards in tables.items()} == dict(plain[1])
+    assert runs(payload) > 0
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_large_damaged_table_is_refused_or_read_the_same_both_ways(data: st.DataObject) -> None:
+    rng = random.Random(data.draw(st.integers(0, 2**32)))
+    tables, homes = big(rng)
+    payload = bytearray(snapshot(tables, homes))
+    begin = payload.index(b"type-0")
+    for _ in range(rng.choice((1, 1, 2, 5))):
+        at = rng.randrange(begin, len(payload))
+        match rng.choice(["set", "cut", "double"]):
+            case "set":
+                payload[at] = rng.choice((*b"hjKMJ)}(ub\x81\x94\x85\x86\x87", rng.randrange(256)))
+            case "cut":
+                del payload[at : at + rng.choice((1, 2, 3, 5, 20))]
+            case "double":
+                payload[at:at] = payload[at - rng.choice((1, 2, 5, 23)) : at]
+    fast, plain = outcomes(bytes(payload), forgetful=rng.random() < 0.5)
+    assert fast == plain
+
+
+@pytest.mark.parametrize("members", [2, 60])
+def test_ids_that_look_like_the_bytes_at_which_is_split_are_read(members: int) -> None:
+    homes = nodes(members)
+    first = _ONE.search(snapshot({"t": placed(range(300, 320), homes)}, homes))
+    assert first is not None
+    alike = {int.from_bytes((first[4] * 2)[at : at + size], "little") for at in range(5) for size in (1, 2, 3)}
+    alike |= {int.from_bytes((first[2] * 2)[at : at + 4], "little", signed=True) for at in range(20)}
+    ids = [*alike, *range(300, 900)]
+    random.Random(1).shuffle(ids)
+    for replicas in (0, 1, 2):
+        shards = {i: casty_state.ShardAllocation(homes[i % members], tuple(homes[:replicas])) for i in ids}
+        payload = snapshot({"t": shards}, homes)
+        assert_same(payload)
+        assert runs(payload) > 1000
+
+
+def test_memo_numbers_that_look_like_the_bytes_at_which_is_split_are_read() -> None:
+    # Nodes that first come in a table have memo numbers of two bytes, one of which may be ``h`` before the replicas' key.
+    late = [casty_state.NodeAddress(f"h{n}", 1) for n in range(6000)]
+    found = 0
+    for members in range(1, 8):
+        homes = nodes(members)
+        tables = {"t": placed(range(6000), late), "u": placed(range(6000), late, 1)}
+        payload = snapshot(tables, homes)
+        first = _ONE.search(payload, payload.index(b"\x8c\x01u"))
+        assert first is not None
+        if payload.count(b"j" + first[4]) > 0:
+            assert_same(payload)
+            found += 1
+    assert found
+
+
+@pytest.mark.parametrize(
+    ("placement", "word"),
+    [(b"hM)u", b"bKxy"), (b"hM)u", b"uMxy"), (b"hM)", b"ubMx"), (b"hM)", b"ubJx"), (b"hM)", b"bbKx"), (b"hM)", b"uuKx")],
+)
+def test_what_is_no_key_at_the_end_of_a_part_is_seen(placement: bytes, word: bytes) -> None:
+    with pytest.raises(_Strange):
+        _ids([b"hM)u", placement], b"bM\x01\x02" + word)
+    assert _ids([b"hM)u", b"hM)", b"hM)ubJ"], b"bM\x01\x02" + b"ubK\x07" + b"\xff\xff\xff\xff") == [513, 7, -1]
+
+
+def test_a_memo_entry_that_is_put_anew_between_two_tables_counts_in_the_second() -> None:
+    homes = nodes(2)
+    payload = snapshot({"t": placed(range(100), homes), "u": placed(range(100), homes)}, homes)
+    first, second = sorted(set(re.findall(rb"\(h.(h.)h.\)ub", payload, re.DOTALL)))
+    at = payload.index(b"\x8c\x01u")
+    changed = payload[:at] + first + b"q" + second[1:] + b"0" + payload[at:]
+    read = outcome(changed, bulk=True)
+    assert read == outcome(changed, bulk=False)
+    assert len({a.primary for a in read[0].shard_allocations["t"].values()}) == 2
+    assert len({a.primary for a in read[0].shard_allocations["u"].values()}) == 1
+
+
+def test_what_was_read_leaves_nothing_for_the_collector() -> None:
+    homes = nodes(50)
+    payload = snapshot({"t": placed(range(3000), homes, 1)}, homes)
+    gc.collect()
+    gc.disable()
+    try:
+        read = codec().decode(payload)
+        gone = weakref.ref(read)
+        del read
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
 def test_the_bounds_count_a_run_as_its_opcodes() -> None:
     homes = nodes(2)
     payload = snapshot({"t": placed(range(2000), homes, 1)}, homes)
@@ -174,6 +327,20 @@ def test_entries_that_refer_to_something_else_are_refused_as_the_opcodes_refuse_
     for bulk in (True, False):
         with pytest.raises(UndecodableMessage, match=r"ShardAllocation\.primary"):
             loads(bytes(bad), table(), Settings(), bulk=bulk)
+
+
+@pytest.mark.parametrize("place", [0, 20])
+def test_an_entry_that_refers_to_any_other_memo_entry_is_read_or_refused_the_same_both_ways(place: int) -> None:
+    homes = nodes(2)
+    payload = snapshot({"t": placed(range(20), homes, 1), "u": placed(range(100, 140), homes, 1)}, homes)
+    entry = list(_ONE.finditer(payload))[place]
+    refs = [entry.start(2) + 1, entry.start(3) - 1, entry.start(3) + 1, entry.start(4) + 1, entry.start(5) + 1]
+    for at in refs:
+        for number in range(70):
+            changed = bytearray(payload)
+            changed[at] = number
+            fast, plain = outcomes(bytes(changed), forgetful=False)
+            assert fast == plain
 
 
 def test_equal_allocations_in_runs_are_one_object() -> None:
