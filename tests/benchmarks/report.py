@@ -1,0 +1,67 @@
+"""The tables: a group at a time, and the goals. Plain text, made from what the JSON holds."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from typing import Any
+
+from tests.benchmarks.figures import SIDES, Key, Results
+from tests.benchmarks.goals import goal_table
+
+__all__ = ["align", "number", "report"]
+
+
+def report(run: dict[str, Any]) -> str:
+    """Everything that is to be said of one run."""
+    results = Results.from_json(run["figures"])
+    machine = run["machine"]
+    parts = [
+        f"{run['date']}: {machine['cores']} cores {machine['architecture']} ({machine['cpu']}), {machine['os']}",
+        ", ".join(f"{name} {version}" for name, version in run["versions"].items()),
+        f"Medians of {run['rounds']} rounds (smallest–largest)"
+        + (f"; shortened to {run['scale']:g}, so only a quick look" if run["scale"] != 1 else ""),
+    ]
+    for (group, against), rows in itertools.groupby(results.rounds.items(), lambda row: (row[0].group, row[0].against)):
+        title = f"{group}, against {against}" if against else group
+        parts.append(f"\n{title}\n{'-' * len(title)}\n" + group_table(dict(rows)))
+    return "\n".join([*parts, "\nGoals\n-----\n" + align(goal_table(results))])
+
+
+def group_table(rows: dict[Key, dict[str, list[float]]]) -> str:
+    used = [side for side in SIDES if any(side in sides for sides in rows.values())]
+    used += sorted({side for sides in rows.values() for side in sides} - set(SIDES))
+    table = [["", "unit", *used, "ours/floor", "official/ours"]]
+    for key, sides in rows.items():
+        cells = [_spread(sides[side]) if side in sides else "" for side in used]
+        medians = {side: statistics.median(values) for side, values in sides.items()}
+        floor = _ratio(medians.get("ours"), medians.get("floor", medians.get("plain")))
+        table.append([key.name, key.unit, *cells, floor, _ratio(medians.get("official"), medians.get("ours"))])
+    empty = [column for column in range(len(table[0])) if column > 1 and not any(row[column] for row in table[1:])]
+    return align([[cell for column, cell in enumerate(row) if column not in empty] for row in table])
+
+
+def _ratio(one: float | None, other: float | None) -> str:
+    return f"{one / other:.2f}" if one is not None and other else ""
+
+
+def _spread(values: list[float]) -> str:
+    middle = number(statistics.median(values))
+    return middle if len(values) == 1 else f"{middle} ({number(min(values))}–{number(max(values))})"
+
+
+def number(value: float) -> str:
+    """Three digits, or all of the integer part."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def align(table: list[list[str]]) -> str:
+    """The first column to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    lines = []
+    for row in table:
+        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join([row[0].ljust(widths[0]), *cells]).rstrip())
+    return "\n".join(lines)
