@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 import sys
 from functools import lru_cache
@@ -100,8 +101,12 @@ def one_node_snapshot(address: NodeAddress) -> TopologySnapshot:
 
 async def _serve(bytes_per_second: int | None) -> None:
     codec = Codec(build_registry(lambda uri: ActorAddress.parse(uri)))  # type: ignore[arg-type,return-value]
+    listener = socket.create_server(("127.0.0.1", 0))
+    if bytes_per_second is not None:
+        # Else the system takes some megabytes in our name, and who sends sees nothing of us for seconds.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
     server = await asyncio.get_running_loop().create_server(
-        lambda: RawNode(address, codec, snapshot, bytes_per_second), "127.0.0.1", 0
+        lambda: RawNode(address, codec, snapshot, bytes_per_second), sock=listener
     )
     address = NodeAddress(*server.sockets[0].getsockname()[:2])
     snapshot = codec.encode(one_node_snapshot(address))

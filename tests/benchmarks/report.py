@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import statistics
 from typing import Any
 
@@ -10,6 +9,9 @@ from tests.benchmarks.figures import SIDES, Key, Results
 from tests.benchmarks.goals import goal_table
 
 __all__ = ["align", "number", "report"]
+
+RATE = "1/s"
+"""Ratios are of costs, so of rates they are the other way round."""
 
 
 def report(run: dict[str, Any]) -> str:
@@ -20,11 +22,14 @@ def report(run: dict[str, Any]) -> str:
         f"{run['date']}: {machine['cores']} cores {machine['architecture']} ({machine['cpu']}), {machine['os']}",
         ", ".join(f"{name} {version}" for name, version in run["versions"].items()),
         f"Medians of {run['rounds']} rounds (smallest–largest)"
+        + "; ratios of costs, so of rates the other way round"
         + (f"; shortened to {run['scale']:g}, so only a quick look" if run["scale"] != 1 else ""),
     ]
-    for (group, against), rows in itertools.groupby(results.rounds.items(), lambda row: (row[0].group, row[0].against)):
-        title = f"{group}, against {against}" if against else group
-        parts.append(f"\n{title}\n{'-' * len(title)}\n" + group_table(dict(rows)))
+    tables: dict[str, dict[Key, dict[str, list[float]]]] = {}
+    for key, sides in results.rounds.items():
+        title = f"{key.group}, against {key.against}" if key.against else key.group
+        tables.setdefault(title, {})[key] = sides
+    parts += [f"\n{title}\n{'-' * len(title)}\n" + group_table(rows) for title, rows in tables.items()]
     return "\n".join([*parts, "\nGoals\n-----\n" + align(goal_table(results))])
 
 
@@ -35,8 +40,10 @@ def group_table(rows: dict[Key, dict[str, list[float]]]) -> str:
     for key, sides in rows.items():
         cells = [_spread(sides[side]) if side in sides else "" for side in used]
         medians = {side: statistics.median(values) for side, values in sides.items()}
-        floor = _ratio(medians.get("ours"), medians.get("floor", medians.get("plain")))
-        table.append([key.name, key.unit, *cells, floor, _ratio(medians.get("official"), medians.get("ours"))])
+        ours, floor, official = medians.get("ours"), medians.get("floor", medians.get("plain")), medians.get("official")
+        if key.unit == RATE:
+            ours, floor, official = (1 / value if value else None for value in (ours, floor, official))
+        table.append([key.name, key.unit, *cells, _ratio(ours, floor), _ratio(official, ours)])
     empty = [column for column in range(len(table[0])) if column > 1 and not any(row[column] for row in table[1:])]
     return align([[cell for column, cell in enumerate(row) if column not in empty] for row in table])
 
