@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from casty_notebook.errors import CastyNotebookError
 from tests.benchmarks import groups
 from tests.benchmarks.figures import Results
 from tests.benchmarks.machine import machine, versions
+from tests.benchmarks.processes import BenchmarkFailed
 from tests.benchmarks.report import report
 
 __all__ = ["main"]
@@ -26,19 +28,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.show is not None:
         print(report(json.loads(options.show.read_text("utf-8"))))
         return 0
-    results = Results()
+    results, failed = Results(), 0
     chosen = options.only or list(known)
     for number in range(options.rounds):
         for group in chosen:
             started = time.monotonic()
-            for figure in known[group](options.scale):
-                results.add(figure)
+            try:
+                for figure in known[group](options.scale):
+                    results.add(figure)
+            except (BenchmarkFailed, CastyNotebookError) as error:
+                # What was measured so far is worth keeping.
+                failed += 1
+                _say(f"{group} failed: {error}")
             _say(f"round {number + 1} of {options.rounds}: {group}, {time.monotonic() - started:.1f} s")
     run = _run(results, options.rounds, options.scale)
     if options.json is not None:
         options.json.write_text(json.dumps(run, indent=1, ensure_ascii=False) + "\n", "utf-8")
     print(report(run))
-    return 0
+    return 1 if failed else 0
 
 
 def _parse(arguments: Sequence[str] | None, known: list[str]) -> argparse.Namespace:

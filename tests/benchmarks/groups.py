@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from tests.benchmarks.figures import Figure
 
-__all__ = ["load"]
+__all__ = ["MODULES", "load"]
 
 MODULES = (
     "asking", "telling", "fan_out", "importing", "starting", "observing", "snapshots", "tables", "widgets", "lasting",

@@ -6,12 +6,14 @@ import statistics
 from typing import Any
 
 from tests.benchmarks.figures import SIDES, Key, Results
-from tests.benchmarks.goals import goal_table
+from tests.benchmarks.goals import ELSEWHERE, goal_table
 
 __all__ = ["align", "number", "report"]
 
 RATE = "1/s"
 """Ratios are of costs, so of rates they are the other way round."""
+COUNT = "1"
+"""No cost: how many is neither good nor bad."""
 
 
 def report(run: dict[str, Any]) -> str:
@@ -30,7 +32,9 @@ def report(run: dict[str, Any]) -> str:
         title = f"{key.group}, against {key.against}" if key.against else key.group
         tables.setdefault(title, {})[key] = sides
     parts += [f"\n{title}\n{'-' * len(title)}\n" + group_table(rows) for title, rows in tables.items()]
-    return "\n".join([*parts, "\nGoals\n-----\n" + align(goal_table(results))])
+    parts.append("\nGoals\n-----\n" + align(goal_table(results, number)))
+    parts += [f"{what}: {where}" for what, where in ELSEWHERE]
+    return "\n".join(parts)
 
 
 def group_table(rows: dict[Key, dict[str, list[float]]]) -> str:
@@ -43,7 +47,8 @@ def group_table(rows: dict[Key, dict[str, list[float]]]) -> str:
         ours, floor, official = medians.get("ours"), medians.get("floor", medians.get("plain")), medians.get("official")
         if key.unit == RATE:
             ours, floor, official = (1 / value if value else None for value in (ours, floor, official))
-        table.append([key.name, key.unit, *cells, _ratio(ours, floor), _ratio(official, ours)])
+        ratios = [_ratio(ours, floor), _ratio(official, ours)] if key.unit != COUNT else ["", ""]
+        table.append([key.name, key.unit, *cells, *ratios])
     empty = [column for column in range(len(table[0])) if column > 1 and not any(row[column] for row in table[1:])]
     return align([[cell for column, cell in enumerate(row) if column not in empty] for row in table])
 
