@@ -14,6 +14,7 @@ from typing import Any
 from casty_notebook.errors import CastyNotebookError
 from tests.benchmarks import groups
 from tests.benchmarks.figures import Results
+from tests.benchmarks.goals import goals_as_json
 from tests.benchmarks.machine import machine, versions
 from tests.benchmarks.processes import BenchmarkFailed
 from tests.benchmarks.report import report
@@ -61,7 +62,7 @@ def _parse(arguments: Sequence[str] | None, known: list[str]) -> argparse.Namesp
 def _run(results: Results, rounds: int, scale: float) -> dict[str, Any]:
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(), "machine": machine(), "versions": versions(),
-        "rounds": rounds, "scale": scale, "figures": results.as_json(),
+        "rounds": rounds, "scale": scale, "goals": goals_as_json(results), "figures": results.as_json(),
     }  # fmt: skip
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from tests.benchmarks.figures import Results
 
-__all__ = ["ELSEWHERE", "GOALS", "HEAD", "Goal", "Verdict", "goal_table", "judge"]
+__all__ = ["ELSEWHERE", "GOALS", "HEAD", "Goal", "Verdict", "goal_table", "goals_as_json", "judge"]
 
 RATE = "1/s"
 
@@ -106,7 +106,7 @@ def _judge(goal: Goal, results: Results) -> Verdict:
 
 
 def goal_table(results: Results, show: Callable[[float], str]) -> list[list[str]]:
-    """Rows of texts, the head first; the goals that are held elsewhere last."""
+    """Rows of texts, the head first."""
     table = [HEAD]
     for verdict in judge(results):
         numbers = (verdict.official, verdict.floor, verdict.ours, verdict.to_floor, verdict.to_official)
@@ -114,6 +114,18 @@ def goal_table(results: Results, show: Callable[[float], str]) -> list[list[str]
         cells = ["" if value is None else show(value) for value in numbers]
         table.append([verdict.goal.text, verdict.unit, *cells, said])
     return table
+
+
+def goals_as_json(results: Results) -> list[dict[str, Any]]:
+    """The same for the JSON: for whoever plots or quotes it."""
+    return [
+        {
+            "goal": verdict.goal.text, "unit": verdict.unit, "official": verdict.official, "floor": verdict.floor,
+            "ours": verdict.ours, "to floor": verdict.to_floor, "to official": verdict.to_official,
+            "reached": "not measured" if verdict.reached is None else "yes" if verdict.reached else "no",
+        }
+        for verdict in judge(results)
+    ]  # fmt: skip
 
 
 def _cost_ratio(one: float | None, other: float | None, unit: str) -> float | None:
