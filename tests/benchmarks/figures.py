@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-__all__ = ["SIDES", "Figure", "Key", "Results"]
+__all__ = ["RATE", "SIDES", "Figure", "Key", "Results", "cost_ratio"]
 
+RATE = "1/s"
+"""The unit of what is better when it is more."""
 SIDES = ("floor", "plain", "ours", "ours uvloop", "Cluster", "official")
 """In the order of the tables' columns."""
 
@@ -51,10 +53,15 @@ class Results:
 
     def median(self, group: str, name: str, side: str, against: str = "") -> float | None:
         """The median of one figure, or None if it was not measured."""
+        values = self.values(group, name, side, against)
+        return statistics.median(values) if values else None
+
+    def values(self, group: str, name: str, side: str, against: str = "") -> list[float]:
+        """One figure in each round; empty if it was not measured."""
         for key, sides in self.rounds.items():
-            if (key.group, key.name, key.against) == (group, name, against) and side in sides:
-                return statistics.median(sides[side])
-        return None
+            if (key.group, key.name, key.against) == (group, name, against):
+                return sides.get(side, [])
+        return []
 
     def as_json(self) -> list[dict[str, Any]]:
         return [
@@ -72,6 +79,21 @@ class Results:
         for figure in _figures(rows):
             results.add(figure)
         return results
+
+
+def cost_ratio(one: list[float], other: list[float], unit: str) -> float | None:
+    """How many times the cost of the other; of rates, that is the other way round. None if there is nothing to compare.
+
+    The median of the rounds' own ratios, where both have all rounds: in a round both were measured shortly after each other,
+    so that what else the machine did meanwhile is in neither.
+    """
+    if unit == RATE:
+        one, other = other, one
+    if not one or not all(other):
+        return None
+    if len(one) == len(other):
+        return statistics.median(a / b for a, b in zip(one, other, strict=True))
+    return statistics.median(one) / statistics.median(other) if other else None
 
 
 def _figures(rows: list[dict[str, Any]]) -> Iterator[Figure]:

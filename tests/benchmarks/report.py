@@ -5,13 +5,11 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from tests.benchmarks.figures import SIDES, Key, Results
+from tests.benchmarks.figures import SIDES, Key, Results, cost_ratio
 from tests.benchmarks.goals import ELSEWHERE, goal_table
 
 __all__ = ["align", "number", "report"]
 
-RATE = "1/s"
-"""Ratios are of costs, so of rates they are the other way round."""
 COUNT = "1"
 """No cost: how many is neither good nor bad."""
 
@@ -24,7 +22,7 @@ def report(run: dict[str, Any]) -> str:
         f"{run['date']}: {machine['cores']} cores {machine['architecture']} ({machine['cpu']}), {machine['os']}",
         ", ".join(f"{name} {version}" for name, version in run["versions"].items()),
         f"Medians of {run['rounds']} rounds (smallest–largest)"
-        + "; ratios of costs, so of rates the other way round"
+        + "; ratios, of costs and so of rates the other way round, are medians of the rounds' own"
         + (f"; shortened to {run['scale']:g}, so only a quick look" if run["scale"] != 1 else ""),
     ]
     tables: dict[str, dict[Key, dict[str, list[float]]]] = {}
@@ -43,18 +41,17 @@ def group_table(rows: dict[Key, dict[str, list[float]]]) -> str:
     table = [["", "unit", *used, "ours/floor", "official/ours"]]
     for key, sides in rows.items():
         cells = [_spread(sides[side]) if side in sides else "" for side in used]
-        medians = {side: statistics.median(values) for side, values in sides.items()}
-        ours, floor, official = medians.get("ours"), medians.get("floor", medians.get("plain")), medians.get("official")
-        if key.unit == RATE:
-            ours, floor, official = (1 / value if value else None for value in (ours, floor, official))
-        ratios = [_ratio(ours, floor), _ratio(official, ours)] if key.unit != COUNT else ["", ""]
+        ours, floor, official = (sides.get(side, []) for side in ("ours", "floor", "official"))
+        floor = floor or sides.get("plain", [])
+        ratios = [_ratio(ours, floor, key.unit), _ratio(official, ours, key.unit)] if key.unit != COUNT else ["", ""]
         table.append([key.name, key.unit, *cells, *ratios])
     empty = [column for column in range(len(table[0])) if column > 1 and not any(row[column] for row in table[1:])]
     return align([[cell for column, cell in enumerate(row) if column not in empty] for row in table])
 
 
-def _ratio(one: float | None, other: float | None) -> str:
-    return f"{one / other:.2f}" if one is not None and other else ""
+def _ratio(one: list[float], other: list[float], unit: str) -> str:
+    ratio = cost_ratio(one, other, unit)
+    return "" if ratio is None else f"{ratio:.2f}"
 
 
 def _spread(values: list[float]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import groups
-from tests.benchmarks.figures import Figure, Results
+from tests.benchmarks.figures import Figure, Results, cost_ratio
 from tests.benchmarks.goals import GOALS, Goal, judge
 from tests.benchmarks.machine import machine, versions
 from tests.benchmarks.processes import ROOT, BenchmarkFailed, cpu_of, held, run_fresh
@@ -101,3 +101,12 @@ def test_nothing_in_a_run_says_whose_machine_it_was() -> None:
 @pytest.mark.parametrize("goal", GOALS, ids=lambda goal: goal.text)
 def test_every_goal_names_a_group_that_is_measured(goal: Goal) -> None:
     assert goal.group.replace("-", "_") in groups.MODULES
+
+
+def test_a_ratio_is_the_median_of_the_rounds_own_ratios() -> None:
+    assert cost_ratio([10.0, 30.0, 50.0], [10.0, 10.0, 50.0], "µs") == 1.0
+    assert cost_ratio([10.0], [20.0], "1/s") == 2.0
+    assert cost_ratio([10.0, 30.0], [10.0], "µs") == 2.0, "a round failed on one side: medians will do"
+    assert cost_ratio([], [10.0], "µs") is None
+    assert cost_ratio([10.0], [], "1/s") is None
+    assert cost_ratio([10.0], [0.0], "µs") is None
