@@ -102,8 +102,12 @@ def _judge(goal: Goal, results: Results) -> Verdict:
     floor_name = goal.name if goal.floor_name is None else goal.floor_name
     floor_against = goal.against if goal.floor_against is None else goal.floor_against
     floor = results.values(goal.group, floor_name, goal.floor, floor_against)
-    medians = (statistics.median(values) if values else None for values in (official, floor, ours))
-    return Verdict(goal, unit, *medians, cost_ratio(ours, floor, unit), cost_ratio(official, ours, unit))
+    median_official, median_floor, median_ours = (
+        statistics.median(values) if values else None for values in (official, floor, ours)
+    )
+    return Verdict(
+        goal, unit, median_official, median_floor, median_ours, cost_ratio(ours, floor, unit), cost_ratio(official, ours, unit)
+    )
 
 
 def goal_table(results: Results, show: Callable[[float], str]) -> list[list[str]]:

@@ -73,7 +73,7 @@ def _floor_frames(target: Target, entity: str) -> tuple[bytes, bytes]:
         "casty.cluster.envelope.ShardEnvelope",
     )  # fmt: skip
     ref = ActorRef(ActorAddress(f"{target.system}-client", "/_ask/" + "0" * 20, NodeAddress("239.1.2.3", 4)))
-    messages = ShardEnvelope(entity, GetCount(ref)), ShardEnvelope(entity, Increment(1))  # type: ignore[arg-type]
+    messages = ShardEnvelope(entity, GetCount(ref)), ShardEnvelope(entity, Increment(1))
     ask, tell = (header.frame(codec.encode(message)) for message in messages)
     return ask, tell
 
