@@ -1,83 +1,73 @@
-"""``./dev bench``: rounds of every side in turn, medians, ratios, JSON."""
+"""``./dev bench``: rounds of every group and every side in turn, medians, ratios, the table of goals, JSON."""
 
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
-import importlib.util
+import datetime
 import json
-import os
-import platform
-import statistics
-import subprocess
 import sys
-from collections import defaultdict
+import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from tests.benchmarks.knowing import measure_knowing
+from casty_notebook.errors import CastyNotebookError
+from tests.benchmarks import groups
+from tests.benchmarks.figures import Results
+from tests.benchmarks.goals import goals_as_json
+from tests.benchmarks.machine import machine, versions
+from tests.benchmarks.processes import BenchmarkFailed
+from tests.benchmarks.report import report
 
-SIDES = ("floor", "ours", "cluster", "peer")
-
-
-def _side_in_a_process(name: str, port: int, scale: float) -> dict[str, float]:
-    """A fresh process each: nobody pays for another's imports, threads or garbage."""
-    code = (
-        "import json, sys; from casty_notebook import NodeAddress; from tests.benchmarks.asking import measure_side; "
-        "print(json.dumps(measure_side(sys.argv[1], NodeAddress('127.0.0.1', int(sys.argv[2])), float(sys.argv[3]))))"
-    )
-    command = [sys.executable, "-c", code, name, str(port), str(scale)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-    figures: dict[str, float] = json.loads(done.stdout)
-    return figures
+__all__ = ["main"]
 
 
-def _asking(rounds: int, scale: float) -> dict[str, dict[str, float]]:
-    sides = [name for name in SIDES if name != "peer" or importlib.util.find_spec("casty") is not None]
-    collected: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in sides}
-    command = [sys.executable, "-m", "tests.benchmarks.raw_node"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as node:
-        assert node.stdout is not None
-        port = int(node.stdout.readline())
-        for number in range(rounds):
-            for name in sides:
-                print(f"round {number + 1} of {rounds}: {name}", file=sys.stderr)
-                for figure, value in _side_in_a_process(name, port, scale).items():
-                    collected[name][figure].append(value)
-    return {name: {figure: statistics.median(v) for figure, v in figures.items()} for name, figures in collected.items()}
-
-
-def _table(medians: dict[str, dict[str, float]]) -> list[str]:
-    lines = [f"{'':34}" + "".join(f"{name:>12}" for name in medians) + f"{'ours/floor':>12}{'peer/ours':>11}"]
-    for figure in medians["ours"]:
-        values = [medians[name].get(figure) for name in medians]
-        cells = "".join(f"{value:12.1f}" if value is not None else f"{'':12}" for value in values)
-        ours, floor, peer = (medians.get(name, {}).get(figure) for name in ("ours", "floor", "peer"))
-        ratio = f"{ours / floor:12.2f}" if ours and floor else f"{'':12}"
-        against = f"{peer / ours:11.2f}" if ours and peer else ""
-        lines.append(f"{figure:34}{cells}{ratio}{against}")
-    return lines
-
-
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of all sides in turn (default 5)")
-    parser.add_argument("--scale", type=float, default=1.0, help="share of the usual number of asks")
-    parser.add_argument("--json", type=Path, help="also write the figures there")
-    options = parser.parse_args()
-    casty = importlib.metadata.version("casty") if importlib.util.find_spec("casty") is not None else "not installed"
-    machine = f"{os.cpu_count()} cores {platform.machine()}, Python {platform.python_version()}, casty {casty}"
-    asking = _asking(options.rounds, options.scale)
-    knowing = measure_knowing(options.rounds)
-    print(f"\n{machine}; medians of {options.rounds} rounds\n")
-    print("Against a raw node that answers at once")
-    print("\n".join(_table(asking)))
-    print("\nWithout a network")
-    for figure, value in knowing.items():
-        print(f"{figure:72}{value:10.2f}")
+    known = groups.load()
+    options = _parse(arguments, list(known))
+    if options.show is not None:
+        print(report(json.loads(options.show.read_text("utf-8"))))
+        return 0
+    results, failed = Results(), 0
+    chosen = options.only or list(known)
+    for number in range(options.rounds):
+        for group in chosen:
+            started = time.monotonic()
+            try:
+                for figure in known[group](options.scale):
+                    results.add(figure)
+            except (BenchmarkFailed, CastyNotebookError) as error:
+                # What was measured so far is worth keeping.
+                failed += 1
+                _say(f"{group} failed: {error}")
+            _say(f"round {number + 1} of {options.rounds}: {group}, {time.monotonic() - started:.1f} s")
+    run = _run(results, options.rounds, options.scale)
     if options.json is not None:
-        options.json.write_text(json.dumps({"machine": machine, "asking": asking, "knowing": knowing}, indent=1))
-    return 0
+        options.json.write_text(json.dumps(run, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    print(report(run))
+    return 1 if failed else 0
+
+
+def _parse(arguments: Sequence[str] | None, known: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of everything in turn (default 5)")
+    parser.add_argument("--only", nargs="+", metavar="GROUP", choices=known, help=f"of {', '.join(known)}")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the usual amount of work, for a quick look")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every figure of every round there")
+    parser.add_argument("--show", type=Path, metavar="FILE", help="measure nothing, print the tables of such a file")
+    return parser.parse_args(arguments)
+
+
+def _run(results: Results, rounds: int, scale: float) -> dict[str, Any]:
+    return {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(), "machine": machine(), "versions": versions(),
+        "rounds": rounds, "scale": scale, "goals": goals_as_json(results), "figures": results.as_json(),
+    }  # fmt: skip
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

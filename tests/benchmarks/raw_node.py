@@ -1,11 +1,12 @@
 """A fake node that costs next to nothing: answers every ask with the same reply, so that the server is not what is measured.
 
-``python -m tests.benchmarks.raw_node`` prints its port and ends when its standard input does.
+`main` prints its port and ends when its standard input does.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 import sys
 from functools import lru_cache
@@ -24,10 +25,11 @@ REPLY = b"\x80\x05K\x11."
 class RawNode(asyncio.Protocol):
     """Speaks just enough: finds the reply address in a message by searching its bytes."""
 
-    def __init__(self, address: NodeAddress, codec: Codec, snapshot: bytes) -> None:
+    def __init__(self, address: NodeAddress, codec: Codec, snapshot: bytes, bytes_per_second: int | None) -> None:
         self._address = address
         self._codec = codec
         self._snapshot = snapshot
+        self._bytes_per_second = bytes_per_second
         self._buffer = bytearray()
         self._greeted = False
 
@@ -49,6 +51,10 @@ class RawNode(asyncio.Protocol):
         del buffer[:start]
         if answers:
             self._transport.write(b"".join(answers))
+        if self._bytes_per_second is not None:
+            self._transport.pause_reading()
+            pause = len(data) / self._bytes_per_second
+            asyncio.get_running_loop().call_later(pause, self._transport.resume_reading)
 
     def _answer(self, body: bytes) -> bytes | None:
         if not self._greeted:
@@ -93,21 +99,21 @@ def one_node_snapshot(address: NodeAddress) -> TopologySnapshot:
     return TopologySnapshot(frozenset({member}), address, {"counter": shards}, 100)
 
 
-async def serve() -> None:
+async def _serve(bytes_per_second: int | None) -> None:
     codec = Codec(build_registry(lambda uri: ActorAddress.parse(uri)))  # type: ignore[arg-type,return-value]
-    made: list[RawNode] = []
-
-    def factory() -> RawNode:
-        node = RawNode(address, codec, snapshot)
-        made.append(node)
-        return node
-
-    server = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0)
+    listener = socket.create_server(("127.0.0.1", 0))
+    if bytes_per_second is not None:
+        # Else the system takes some megabytes in our name, and who sends sees nothing of us for seconds.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: RawNode(address, codec, snapshot, bytes_per_second), sock=listener
+    )
     address = NodeAddress(*server.sockets[0].getsockname()[:2])
     snapshot = codec.encode(one_node_snapshot(address))
     print(address.port, flush=True)
     await asyncio.to_thread(sys.stdin.read)
 
 
-if __name__ == "__main__":
-    asyncio.run(serve())
+def main(bytes_per_second: int | None = None) -> None:
+    """Serve until stdin ends; with a limit it reads no faster than that."""
+    asyncio.run(_serve(bytes_per_second))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -87,13 +88,13 @@ class Runner:
         last = max(place for place, cell in enumerate(notebook.cells) if cell.cell_type == "code")
         notebook.cells.insert(last, nbformat.v4.new_code_cell(check))
         work = self._folder / name
-        work.mkdir()
+        shutil.copytree(NOTEBOOKS / "data", work / "data")  # beside the notebook, as where a person opens it
         client = NotebookClient(
             notebook, kernel_name="here", kernel_manager_class=self._manager, timeout=CELL_TIMEOUT,
             store_widget_state=False, resources={"metadata": {"path": str(work)}},
         )  # fmt: skip
         asyncio.run(client.async_execute())
-        assert not list(work.iterdir()), "a notebook leaves no file behind"
+        assert [each.name for each in work.iterdir()] == ["data"], "a notebook leaves no file behind"
         return Executed(notebook)
 
     def close(self) -> None:

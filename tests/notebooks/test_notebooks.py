@@ -88,6 +88,11 @@ assert shard == 87 == shard_id and owner in contact_points
 assert type(where).__name__ == "StandIn" or "Whereabouts" in repr(where)
 assert count == 2
 """,
+    "91_performance": """
+assert run["rounds"] >= 1 and set(targets) <= set(figures.against)
+assert {"floor", "ours", "Cluster", "official"} <= set(latency.columns) and rates.notna().all().all()
+assert len(observed) == 6 and len(slow) >= 4 and len(goals) >= 13
+""",
 }
 """For each notebook, what holds in its kernel before the last cell cleans up."""
 
@@ -157,8 +162,15 @@ def _scripted(notebook: Executed) -> None:
     assert "<TopologySnapshot: 3 members" in notebook.text_of("client.topology is None")
 
 
+def _plotted(notebook: Executed) -> None:
+    charts = [output for cell in notebook.cells for output in cell.get("outputs", ()) if "image/png" in output.get("data", {})]
+    assert len(charts) == 5
+    assert "ask, one in flight, p50" in notebook.outputs_of("goals.style")[0].data["text/html"]
+
+
 SHOWN: dict[str, Callable[[Executed], None]] = {
     "01_connect": _connected, "02_topology": _viewed, "05_when_nodes_fail": _failed, "90_how_it_works": _scripted,
+    "91_performance": _plotted,
 }  # fmt: skip
 
 
