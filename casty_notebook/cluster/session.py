@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.cluster import strays
 from casty_notebook.cluster.contacts import Contacts
 from casty_notebook.cluster.coordinator import PROXY_PATH
 from casty_notebook.cluster.custody import Custody
@@ -41,13 +42,7 @@ from casty_notebook.cluster.shards import ShardTable
 from casty_notebook.cluster.story import Story
 from casty_notebook.cluster.subscription import SUBSCRIPTION_PATH, Subscription
 from casty_notebook.cluster.vigil import PING_PATH, Vigil
-from casty_notebook.errors import (
-    CastyNotebookError,
-    ClientClosed,
-    ContactAttempt,
-    SystemNameMismatch,
-    UndecodableMessage,
-)
+from casty_notebook.errors import CastyNotebookError, ClientClosed, ContactAttempt, UndecodableMessage
 from casty_notebook.settings import Settings
 
 __all__ = ["ASK_PATH", "Session"]
@@ -251,28 +246,17 @@ class Session:
             if isinstance(message, ShardLocation):
                 self.router.located(path[len(PROXY_PATH) :], message, now, out)
             else:
-                self._report_stray(event, "the location of a shard", out)
+                out.append(strays.misplaced(self._sender(event), event, "the location of a shard"))
 
     def _is_our_cluster(self, event: Received, out: list[Effect]) -> bool:
         if event.system is None:
             return True
         node = self._sender(event)
-        if self.snapshot is not None:
-            # The name is right: whoever sends this is a stranger among the nodes, or wants to end this client.
-            out.append(Report(f"{node} sent a message of the system {event.system[:60]!r}, which was ignored"))
-            return False
-        self._ruin(
-            SystemNameMismatch(
-                f"{node} belongs to the system {event.system!r}, not {self.system_name!r}: connect with the right name, "
-                f"for example casty://{event.system}@{node}"
-            ),
-            out,
-        )
+        if self.snapshot is not None:  # so our name is right
+            out.append(strays.of_a_stranger(node, event.system))
+        else:
+            self._ruin(strays.wrong_system(node, event.system, self.system_name), out)
         return False
-
-    def _report_stray(self, event: Received, due: str, out: list[Effect]) -> None:
-        sent = f"a {type(event.message).__qualname__}, announced as {event.type_hint[:120]!r}"
-        out.append(Report(f"{self._sender(event)} sent {sent}, where {due} was due; it was ignored"))
 
     def _sender(self, event: Received) -> str:
         link = self.peers.links.get(event.link)
@@ -291,7 +275,7 @@ class Session:
         if link is None:
             return
         if not isinstance(snapshot, TopologySnapshot):
-            self._report_stray(event, "a topology", out)
+            out.append(strays.misplaced(self._sender(event), event, "a topology"))
             return
         if not self._is_followed(link, event, now, out):
             return
