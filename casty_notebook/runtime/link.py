@@ -14,6 +14,8 @@ from casty_notebook.wire import HANDSHAKE, FrameReader, decode_handshake, encode
 
 __all__ = ["LinkOwner", "LinkProtocol"]
 
+READ_FIRST, READ_MOST = 16 * 1024, 256 * 1024
+"""Bytes of the buffer that a socket is read into; it grows for one that fills it, as snapshots of large clusters do."""
 WRITE_CHUNK = 256 * 1024
 """Bytes given to the transport at once; what a lost link may have half sent is bounded by this and the socket's buffer."""
 
@@ -28,10 +30,14 @@ class LinkOwner(Protocol):
     def socket_closed(self, link: LinkProtocol) -> None: ...
 
 
-class LinkProtocol(asyncio.Protocol):
+class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
     """connecting --made--> greeting --handshake reply--> open --lost | hang_up--> ended.
 
     Sockets are always drained (PROTOCOL section 9: a node queues without bound for a peer that does not read).
+
+    Two protocols in one: asyncio's sockets read into our own buffer, since for the other kind they make one of 256 KiB
+    for each read, which the system maps and takes back every time (as dear as all else that a reply costs); SSH channels
+    and uvloop, which do not, call `data_received`.
     """
 
     def __init__(
@@ -47,10 +53,13 @@ class LinkProtocol(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._greeting: asyncio.TimerHandle | None = None
         self._first_bytes = b""
+        self._room = memoryview(bytearray(READ_FIRST))
         self._queue: dict[int, tuple[Outgoing, bytes]] = {}
         self._queued_bytes = 0
         self._paused = False
-        self._turn_taken = False
+        self._sent = False
+        """A frame has left since we last heard anything: others may follow in the same turn of the loop."""
+        self._flush_due = False
         self.ended = False
         self._secure = False
         self.mute = False
@@ -76,9 +85,20 @@ class LinkProtocol(asyncio.Protocol):
         self._greeting = loop.call_later(self._settings.handshake_timeout, self._greeting_late)
         self._transport.write(encode_handshake(self.identity))
 
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio does not know either
+        return self._room
+
+    def buffer_updated(self, nbytes: int) -> None:
+        room = self._room
+        if nbytes == len(room) < READ_MOST:
+            self._room = memoryview(bytearray(4 * len(room)))
+        self.data_received(bytes(room[:nbytes]))
+
     def data_received(self, data: bytes) -> None:
         if self.ended:
             return
+        # Question and answer in turn are never held back, and cost the loop no turn of their own.
+        self._sent = self._flush_due
         if self.node is None:
             self._first_bytes = (self._first_bytes + data[:256])[:256]
         try:
@@ -166,14 +186,16 @@ class LinkProtocol(asyncio.Protocol):
             s = self._settings
             if len(self._queue) >= s.max_buffered or self._queued_bytes + len(frame) > s.max_buffered_bytes:
                 return False
-        elif not self._turn_taken and not self._paused and self._transport is not None:
-            # The first frame of a loop turn leaves at once, the rest of the turn in one write.
-            self._turn_taken = True
-            asyncio.get_running_loop().call_soon(self._end_turn)
+        elif not self._sent and not self._paused and self._transport is not None:
+            # The first frame leaves at once, what follows in the same turn of the loop in one write at its end.
+            self._sent = True
             self._transport.write(frame)
             return True
         self._queue[id(outgoing)] = (outgoing, frame)
         self._queued_bytes += len(frame)
+        if not self._flush_due:
+            self._flush_due = True
+            asyncio.get_running_loop().call_soon(self._end_turn)
         return True
 
     def recall(self, outgoing: Outgoing) -> bool:
@@ -185,7 +207,7 @@ class LinkProtocol(asyncio.Protocol):
         return True
 
     def _end_turn(self) -> None:
-        self._turn_taken = False
+        self._flush_due = self._sent = False
         self._flush()
 
     def _flush(self) -> None:
