@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,6 @@ def _payloads(folder: str, shape: str) -> list[bytes]:
 
 def _cpu_each(function: Any, payloads: list[bytes]) -> float:
     """CPU milliseconds for each of the changed payloads, the first one having been read before."""
-    import time
-
     last = function(payloads[0])
     rounds = max(1, 400_000 // len(payloads[0]) // len(payloads))
     used = time.process_time()
@@ -68,10 +67,6 @@ def unpickle(folder: str, shape: str) -> float:
 
 def read(folder: str, shape: str) -> float:
     """Our codec on the same bytes."""
-    from casty_notebook.address import ActorAddress
-    from casty_notebook.cluster.refs import ActorRef
-    from casty_notebook.codec import Codec
-    from casty_notebook.runtime.binding import build_registry
+    from tests.benchmarks.reading import codec
 
-    codec = Codec(build_registry(lambda uri: ActorRef(ActorAddress.parse(uri))))
-    return _cpu_each(codec.decode, _payloads(folder, shape))
+    return _cpu_each(codec().decode, _payloads(folder, shape))
