@@ -35,7 +35,7 @@ def cpu_each(functions: list[Callable[[], object]], times: int) -> list[float]:
 
 def exponent(sizes: list[int], costs: list[float]) -> float:
     """The power of the size with which the cost grows: the slope of a line through the upper half, on logarithmic scales."""
-    upper = len(sizes) // 2
+    upper = min(len(sizes) // 2, len(sizes) - 2)
 
 
     slope, _ = statistics.linear_regression([log(size) for size in sizes[upper:]], [log(cost) for cost in costs[upper:]])

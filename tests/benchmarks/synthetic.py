@@ -28,7 +28,7 @@ def addresses(nodes: int) -> list[tuple[str, int]]:
 
 
 def snapshot_of(nodes: Sequence[tuple[str, int]], types: int, shards: int, version: int = 0) -> TopologySnapshot:
-    """As this package knows it: one allocation object for each owner, as a node that allocates has them not, see below."""
+    """As this package knows it: an allocation object for each shard."""
     from casty_notebook import NodeAddress
     from casty_notebook.cluster import messages
 

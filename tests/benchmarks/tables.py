@@ -36,6 +36,8 @@ def tables_of(nodes: int, types: int, shards: int, times: int) -> list[tuple[str
     for name, make in _makers(nodes, types, shards).items():
         table = make()
         label = f"{name} table of {len(table):,} rows, {nodes} nodes"
+        if name == "shards":
+            label = f"{len(table):,} shards" + ("" if nodes == SHAPES[0][0] else f", {nodes} nodes")
         plain, from_lists = _from_arrays(table), _from_lists(table)
         for ready in (plain, from_lists):
             assert ready().equals(table)

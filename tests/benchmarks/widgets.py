@@ -3,6 +3,7 @@
 Counted is what `TopologyWidget` hands to the kernel: the head as JSON and the buffers, with the rows of the timeline that such
 an update brings. "scattered": every moved shard goes from some node to some other, so that nearly each is a row of its own;
 "from one node": as when a node hands over a part of what it has, one row for each of its heirs.
+How often a view is told is counted while its snapshots change 20 times a second.
 """
 
 from __future__ import annotations
@@ -34,11 +35,13 @@ def measure(scale: float) -> Iterator[Figure]:
     yield Figure(GROUP, f"full state, {what}, size", "", "ours", "KB", size)
     yield Figure(GROUP, f"full state, {what}, CPU", "", "ours", "ms", cost)
     for moves in MOVES:
-        label = f"update, {what}, 1 % moved {moves}"
+        label = f"update, {SHARDS:,} shards, 1 % changed" + ("" if moves == MOVES[0] else f" {moves}")
         sizes, without, cost, nothing = run_fresh(f"{__name__}:updates", moves, max(5, round(40 * scale)))
-        yield Figure(GROUP, f"{label}, size", "", "ours", "KB", sizes)
-        yield Figure(GROUP, f"{label}, size without the timeline's rows", "", "ours", "KB", without)
+        yield Figure(GROUP, label, "", "ours", "KB", sizes)
+        yield Figure(GROUP, f"{label}, without the timeline's rows", "", "ours", "KB", without)
         yield Figure(GROUP, f"{label}, CPU", "", "ours", "ms", cost)
+    rate = run_fresh(f"{__name__}:updates_a_second", max(0.5, 3 * scale))
+    yield Figure(GROUP, f"updates a second, {SHARDS:,} shards, 1 % changed", "", "ours", "1/s", rate)
     yield Figure(GROUP, f"look at an unchanged snapshot, {what}, CPU", "", "ours", "ms", nothing)
 
 
@@ -139,3 +142,29 @@ def updates(moves: str, times: int) -> tuple[float, float, float, float]:
         idle.append(time.process_time() - started)
         scene, before = drawn, after
     return statistics.median(sizes), statistics.median(bare), statistics.median(spent) * 1e3, statistics.median(idle) * 1e3
+
+
+def updates_a_second(seconds: float) -> float:
+    """Updates that a watched view is sent."""
+    import time
+
+    from casty_notebook.views.bridge import Bridge
+    from tests.views.scenery import WrittenSource
+
+    moving = Moving()
+    source = WrittenSource(_moment(moving, moving.snapshot()))  # type: ignore[arg-type]
+    told: list[float] = []
+
+    def hear(head: dict[str, object], _buffers: list[bytes]) -> None:
+        if head["kind"] == "delta":
+            told.append(time.perf_counter())
+
+    bridge = Bridge(source, hear, time.monotonic)
+    bridge.hear({"kind": "look", "page": "1", "visible": True})
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        moving.move(MOVES[0])
+        source.write(_moment(moving, moving.snapshot()))  # type: ignore[arg-type]
+        time.sleep(0.05)
+    bridge.stop()
+    return (len(told) - 1) / (told[-1] - told[0])
