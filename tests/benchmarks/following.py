@@ -43,13 +43,13 @@ class Following:
     def step(self, seconds: float) -> None:
         """A push that differs from the last one, taken in by session and history."""
         world, self._steps = self._world, self._steps + 1
-        world.newest = codec().decode(self._payloads[self._steps % VERSIONS])
+        world.newest = newest = codec().decode(self._payloads[self._steps % VERSIONS])
         world.published.clear()
         world.push()
         world.run(seconds)
         assert world.published
-        assert self.session.snapshot is world.newest
-        self.history.note(self._now, world.newest, self.session.health(world.now))
+        assert self.session.snapshot is newest
+        self.history.note(self._now, newest, self.session.health(world.now))
 
     @property
     def _now(self) -> datetime.datetime:

@@ -74,7 +74,7 @@ async def _serve(folder: Path) -> None:
                 lambda here=here: PushingNode(here[0], codec, PushingNode.current, None), "127.0.0.1", 0  # type: ignore[misc]
             )  # fmt: skip
             here.append(NodeAddress(*server.sockets[0].getsockname()[:2]))
-            members.append(tuple(here[0]))
+            members.append((here[0].host, here[0].port))
             await stack.enter_async_context(server)
         wanted = [(f"{n}x{shards}", members[:n], TYPES, shards, VERSIONS) for n, shards in SHAPES]
         await asyncio.to_thread(
