@@ -43,7 +43,8 @@ class Following:
     def step(self, seconds: float) -> None:
         """A push that differs from the last one, taken in by session and history."""
         world, self._steps = self._world, self._steps + 1
-        world.newest = newest = codec().decode(self._payloads[self._steps % VERSIONS])
+        newest: TopologySnapshot = codec().decode(self._payloads[self._steps % VERSIONS])
+        world.newest = newest
         world.published.clear()
         world.push()
         world.run(seconds)
