@@ -115,14 +115,14 @@ class Session:
         users_own = self._users_own.get(kind)
         if users_own is not None:
             users_own(event, now, out)
-            return out
-        if kind is Received and event.path.startswith(ASK_PATH):  # type: ignore[union-attr]
+        elif kind is Received and event.path.startswith(ASK_PATH):  # type: ignore[union-attr]
             self._replied(event, now, out)  # type: ignore[arg-type]
-            return out
-        self._others[kind](event, now, out)
-        self._settle(now, out)
-        if out or kind is not Tick:
-            self._story.note(now, event, out)
+        else:
+            self._others[kind](event, now, out)
+            self._settle(now, out)
+            if out or kind is not Tick:
+                self._story.note(now, event, out)
+        self._out = []  # a batch of failed asks would stay in memory until the next event
         return out
 
     @property

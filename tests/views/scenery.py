@@ -131,3 +131,9 @@ def shown(scene: Scene) -> Any:
     }
     services = {(service, nodes[number].address, path) for service, number, path in scene.services}  # type: ignore[union-attr]
     return [node for node in nodes if node is not None], shards, services, scene.status._asdict()
+
+
+def event_rows(head: dict[str, Any]) -> list[list[Any]]:
+    """The events in a packet, as the front end reads them."""
+    told = head["events"]
+    return [[head["time"] - ago, *(told["texts"][place] for place in places)] for ago, *places in told["rows"]]

@@ -18,7 +18,7 @@ from casty_notebook.views.bridge import INTERVAL, Bridge
 from casty_notebook.views.deltas import Packet
 from tests.support.topologies import member, node, owned_by, topology
 from tests.support.waiting import wait_until
-from tests.views.scenery import START, Reader, WrittenSource, moment, shown
+from tests.views.scenery import START, Reader, WrittenSource, event_rows, moment, shown
 
 LOOK = {"kind": "look", "page": "p", "visible": True, "full": False}
 
@@ -162,8 +162,8 @@ def test_events_reach_late_joiners_once_whoever_saw_them(stage: Stage) -> None:
     wait_until(lambda: stage.ears.of("delta"))
     stage.source.write(stage.source.now, TopologyEvent(START, "lost", "node-2", "", "seen by the source, too"))
     stage.source.write(stage.source.now, TopologyEvent(START, "leader_changed", "leader", "", "node-1"))
-    wait_until(lambda: len(stage.bridge.full_state().head["events"]) > 1)
-    assert [row[1] for row in stage.bridge.full_state().head["events"]] == ["lost", "leader_changed"]
+    wait_until(lambda: len(event_rows(stage.bridge.full_state().head)) > 1)
+    assert [row[1] for row in event_rows(stage.bridge.full_state().head)] == ["lost", "leader_changed"]
 
 
 def test_a_source_with_a_past_tells_it_before_the_present() -> None:

@@ -15,7 +15,7 @@ from casty_notebook.cluster.messages import MemberStatus, ServiceEntry, Topology
 from casty_notebook.views.deltas import Story, delta, full, reach_events
 from casty_notebook.views.scene import SPARE_NUMBERS, SceneBuilder
 from tests.support.topologies import HOSTILE, member, node, owned_by, topology
-from tests.views.scenery import START, Reader, moment, shown
+from tests.views.scenery import START, Reader, event_rows, moment, shown
 
 LIVE = NodeHealth(LinkState.live, 0.001)
 DOWN = NodeHealth(LinkState.down, None, "connection refused")
@@ -148,6 +148,13 @@ def test_what_our_own_connections_say_becomes_events() -> None:
     back = builder.build(moment(snapshot, {node(1): LIVE, node(2): LIVE}))
     assert [row[1:3] for row in reach_events(before, after)] == [("lost", "node-2")]
     assert [row[1:3] for row in reach_events(after, back)] == [("reached_again", "node-2")]
+
+
+def test_many_events_at_one_time_name_each_text_once() -> None:
+    rows = [(1_767_225_600_000 + n % 2, "shard_moved", f"cart/{n}", f"node-{n % 50}", f"node-{n % 49}") for n in range(100)]
+    packet = full(SceneBuilder().build(moment(topology([member(1)]))), 1, rows)
+    assert event_rows(packet.head) == [list(row) for row in rows]
+    assert len(json.dumps(packet.head["events"])) < 50 * len(rows)
 
 
 def test_a_story_is_one_full_state_and_what_changed(monkeypatch: pytest.MonkeyPatch) -> None:
