@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -12,10 +13,14 @@ import psutil
 import pytest
 
 from casty_notebook.demo import DemoCluster
+from casty_notebook.runtime.background import LOOP
 from tests.support.leftovers import describe, leftovers, mark_this_run
 from tests.support.waiting import wait_until
 
 mark_this_run()
+
+# Most users have no uvloop; what differs on it is tested in tests/networks/test_uvloop.py.
+os.environ.setdefault(LOOP, "asyncio")
 
 # Needs atheris, which only fuzzing needs; its targets are run by tests without it.
 collect_ignore = ["fuzz/fuzz_all.py"]

@@ -18,12 +18,29 @@ POLL = 0.2
 """Windows does not interrupt a lock's wait for Ctrl-C, so there it is waited for in slices."""
 
 
+LOOP = "CASTY_NOTEBOOK_LOOP"
+"""Environment variable: ``asyncio`` keeps to asyncio's own loop where uvloop is installed."""
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Uvloop's where it is installed (extra ``fast``), else asyncio's own."""
+    if os.environ.get(LOOP) != "asyncio":
+        try:
+            import uvloop
+        except ImportError:
+            pass
+        else:
+            loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+            return loop
+    return asyncio.new_event_loop()
+
+
 class BackgroundLoop:
     """An event loop on a daemon thread of its own, and the way to run coroutines there from any other thread."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_loop()
         started = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(started,), name="casty-notebook-loop", daemon=True)
         self._thread.start()
@@ -81,6 +98,9 @@ class BackgroundLoop:
 
 _lock = threading.Lock()
 _background: BackgroundLoop | None = None
+_orphans: list[BackgroundLoop] = []
+"""Loops of a parent process, whose threads a fork does not take along: held, since uvloop complains of a loop that goes while
+it runs."""
 
 
 def background_loop() -> BackgroundLoop:
@@ -88,5 +108,7 @@ def background_loop() -> BackgroundLoop:
     global _background
     with _lock:
         if _background is None or _background.pid != os.getpid():
+            if _background is not None:
+                _orphans.append(_background)
             _background = BackgroundLoop()
         return _background

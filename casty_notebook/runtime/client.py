@@ -7,6 +7,7 @@ import itertools
 import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from time import monotonic
 from typing import Any, Self
 
 from casty_notebook.address import ActorAddress, NodeAddress
@@ -107,7 +108,7 @@ class ClusterClient:
         """Start connecting; returns at once. Asks made before the first snapshot wait for it."""
         if self._pump is not None or self._left:
             raise MisuseError("this client was entered before; make a new one")
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         encodings = self._codecs.encodings(self.system_name, self.contact_points)
         session = Session(
             self.system_name, self.contact_points, self._mint, now, self.settings,

@@ -11,6 +11,7 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from time import monotonic
 
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.cluster.encodings import Encoding, guesses_logged
@@ -54,11 +55,11 @@ async def ping(client: ClusterClient, node: NodeAddress, timeout: float = PING_W
         As any ask.
     """
     receptionist = ActorRef(ActorAddress(client.system_name, "/_cluster/_receptionist", node))
-    started = asyncio.get_running_loop().time()
+    started = monotonic()
     key = ServiceKey("casty-notebook-ping")
     # Not the client's own `ask`, which refuses what is no question of the user's where it is read-only: this one reads.
     await ClusterClient.ask(client, receptionist, lambda reply_to: Find(key, reply_to), timeout=timeout)
-    return asyncio.get_running_loop().time() - started
+    return monotonic() - started
 
 
 async def examine(client: ClusterClient, *, entered: bool, shards: Mapping[str, int] | None = None) -> list[Finding]:
@@ -129,8 +130,8 @@ class _Examination:
 
     async def _wait_for_members(self, snapshot: TopologySnapshot) -> None:
         """Until each is known to be reached or not; links open in milliseconds."""
-        deadline = asyncio.get_running_loop().time() + MEMBERS_WITHIN
-        while asyncio.get_running_loop().time() < deadline:
+        deadline = monotonic() + MEMBERS_WITHIN
+        while monotonic() < deadline:
             health = self._client.health
             if all(m.address in health and health[m.address].reachable is not None for m in snapshot.members):
                 return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 from casty_notebook.errors import CastyNotebookError, Interrupted, MisuseError, ReadOnly
@@ -86,7 +87,7 @@ class FanOut:
             user's code can raise.
         """
         self._task = asyncio.current_task()
-        self._began = asyncio.get_running_loop().time()
+        self._began = monotonic()
         places = iter(range(self.total))
         try:
             async with asyncio.TaskGroup() as group:
@@ -112,8 +113,8 @@ class FanOut:
 
     async def _answer(self, place: int) -> Answer:
         target = self._targets[place]
-        now = asyncio.get_running_loop().time
-        if (early := self._began + place * self._every - now()) > 0:
+        now = monotonic
+        while (early := self._began + place * self._every - now()) > 0:  # uvloop's timers may be half a millisecond early
             await asyncio.sleep(early)
         began = self._asked_at[place] = now()
         reply: Any = None

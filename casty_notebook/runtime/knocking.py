@@ -8,6 +8,7 @@ import ipaddress
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, cast
 
 from casty_notebook.address import NodeAddress
@@ -125,13 +126,13 @@ async def _resolve(dialler: Dialler, contact: NodeAddress, result: Knock) -> boo
 
 
 async def _connect(dialler: Dialler, contact: NodeAddress, greeting: _Greeting, result: Knock) -> bool:
-    started = asyncio.get_running_loop().time()
+    started = monotonic()
     try:
         await dialler.dial(contact, greeting)
     except DialFailed as failure:
         result.note("TCP", Verdict.fail, str(failure), _fix_of(str(failure)))
         return False
-    took = (asyncio.get_running_loop().time() - started) * 1000
+    took = (monotonic() - started) * 1000
     result.note("TCP", Verdict.ok, f"connected in {took:.1f} ms")
     secure: ssl.SSLObject | None = greeting.shown("ssl_object")
     if secure is not None:
@@ -148,13 +149,13 @@ def _fix_of(reason: str) -> str:
 
 
 async def _greet(dialler: Dialler, contact: NodeAddress, greeting: _Greeting, result: Knock) -> None:
-    started = asyncio.get_running_loop().time()
+    started = monotonic()
     try:
         async with asyncio.timeout(PATIENCE):
             body = await asyncio.shield(greeting.body)
     except TimeoutError:
         body = None
-    took = (asyncio.get_running_loop().time() - started) * 1000
+    took = (monotonic() - started) * 1000
     reason: str | None = None
     if body is not None:
         try:

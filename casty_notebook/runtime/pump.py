@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from casty_notebook.address import NodeAddress
@@ -103,11 +104,11 @@ class Pump:
 
     @property
     def now(self) -> float:
-        return self._loop.time()
+        return monotonic()
 
     def feed(self, event: Event, now: float | None = None) -> None:
         """Tell the session, and do what it wants. `now`: the time, where the caller has just read the clock."""
-        self._tell(event, self._loop.time() if now is None else now)
+        self._tell(event, monotonic() if now is None else now)
         self._keep_time()
 
     def _tell(self, event: Event, now: float) -> None:
@@ -124,7 +125,8 @@ class Pump:
         if self._timer is not None:
             self._timer.cancel()
         self._timer_at = deadline
-        self._timer = self._loop.call_at(deadline, self._tick) if deadline < float("inf") else None
+        # Not at a time of the loop's own clock: uvloop's stands still while it works, and counts milliseconds.
+        self._timer = self._loop.call_later(deadline - monotonic(), self._tick) if deadline < float("inf") else None
 
     def _tick(self) -> None:
         self._timer, self._timer_at = None, float("inf")
@@ -237,7 +239,7 @@ class Pump:
 
     def frames_received(self, link: LinkProtocol, frames: list[tuple[int, bytes]]) -> None:
         newest = None
-        now, reader = self._loop.time(), self._reader
+        now, reader = monotonic(), self._reader
         for kind, body in frames:
             # Nodes may send nothing but messages here; other types are ignored as nodes do (PROTOCOL section 1.1).
             if kind != MESSAGE or link.ended:
@@ -292,7 +294,7 @@ class Pump:
         self.closed.set()
 
     def _warn(self, text: str) -> None:
-        now = self._loop.time()
+        now = monotonic()
         if now - self._warned_at < WARNING_INTERVAL:
             self._unwarned += 1
             return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
@@ -128,7 +129,7 @@ class SSHGateway:
         if self._connection is not None:
             return self._connection
         if self._login is None:
-            if self._failure is not None and asyncio.get_running_loop().time() < self._retry_at:
+            if self._failure is not None and monotonic() < self._retry_at:
                 raise DialFailed(str(self._failure), verdict=self._failure.verdict)
             self._login = asyncio.ensure_future(self._log_in())
         # One login for all who dial, whether or not they wait to its end.
@@ -170,7 +171,7 @@ class SSHGateway:
         s = self._settings
         cap = s.ssh_pause_cap_refused if failure.verdict else s.ssh_pause_cap
         pause = min(cap, s.backoff_first * 2.0 ** min(self._failures, 10))
-        self._retry_at = asyncio.get_running_loop().time() + pause
+        self._retry_at = monotonic() + pause
         self._failures += 1
         self._failure = failure
         return failure

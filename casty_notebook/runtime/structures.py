@@ -6,10 +6,10 @@ Each structure is a sharded type of its own, ``d-counter-hits``, with one entity
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import difflib
 from collections.abc import Coroutine
+from time import monotonic
 from typing import Any, ClassVar
 
 from casty_notebook.address import ActorAddress, NodeAddress
@@ -100,11 +100,11 @@ class _Structure:
     async def _ask(self, message: str, entity: str | None, fields: Any, *, retry: bool) -> Any:
         client = self._connection.client
         timeout = client.settings.ask_timeout if self._timeout is None else self._timeout
-        ends = asyncio.get_running_loop().time() + timeout
+        ends = monotonic() + timeout
         route = await self._route(EntityName(self.shard_type, self.name if entity is None else entity), timeout)
         asked = question(self._messages[message](**fields))
         return await client.ask(
-            route.ref, lambda ref: route.wrap(asked(ref)), timeout=max(0.0, ends - asyncio.get_running_loop().time()),
+            route.ref, lambda ref: route.wrap(asked(ref)), timeout=max(0.0, ends - monotonic()),
             retry=retry, label=route.target,
         )  # fmt: skip
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -13,11 +16,18 @@ from casty_notebook import TLS, ClusterClient
 from casty_notebook.cluster.messages import ShardEnvelope
 from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import GetCount
+from casty_notebook.runtime.background import LOOP, new_loop
 from casty_notebook.runtime.ssh import SSHGateway
 from tests.networks.bastion import Bastion
 from tests.support.tls import issue
 
 uvloop = pytest.importorskip("uvloop")
+
+BLOCKING = (
+    "tests/runtime/test_blocking.py", "tests/experiments/test_fan_out.py", "tests/experiments/test_sampling.py",
+    "tests/views/test_one_subscription.py",
+)  # fmt: skip
+"""Tests of what runs on the background loop."""
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
@@ -51,3 +61,21 @@ def test_channels_and_tls_inside_them(demo_cluster: DemoCluster, bastion: Bastio
     with DemoCluster(1, tls=tmp_path / "node") as secure:
         run(ask(ClusterClient(contact_points=secure.contact_points, system_name="demo", tls=tls)))
         run(main(secure))
+
+
+@pytest.mark.parametrize(("chosen", "module"), [("", "uvloop"), ("asyncio", "asyncio.unix_events")])
+def test_the_background_loop_is_uvloops_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, chosen: str, module: str
+) -> None:
+    monkeypatch.setenv(LOOP, chosen)
+    loop = new_loop()
+    loop.close()
+    assert type(loop).__module__ == module
+
+
+@pytest.mark.timeout(150)
+def test_blocking_calls_are_the_same_on_it() -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", *BLOCKING]
+    done = subprocess.run(command, env=os.environ | {LOOP: "uvloop"}, capture_output=True, text=True, timeout=140, check=False)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    assert " passed" in done.stdout
