@@ -57,8 +57,6 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         self._queue: dict[int, tuple[Outgoing, bytes]] = {}
         self._queued_bytes = 0
         self._paused = False
-        self._sent = False
-        """A frame has left since we last heard anything: others may follow in the same turn of the loop."""
         self._flush_due = False
         self.ended = False
         self._secure = False
@@ -97,8 +95,6 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
     def data_received(self, data: bytes) -> None:
         if self.ended:
             return
-        # Question and answer in turn are never held back, and cost the loop no turn of their own.
-        self._sent = self._flush_due
         if self.node is None:
             self._first_bytes = (self._first_bytes + data[:256])[:256]
         try:
@@ -110,6 +106,8 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
             frames = self._greet(frames)
         if frames and not self.ended:
             self._owner.frames_received(self, frames)
+            # Behind the tasks that wait for these replies: what they ask next leaves without a turn of its own.
+            self._flush_soon()
 
     def eof_received(self) -> bool:
         return False
@@ -186,16 +184,9 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
             s = self._settings
             if len(self._queue) >= s.max_buffered or self._queued_bytes + len(frame) > s.max_buffered_bytes:
                 return False
-        elif not self._sent and not self._paused and self._transport is not None:
-            # The first frame leaves at once, what follows in the same turn of the loop in one write at its end.
-            self._sent = True
-            self._transport.write(frame)
-            return True
         self._queue[id(outgoing)] = (outgoing, frame)
         self._queued_bytes += len(frame)
-        if not self._flush_due:
-            self._flush_due = True
-            asyncio.get_running_loop().call_soon(self._end_turn)
+        self._flush_soon()
         return True
 
     def recall(self, outgoing: Outgoing) -> bool:
@@ -206,11 +197,18 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         self._queued_bytes -= len(entry[1])
         return True
 
-    def _end_turn(self) -> None:
-        self._flush_due = self._sent = False
-        self._flush()
+    def _flush_soon(self) -> None:
+        """Write all that is sent in this turn of the loop at once, at its end.
+
+        A first frame that leaves ahead of a hundred others is answered ahead of them, and so stays for good: both sides then
+        wake twice for what they could do in one go. On two cores that halves the rate.
+        """
+        if not self._flush_due:
+            self._flush_due = True
+            asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
+        self._flush_due = False
         while self._queue and not self._paused and not self.ended and self._transport is not None:
             self._transport.write(self._next_chunk())
 
