@@ -208,8 +208,9 @@ def test_ten_clients_on_one_cluster_never_disturb_each_other(outcome: Outcome) -
 @judges("client-restarted")
 def test_a_client_that_comes_back_after_0_2_and_6_seconds_loses_nothing_and_waits_for_nothing(outcome: Outcome) -> None:
     assert outcome.failed == 0
-    # Other scenarios share these two cores; alone it is 0.01 s.
-    assert outcome.recovery <= 0.2
+    # What it must not wait for is a node's refusal of its identity, 5 s (PROTOCOL section 3.2). Alone it is 0.01 s; where other
+    # scenarios share these two cores a node may be late enough for the layout to be asked for twice.
+    assert outcome.recovery <= 1.0
 
 
 async def test_500_times_coming_and_going_leaves_nothing_on_the_nodes_and_nothing_here() -> None:
