@@ -92,6 +92,8 @@ assert count == 2
 assert run["rounds"] >= 1 and set(targets) <= set(figures.against)
 assert {"floor", "ours", "Cluster", "official"} <= set(latency.columns) and rates.notna().all().all()
 assert len(observed) == 6 and len(slow) >= 4 and len(goals) >= 13
+assert {"ours", "Cluster", "official", "plain"} <= {side for _, side in pushed.index} and len(lasting) >= 3
+assert set(growing.step) >= set(STEPS) and growing.nodes.max() == 1000 and growing.shards.max() == 100_000
 """,
 }
 """For each notebook, what holds in its kernel before the last cell cleans up."""
