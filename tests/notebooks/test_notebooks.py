@@ -166,7 +166,7 @@ def _scripted(notebook: Executed) -> None:
 
 def _plotted(notebook: Executed) -> None:
     charts = [output for cell in notebook.cells for output in cell.get("outputs", ()) if "image/png" in output.get("data", {})]
-    assert len(charts) == 5
+    assert len(charts) == 7
     assert "ask, one in flight, p50" in notebook.outputs_of("goals.style")[0].data["text/html"]
 
 
