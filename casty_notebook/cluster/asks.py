@@ -10,7 +10,7 @@ from casty_notebook.cluster.events import Outgoing, Target
 from casty_notebook.cluster.links import Generation, Link
 from casty_notebook.cluster.refs import ReplyRef
 
-__all__ = ["Ask", "Asks"]
+__all__ = ["FOREVER", "Ask", "Asks"]
 
 FOREVER = float("inf")
 

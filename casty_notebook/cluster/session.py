@@ -7,6 +7,7 @@ from typing import Any
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.cluster import strays
+from casty_notebook.cluster.asks import FOREVER
 from casty_notebook.cluster.contacts import Contacts
 from casty_notebook.cluster.coordinator import PROXY_PATH
 from casty_notebook.cluster.custody import Custody
@@ -50,7 +51,6 @@ __all__ = ["ASK_PATH", "Session"]
 type Handler = Callable[[Any, float, list[Effect]], None]
 
 ASK_PATH = "/_ask/"
-FOREVER = float("inf")
 
 
 class Session:

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from casty_notebook.codec.pickle_reader import Machine
 
 __all__ = [
-    "LONGEST_ALONE", "MAX_INT_BYTES", "NOT_ALONE", "SCALARS", "U32", "U64", "Op", "alone", "constant", "decimal", "line",
-    "number",
+    "MAX_INT_BYTES", "NOT_ALONE", "SCALARS", "U32", "U64", "Op", "alone", "constant", "decimal", "line", "number",
 ]  # fmt: skip
 
 type Op = Callable[[Machine, int], int]
@@ -201,7 +200,7 @@ SCALARS: dict[bytes, Op] = {
 
 # --- a pickle that is one scalar -----------------------------------------------------------------------------------
 
-LONGEST_ALONE = 280
+_LONGEST_ALONE = 280
 """Bytes of the longest pickle that may be a short scalar alone."""
 NOT_ALONE: Any = object()
 _FRAME, _SHORT_TEXT = 0x95, 0x8C
@@ -220,7 +219,7 @@ def alone(data: bytes, start: int) -> Any:
     (17, None, True)
     """
     size = len(data) - start
-    if not 4 <= size <= LONGEST_ALONE or data[start] != 0x80 or data[start + 1] > 5:
+    if not 4 <= size <= _LONGEST_ALONE or data[start] != 0x80 or data[start + 1] > 5:
         return NOT_ALONE
     at = start + 2
     if data[at] == _FRAME:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Callable, Iterator
 
 from tests.benchmarks.figures import Figure
@@ -18,6 +17,5 @@ MODULES = (
 
 def load() -> dict[str, Callable[[float], Iterator[Figure]]]:
     """The groups by name, in order."""
-    names = [f"tests.benchmarks.{name}" for name in MODULES]
-    modules = [importlib.import_module(name) for name in names if importlib.util.find_spec(name) is not None]
+    modules = [importlib.import_module(f"tests.benchmarks.{name}") for name in MODULES]
     return {module.GROUP: module.measure for module in modules}
