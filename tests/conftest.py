@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
+from hypothesis import settings
 
 from casty_notebook.demo import DemoCluster
 from casty_notebook.runtime.background import LOOP
@@ -18,6 +19,10 @@ from tests.support.leftovers import describe, leftovers, mark_this_run
 from tests.support.waiting import wait_until
 
 mark_this_run()
+
+# A property is about values. How long one example takes says more about what else the machine does; pytest-timeout ends a hang.
+settings.register_profile("casty_notebook", deadline=None)
+settings.load_profile("casty_notebook")
 
 # Most users have no uvloop; what differs on it is tested in tests/networks/test_uvloop.py.
 os.environ.setdefault(LOOP, "asyncio")

@@ -169,7 +169,7 @@ def test_without_deaths_in_transit_every_tell_arrives(block: int) -> None:
             assert sorted(arrived(life.world, entity)) == life.sent[entity], f"lost, seed {seed}"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.sampled_from(["tell", "ask", "wait", "stick", "cut", "kill", "start", "move"]), max_size=60), st.integers(0, 9)
 )

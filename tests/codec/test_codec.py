@@ -108,7 +108,7 @@ def test_an_error_in_a_user_s_own_hash_is_an_undecodable_message() -> None:
         tree.decode(b'{"__frozenset__": [' + tree.encode(Unhashable(1)) + b"]}")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=60), st.sampled_from(SETUPS))
 def test_any_payload_gives_a_value_or_an_undecodable_message(payload: bytes, setup: tuple[str, str | None]) -> None:
     try:

@@ -22,7 +22,7 @@ LIMIT = 1_000_000
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.binary(max_size=500) | st.integers(0, 300_000).map(bytes))
 def test_what_is_compressed_is_read_back(algorithm: str, data: bytes) -> None:
     assert decompress(algorithm, compress(algorithm, data), LIMIT) == data
@@ -58,7 +58,7 @@ def test_damaged_data_is_an_undecodable_message(algorithm: str) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_any_damage_is_read_or_an_undecodable_message(algorithm: str, data: st.DataObject) -> None:
     payload = bytearray(compress(algorithm, b"hello world" * 20))

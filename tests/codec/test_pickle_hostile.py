@@ -469,14 +469,14 @@ def survives(payload: bytes) -> None:
     assert repr(plain)[:1000] == repr(message)[:1000] or plain == message
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.lists(chunks, max_size=30).map(b"".join))
 def test_any_opcodes_give_a_value_or_an_undecodable_message(payload: bytes) -> None:
     survives(b"\x80\x04" + payload + b".")
     survives(payload)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.sampled_from(PICKLES), st.data())
 def test_a_damaged_golden_pickle_gives_a_value_or_an_undecodable_message(vector: Vector, data: st.DataObject) -> None:
     payload = bytearray(vector.payload[:3000])

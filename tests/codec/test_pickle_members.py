@@ -42,7 +42,7 @@ def snapshot(rng: random.Random) -> bytes:
     return pickle.dumps(casty_topology.TopologySnapshot(frozenset(each), homes[0], tables, 1), 5)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32))
 def test_members_are_the_same_both_ways_and_cost_the_same(seed: int) -> None:
     payload = snapshot(random.Random(seed))
@@ -51,7 +51,7 @@ def test_members_are_the_same_both_ways_and_cost_the_same(seed: int) -> None:
     assert outcome(payload, bulk=True) == plain
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, 2**32))
 def test_damaged_members_are_refused_or_read_the_same_both_ways(seed: int) -> None:
     rng = random.Random(seed)

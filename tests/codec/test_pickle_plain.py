@@ -63,7 +63,7 @@ messages = st.recursive(
 WRITERS = {layout: PickleWriter(_registry(), layout, Settings()) for layout in Layout}
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(messages, st.sampled_from(Layout))
 def test_a_message_is_written_alike_in_one_pass_and_with_a_memo(message: Any, layout: Layout) -> None:
     writer = WRITERS[layout]

@@ -64,7 +64,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(values, st.integers(0, 5))
 def test_the_machine_builds_what_stock_pickle_builds(value: Any, protocol: int) -> None:
     try:
@@ -240,7 +240,7 @@ def test_persistent_numbers_of_the_memo_are_honoured() -> None:
     assert codec().decode(data) == (1, "a", 1, "a")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(values)
 def test_the_shortcut_for_shards_changes_nothing_elsewhere(value: Any) -> None:
     data = pickle.dumps(value, 5)

@@ -117,7 +117,7 @@ def test_a_reference_into_a_run_reads_the_pickle_again_without_runs() -> None:
     assert_same(payload)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_any_table_is_the_same_both_ways(data: st.DataObject) -> None:
     homes = nodes(data.draw(st.integers(1, 5)))
@@ -131,7 +131,7 @@ def test_any_table_is_the_same_both_ways(data: st.DataObject) -> None:
     assert_same(snapshot(data.draw(tables), homes[: data.draw(st.integers(0, 5))]))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_a_damaged_table_is_refused_or_read_the_same_both_ways(data: st.DataObject) -> None:
     homes = nodes(3)
@@ -207,7 +207,7 @@ def readable_in_runs(tables: dict[str, dict[int, Any]], homes: list[Any]) -> int
     return count
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.booleans())
 def test_large_tables_are_the_same_both_ways_and_cost_the_same(seed: int, forgetful: bool) -> None:
     tables, homes = big(random.Random(seed))
@@ -219,7 +219,7 @@ def test_large_tables_are_the_same_both_ways_and_cost_the_same(seed: int, forget
     assert (runs(payload) > 0) is (readable_in_runs(tables, homes) > 0)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_a_large_damaged_table_is_refused_or_read_the_same_both_ways(data: st.DataObject) -> None:
     rng = random.Random(data.draw(st.integers(0, 2**32)))

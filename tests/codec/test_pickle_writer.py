@@ -25,7 +25,7 @@ from tests.codec.table import REF, USER_CLASSES, Amount, Basket, Colour, Empty, 
 from tests.codec.test_pickle_reader import values
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(values)
 def test_stock_pickle_reads_what_is_written(value: Any) -> None:
     data = codec().encode(value)

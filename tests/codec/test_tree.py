@@ -39,7 +39,7 @@ values = st.recursive(
 
 
 @pytest.mark.parametrize("serializer", SERIALIZERS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(value=values)
 def test_what_is_written_is_read_back(serializer: str, value: Any) -> None:
     mine = codec(*USER_CLASSES, serializer=serializer)
@@ -250,7 +250,7 @@ def test_the_number_of_values_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("serializer", SERIALIZERS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.binary(max_size=100))
 def test_any_bytes_give_a_value_or_an_undecodable_message(serializer: str, data: bytes) -> None:
     try:
@@ -276,7 +276,7 @@ json_values = st.recursive(
 
 
 @pytest.mark.parametrize("serializer", SERIALIZERS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(value=json_values)
 def test_any_tree_gives_a_value_or_an_undecodable_message(serializer: str, value: Any) -> None:
     try:
@@ -286,7 +286,7 @@ def test_any_tree_gives_a_value_or_an_undecodable_message(serializer: str, value
     repr(got)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(TREES), st.data())
 def test_a_damaged_golden_tree_gives_a_value_or_an_undecodable_message(vector: Vector, data: st.DataObject) -> None:
     payload = bytearray(vector.payload)

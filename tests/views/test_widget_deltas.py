@@ -40,7 +40,7 @@ snapshots = st.builds(
 healths = st.dictionaries(numbers.map(node), st.sampled_from([LIVE, DOWN, NodeHealth(LinkState.connecting)]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(snapshots, healths), min_size=1, max_size=5))
 def test_after_any_deltas_the_reader_shows_the_scene(moments: list[tuple[TopologySnapshot, dict[object, NodeHealth]]]) -> None:
     builder, reader, last = SceneBuilder(), Reader(), None
@@ -54,7 +54,7 @@ def test_after_any_deltas_the_reader_shows_the_scene(moments: list[tuple[Topolog
         last = scene
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(snapshots, healths)
 def test_the_same_twice_is_no_difference(snapshot: TopologySnapshot, health: dict[object, NodeHealth]) -> None:
     builder = SceneBuilder()
