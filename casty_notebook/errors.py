@@ -3,7 +3,7 @@
 The split follows h11's ``LocalProtocolError`` / ``RemoteProtocolError``: a `MisuseError` is mended in the caller's
 code, a `ClusterError` is mended on the other side or by waiting. Any other exception that escapes this package is a bug.
 
-Every message says what was seen, from whom, what was allowed and what to try (DESIGN section 2.9).
+Every message says what was seen, from whom, what was allowed and what to try (DESIGN section 2.11).
 """
 
 from __future__ import annotations

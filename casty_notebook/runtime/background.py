@@ -1,4 +1,4 @@
-"""The background event loop: one daemon thread per process, started on first use (DESIGN section 2.10)."""
+"""The background event loop: one daemon thread per process, started on first use (DESIGN section 2.12)."""
 
 from __future__ import annotations
 

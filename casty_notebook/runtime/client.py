@@ -152,7 +152,7 @@ class ClusterClient:
 
     @property
     def health(self) -> Mapping[NodeAddress, NodeHealth]:
-        """Our own view of every known node, from our own connections (DESIGN section 2.5)."""
+        """Our own view of every known node, from our own connections (DESIGN section 2.7)."""
         return self._pump.session.health(self._pump.now) if self._pump is not None else {}
 
     @property
