@@ -143,7 +143,7 @@ cluster = connected("on-a-dead-loop")
 loop = background_loop()
 future = loop.submit(asyncio.sleep(60))
 loop._loop._run_once = broken
-loop.soon(print, "never")
+loop.soon(int)
 for call in (future.result, lambda: cluster.ask("counter/a", GetCount), lambda: cluster.tell("counter/a", Increment(1))):
     try:
         call()
