@@ -163,7 +163,7 @@ class Session:
         return path == SUBSCRIPTION_PATH or path.startswith((PROXY_PATH, PING_PATH))
 
     def health(self, now: float) -> Mapping[NodeAddress, NodeHealth]:
-        """Our own view of every node (DESIGN section 2.5)."""
+        """Our own view of every node (DESIGN section 2.7)."""
         return {peer.address: peer.breaker.health(now) for peer in self.peers if peer.member or not peer.contact}
 
     @property

@@ -1,4 +1,4 @@
-"""Silence is not death (DESIGN section 2.6): who is pinged when, and what a ping without an answer means."""
+"""Silence is not death (DESIGN section 2.8): who is pinged when, and what a ping without an answer means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The closed table: which wire names are local classes. What is not in it becomes a stand-in (DESIGN section 2.7)."""
+"""The closed table: which wire names are local classes. What is not in it becomes a stand-in (DESIGN section 2.9)."""
 
 from __future__ import annotations
 

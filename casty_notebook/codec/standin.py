@@ -1,4 +1,4 @@
-"""Stand-ins: inert instances of classes that are not here, received or to be sent (DESIGN sections 2.7 and 2.8).
+"""Stand-ins: inert instances of classes that are not here, received or to be sent (DESIGN sections 2.9 and 2.10).
 
 A stand-in is data: a dotted name, positional arguments, named fields and, for subclasses of collections, contents.
 Nothing of it is ever looked up or called; only the node, where the class exists, turns it into the real thing.

@@ -1,4 +1,4 @@
-"""`allow_nested`: let a script's own ``asyncio.run(main())`` run unchanged in a cell (DESIGN section 2.10)."""
+"""`allow_nested`: let a script's own ``asyncio.run(main())`` run unchanged in a cell (DESIGN section 2.12)."""
 
 from __future__ import annotations
 
