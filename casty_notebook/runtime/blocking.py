@@ -19,6 +19,7 @@ from casty_notebook.runtime.background import background_loop
 from casty_notebook.runtime.client import ClusterClient
 from casty_notebook.runtime.dialler import AddressMap
 from casty_notebook.runtime.fan_out import Answer, FanOut
+from casty_notebook.runtime.home import asyncio_needed
 from casty_notebook.runtime.placing import AnyTarget, Location, Placing, Route
 from casty_notebook.runtime.progress import EVERY, ProgressBar
 from casty_notebook.runtime.questions import question
@@ -175,7 +176,14 @@ class BlockingClient(HasStructures):
         self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
         reply_field: str = "reply_to",
     ) -> Any:  # fmt: skip
-        """`ask`, awaitable on any event loop."""
+        """`ask`, awaitable on any event loop of asyncio's.
+
+        Raises
+        ------
+        WrongThread
+            Under another kind of loop (trio), before anything is sent.
+        """
+        asyncio_needed("ask_async", "Elsewhere let a thread wait: await trio.to_thread.run_sync(cluster.ask, target, message)")
         asked = self._ask(target, question(message, reply_field), timeout, retry=retry)
         return await asyncio.wrap_future(self._loop.submit(asked))
 
@@ -228,7 +236,7 @@ class BlockingClient(HasStructures):
         progress
             Show a progress bar if it takes longer than a second.
         on_answer
-            Called with position and answer on the background loop as answers come.
+            Called with position and answer on the background loop as answers come. What it raises is logged.
 
         Raises
         ------
@@ -329,10 +337,11 @@ class BlockingClient(HasStructures):
         self._on_loop(lambda: self.client.register(*classes))
 
     def close(self) -> None:
-        """Unsubscribe, flush, close. Idempotent."""
+        """Unsubscribe, flush, close. Idempotent; in a forked child it only forgets, since the connections are the parent's."""
         if not self._closed:
             self._closed = True
-            self._loop.run(self._leave())
+            if not self._loop.gone:
+                self._loop.run(self._leave())
 
     def __enter__(self) -> Self:
         return self

@@ -95,7 +95,8 @@ class Cluster(Pictured, Experiments):
     def close(self) -> None:
         """Unsubscribe, flush, close. Idempotent."""
         connections.unregister(self)
-        self._on_loop(self._recorder.stop)
+        if not self._loop.gone:
+            self._on_loop(self._recorder.stop)
         super().close()
 
     def __repr__(self) -> str:
