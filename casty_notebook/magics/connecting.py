@@ -174,10 +174,9 @@ def _connect(
     from casty_notebook.views.cluster import connect
 
     old = open_connections().get(name)
+    timeout = _CONNECT_TIMEOUT if timeout is None else timeout
     with changes_are_said():
-        cluster = connect(
-            uri, name=name, shards=shards, address_map=address_map, timeout=timeout or _CONNECT_TIMEOUT, **options
-        )
+        cluster = connect(uri, name=name, shards=shards, address_map=address_map, timeout=timeout, **options)
     # A new connection takes the name over and becomes current by itself, and only then is the old one closed: a
     # mistyped port does not cost the connection that works.
     if old is not None:

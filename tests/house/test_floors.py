@@ -18,7 +18,7 @@ PURE_ROOMS = GROUND | PURE | {"tables"}
 MAY_IMPORT: dict[str, set[str]] = {
     # [0] the ground
     "errors": set(),
-    "settings": set(),
+    "settings": {"errors"},
     "address": {"errors"},
     # [1] bytes, payloads, decisions: side by side, strangers to each other
     "wire": GROUND,
@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # [4] what a line says; ``--demo`` starts a cluster
     "magics": GROUND | PURE | {"runtime", "tables", "views", "demo"},
     # beside the house: the launcher needs no client, the terminal tour is a user like any other
-    "demo": {"errors", "address", "roof"},
+    "demo": {"errors", "address", "settings", "roof"},
     # the public names
     "roof": GROUND | PURE | {"runtime", "tables", "views", "magics"},
 }
