@@ -19,6 +19,7 @@ from casty_notebook.runtime.background import background_loop
 from casty_notebook.runtime.client import ClusterClient
 from casty_notebook.runtime.dialler import AddressMap
 from casty_notebook.runtime.fan_out import Answer, FanOut
+from casty_notebook.runtime.home import asyncio_needed
 from casty_notebook.runtime.placing import AnyTarget, Location, Placing, Route
 from casty_notebook.runtime.progress import EVERY, ProgressBar
 from casty_notebook.runtime.questions import question
@@ -61,7 +62,7 @@ class BlockingClient(HasStructures):
         address_map: AddressMap = None, timeout: float = 10.0, serializer: str = "auto",
         compression: str | None = None, tls: TLS | ssl.SSLContext | None = None, messages: Iterable[Any] = (),
         settings: Settings | None = None, ssh: SSH | str | None = None, read_only: bool = False,
-        questions: Iterable[Any] = (),
+        questions: Iterable[Any] = (), send_main: bool = False,
     ) -> None:  # fmt: skip
         parsed = uri if isinstance(uri, ClusterURI) else ClusterURI.parse(uri)
         self.uri = str(parsed)
@@ -72,7 +73,7 @@ class BlockingClient(HasStructures):
         self.client = _kind_of_client(self.name, read_only, questions)(
             contact_points=parsed.contacts, system_name=parsed.system, address_map=address_map, serializer=serializer,
             compression=compression, tls=tls, messages=messages, settings=settings,
-            connector=self._gateway,
+            connector=self._gateway, send_main=send_main,
         )  # fmt: skip
         self._placing = Placing(self.client)
         self._loop = background_loop()
@@ -185,7 +186,14 @@ class BlockingClient(HasStructures):
         self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
         reply_field: str = "reply_to",
     ) -> Any:  # fmt: skip
-        """`ask`, awaitable on any event loop."""
+        """`ask`, awaitable on any event loop of asyncio's.
+
+        Raises
+        ------
+        WrongThread
+            Under another kind of loop (trio), before anything is sent.
+        """
+        asyncio_needed("ask_async", "Elsewhere let a thread wait: await trio.to_thread.run_sync(cluster.ask, target, message)")
         asked = self._ask(target, question(message, reply_field), timeout, retry=retry)
         return await asyncio.wrap_future(self._loop.submit(asked))
 
@@ -238,7 +246,7 @@ class BlockingClient(HasStructures):
         progress
             Show a progress bar if it takes longer than a second.
         on_answer
-            Called with position and answer on the background loop as answers come.
+            Called with position and answer on the background loop as answers come. What it raises is logged.
 
         Raises
         ------
@@ -343,10 +351,11 @@ class BlockingClient(HasStructures):
         self._on_loop(lambda: self.client.register(*classes))
 
     def close(self) -> None:
-        """Unsubscribe, flush, close. Idempotent."""
+        """Unsubscribe, flush, close. Idempotent; in a forked child it only forgets, since the connections are the parent's."""
         if not self._closed:
             self._closed = True
-            self._loop.run(self._leave())
+            if not self._loop.gone:
+                self._loop.run(self._leave())
 
     def __enter__(self) -> Self:
         return self

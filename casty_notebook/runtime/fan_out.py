@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
@@ -13,6 +14,8 @@ from casty_notebook.runtime.placing import AnyTarget, Placing, Route, label
 from casty_notebook.runtime.targets import MAX_TARGETS
 
 __all__ = ["Answer", "AskOne", "FanOut"]
+
+log = logging.getLogger("casty_notebook")
 
 type AskOne = Callable[[Route], Awaitable[Any]]
 """Ask what a route leads to."""
@@ -75,6 +78,7 @@ class FanOut:
         self.done = 0
         self.failed = 0
         self._task: asyncio.Task[Any] | None = None
+        self._complained = False
         self.on_answer: Callable[[int, Answer], None] | None = None
 
     async def run(self) -> None:
@@ -109,7 +113,16 @@ class FanOut:
             self.done += 1
             self.failed += row.error is not None
             if self.on_answer is not None:
-                self.on_answer(place, row)
+                self._tell(self.on_answer, place, row)
+
+    def _tell(self, on_answer: Callable[[int, Answer], None], place: int, row: Answer) -> None:
+        """What the listener raises costs no answer: the log has it, once, since it may be the same for all."""
+        try:
+            on_answer(place, row)
+        except BaseException as error:
+            if not self._complained:
+                log.exception("on_answer raised %s; the asks go on", type(error).__name__)
+            self._complained = True
 
     async def _answer(self, place: int) -> Answer:
         target = self._targets[place]
