@@ -7,12 +7,12 @@ import logging
 import ssl
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, overload
 
 from casty_notebook.address import ClusterURI, NodeAddress
 from casty_notebook.cluster.health import NodeHealth
-from casty_notebook.cluster.messages import Listing, TopologySnapshot
-from casty_notebook.cluster.refs import ActorRef, EntityRef
+from casty_notebook.cluster.messages import Listing, ServiceKey, TopologySnapshot
+from casty_notebook.cluster.refs import ActorRef, EntityRef, M, R
 from casty_notebook.codec import StandInModule, module_proxy
 from casty_notebook.errors import MisuseError
 from casty_notebook.runtime.background import background_loop
@@ -142,6 +142,16 @@ class BlockingClient(HasStructures):
 
     # --- tell and ask ----------------------------------------------------------------------------------------------
 
+    @overload
+    def ask(
+        self, target: AnyTarget, message: Callable[[ActorRef[R]], Any], *, timeout: float | None = None, retry: bool = False,
+        reply_field: str = "reply_to",
+    ) -> R: ...  # fmt: skip
+    @overload
+    def ask(
+        self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
+        reply_field: str = "reply_to",
+    ) -> Any: ...  # fmt: skip
     def ask(
         self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
         reply_field: str = "reply_to",
@@ -309,7 +319,11 @@ class BlockingClient(HasStructures):
 
     # --- finding ---------------------------------------------------------------------------------------------------
 
-    def lookup(self, service: Any) -> Listing:
+    @overload
+    def lookup(self, service: ServiceKey[M]) -> Listing[M]: ...
+    @overload
+    def lookup(self, service: Any) -> Listing: ...
+    def lookup(self, service: Any) -> Listing[Any]:
         """The instances of a service in the last snapshot."""
         return self._on_loop(lambda: self.client.lookup(service))
 
