@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         TopologySnapshot,
     )
     from casty_notebook.cluster.refs import ActorRef, EntityRef
-    from casty_notebook.codec import StandIn
+    from casty_notebook.codec import RemoteError, StandIn
     from casty_notebook.runtime.bastion import SSH
     from casty_notebook.runtime.client import ClusterClient
     from casty_notebook.runtime.connections import connections, current
@@ -49,6 +49,7 @@ _HOMES = {
     "MemberStatus": "cluster.messages",
     "NodeAddress": "address",
     "Recording": "views.recording",
+    "RemoteError": "codec",
     "SSH": "runtime.bastion",
     "ServiceEntry": "cluster.messages",
     "ServiceInstance": "cluster.messages",
@@ -81,6 +82,7 @@ __all__ = [
     "MemberStatus",
     "NodeAddress",
     "Recording",
+    "RemoteError",
     "ServiceEntry",
     "ServiceInstance",
     "ServiceKey",

@@ -39,6 +39,7 @@ __all__ = [
     "TLSError",
     "UndecodableMessage",
     "UnsendableMessage",
+    "WrongProcess",
     "WrongThread",
 ]
 
@@ -67,7 +68,11 @@ class NotEntered(MisuseError, RuntimeError):
 
 
 class WrongThread(MisuseError, RuntimeError):
-    """A blocking call was made on the background loop's own thread, where it could only deadlock."""
+    """A call was made on a thread or event loop where it cannot work; says where it can."""
+
+
+class WrongProcess(MisuseError, RuntimeError):
+    """A connection was used in a forked child: its sockets and its thread belong to the process that opened it."""
 
 
 class ShardCountMismatch(MisuseError, ValueError):

@@ -28,6 +28,10 @@ class Settings:
     """What one received payload may make this process hold: itself and all that is built from it, as estimated while it is
     built. The longest frame, and 16 MiB; raise it together with `max_frame`, or for replies of very many small objects."""
 
+    max_work: float = 4.0
+    """Seconds of processor time that reading one payload may take, as counted while it is read. The largest honest ones take
+    two; nobody waits longer than `ask_timeout` for the answer anyway."""
+
     # --- dialling (PROTOCOL section 8: nodes themselves use 2 s and 2 s)
     connect_timeout: float = 2.0
     handshake_timeout: float = 2.0

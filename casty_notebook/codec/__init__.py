@@ -8,6 +8,7 @@ from casty_notebook.codec.codec import SERIALIZERS, Codec, detect, recognise
 from casty_notebook.codec.compression import ALGORITHMS
 from casty_notebook.codec.refs import casty_ref_uri
 from casty_notebook.codec.registry import Layout, Registry
+from casty_notebook.codec.remote_error import RemoteError
 from casty_notebook.codec.standin import StandIn, StandInClass, StandInModule, module_proxy, stand_in_class
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Codec",
     "Layout",
     "Registry",
+    "RemoteError",
     "StandIn",
     "StandInClass",
     "StandInModule",

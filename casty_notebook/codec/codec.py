@@ -77,7 +77,8 @@ def recognise(data: bytes, settings: Settings, start: int = 0) -> tuple[str, str
 def _decompressed(algorithm: str, data: bytes, start: int, settings: Settings) -> bytes:
     with memoryview(data) as view:
         room = max(0, settings.max_memory - len(data))
-        return compressing.decompress(algorithm, view[start:], settings.max_payload, room)
+        limit = min(settings.max_payload, compressing.longest(algorithm, settings.max_work))
+        return compressing.decompress(algorithm, view[start:], limit, room)
 
 
 class Codec:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from casty_notebook.errors import MisuseError, UndecodableMessage
 
-__all__ = ["ALGORITHMS", "compress", "decompress"]
+__all__ = ["ALGORITHMS", "compress", "decompress", "longest"]
 
 ALGORITHMS = ("zlib", "gzip", "bz2", "lzma", "lz4")
 _LEVEL = 6
@@ -21,6 +21,8 @@ _MAX_MEMBERS = 64
 _MEMORY = {"bz2": (8 * 1024 * 1024,), "lzma": (20 * 1024 * 1024, 68 * 1024 * 1024)}
 """What undoing takes beside the result. For lzma presets up to 7, and the strongest, are tried in that order: the more
 the decompressor may take, the less is left for the result. A hostile header may ask for 4 GiB."""
+_NANOSECONDS = {"zlib": 6, "gzip": 6, "bz2": 80, "lzma": 40, "lz4": 2}
+"""What each byte of the result takes at its worst."""
 _PADDING = re.compile(rb"\0*+")
 """What tapes, and gzip's own readers, allow behind a stream."""
 
@@ -99,6 +101,11 @@ _READERS: dict[str, Callable[[int], Any]] = {
 }
 
 
+def longest(algorithm: str, seconds: float) -> int:
+    """How much can be decompressed in that time, by a count of what each byte takes at its worst."""
+    return int(seconds * 1e9) // _NANOSECONDS[algorithm]
+
+
 def compress(algorithm: str, data: bytes) -> bytes:
     """Compress a payload."""
     return _WRITERS[algorithm](data)
@@ -166,7 +173,8 @@ def _inflate_member(algorithm: str, inflater: _Inflater, data: memoryview, plain
         plain.write(piece)
         if plain.tell() > limit:
             raise UndecodableMessage(
-                f"a {algorithm} payload of more than {limit:,} bytes (Settings.max_payload, Settings.max_memory)"
+                f"a {algorithm} payload of more than {limit:,} bytes "
+                "(Settings.max_payload, Settings.max_memory, Settings.max_work)"
             )
         if not piece and not feed and inflater.needs_input and not inflater.eof:
             raise UndecodableMessage(f"a {algorithm} payload ends too early")

@@ -1,36 +1,40 @@
-"""What one payload may cost: memory, values and containers, depth, and how expensive its keys are to hash."""
+"""What one payload may cost: memory, values and containers, depth, work, and how expensive its keys are to hash."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
+from casty_notebook.codec.budget import CALL, COPIED, OPCODE, Refused, WorkBudget
 from casty_notebook.codec.measure import Measure
-from casty_notebook.codec.nesting import Unfinished
+from casty_notebook.codec.nesting import COLLECTIONS, MAPPINGS, Unfinished
+from casty_notebook.codec.probing import FEW, MAX_SAME_HASH, KeyWatch
 from casty_notebook.codec.registry import Registry
 from casty_notebook.settings import Settings
 
 __all__ = ["MAX_SAME_HASH", "CostGuard", "Refused"]
 
-MAX_SAME_HASH = 64
-"""Keys of one dict or set with the same hash. Honest ones have one or two; more is an attack on its running time."""
 _OPS_PER_ITEM = 2
 """Opcodes allowed per value of `Settings.max_items`: one makes it, one remembers it."""
 _ITEMS_PER_CONTAINER = 4
 """A container costs about as much memory as four plain values."""
-_PER_KEY = 300
+_PER_KEY = 80
 """Bytes to remember the hash of one key that could collide on purpose."""
+_BLOB = 64 * 1024
+_PER_WATCH = 800
+_MOST_IN_KEY = 10_000
+"""Values of one key with everything shared written out: it is hashed, and compared, in one go."""
+_PER_VALUE_IN_KEY = 100
+"""Nanoseconds: hashed here, hashed again where it is inserted, and compared with an equal one."""
+_PER_STRANGE_KEY = 3_000
+"""Nanoseconds of a key whose hash is computed in Python, as that of a Fraction."""
 _PER_MEASURED = 200
 """Bytes to remember the size of one container."""
 _SAFE_KEYS = frozenset({str, bytes, bool, type(None)})
 """Hashed with a secret, or too few to collide."""
-_SAFE_KEYS_AND_INT = _SAFE_KEYS | {int}
-_SAFE_INT = 2**61 - 1
-"""Ints below this hash to themselves."""
-_SCALARS = _SAFE_KEYS_AND_INT | {float, complex}
-
-
-class Refused(Exception):
-    """The payload does what no honest peer writes; says what."""
+_SIZED = COLLECTIONS | MAPPINGS
+_INT = frozenset({int})
+_SCALARS = _SAFE_KEYS | _INT | {float, complex}
 
 
 class CostGuard:
@@ -44,8 +48,12 @@ class CostGuard:
         Bytes of that stack and memo, as of the last look.
     shared
         Something that can nest was referred to twice, so that a small pickle may describe a large value.
+    calls
+        Objects made since opcodes were counted last, each of which is charged as a call then.
     ops
         Opcodes executed so far.
+    work
+        What is left of the time that it may take.
     """
 
     __slots__ = (
@@ -53,9 +61,9 @@ class CostGuard:
         "_max_containers",
         "_measure",
         "_registry",
-        "_same_hash",
-        "_scope",
+        "_watches",
         "bulk_containers",
+        "calls",
         "containers",
         "heap",
         "held",
@@ -66,15 +74,18 @@ class CostGuard:
         "max_ops",
         "ops",
         "shared",
+        "work",
     )
 
-    def __init__(self, registry: Registry, settings: Settings, held: int = 0) -> None:
+    def __init__(self, registry: Registry, settings: Settings, held: int = 0, size: int | None = None) -> None:
+        self.work = WorkBudget(settings, held if size is None else size)
         self.shared = False
         self.heap = 0
         self.live = 0
         self.held = held
         self.max_heap = settings.max_memory - held
         self.ops = 0
+        self.calls = 0
         self.containers = 0
         self.bulk_containers = 0
         self.max_depth = settings.max_depth
@@ -84,12 +95,13 @@ class CostGuard:
         self._registry = registry
         self._measure: Measure | None = None
         self._hashed = 0
-        self._same_hash: dict[tuple[int, int], int] = {}
-        self._scope = 0
+        self._watches: dict[int, KeyWatch] = {}
 
     def count(self, ops: int) -> None:
         """Count opcodes; `Refused` beyond the bound."""
         self.ops += ops
+        self.work.charge(OPCODE * ops + CALL * self.calls)
+        self.calls = 0
         if self.ops > self.max_ops:
             raise Refused(f"more than {self.max_items:,} values (Settings.max_items)")
 
@@ -111,6 +123,11 @@ class CostGuard:
         if self.heap + self.live + weight > self.max_heap:
             self._refuse_memory(weight)
 
+    def blob(self, size: int) -> None:
+        """Make room for a long piece of the payload that is copied out of it: each byte is in there only once."""
+        if size >= _BLOB:
+            self.max_heap += size
+
     @property
     def room(self) -> int:
         """Bytes that may still be used."""
@@ -123,34 +140,50 @@ class CostGuard:
             f"{max(self.max_heap, 0) / 2**20:,.0f} MiB (Settings.max_memory)"
         )
 
+    def copy(self, items: int) -> None:
+        """Count items that are about to be copied, or looked at one by one, in one go."""
+        self.work.charge(COPIED * items)
+
+    def check_fields(self, values: Collection[Any]) -> None:
+        """Count what it takes to compare fields with their annotations, which look into collections, and into those in them."""
+        for value in values:
+            kind = type(value)
+            if kind in _SIZED:
+                self.copy(len(value))
+                if kind in MAPPINGS:
+                    self.copy(sum(len(inner) for inner in value.values() if type(inner) in _SIZED))
+
     def bulk(self, ops: int, containers: int) -> None:
         """Count what a shard run made."""
         self.bulk_containers += containers - 1
         self.count(ops)
         self.container(0)
 
-    def new_scope(self) -> int:
-        """Return a number for a frozenset that does not exist yet; ids of containers are positive."""
-        self._scope -= 1
-        return self._scope
+    def check_keys(self, keys: list[Any], target: Collection[Any] | type) -> None:
+        """Refuse keys that are expensive to hash, or that collide on purpose, before they go into `target`.
 
-    def check_keys(self, keys: list[Any], scope: int) -> None:
-        """Refuse keys that are expensive to hash, or that collide on purpose. `scope` tells containers apart."""
+        That is the container, or the class of one that will be made of these keys alone.
+        """
         kinds = set(map(type, keys))
-        if kinds <= _SAFE_KEYS:
+        if kinds <= _SAFE_KEYS and id(target) not in self._watches:
             return
-        if kinds <= _SAFE_KEYS_AND_INT:
-            ints = keys if len(kinds) == 1 else [key for key in keys if type(key) is int]
-            if min(ints) > -_SAFE_INT and max(ints) < _SAFE_INT:
-                return
+        here = () if isinstance(target, type) else target
+        if not kinds <= _SCALARS:
+            for key in keys:
+                self.check_hashing(key)
+        elif len(here) + len(keys) <= FEW:
+            return
         self.spend(_PER_KEY * len(keys))
-        for key in keys:
-            self.check_hashing(key)
-            slot = (scope, hash(key))
-            seen = self._same_hash.get(slot, 0) + 1
-            if seen > MAX_SAME_HASH:
-                raise Refused(f"more than {MAX_SAME_HASH} keys of one dict or set have the same hash")
-            self._same_hash[slot] = seen
+        self._watch(target).add(keys, self.work, ints=kinds == _INT)
+
+    def _watch(self, target: Collection[Any] | type) -> KeyWatch:
+        if isinstance(target, type):
+            return KeyWatch(target())
+        watch = self._watches.get(id(target))
+        if watch is None:
+            self.spend(_PER_WATCH)
+            watch = self._watches[id(target)] = KeyWatch(target)
+        return watch
 
     def check_hashing(self, key: Any) -> None:
         """Refuse to hash what is too deep, too large when written out, or not finished."""
@@ -158,11 +191,16 @@ class CostGuard:
             return
         if type(key) is Unfinished:
             raise Refused("an object is used as a key before it has its state")
+        self.work.charge(_PER_STRANGE_KEY)
         if self.shared or self.containers > self.max_depth:
             if self._measure is None:
                 self.spend(_PER_MEASURED * self.containers)  # those that are still to come are not
                 self._measure = Measure(self._registry, self.max_depth, self.max_items)
-            self._hashed += self._measure.weigh(key)
+            weight = self._measure.weigh(key)
+            if weight > _MOST_IN_KEY:
+                raise Refused(f"a key of {weight:,} values; at most {_MOST_IN_KEY:,} are hashed")
+            self.work.charge(_PER_VALUE_IN_KEY * weight)
+            self._hashed += weight
             if self._hashed > self.max_items:
                 raise Refused(f"its keys hold more than {self.max_items:,} values (Settings.max_items)")
 

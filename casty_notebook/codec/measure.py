@@ -6,11 +6,14 @@ to hash, compare or print; nesting ends the process, since hashing a tuple recur
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 from casty_notebook.codec.nesting import COLLECTIONS, MAPPINGS
 from casty_notebook.codec.registry import Registry
+from casty_notebook.codec.remote_error import RemoteError
 from casty_notebook.codec.standin import StandIn, contents
 
 __all__ = ["Measure", "TooMuch"]
@@ -108,6 +111,12 @@ class Measure:
             return _pairs(obj.items())
         if kind is StandIn:
             return contents(obj)
+        if kind is RemoteError:
+            return iter((obj.args, obj.attributes))
+        if kind is SimpleNamespace:
+            return (value for value in vars(obj).values())
+        if kind is ChainMap:
+            return (each for each in obj.maps)
         if kind is slice:
             return iter((obj.start, obj.stop, obj.step))
         entry = self._registry.entry_of(kind)

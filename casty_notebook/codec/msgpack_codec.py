@@ -6,13 +6,14 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NoReturn
 
-from casty_notebook.codec.guard import Refused
+from casty_notebook.codec.guard import CostGuard, Refused
+from casty_notebook.codec.registry import Registry
 from casty_notebook.codec.skim import skim_msgpack
 from casty_notebook.codec.tree import TreeReader
 from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMessage
 from casty_notebook.settings import Settings
 
-__all__ = ["dump_msgpack", "parse_msgpack", "read_msgpack"]
+__all__ = ["dump_msgpack", "parse_msgpack", "read_msgpack", "read_plain"]
 
 _LONGEST = 1 << 19
 """Items of one list. The parser makes a list as long as its header says before it has the items, up to 1,024 of them
@@ -54,6 +55,27 @@ def read_msgpack(data: bytes, start: int, reader: TreeReader, settings: Settings
             return parse_msgpack(view[start:] if start else data, settings, reader.object), brackets
 
     return reader.read(parse)
+
+
+def read_plain(data: bytes, settings: Settings, held: int = 0) -> Any:
+    """Read a tree that holds no message, within the same bounds of memory and work.
+
+    Parameters
+    ----------
+    held
+        Bytes that are in memory already because of it, beside `data`.
+
+    Raises
+    ------
+    UndecodableMessage
+        For what is not msgpack, or beyond a bound; says which.
+    """
+    guard = CostGuard(Registry(str, lambda _: None), settings, held + len(data), len(data))
+    try:
+        skim_msgpack(data, 0, guard, kept=True)
+    except Refused as error:
+        raise UndecodableMessage(str(error)) from None
+    return parse_msgpack(data, settings)
 
 
 def parse_msgpack(data: bytes | memoryview, settings: Settings, hook: Callable[[Any], Any] | None = None) -> Any:

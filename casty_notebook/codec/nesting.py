@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
+from collections import ChainMap, Counter, OrderedDict, deque
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
+from casty_notebook.codec.remote_error import RemoteError
 from casty_notebook.codec.standin import StandIn
 
 __all__ = ["COLLECTIONS", "MAPPINGS", "NESTING", "Unfinished"]
@@ -24,4 +26,4 @@ class Unfinished:
         self.index = index
 
 
-NESTING: frozenset[type] = MAPPINGS | COLLECTIONS | {StandIn, slice, Unfinished}
+NESTING: frozenset[type] = MAPPINGS | COLLECTIONS | {ChainMap, RemoteError, SimpleNamespace, StandIn, slice, Unfinished}

@@ -135,7 +135,6 @@ class MemberRun:
         guard = machine.guard
         guard.count(_OPS + texts.ops)
         guard.containers += _CONTAINERS - 1
-        guard.check_keys(roles, guard.new_scope())
         own = self._member.shape.weight + self._address.shape.weight + SET + SET_ITEM * len(roles)
         guard.container(own + texts.weight + (NUMBER if len(port) > 2 else 0))
 

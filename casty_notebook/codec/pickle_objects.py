@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import ChainMap
+from collections.abc import Callable, Collection
 from sys import getsizeof
+from types import SimpleNamespace
 from typing import Any
 
-from casty_notebook.codec.constructors import BUILDERS, uuid_from_state
+from casty_notebook.codec.constructors import BUILDERS, MOST_ARGUMENTS, Constructor, uuid_from_state
 from casty_notebook.codec.guard import CostGuard, Refused
 from casty_notebook.codec.nesting import Unfinished
 from casty_notebook.codec.pickle_members import MemberRun
 from casty_notebook.codec.registry import Entry, Registry
+from casty_notebook.codec.remote_error import RemoteError, names_an_exception
+from casty_notebook.codec.shapes import ORIGINAL
 from casty_notebook.codec.standin import STATE, StandIn, StandInClass
 from casty_notebook.codec.weights import (
     CLASS_NAME,
     DICT,
+    LIST,
     NUMBER,
     REF,
     SET,
     SET_ITEM,
+    SLOT,
     STAND_IN,
     TUPLE,
     UNFINISHED,
@@ -30,6 +36,11 @@ from casty_notebook.codec.weights import (
 __all__ = ["Objects"]
 
 PARTIAL = "functools.partial"
+_RESTORED = 6_000
+"""Nanoseconds to make a ref, beside its URI's length."""
+_FIELDS_OF_A_CALL = 8
+_MOST_MAPS = 100
+"""Of a ChainMap: each look-up goes through all of them."""
 _LONGEST_NAME = 1000
 _PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg", "exceptions": "builtins"}
 """Protocols below 3 write the old names of modules."""
@@ -76,6 +87,7 @@ class Objects:
             raise Refused("a class is named by something that is not text")
         if len(module) + len(name) > _LONGEST_NAME:
             raise Refused(f"a class is named by {len(module) + len(name):,} characters")
+        self._guard.calls += 1
         module = _PYTHON_2.get(module, module)
         entry = self._registry.entry(f"{module}.{name}")
         if entry is None:
@@ -87,6 +99,7 @@ class Objects:
         if type(args) is not tuple or type(kwargs) is not dict:
             raise Refused("an object's arguments are not a tuple")
         self._guard.container(0)
+        self._guard.calls += 1
         if type(cls) is StandInClass:
             return self._create_standin(cls, args, kwargs, index)
         entry = self._entry_of(cls)
@@ -97,8 +110,9 @@ class Objects:
         return self._unfinished(index, lambda state: self._with_state(entry, state))
 
     def _create_standin(self, cls: StandInClass, args: tuple[Any, ...], kwargs: dict[Any, Any], index: int) -> Any:
-        if cls.dotted == "uuid.UUID" and not args:
-            return self._unfinished(index, lambda state: self._uuid(cls, state))
+        finish = _FINISHED.get(cls.dotted)
+        if finish is not None and not args:
+            return self._unfinished(index, lambda state: finish(self, cls, state))
         builder = BUILDERS.get(cls.dotted)
         if builder is not None and not kwargs:
             return self._built(builder, cls, args)
@@ -118,23 +132,47 @@ class Objects:
         self._guard.spend(STAND_IN + DICT + pairs(0, len(fields)))
         return StandIn(cls, args, fields)
 
-    def _built(self, builder: Callable[..., Any], cls: StandInClass, args: tuple[Any, ...]) -> Any:
+    def _built(self, constructor: Constructor, cls: StandInClass, args: tuple[Any, ...]) -> Any:
         """A value of the standard library, or of one's own special functions."""
-        self._guard.reserve(sum(map(getsizeof, args)))
-        value = builder(*args)
+        if len(args) > MOST_ARGUMENTS:
+            return self._standin(cls, args, {})
+        size = sum(map(getsizeof, args))
+        self._guard.work.charge(constructor.price(args, size))
+        self._guard.reserve(constructor.weight + size)
+        value = constructor.build(*args)
         if value is NotImplemented:
             return self._standin(cls, args, {})
-        self._guard.spend(built(value))
+        self._guard.spend(constructor.weight + built(value))
         return value
 
     def _uuid(self, cls: StandInClass, state: Any) -> Any:
         made = uuid_from_state(state)
         if made is NotImplemented:
-            made = self._standin(cls, (), {})
-            self._fill(made, state)
-        else:
+            return self._filled(cls, state)
+        self.absorbed = True
+        self._guard.spend(4 * NUMBER)
+        return made
+
+    def _namespace(self, cls: StandInClass, state: Any) -> Any:
+        """A SimpleNamespace, if what is in it cannot be taken for what notebooks and libraries probe objects for."""
+        size = len(state) if type(state) is dict else 0
+        self._guard.spend(SLOT + DICT + pairs(0, size))
+        self._guard.copy(4 * size)
+        if type(state) is dict and all(type(name) is str and name.isidentifier() and name[0] != "_" for name in state):
             self.absorbed = True
-            self._guard.spend(4 * NUMBER)
+            return SimpleNamespace(**state)
+        return self._filled(cls, state)
+
+    def _chain(self, cls: StandInClass, state: Any) -> Any:
+        maps = state.get("maps") if type(state) is dict and len(state) == 1 else None
+        if type(maps) is list and 0 < len(maps) <= _MOST_MAPS and {dict}.issuperset(map(type, maps)):
+            self._guard.spend(2 * DICT + LIST + SLOT * len(maps))
+            return ChainMap(*maps)
+        return self._filled(cls, state)
+
+    def _filled(self, cls: StandInClass, state: Any) -> StandIn:
+        made = self._standin(cls, (), {})
+        self._fill(made, state)
         return made
 
     def reduce(self, func: Any, args: Any, index: int) -> Any:
@@ -142,6 +180,7 @@ class Objects:
         if type(args) is not tuple:
             raise Refused("a call's arguments are not a tuple")
         self._guard.container(0)
+        self._guard.calls += 1
         if type(func) is StandIn:
             return self._call_partial(func, args)
         if type(func) is not StandInClass:
@@ -151,6 +190,7 @@ class Objects:
             if len(args) != 1 or type(args[0]) is not str:
                 raise Refused(f"{name} came with {len(args)} arguments that are not one URI")
             self._guard.spend(REF + 2 * getsizeof(args[0]))
+            self._guard.work.charge(_RESTORED + 10 * len(args[0]))
             return self._registry.make_ref(args[0])
         builder = BUILDERS.get(name)
         if builder is not None:
@@ -158,6 +198,11 @@ class Objects:
         if name == "copyreg._reconstructor" and len(args) == 3 and (args[2] is None or type(args[2]) is tuple):
             # How protocols 0 and 1 write objects, and tuples with names.
             return self.create(args[0], args[2] or (), {}, index)
+        if name in _FINISHED and not args:
+            return self.create(func, args, {}, index)
+        if names_an_exception(name):
+            self._guard.spend(2 * STAND_IN + DICT)
+            return RemoteError(func, args)
         special = _SPECIAL.get(name)
         made = special(self, args) if special is not None else NotImplemented
         return self._standin(func, args, {}) if made is NotImplemented else made
@@ -174,6 +219,9 @@ class Objects:
         if kind is StandIn:
             self._guard.check_change(target)
             self._fill(target, state)
+        elif kind is RemoteError and type(state) is dict:
+            self._guard.spend(pairs(0, len(state)))
+            target.attributes = self._names(state)
         elif state:
             raise Refused(f"sets the state of a {kind.__qualname__}, which has none or has it already")
         return target
@@ -202,12 +250,19 @@ class Objects:
             for arg in args:
                 self._guard.check_hashing(arg)
         else:
-            self._guard.spend(entry.shape.weight)
+            self._charge(entry, args)
         return self._noted(entry, entry.build_positional(args))
+
+    def _charge(self, entry: Entry, values: Collection[Any]) -> None:
+        """What an instance takes that is about to be made of these values."""
+        self._guard.spend(entry.shape.weight)
+        self._guard.calls += 1 + len(entry.shape.fields) // _FIELDS_OF_A_CALL
+        if entry.conformity is not None:
+            self._guard.check_fields(values)
 
     def _with_state(self, entry: Entry, state: Any) -> Any:
         values = self._field_values(entry, state)
-        self._guard.spend(entry.shape.weight)
+        self._charge(entry, values.values())
         made = entry.build(values)
         self.absorbed = True
         self.member_made = entry is self._member_entry
@@ -221,8 +276,10 @@ class Objects:
             self._guard.spend(TUPLE + 8 * len(args))
             return self._standin(cls, args, self._names(fields))
         entry = self._entry_of(cls)
-        self._guard.spend(entry.shape.weight)
-        return self._noted(entry, entry.build({**dict(zip(entry.shape.fields, args, strict=False)), **fields}))
+        self._guard.copy(len(fields))
+        values = {**dict(zip(entry.shape.fields, args, strict=False)), **self._names(fields)}
+        self._charge(entry, values.values())
+        return self._noted(entry, entry.build(values))
 
     def _noted(self, entry: Entry, made: Any) -> Any:
         conformity = entry.conformity
@@ -237,16 +294,19 @@ class Objects:
             cls, bound, fields, _ = state
             if type(bound) is tuple and type(fields) is dict:
                 self._guard.reserve(16 * (len(bound) + len(args)))
+                self._guard.copy(len(bound) + len(args))
                 return self._made(cls, bound + args, fields)
         raise Refused(f"calls a stand-in of {func._standin_cls.dotted}")
 
-    def _set(self, args: tuple[Any, ...], kind: Callable[[list[Any]], Any]) -> Any:
+    def _set(self, args: tuple[Any, ...], kind: type[set[Any]] | type[frozenset[Any]]) -> Any:
         """How protocols below 4 write sets."""
         if not args:
             return kind([])
+        if len(args) == 1 and type(args[0]) is list:
+            self._guard.copy(3 * len(args[0]))
         if len(args) != 1 or type(args[0]) is not list:
             return NotImplemented
-        self._guard.check_keys(args[0], self._guard.new_scope())
+        self._guard.check_keys(args[0], kind)
         self._guard.spend(SET + SET_ITEM * len(args[0]))
         return kind(args[0])
 
@@ -262,6 +322,7 @@ class Objects:
         return self.find(entry.cls.__module__, f"{entry.cls.__qualname__}.{args[1]}")
 
     def _names(self, fields: dict[Any, Any]) -> dict[str, Any]:
+        self._guard.copy(2 * len(fields))
         if not all(type(name) is str for name in fields):
             raise Refused("a field's name is not text")
         self._guard.reserve(pairs(0, len(fields)))
@@ -270,8 +331,12 @@ class Objects:
     def _merged(self, state: Any) -> Any:
         """Turn the state of a class with ``__slots__``, ``(dict or None, slots)``, into one dict."""
         if type(state) is tuple and len(state) == 2 and all(part is None or type(part) is dict for part in state):
-            self._guard.reserve(sum(pairs(0, len(part or ())) for part in state))
-            return {**(state[0] or {}), **(state[1] or {})}
+            size = sum(len(part or ()) for part in state)
+            self._guard.reserve(pairs(0, size))
+            self._guard.copy(2 * size)
+            # Each has been seen to be cheap, but not both in one: only text may be put together.
+            if all(type(name) is str for part in state for name in part or ()):
+                return {**(state[0] or {}), **(state[1] or {})}
         return state
 
     def _field_values(self, entry: Entry, state: Any) -> dict[str, Any]:
@@ -292,9 +357,12 @@ class Objects:
             self._keep(fields, state)
             return
         state = _of_model(self._merged(state))
+        if type(state) in (dict, list):
+            self._guard.copy(2 * len(state))
         if type(state) is dict and all(type(name) is str for name in state):
             self._guard.spend(pairs(len(fields), len(state)))
             fields.update(state)
+            fields.pop(ORIGINAL, None)
             self.absorbed = True
         elif type(state) is list and not standin._standin_args:
             self._guard.spend(TUPLE + 8 * len(state))
@@ -312,6 +380,13 @@ class Objects:
             return NotImplemented
         return self._made(args[0], (), args[1])
 
+
+_FINISHED: dict[str, Callable[[Objects, StandInClass, Any], Any]] = {
+    "collections.ChainMap": Objects._chain,
+    "types.SimpleNamespace": Objects._namespace,
+    "uuid.UUID": Objects._uuid,
+}
+"""Values of the standard library that are made when their state has come."""
 
 _SPECIAL: dict[str, Callable[[Objects, tuple[Any, ...]], Any]] = {
     "builtins.frozenset": lambda objects, args: objects._set(args, frozenset),

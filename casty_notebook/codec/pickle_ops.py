@@ -166,7 +166,7 @@ def _dict(machine: Machine, pos: int) -> int:
 def _frozenset(machine: Machine, pos: int) -> int:
     items = machine.pop_mark()
     machine.guard.container(weights.SET + weights.SET_ITEM * len(items))
-    machine.guard.check_keys(items, machine.guard.new_scope())
+    machine.guard.check_keys(items, frozenset)
     machine.stack.append(frozenset(items))
     return pos
 

@@ -138,7 +138,7 @@ class Machine:
         self.skipped = 0
         self.lossy = False
         self.result: Any = None
-        self.guard = CostGuard(registry, settings, held)
+        self.guard = CostGuard(registry, settings, held, self.size - start)
         self.objects = Objects(registry, self.guard)
         self._registry = registry
         self._nesting = registry.nesting
@@ -187,6 +187,7 @@ class Machine:
         conformity = None if entry is None else entry.conformity
         self.guard.check_result(self.result, depth_known=conformity is not None and conformity.closed)
         for final, made in self.objects.finals:
+            self.guard.check_fields([getattr(made, name) for name in final.shape.fields])
             final.verify(made)
         return self.result
 
@@ -298,7 +299,7 @@ class Machine:
     def add_members(self, target: Any, items: list[Any]) -> None:
         """Add to a set, or to a stand-in of a subclass."""
         if type(target) is set:
-            self.guard.check_keys(items, id(target))
+            self.guard.check_keys(items, target)
             self.guard.spend(SET_ITEM * len(items))
             target.update(items)
         else:
@@ -318,7 +319,7 @@ class Machine:
             target = own_pairs(target)
         elif kind is not dict and kind is not OrderedDict and kind is not Counter:
             raise Refused(f"sets items of a {kind.__qualname__}")
-        self.guard.check_keys(keys, id(target))
+        self.guard.check_keys(keys, target)
         self.guard.spend(pairs(len(target), len(keys)) * (1 if kind is dict else 2))
         if kind is dict:
             target.update(zip(keys, items[1::2], strict=True))

@@ -163,6 +163,7 @@ def _large_text(machine: Machine, start: int, size: int) -> str:
     end = start + size
     if end > machine.size:
         raise Refused(f"{size:,} bytes are announced, {machine.size - start:,} are left")
+    machine.guard.blob(size)
     machine.guard.reserve(text_weight(machine.data, start, end))
     with memoryview(machine.data) as view:
         return str(view[start:end], "utf-8", "surrogatepass")
@@ -175,13 +176,17 @@ def _short_bytes(machine: Machine, pos: int) -> int:
     return pos + 1 + size
 
 
-def _bytes(form: Struct, kind: Callable[[bytes], object]) -> Op:
+def _bytes(form: Struct, kind: Callable[[memoryview], object]) -> Op:
     def op(machine: Machine, pos: int) -> int:
         size, start = number(machine, form, pos), pos + form.size
-        if start + size <= machine.size:
-            machine.guard.reserve(2 * size if kind is bytearray else size)
+        end = start + size
+        if end > machine.size:
+            raise Refused(f"{size:,} bytes are announced, {machine.size - start:,} are left")
+        machine.guard.blob(size)
+        machine.guard.reserve(size)
         machine.guard.heap += TEXT + size
-        machine.stack.append(kind(_take(machine, start, size)))
+        with memoryview(machine.data) as view:
+            machine.stack.append(kind(view[start:end]))
         return int(start + size)
 
     return op

@@ -16,8 +16,10 @@ from casty_notebook.codec.brief import brief
 from casty_notebook.codec.weights import instance_weight
 from casty_notebook.errors import MisuseError
 
-__all__ = ["Shape", "shape_of"]
+__all__ = ["ORIGINAL", "Shape", "shape_of"]
 
+ORIGINAL = "__orig_class__"
+"""Where an instance keeps with which arguments its generic class was called."""
 _MISSING: Any = dataclasses.MISSING
 
 
@@ -54,10 +56,12 @@ class Shape:
         self._defaults = defaults
         self._make = make
         self.weight = instance_weight(family, len(fields))
-        # A cached_property that was read before pickling lies beside the fields in the instance's dict.
-        self._ignored = frozenset(
+        # A cached_property that was read before pickling lies beside the fields in the instance's dict, and so does what
+        # `Box[int](3)` leaves there.
+        cached = {
             name for base in cls.__mro__ for name, value in vars(base).items() if isinstance(value, functools.cached_property)
-        )
+        }
+        self._ignored = frozenset(cached | {ORIGINAL})
 
     def build(self, values: dict[str, Any]) -> Any:
         """Make an instance that holds `values`, with defaults for what is missing.

@@ -20,6 +20,10 @@ _OBJECT = DICT + pairs(0, 5)
 _WORST = _OBJECT + PAIR
 """Bytes of memory for a byte of text."""
 _SMALL = 5
+_TOKEN_COST, _VALUE_COST = 400, 150
+"""Nanoseconds to look at one token here, and to make its value in the parser."""
+_TOKENS = 4096
+_PIECE = 1 << 20
 _NOT_ASCII, _ASTRAL = re.compile(rb"[\x80-\xff]"), re.compile(rb"[\xf0-\xff]")
 
 
@@ -55,6 +59,7 @@ def skim_json(text: str, guard: CostGuard, width: int) -> int:
         If there is no room for it.
     """
     if len(text) * _WORST * _SHARE < guard.room:
+        guard.work.charge(len(text) * _VALUE_COST)
         guard.spend(len(text) * _WORST)
         return text.count("[") + text.count("{")
     lists, objects, quotes = map(text.count, ("[", "{", '"'))
@@ -63,7 +68,12 @@ def skim_json(text: str, guard: CostGuard, width: int) -> int:
         lists * LIST + objects * _OBJECT + text.count(":") * (PAIR + PAIR) + values * (SLOT + NUMBER)
         + quotes // 2 * TEXT + len(text) * width
     )  # fmt: skip
-    guard.spend(crude if crude * _SHARE < guard.room else _skim_json(text, guard, width))
+    tokens = values + lists + objects + text.count(":")
+    guard.work.charge(tokens * _VALUE_COST + len(text))
+    if crude * _SHARE >= guard.room:
+        guard.work.charge(tokens * _TOKEN_COST)
+        crude = _skim_json(text, guard, width)
+    guard.spend(crude)
     return lists + objects
 
 
@@ -114,6 +124,8 @@ _LISTS, _MAPS = bytes(range(0x90, 0xA0)) + b"\xdc\xdd", bytes(range(0x80, 0x90))
 _TEXTS, _NUMBERS = bytes(range(0xA1, 0xC0)) + b"\xc4\xc5\xc6\xd9\xda\xdb", bytes(range(0xCA, 0xD4))
 _SIZED = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4, 0xC7: 1, 0xC8: 2, 0xC9: 4}
 """Bytes of the length of strings, byte strings and extensions."""
+_LONG = frozenset({0xC6, 0xDB})
+"""Byte strings and strings of 64 KiB and more."""
 _COUNTED = {0xDC: 2, 0xDD: 4, 0xDE: 2, 0xDF: 4}
 _PLAIN = {
     0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8,
@@ -121,8 +133,13 @@ _PLAIN = {
 }  # fmt: skip
 
 
-def skim_msgpack(data: bytes, start: int, guard: CostGuard) -> int:
+def skim_msgpack(data: bytes, start: int, guard: CostGuard, *, kept: bool = False) -> int:
     """Count what parsing will take; returns a bound of the depth.
+
+    Parameters
+    ----------
+    kept
+        Maps stay maps, and are not made into something else as soon as they are complete.
 
     Raises
     ------
@@ -131,34 +148,47 @@ def skim_msgpack(data: bytes, start: int, guard: CostGuard) -> int:
     """
     size = len(data) - start
     if size * _WORST * _SHARE < guard.room and size < guard.max_items:
+        guard.work.charge(size * _VALUE_COST)
         guard.spend(size * _WORST)
         return size
-    guard.reserve(size)
-    body = data[start:]
-    lists, maps, texts, numbers = (size - len(body.translate(None, kind)) for kind in (_LISTS, _MAPS, _TEXTS, _NUMBERS))
-    del body
+    guard.work.charge(size)
+    lists, maps, texts, numbers = (_count(data, start, kind) for kind in (_LISTS, _MAPS, _TEXTS, _NUMBERS))
     crude = lists * LIST + maps * (_OBJECT + 15 * PAIR) + texts * TEXT + numbers * NUMBER + size * (SLOT + 4)
     if crude * _SHARE < guard.room and size < guard.max_items:
         guard.spend(crude)
     else:
-        guard.spend(_skim_msgpack(data, start, guard))
+        guard.spend(_skim_msgpack(data, start, guard, kept=kept))
     return lists + maps
 
 
-def _skim_msgpack(data: bytes, pos: int, guard: CostGuard) -> int:
+def _count(data: bytes, start: int, codes: bytes) -> int:
+    """How many bytes are one of these, without a copy of all."""
+    count = 0
+    for at in range(start, len(data), _PIECE):
+        piece = data[at : at + _PIECE]
+        count += len(piece) - len(piece.translate(None, codes))
+    return count
+
+
+def _skim_msgpack(data: bytes, pos: int, guard: CostGuard, *, kept: bool) -> int:
     room, heap, peak, seen, end = guard.room, 0, 0, 0, len(data)
     # For each open list or map: how many values are to come, and the weight before it (-1 for a list).
     path: list[list[int]] = []
     while pos < end:
         kind, at, weight, children = _token(data, pos)
+        if data[pos] in _LONG:
+            guard.blob(min(at, end) - pos)
+            room = guard.room
         pos = at
         seen += 1
+        if not seen % _TOKENS:
+            guard.work.charge(_TOKENS * (_TOKEN_COST + _VALUE_COST))
         heap += weight
         if heap > room or seen > guard.max_items:
             guard.reserve(heap)
             raise Refused(f"more than {guard.max_items:,} values (Settings.max_items)")
         if children:
-            path.append([children, heap - weight + SLOT if kind else -1])
+            path.append([children, heap - weight + SLOT if kind and not kept else -1])
             continue
         while path:
             path[-1][0] -= 1

@@ -9,9 +9,11 @@ from sys import getsizeof
 from typing import Any
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.codec.budget import COPIED
 from casty_notebook.codec.guard import CostGuard, Refused
 from casty_notebook.codec.importable import check_importable
 from casty_notebook.codec.measure import TooMuch
+from casty_notebook.codec.plain_values import is_foreign, plain_value
 from casty_notebook.codec.refs import check_uri
 from casty_notebook.codec.registry import Entry, Layout, Registry
 from casty_notebook.codec.standin import StandIn, StandInClass, stand_in_class
@@ -34,6 +36,9 @@ __all__ = ["TreeReader", "TreeWriter"]
 
 _LONGEST_NAME = 1000
 _REMEMBERED = 20_000
+_NAME = 5_000
+_OBJECT = 3_000
+"""Nanoseconds to see what an object stands for, and to make it."""
 _LEAVES = frozenset({str, int, float, bool, type(None), bytes})
 
 
@@ -79,6 +84,8 @@ class TreeWriter:
         return value
 
     def _tagged(self, value: Any, depth: int) -> Any:
+        if is_foreign(type(value)):
+            return self.write(plain_value(value), depth + 1)
         if isinstance(value, enum.Enum):
             return {"__enum__": self._name(type(value)), "value": value.name}
         if isinstance(value, frozenset):
@@ -124,19 +131,20 @@ class TreeWriter:
     def _name(self, cls: type) -> str:
         if self._registry.known_as_castys(cls):
             return ".".join(self._registry.wire_name(cls, self._layout))
-        return ".".join(check_importable(cls))
+        return ".".join(check_importable(cls, send_main=self._registry.send_main))
 
 
 class TreeReader:
     """Parsed objects to messages, by the closed table, each as soon as it is complete. One per payload."""
 
-    __slots__ = ("_finals", "_max_depth", "_registry", "_same", "guard")
+    __slots__ = ("_finals", "_max_depth", "_names", "_registry", "_same", "guard")
 
     def __init__(self, registry: Registry, settings: Settings, held: int = 0) -> None:
         self._registry = registry
         self.guard = CostGuard(registry, settings, held)
         self._max_depth = settings.max_depth
         self._finals: list[tuple[Entry, Any]] = []
+        self._names: dict[str, StandInClass] = {}
         self._same: dict[Any, Any] = {}
         """Addresses and allocations, of which a snapshot has a few, written out a hundred thousand times."""
 
@@ -152,6 +160,7 @@ class TreeReader:
             message, depth = parse()
             self._check_depth(message, depth)
             for entry, made in self._finals:
+                self.guard.check_fields([getattr(made, name) for name in entry.shape.fields])
                 entry.verify(made)
         except UndecodableMessage:
             raise
@@ -173,6 +182,7 @@ class TreeReader:
     def object(self, tree: dict[Any, Any]) -> Any:
         """What an object of the tree stands for; its parts have been turned already."""
         self.guard.container(0)
+        self.guard.work.charge(_OBJECT + COPIED * len(tree))
         try:
             for tag, form, read in _TAGS:
                 if type(tree.get(tag)) is form:
@@ -198,7 +208,7 @@ class TreeReader:
     def _frozenset(self, tree: dict[Any, Any]) -> Any:
         items = tree["__frozenset__"]
         self.guard.spend(SET + SET_ITEM * len(items) + loose(items))
-        self.guard.check_keys(items, self.guard.new_scope())
+        self.guard.check_keys(items, frozenset)
         return frozenset(items)
 
     def _dict(self, tree: dict[Any, Any]) -> Any:
@@ -207,7 +217,7 @@ class TreeReader:
             raise Refused("a dict that is not made of pairs")
         keys = [pair[0] for pair in items]
         self.guard.spend(DICT + pairs(0, len(items)) + loose(keys) + loose(pair[1] for pair in items))
-        self.guard.check_keys(keys, self.guard.new_scope())
+        self.guard.check_keys(keys, dict)
         return dict(items)
 
     def _tuple(self, tree: dict[Any, Any]) -> Any:
@@ -243,11 +253,17 @@ class TreeReader:
         return tree
 
     def _inert(self, dotted: str) -> StandInClass:
-        self.guard.spend(CLASS_NAME + 3 * len(dotted[:_LONGEST_NAME]))
+        dotted = dotted[:_LONGEST_NAME]
+        known = self._names.get(dotted)
+        if known is not None:
+            return known
+        self.guard.spend(2 * CLASS_NAME + 3 * len(dotted))
+        self.guard.work.charge(_NAME + 20 * len(dotted))
         try:
-            return stand_in_class(dotted[:_LONGEST_NAME])
+            made = self._names[dotted] = stand_in_class(dotted)
         except MisuseError:
             raise Refused(f"{dotted[:60]!r} is not the name of a class") from None
+        return made
 
 
 def loose(values: Iterable[Any]) -> int:

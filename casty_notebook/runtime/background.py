@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import logging
 import os
 import sys
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
-from casty_notebook.errors import WrongThread
+from casty_notebook.errors import CastyNotebookError, ClientClosed, FailureReport, WrongProcess, WrongThread
 
 __all__ = ["BackgroundLoop", "background_loop"]
+
+log = logging.getLogger("casty_notebook")
 
 POLL = 0.2
 """Windows does not interrupt a lock's wait for Ctrl-C, so there it is waited for in slices."""
@@ -36,24 +40,93 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 
 class BackgroundLoop:
-    """An event loop on a daemon thread of its own, and the way to run coroutines there from any other thread."""
+    """running --its thread ends | fork, in the child | the interpreter ends--> gone.
+
+    An event loop on a daemon thread of its own, and the way to run coroutines there from any other thread.
+    """
 
     def __init__(self) -> None:
         self.pid = os.getpid()
         self._loop = new_loop()
+        self._ended = False
+        self._waited_for: set[concurrent.futures.Future[Any]] = set()
         started = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(started,), name="casty-notebook-loop", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # in an exit handler: "can't start new thread at interpreter shutdown"
+            self._loop.close()
+            raise _closed(f"no background loop can be started: {error}.") from None
         started.wait()
 
     def _run(self, started: threading.Event) -> None:
+        """Run the loop for as long as it can run.
+
+        The code of users runs here, too: their listeners, their message functions. `SystemExit` and `KeyboardInterrupt` out
+        of it end ``run_forever``, which can be entered again with nothing lost; so can one that somebody stopped.
+        """
         asyncio.set_event_loop(self._loop)
         self._loop.call_soon(started.set)
-        self._loop.run_forever()
+        try:
+            while not self._ended:
+                try:
+                    self._loop.run_forever()
+                except (SystemExit, KeyboardInterrupt) as error:
+                    log.warning("%s was raised on the background loop, which goes on", type(error).__name__, exc_info=error)
+        except BaseException:
+            # No callback's own: the loop itself does not work any more (somebody closed its sockets, there is no memory).
+            log.exception("the background loop has ended; new connections get another one")
+        finally:
+            self._ended = True
+            started.set()
+            for future in tuple(self._waited_for):
+                with suppress(concurrent.futures.InvalidStateError):
+                    future.set_exception(self._why())
+
+    def forked(self) -> None:
+        """Note that this is a forked child's copy: its thread did not come along, its sockets are the parent's."""
+        self._ended = True
+        if threading.current_thread() is self._thread:
+            self._loop.stop()
+
+    @property
+    def gone(self) -> bool:
+        """Nothing will run here any more. When the interpreter ends its daemon threads stop without a sign."""
+        return self._ended or sys.is_finalizing()
+
+    @property
+    def own(self) -> bool:
+        """It is of this process, not of the one that forked it."""
+        return self.pid == os.getpid()
+
+    def _why(self) -> CastyNotebookError:
+        if not self.own:
+            return WrongProcess(
+                f"this connection was made in process {self.pid}, which forked this one ({os.getpid()}): its sockets and its "
+                "background thread stayed there. Call connect() again in this process"
+            )
+        if sys.is_finalizing():
+            return _closed("the interpreter is ending, and the background loop with it.")
+        return _closed("the background loop that it lived on has ended.")
 
     def submit[T](self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Start a coroutine on the loop."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        """Start a coroutine on the loop.
+
+        Raises
+        ------
+        WrongProcess, ClientClosed
+            If the loop is gone. Whoever waits when it ends is told the same.
+        """
+        if self.gone:
+            coroutine.close()
+            raise self._why()
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        self._waited_for.add(future)
+        future.add_done_callback(self._waited_for.discard)
+        if self._ended:
+            with suppress(concurrent.futures.InvalidStateError):
+                future.set_exception(self._why())
+        return future
 
     def run[T](
         self, coroutine: Coroutine[Any, Any, T], *, tick: Callable[[], None] | None = None, every: float = POLL
@@ -69,8 +142,10 @@ class BackgroundLoop:
         ------
         WrongThread
             On the loop's own thread, where waiting for the loop can never end.
+        WrongProcess, ClientClosed
+            If the loop is gone.
         """
-        if threading.current_thread() is self._thread:
+        if threading.current_thread() is self._thread and not self.gone:
             coroutine.close()
             raise WrongThread(
                 "a blocking call on casty_notebook's own loop thread (inside a listener?) would wait for itself for ever; "
@@ -92,23 +167,40 @@ class BackgroundLoop:
             raise
 
     def soon(self, function: Any, *args: Any) -> None:
-        """Call a plain function on the loop, without waiting."""
-        self._loop.call_soon_threadsafe(function, *args)
+        """Call a plain function on the loop, without waiting; nothing if the loop is gone."""
+        if not self.gone:
+            self._loop.call_soon_threadsafe(function, *args)
+
+
+def _closed(cause: str) -> ClientClosed:
+    return ClientClosed(FailureReport("casty_notebook", cause, "Close connections before that: with connect(…) as cluster."))
 
 
 _lock = threading.Lock()
 _background: BackgroundLoop | None = None
 _orphans: list[BackgroundLoop] = []
 """Loops of a parent process, whose threads a fork does not take along: held, since uvloop complains of a loop that goes while
-it runs."""
+it runs, and a loop that is closed takes its sockets out of the epoll that it shares with the parent's."""
 
 
 def background_loop() -> BackgroundLoop:
-    """The process's loop; a forked child gets one of its own, since threads do not survive a fork."""
+    """The process's loop. A forked child gets one of its own, since threads do not survive a fork; so does who finds it dead."""
     global _background
     with _lock:
-        if _background is None or _background.pid != os.getpid():
-            if _background is not None:
-                _orphans.append(_background)
+        if _background is None or _background.gone:
             _background = BackgroundLoop()
         return _background
+
+
+def _forked() -> None:
+    """In the child: what any other thread held or did when it was forked is not going on here."""
+    global _lock, _background
+    _lock = threading.Lock()
+    if _background is not None:
+        _background.forked()
+        _orphans.append(_background)
+        _background = None
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forked)

@@ -7,21 +7,22 @@ import logging
 import ssl
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, overload
 
 from casty_notebook.address import ClusterURI, NodeAddress
 from casty_notebook.cluster.health import NodeHealth
-from casty_notebook.cluster.messages import Listing, TopologySnapshot
-from casty_notebook.cluster.refs import ActorRef, EntityRef
+from casty_notebook.cluster.messages import Listing, ServiceKey, TopologySnapshot
+from casty_notebook.cluster.refs import ActorRef, EntityRef, M, R
 from casty_notebook.codec import StandInModule, module_proxy
 from casty_notebook.errors import MisuseError
 from casty_notebook.runtime.background import background_loop
 from casty_notebook.runtime.client import ClusterClient
 from casty_notebook.runtime.dialler import AddressMap
 from casty_notebook.runtime.fan_out import Answer, FanOut
+from casty_notebook.runtime.home import asyncio_needed
 from casty_notebook.runtime.placing import AnyTarget, Location, Placing, Route
 from casty_notebook.runtime.progress import EVERY, ProgressBar
-from casty_notebook.runtime.questions import question
+from casty_notebook.runtime.questions import question, statement
 from casty_notebook.runtime.read_only import Questions, ReadOnlyClient
 from casty_notebook.runtime.ssh import SSH, SSHGateway
 from casty_notebook.runtime.structures import HasStructures
@@ -61,7 +62,7 @@ class BlockingClient(HasStructures):
         address_map: AddressMap = None, timeout: float = 10.0, serializer: str = "auto",
         compression: str | None = None, tls: TLS | ssl.SSLContext | None = None, messages: Iterable[Any] = (),
         settings: Settings | None = None, ssh: SSH | str | None = None, read_only: bool = False,
-        questions: Iterable[Any] = (),
+        questions: Iterable[Any] = (), send_main: bool = False,
     ) -> None:  # fmt: skip
         parsed = uri if isinstance(uri, ClusterURI) else ClusterURI.parse(uri)
         self.uri = str(parsed)
@@ -72,7 +73,7 @@ class BlockingClient(HasStructures):
         self.client = _kind_of_client(self.name, read_only, questions)(
             contact_points=parsed.contacts, system_name=parsed.system, address_map=address_map, serializer=serializer,
             compression=compression, tls=tls, messages=messages, settings=settings,
-            connector=self._gateway,
+            connector=self._gateway, send_main=send_main,
         )  # fmt: skip
         self._placing = Placing(self.client)
         self._loop = background_loop()
@@ -141,6 +142,16 @@ class BlockingClient(HasStructures):
 
     # --- tell and ask ----------------------------------------------------------------------------------------------
 
+    @overload
+    def ask(
+        self, target: AnyTarget, message: Callable[[ActorRef[R]], Any], *, timeout: float | None = None, retry: bool = False,
+        reply_field: str = "reply_to",
+    ) -> R: ...  # fmt: skip
+    @overload
+    def ask(
+        self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
+        reply_field: str = "reply_to",
+    ) -> Any: ...  # fmt: skip
     def ask(
         self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
         reply_field: str = "reply_to",
@@ -175,7 +186,14 @@ class BlockingClient(HasStructures):
         self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
         reply_field: str = "reply_to",
     ) -> Any:  # fmt: skip
-        """`ask`, awaitable on any event loop."""
+        """`ask`, awaitable on any event loop of asyncio's.
+
+        Raises
+        ------
+        WrongThread
+            Under another kind of loop (trio), before anything is sent.
+        """
+        asyncio_needed("ask_async", "Elsewhere let a thread wait: await trio.to_thread.run_sync(cluster.ask, target, message)")
         asked = self._ask(target, question(message, reply_field), timeout, retry=retry)
         return await asyncio.wrap_future(self._loop.submit(asked))
 
@@ -201,7 +219,8 @@ class BlockingClient(HasStructures):
         ReadOnly
             On a read-only connection; nothing was sent.
         """
-        self._on_loop(lambda: self._tell(target, message))
+        told = statement(message)
+        self._on_loop(lambda: self._tell(target, told))
 
     def _tell(self, target: AnyTarget, message: Any) -> None:
         route = self._placing.route(target)
@@ -228,7 +247,7 @@ class BlockingClient(HasStructures):
         progress
             Show a progress bar if it takes longer than a second.
         on_answer
-            Called with position and answer on the background loop as answers come.
+            Called with position and answer on the background loop as answers come. What it raises is logged.
 
         Raises
         ------
@@ -273,13 +292,16 @@ class BlockingClient(HasStructures):
                 self._loop.run(fan_out.stop())
                 arrived = f"{fan_out.done:,} of {fan_out.total:,}"
                 log.warning("%s: interrupted after %s; the table keeps what has arrived", self.name, arrived)
+            else:
+                if fan_out.failed:
+                    log.warning("%s: %s", self.name, fan_out.summary)
         return fan_out.rows
 
     def _targets(self, targets: Iterable[Any] | str, shard_type: str | None) -> list[AnyTarget]:
         if shard_type is not None:
             return [*entity_targets(shard_type, [targets] if isinstance(targets, str) else targets)]
         if not isinstance(targets, str):
-            return list(targets)
+            return [each for target in targets for each in (expand_ranges(target) if isinstance(target, str) else [target])]
         found = expand_ranges(targets)
         if len(found) == 1 and isinstance(parse_target(found[0]), ServiceName):
             return [*self.instances(found[0])]
@@ -297,7 +319,11 @@ class BlockingClient(HasStructures):
 
     # --- finding ---------------------------------------------------------------------------------------------------
 
-    def lookup(self, service: Any) -> Listing:
+    @overload
+    def lookup(self, service: ServiceKey[M]) -> Listing[M]: ...
+    @overload
+    def lookup(self, service: Any) -> Listing: ...
+    def lookup(self, service: Any) -> Listing[Any]:
         """The instances of a service in the last snapshot."""
         return self._on_loop(lambda: self.client.lookup(service))
 
@@ -329,10 +355,11 @@ class BlockingClient(HasStructures):
         self._on_loop(lambda: self.client.register(*classes))
 
     def close(self) -> None:
-        """Unsubscribe, flush, close. Idempotent."""
+        """Unsubscribe, flush, close. Idempotent; in a forked child it only forgets, since the connections are the parent's."""
         if not self._closed:
             self._closed = True
-            self._loop.run(self._leave())
+            if not self._loop.gone:
+                self._loop.run(self._leave())
 
     def __enter__(self) -> Self:
         return self

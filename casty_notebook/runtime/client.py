@@ -8,7 +8,7 @@ import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from time import monotonic
-from typing import Any, Self
+from typing import Any, Self, overload
 
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.cluster.asks import Ask
@@ -21,13 +21,14 @@ from casty_notebook.cluster.messages import (
     ServiceKey,
     TopologySnapshot,
 )
-from casty_notebook.cluster.refs import ActorRef, EntityRef, ReplyRef
+from casty_notebook.cluster.refs import ActorRef, EntityRef, M, R, ReplyRef, Tellable
 from casty_notebook.cluster.session import ASK_PATH, Session
-from casty_notebook.errors import ClientClosed, FailureReport, MisuseError, NoContactPoint, NotEntered
+from casty_notebook.errors import ClientClosed, FailureReport, MisuseError, NoContactPoint, NotEntered, WrongThread
 from casty_notebook.runtime.addressing import checked_contacts, checked_system, resolve
 from casty_notebook.runtime.binding import build_registry
 from casty_notebook.runtime.codecs import Codecs, remember
 from casty_notebook.runtime.dialler import AddressMap, Connector, Dialler
+from casty_notebook.runtime.home import HomeLoop
 from casty_notebook.runtime.identity import chosen_identity
 from casty_notebook.runtime.news import News
 from casty_notebook.runtime.pump import Pump
@@ -63,6 +64,8 @@ class ClusterClient:
         Classes, or modules of them, that replies may become; others arrive as inert stand-ins.
     settings
         Limits and timeouts.
+    send_main
+        Send messages of classes of ``__main__``, for nodes that have them in their own; else they are refused.
 
     Raises
     ------
@@ -85,16 +88,18 @@ class ClusterClient:
         advertised_host: str | None = None, advertised_port: int | None = None,
         serializer: str = "pickle", compression: str | None = None, tls: TLS | ssl.SSLContext | None = None,
         messages: Iterable[Any] = (), settings: Settings | None = None, connector: Connector | None = None,
+        send_main: bool = False,
     ) -> None:  # fmt: skip
         self.system_name = checked_system(system_name)
         self.contact_points = checked_contacts(contact_points)
         self.settings = settings or Settings()
         self._mint, self._fixed = chosen_identity(client_host, client_port, advertised_host, advertised_port)
-        self._registry = build_registry(self.actor_ref, messages)
+        self._registry = build_registry(self.actor_ref, messages, send_main=send_main)
         self._codecs = Codecs(self._registry, serializer, compression, self.settings)
         context, server_hostname = tls_context(tls)
         self.dialler = Dialler(self.settings, address_map, context, server_hostname, connector)
         self._pump: Pump | None = None
+        self._home: HomeLoop
         self._left = False
         self._entity_refs: dict[str, EntityRef] = {}
         self._news = News()
@@ -108,6 +113,7 @@ class ClusterClient:
         """Start connecting; returns at once. Asks made before the first snapshot wait for it."""
         if self._pump is not None or self._left:
             raise MisuseError("this client was entered before; make a new one")
+        self._home = HomeLoop()
         now = monotonic()
         encodings = self._codecs.encodings(self.system_name, self.contact_points)
         session = Session(
@@ -125,8 +131,21 @@ class ClusterClient:
         """Unsubscribe, flush and close; nothing is left on the nodes."""
         if self._pump is not None and not self._left:
             self._left = True
-            self._news.wake()
-            await self._pump.close()
+            if self._home.here:
+                self._news.wake()
+                await self._pump.close()
+            else:
+                await self._leave_elsewhere(self._pump)
+
+    async def _leave_elsewhere(self, pump: Pump) -> None:
+        """Leave from another loop than the one that was entered on, as well as that can be done."""
+        if self._home.forked:
+            return  # The connections are the parent's, which goes on with them.
+        try:
+            self._home.hand_over(self._news.wake)
+            await self._home.wait_for(pump.close())
+        except WrongThread:
+            pump.cut()
 
     def _open_pump(self) -> Pump:
         if self._pump is None:
@@ -187,6 +206,8 @@ class ClusterClient:
             If the cluster has another system name.
         """
         pump = self._open_pump()
+        if not self._home.here:
+            return await self._home.wait_for(self.wait_for_topology(timeout))
         try:
             async with asyncio.timeout(timeout):
                 while (snapshot := self.topology) is None:
@@ -214,11 +235,16 @@ class ClusterClient:
             if snapshot is not None and snapshot is not seen:
                 seen = snapshot
                 yield snapshot
-            else:
+            elif self._home.here:
                 await self._news.wait()
+            else:
+                await self._home.wait_for(self._news.wait())
 
     def on_snapshot(self, listener: Callable[[TopologySnapshot], None]) -> Callable[[], None]:
-        """Call `listener` on the loop with each changed snapshot; returns the way to stop that."""
+        """Call `listener` on the loop with each changed snapshot; returns the way to stop that.
+
+        Listeners are called in the order they came. One that raises harms nobody else; the log says so.
+        """
         return self._news.listen(listener)
 
     def _remember(self, _snapshot: TopologySnapshot) -> None:
@@ -229,8 +255,15 @@ class ClusterClient:
 
     # --- services and entities -------------------------------------------------------------------------------------
 
-    def lookup(self, key: ServiceKey | str) -> Listing:
-        """The instances of a service in the last snapshot; empty before the first. No round trip."""
+    @overload
+    def lookup(self, key: ServiceKey[M]) -> Listing[M]: ...
+    @overload
+    def lookup(self, key: Any) -> Listing: ...
+    def lookup(self, key: Any) -> Listing[Any]:
+        """The instances of a service in the last snapshot; empty before the first. No round trip.
+
+        Takes a `ServiceKey`, one of casty's own, or a name; the listing's key is the one that was given.
+        """
         self._open_pump()
         name = key if isinstance(key, str) else getattr(key, "name", None)
         if not isinstance(name, str):
@@ -241,7 +274,7 @@ class ClusterClient:
             ServiceInstance(ActorRef(ActorAddress(self.system_name, entry.path, entry.node), self), entry.node)
             for entry in entries
         )
-        return Listing(ServiceKey(name), frozenset(instances))
+        return Listing(ServiceKey(name) if isinstance(key, str) else key, frozenset(instances))
 
     def entity_ref(self, shard_type: str, num_shards: int) -> EntityRef:
         """The ref of a sharded type, the same one at every call.
@@ -253,8 +286,10 @@ class ClusterClient:
             wire (PROTOCOL section 4.2), so it must be the one that the nodes use.
         """
         pump = self._open_pump()
-        pump.session.register(shard_type, num_shards)
         ref = self._entity_refs.get(shard_type)
+        if ref is None or ref.num_shards != num_shards:
+            self._home.check_settled("entity_ref")
+        pump.session.register(shard_type, num_shards)
         if ref is None:
             ref = self._entity_refs[shard_type] = EntityRef(shard_type, num_shards, self)
         return ref
@@ -284,32 +319,39 @@ class ClusterClient:
 
     # --- messages --------------------------------------------------------------------------------------------------
 
-    def tell(self, target: ActorRef | EntityRef | str, message: Any) -> None:
+    def tell(self, target: Tellable[M] | str, message: M) -> None:
         """Send without waiting; never blocks. Buffered, bounded, while the way to the target is found.
+
+        From another thread or loop than the client's own it is written here and handed over, in order; what can be refused
+        only there (`Overloaded`) is then in the log.
 
         Raises
         ------
         UnsendableMessage, ShardCountMismatch, Overloaded, ClientClosed, NotEntered
             At once, not later.
+        WrongThread
+            If the client's own loop does not run any more.
         """
         pump = self._open_pump()
         resolved, message = resolve(target, message)
-        pump.rejection = None
-        pump.feed(TellMade(resolved, pump.writer.parcel(message)))
-        if pump.rejection is not None:
-            rejection, pump.rejection = pump.rejection, None
-            raise rejection
+        told = TellMade(resolved, pump.writer.parcel(message))
+        if self._home.here:
+            pump.tell(told)
+        else:
+            self._home.hand_over(pump.tell_from_elsewhere, told)
 
     async def ask(
-        self, target: ActorRef | EntityRef | str, message: Callable[[ActorRef], Any], *, timeout: float | None = None,
+        self, ref: Tellable[M] | str, msg_factory: Callable[[ActorRef[R]], M], *, timeout: float | None = None,
         retry: bool = False, label: str = "",
-    ) -> Any:  # fmt: skip
+    ) -> R:  # fmt: skip
         """Send a question and wait for its reply, of any type, None included.
 
         Parameters
         ----------
-        message
-            A function of the reply ref that makes the message.
+        ref
+            Whom to ask: a ref, or a ``casty://`` URI.
+        msg_factory
+            A function of the reply ref that makes the message; a type checker takes the reply's type from it.
         timeout
             Seconds; `Settings.ask_timeout` if None.
         retry
@@ -321,25 +363,35 @@ class ClusterClient:
             Each with a report of all that is known.
         UnsendableMessage, ShardCountMismatch, NotEntered
             Before anything is sent.
+        WrongThread
+            Before anything is sent, if the client's own loop cannot be waited for from here. From a loop on another thread
+            it can.
         """
         pump = self._open_pump()
+        self._home.check_waiting()
         ask_id = f"{self._ask_prefix}{next(self._count):x}"
-        reply_ref = ReplyRef(pump.session.client_system, ask_id)
-        if not callable(message):
-            raise MisuseError(f"ask takes a function of the reply ref, for example lambda r: …(reply_to=r), not {message!r}")
-        resolved, built = resolve(target, message(reply_ref))
+        reply_ref: ReplyRef[R] = ReplyRef(pump.session.client_system, ask_id)
+        if not callable(msg_factory):
+            raise MisuseError(f"ask takes a function of the reply ref, for example lambda r: …(reply_to=r), not {msg_factory!r}")
+        resolved, built = resolve(ref, msg_factory(reply_ref))
         now = pump.now
         deadline = now + (self.settings.ask_timeout if timeout is None else timeout)
         ask = Ask(ask_id, resolved, built, reply_ref, now, deadline, retry=retry, label=label)
-        future = pump.futures[ask_id] = pump.new_future()
+        reply: R = await (
+            self._answer(pump, ask, now) if self._home.here else self._home.wait_for(self._answer(pump, ask, None))
+        )
+        return reply
+
+    async def _answer(self, pump: Pump, ask: Ask, now: float | None) -> Any:
+        future = pump.futures[ask.id] = pump.new_future()
         try:
             pump.feed(AskMade(ask), now)
             if ask.link is None and not future.done():
-                pump.writer.parcel(built)  # fails now, not when a route is found
+                pump.writer.parcel(ask.message)  # fails now, not when a route is found
             return await future
         finally:
-            if pump.futures.pop(ask_id, None) is not None:
-                pump.feed(AskCancelled(ask_id))
+            if pump.futures.pop(ask.id, None) is not None:
+                pump.feed(AskCancelled(ask.id))
 
     def __repr__(self) -> str:
         state = "left" if self._left else "not entered" if self._pump is None else self._pump.session.state

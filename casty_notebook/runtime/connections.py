@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import threading
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -106,4 +107,14 @@ def close_all() -> None:
             log.exception("closing %s", connection.name)
 
 
+def _forked() -> None:
+    """In the child: what is open belongs to the parent, which will close it."""
+    global _lock, _current
+    _lock = threading.RLock()
+    _by_name.clear()
+    _current = None
+
+
 atexit.register(close_all)
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forked)

@@ -54,7 +54,8 @@ def map_address(address_map: AddressMap, address: NodeAddress) -> NodeAddress:
         return address
     try:
         mapped = address_map.get(address) if isinstance(address_map, Mapping) else address_map(address)
-    except Exception as error:
+    except BaseException as error:
+        # Its author's, `SystemExit` too: out of a dial it would end the loop, and the dial would never be heard of again.
         raise DialFailed(f"the address map raised {type(error).__name__}: {error}") from error
     if mapped is None:
         return address

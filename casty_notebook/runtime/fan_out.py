@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
@@ -13,6 +15,11 @@ from casty_notebook.runtime.placing import AnyTarget, Placing, Route, label
 from casty_notebook.runtime.targets import MAX_TARGETS
 
 __all__ = ["Answer", "AskOne", "FanOut"]
+
+log = logging.getLogger("casty_notebook")
+
+_KINDS = 5
+"""Kinds of failures that a line has room for; the table has all of them."""
 
 type AskOne = Callable[[Route], Awaitable[Any]]
 """Ask what a route leads to."""
@@ -75,6 +82,7 @@ class FanOut:
         self.done = 0
         self.failed = 0
         self._task: asyncio.Task[Any] | None = None
+        self._complained = False
         self.on_answer: Callable[[int, Answer], None] | None = None
 
     async def run(self) -> None:
@@ -109,7 +117,16 @@ class FanOut:
             self.done += 1
             self.failed += row.error is not None
             if self.on_answer is not None:
-                self.on_answer(place, row)
+                self._tell(self.on_answer, place, row)
+
+    def _tell(self, on_answer: Callable[[int, Answer], None], place: int, row: Answer) -> None:
+        """What the listener raises costs no answer: the log has it, once, since it may be the same for all."""
+        try:
+            on_answer(place, row)
+        except BaseException as error:
+            if not self._complained:
+                log.exception("on_answer raised %s; the asks go on", type(error).__name__)
+            self._complained = True
 
     async def _answer(self, place: int) -> Answer:
         target = self._targets[place]
@@ -140,6 +157,15 @@ class FanOut:
     def rows(self) -> list[Answer]:
         """One row for each target, in the order given; those that were given up say so."""
         return [row if row is not None else self._given_up(place) for place, row in enumerate(self._rows)]
+
+    @property
+    def summary(self) -> str:
+        """How it ended, in one line: what failed by kind, the most frequent first, with the first of it."""
+        failures = [row for row in self._rows if row is not None and row.error is not None]
+        kinds = Counter(type(row.error).__name__ for row in failures).most_common(_KINDS)
+        said = ", ".join(f"{count:,} {kind}" for kind, count in kinds)
+        first = f"; the first is {failures[0].target}" if failures else ""
+        return f"{self.done - self.failed:,} of {self.total:,} answered, {self.failed:,} failed ({said}){first}"
 
     def _given_up(self, place: int) -> Answer:
         if place in self._asked_at:

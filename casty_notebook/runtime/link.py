@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+from contextlib import suppress
 from typing import Protocol, cast
 
 from casty_notebook.address import NodeAddress
@@ -257,6 +259,14 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         self._stop()
         if self._transport is not None:
             self._transport.abort()
+
+    def cut(self) -> None:
+        """End the connection on a loop that is closed, whose transports can do nothing any more."""
+        self._stop()
+        sock = self._transport.get_extra_info("socket") if self._transport is not None else None
+        if sock is not None:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     def _stop(self) -> None:
         self.ended = True

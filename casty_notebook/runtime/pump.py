@@ -31,6 +31,7 @@ from casty_notebook.cluster.events import (
     Reply,
     Report,
     Ruin,
+    TellMade,
     Tick,
     Transmit,
 )
@@ -90,7 +91,7 @@ class Pump:
         self._sockets: set[LinkProtocol] = set()
         self._sockets_closed = asyncio.Event()
         self.futures: dict[str, asyncio.Future[Any]] = {}
-        self.rejection: Exception | None = None
+        self._rejection: Exception | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
         self._warned_at = float("-inf")
@@ -115,6 +116,21 @@ class Pump:
         performers = self._performers
         for effect in self.session.handle(event, now):
             performers[type(effect)](effect)
+
+    def tell(self, told: TellMade) -> None:
+        """Carry out a tell; raises what it is refused for."""
+        self._rejection = None
+        self.feed(told)
+        if self._rejection is not None:
+            rejection, self._rejection = self._rejection, None
+            raise rejection
+
+    def tell_from_elsewhere(self, told: TellMade) -> None:
+        """Carry out a tell that another thread handed over, and is no longer there to be told of a refusal."""
+        try:
+            self.tell(told)
+        except CastyNotebookError as error:
+            self._warn(f"a tell from another thread was not sent: {error}")
 
     def _keep_time(self) -> None:
         deadline = self.session.deadline
@@ -276,7 +292,7 @@ class Pump:
             future.set_exception(effect.error)
 
     def _reject(self, effect: Reject) -> None:
-        self.rejection = effect.error
+        self._rejection = effect.error
 
     def _publish(self, effect: Publish) -> None:
         self._on_publish(effect.snapshot)
@@ -322,6 +338,11 @@ class Pump:
             self._timer.cancel()
             self._timer = None
         await self._wait_for_sockets()
+
+    def cut(self) -> None:
+        """End every connection without its loop, which runs no more: its nodes see them end, nobody here is told."""
+        for link in tuple(self._sockets):
+            link.cut()
 
     async def _wait_for_sockets(self) -> None:
         """No socket outlives the client: those that do not flush in time are cut."""

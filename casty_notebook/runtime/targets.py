@@ -15,11 +15,14 @@ from casty_notebook.errors import InvalidAddress, MisuseError
 __all__ = [
     "MAX_TARGETS",
     "EntityName",
+    "Exact",
     "ServiceName",
     "entity_targets",
     "expand_ranges",
+    "id_text",
     "is_missing",
     "numbers_of",
+    "only_target",
     "parse_target",
 ]
 
@@ -28,6 +31,12 @@ MAX_TARGETS = 100_000
 
 _RANGE = re.compile(r"\s*(\d{1,18})\s*\.\.\s*(\d{1,18})\s*", re.ASCII)
 _BRACES = re.compile(r"\{([^{}]*)\}")
+
+
+class Exact(str):
+    """A target in which braces are part of the name: it came from a value or from the cluster, and nobody typed a range."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +128,11 @@ def expand_ranges(pattern: str) -> list[str]:
     ['counter/user-1', 'counter/user-2', 'counter/user-3']
     >>> expand_ranges("counter/{odd}")
     ['counter/{odd}']
+    >>> expand_ranges(Exact("counter/{1..3}"))
+    ['counter/{1..3}']
     """
+    if isinstance(pattern, Exact) or "{" not in pattern:
+        return [pattern]
     found = [""]
     end = 0
     for match in _BRACES.finditer(pattern):
@@ -132,6 +145,25 @@ def expand_ranges(pattern: str) -> list[str]:
         found = [f"{head}{pattern[end : match.start()]}{number}" for head in found for number in numbers]
         end = match.end()
     return [head + pattern[end:] for head in found]
+
+
+def only_target(pattern: str) -> str:
+    """The one target that a text stands for.
+
+    Raises
+    ------
+    MisuseError
+        If it stands for several.
+
+    Examples
+    --------
+    >>> only_target("counter/{7..7}")
+    'counter/7'
+    """
+    found = expand_ranges(pattern)
+    if len(found) > 1:
+        raise MisuseError(f"{pattern} stands for {len(found):,} targets. ask_many (%%casty_ask) asks them all.")
+    return found[0]
 
 
 def entity_targets(shard_type: str, ids: Iterable[Any]) -> list[str]:
@@ -147,7 +179,7 @@ def entity_targets(shard_type: str, ids: Iterable[Any]) -> list[str]:
     >>> entity_targets("counter", ["user-1", 2])
     ['counter/user-1', 'counter/2']
     """
-    return [f"{shard_type}/{_id_text(place, value)}" for place, value in enumerate(ids)]
+    return [Exact(f"{shard_type}/{id_text(value, f'the entity id at place {place}')}") for place, value in enumerate(ids)]
 
 
 def is_missing(value: Any) -> bool:
@@ -161,14 +193,27 @@ def is_missing(value: Any) -> bool:
     return value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
 
 
-def _id_text(place: int, value: Any) -> str:
+def id_text(value: Any, what: str) -> str:
+    """The text of an id, or of a part of one; `what` it is, for the error.
+
+    Raises
+    ------
+    MisuseError
+        If it is missing, or of a kind whose text would be a guess: ``42.0`` of a column that had a gap is entity 42, most likely.
+
+    Examples
+    --------
+    >>> id_text(42, "the id")
+    '42'
+    """
     if isinstance(value, str) and value:
         return value
     if isinstance(value, numbers.Integral | UUID) and not isinstance(value, bool):
         return str(value)
-    if is_missing(value) or value == "":
-        raise MisuseError(f"the entity id at place {place} is missing ({value!r}); drop such rows before asking")
+    if is_missing(value) or (isinstance(value, str) and not value):
+        raise MisuseError(f"{what} is missing ({value!r}); drop such rows before asking")
+    whole = isinstance(value, numbers.Real) and value == value // 1 and not isinstance(value, bool)
+    remedy = f".astype('Int64') makes it {value:.0f}" if whole else "convert it, for example by .astype(str)"
     raise MisuseError(
-        f"the entity id at place {place} is {value!r}, of type {type(value).__name__}; an id is a text, a whole number "
-        "or a UUID: convert it, for example by .astype(str)"
+        f"{what} is {value!r}, of type {type(value).__name__}; an id is a text, a whole number or a UUID: {remedy}"
     )

@@ -64,6 +64,7 @@ class Bridge:
     def __init__(
         self, source: Source, send: Callable[[dict[str, Any], list[bytes]], None], idle_since: Callable[[], float | None]
     ) -> None:
+        self._loop = background_loop()
         self._source = source
         self._send = send
         self._idle_since = idle_since
@@ -80,10 +81,10 @@ class Bridge:
         self.story: Sequence[Packet] = ()
         """What went before the first scene: sent once to each page, never changed."""
         story = Story()
-        for moment in background_loop().run(self._earlier()):  # There may be thousands: not on the loop, where others live.
+        for moment in self._loop.run(self._earlier()):  # There may be thousands: not on the loop, where others live.
             story.add(self._builder.build(moment))
         self.story = story.packets
-        self._told = background_loop().run(self._start(story.sequence + 1))
+        self._told = self._loop.run(self._start(story.sequence + 1))
 
     async def _earlier(self) -> Iterable[Moment]:
         return self._source.earlier()
@@ -112,12 +113,12 @@ class Bridge:
         async def ask() -> Moment:
             return self._source.current()
 
-        return background_loop().run(ask())
+        return self._loop.run(ask())
 
     def hear(self, content: object) -> None:
         """Hand a message of a front end over to the loop."""
         if not self._stopped:
-            background_loop().soon(self._hear, content)
+            self._loop.soon(self._hear, content)
 
     def stop(self) -> None:
         """Send nothing any more. Never waits for the loop, since the garbage collector may call this on the loop itself."""
@@ -125,7 +126,7 @@ class Bridge:
             if self._stopped:
                 return
             self._stopped = True
-        background_loop().soon(self._rest)
+        self._loop.soon(self._rest)
 
     # --- on the loop --------------------------------------------------------------------------------------------------
 

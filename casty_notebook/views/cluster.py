@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+import difflib
+import inspect
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,9 @@ from casty_notebook.cluster.changes import TopologyEvent
 from casty_notebook.cluster.encodings import guesses_logged
 from casty_notebook.cluster.history import History, Record
 from casty_notebook.cluster.recorded import Label
+from casty_notebook.errors import MisuseError
 from casty_notebook.runtime import connections
+from casty_notebook.runtime.blocking import BlockingClient
 from casty_notebook.views.cards import CardFacts, cluster_card_html, cluster_card_text
 from casty_notebook.views.experiments import Experiments
 from casty_notebook.views.pictures import Pictured, Seen
@@ -95,7 +99,8 @@ class Cluster(Pictured, Experiments):
     def close(self) -> None:
         """Unsubscribe, flush, close. Idempotent."""
         connections.unregister(self)
-        self._on_loop(self._recorder.stop)
+        if not self._loop.gone:
+            self._on_loop(self._recorder.stop)
         super().close()
 
     def __repr__(self) -> str:
@@ -118,7 +123,7 @@ def connect(uri: str, **options: Any) -> Cluster:
         What to call the connection; the system's name if None. An open connection of that name is closed.
     serializer, compression
         As the cluster is configured; found out by asking if not given. Each wrong guess is a line in a node's log.
-    address_map, tls, messages, settings
+    address_map, tls, messages, settings, send_main
         See `ClusterClient`.
     ssh
         A bastion to reach the nodes through: ``"user@bastion"``, or an `SSH`. One SSH connection, no local ports.
@@ -135,4 +140,23 @@ def connect(uri: str, **options: Any) -> Cluster:
     SystemNameMismatch, InvalidAddress, ShardCountMismatch, MisuseError
         If the arguments do not fit the cluster, or each other.
     """
+    _check_options(options)
     return Cluster(uri, **options)
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    """Python itself would answer a mistyped option with a page of internals."""
+    takes = {
+        parameter.name
+        for room in (BlockingClient, Experiments)
+        for parameter in inspect.signature(room).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    for name in options:
+        if name not in takes:
+            close = difflib.get_close_matches(name, takes, n=1)
+            hint = f"did you mean {close[0]}" if close else f"it takes {', '.join(sorted(takes))}"
+            raise MisuseError(f"connect has no option {name!r}; {hint}")
+    shards = options.get("shards")
+    if shards is not None and not isinstance(shards, Mapping):
+        raise MisuseError(f"shards says how many each type has, as {{'counter': 100}}; {shards!r:.60} names no type")

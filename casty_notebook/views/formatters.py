@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from casty_notebook.cluster.health import NodeHealth
 from casty_notebook.cluster.messages import Listing, TopologySnapshot
 from casty_notebook.cluster.refs import ActorRef, EntityRef
-from casty_notebook.codec.standin import StandIn
+from casty_notebook.codec import RemoteError, StandIn
 from casty_notebook.errors import AskFailed, NoContactPoint
 from casty_notebook.runtime.blocking import Location
 from casty_notebook.views import values
@@ -32,6 +32,7 @@ _PRINTERS: dict[type, Printer] = {
     Location: values.location_html,
     NoContactPoint: values.no_contact_point_html,
     NodeHealth: values.node_health_html,
+    RemoteError: values.remote_error_html,
     StandIn: values.stand_in_html,
     TopologySnapshot: values.snapshot_html,
 }

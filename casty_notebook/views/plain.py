@@ -7,6 +7,7 @@ from itertools import islice
 from reprlib import Repr
 from typing import Any
 
+from casty_notebook.codec import RemoteError
 from casty_notebook.codec.standin import StandIn, parts
 
 __all__ = ["age", "brief", "clipped", "few", "many", "visible"]
@@ -56,6 +57,8 @@ class _Brief(Repr):
         # By type and not by the type's name, as before Python 3.13: a reply's class may be called ``array``.
         if type(x) is StandIn:
             return self._stand_in(x, level)
+        if type(x) is RemoteError:
+            return f"RemoteError({self._stand_in(StandIn(x.cls, x.args, x.attributes), level)})"
         if type(x) in (str, bytes, bytearray):
             longest = LONGEST if level == self.maxlevel else self.maxother
             shown, quotes = repr(x[:longest]), len(repr(x[:0]))

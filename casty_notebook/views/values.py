@@ -11,6 +11,7 @@ from casty_notebook.cluster.health import NodeHealth
 from casty_notebook.cluster.messages import Listing, Member, TopologySnapshot
 from casty_notebook.cluster.names import member_at, name_of, natural
 from casty_notebook.cluster.refs import ActorRef, EntityRef
+from casty_notebook.codec import RemoteError
 from casty_notebook.codec.standin import StandIn, parts
 from casty_notebook.errors import AskFailed, NoContactPoint
 from casty_notebook.runtime.blocking import Location
@@ -152,6 +153,18 @@ def stand_in_html(standin: StandIn) -> str:
         return fragment(element("p", code(caption), " without fields"))
     total = len(args) + len(fields) + len(items) + len(pairs)
     return fragment(table(caption, ("field", "value"), rows, total))
+
+
+def remote_error_html(error: RemoteError) -> str:
+    """An exception that came as a reply: which, and with what. It was not raised, neither there nor here."""
+    name = visible(error.cls.dotted.removeprefix("builtins."))
+    headline = element("p", state("bad", element("strong", name)), " (the reply is an exception, sent as a value)")
+    rows = [
+        *((f"argument {place}", code(brief(value))) for place, value in enumerate(error.args[:MOST_ROWS])),
+        *((field, code(brief(value))) for field, value in islice(error.attributes.items(), MOST_ROWS)),
+    ]
+    total = len(error.args) + len(error.attributes)
+    return fragment(headline, table("What it holds", ("field", "value"), rows, total) if rows else Markup())
 
 
 # --- snapshots ------------------------------------------------------------------------------------------------------

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from casty_notebook.address import NodeAddress
 from casty_notebook.cluster import messages as m
 from casty_notebook.codec import StandIn, StandInClass, module_proxy, stand_in_class
+from casty_notebook.codec.msgpack_codec import read_plain
 from casty_notebook.errors import UndecodableMessage, UnsendableMessage
+from casty_notebook.settings import Settings
 from tests.codec.table import REF, USER_CLASSES, Access, Amount, Basket, Colour, Point, codec
 from tests.support.golden import MESSAGES, Vector
 
@@ -301,3 +303,10 @@ def test_a_damaged_golden_tree_gives_a_value_or_an_undecodable_message(vector: V
 def test_flags_have_no_single_name_and_their_members_do() -> None:
     mine = codec(Access, serializer="json")
     assert mine.decode(mine.encode(Access.read)) is Access.read
+
+
+def test_a_plain_tree_of_maps_within_maps_is_refused_before_it_is_built() -> None:
+    maps = b"\xdd" + (1_000_000).to_bytes(4) + b"\x81\xa1a\x80" * 1_000_000
+    with pytest.raises(UndecodableMessage, match=r"Settings\.max_memory"):
+        read_plain(maps, Settings())
+    assert read_plain(msgpack.packb([{"a": {}}] * 3), Settings()) == [{"a": {}}] * 3

@@ -1,0 +1,142 @@
+"""How often the keys of a dict or set collide, told before they are inserted.
+
+CPython hashes text with a secret, and numbers by their value: whoever chooses the numbers chooses where they go. A million
+ints that all walk through the places of the others take hours to insert, in a single call that nothing can interrupt. So
+what CPython would do is done here first, with the hashes alone, and given up after a bounded number of steps. Most honest
+keys need none of this: text, few keys, and numbers that lie so close together that no two can meet.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Collection
+from typing import Any
+
+from casty_notebook.codec.budget import Refused, WorkBudget
+
+__all__ = ["FEW", "MAX_SAME_HASH", "KeyWatch"]
+
+MAX_SAME_HASH = 64
+"""Keys of one dict or set with the same hash. Honest ones have one or two; more is an attack on its running time."""
+FEW = 64
+"""Keys of a container that cost nothing whatever they are."""
+_STEPS = 24
+"""Steps per key, on average, that are no attack. Random keys take one; multiples of a power of two up to eight."""
+_FREE_STEPS = 4096
+_PER_STEP = 120
+"""Nanoseconds of one step here; in CPython it takes a tenth."""
+_UNSIGNED = (1 << 64) - 1
+_SAFE_INT = (1 << 61) - 1
+"""Ints below this hash to themselves."""
+_LINEAR = 9
+"""Places that a set tries behind the first before it jumps."""
+_PERTURB = 5
+
+
+class KeyWatch:
+    """The keys of one container, as they arrive.
+
+    The container is held, so that its id is not another's while it is watched.
+    """
+
+    __slots__ = ("_high", "_low", "_table", "_target")
+
+    def __init__(self, target: Collection[Any]) -> None:
+        self._target = target
+        self._table: _Table | None = None
+        self._low: int | None = None
+        self._high = 0
+        if target and all(type(key) is int for key in target):
+            self._low, self._high = min(target), max(target)
+
+    def add(self, keys: list[Any], work: WorkBudget, *, ints: bool) -> None:
+        """See that inserting `keys`, which are about to be inserted, is cheap.
+
+        Raises
+        ------
+        Refused
+            If they collide more than by chance.
+        """
+        if ints and (self._low is not None or not self._target):
+            if self._close(keys):
+                self._table = None
+                return
+        else:
+            self._low = None
+            self._high = _UNSIGNED
+        if self._table is None:
+            self._table = _Table(isinstance(self._target, set | frozenset))
+            if self._target:
+                self._table.add(list(map(hash, self._target)), work)
+        self._table.add(list(map(hash, keys)), work)
+
+    def _close(self, keys: list[int]) -> bool:
+        """All keys lie in so small a range that each has a place of its own, whatever the order."""
+        low, high = min(keys), max(keys)
+        if self._low is not None:
+            low, high = min(low, self._low), max(high, self._high)
+        elif self._high:
+            return False  # not only numbers
+        self._low, self._high = low, high
+        if low <= -_SAFE_INT or high >= _SAFE_INT:
+            return False
+        # A table has at least one and a half times as many places as keys, and keys go where their last bits say.
+        if 2 * (high - low) < 3 * len(self._target):
+            return True
+        return not self._target and high - low == len(keys) - 1 and keys == list(range(low, high + 1))
+
+
+class _Table:
+    """The table of a dict or set, with hashes in it instead of keys."""
+
+    __slots__ = ("_hashes", "_linear", "_mask", "_places", "_room", "_steps")
+
+    def __init__(self, is_set: bool) -> None:
+        self._linear = _LINEAR if is_set else 0
+        self._hashes = array("q")
+        self._places: list[int | None] = []
+        self._mask = self._room = self._steps = 0
+        self._resize(8)
+
+    def _resize(self, size: int) -> None:
+        self._places = [None] * size
+        self._mask = size - 1
+        self._room = 3 * size // 5 if self._linear else 2 * size // 3
+
+    def add(self, hashes: list[int], work: WorkBudget) -> None:
+        """Insert keys with these hashes."""
+        at = 0
+        while at < len(hashes):
+            piece = hashes[at : at + max(1, self._room - len(self._hashes))]
+            at += len(piece)
+            self._insert(piece, len(self._hashes) + len(piece), work)
+            self._hashes.extend(piece)
+            if len(self._hashes) >= self._room:
+                self._resize(2 * len(self._places))
+                self._insert(self._hashes, len(self._hashes), work)
+
+    def _insert(self, hashes: Collection[int], count: int, work: WorkBudget) -> None:
+        places, mask, linear, most = self._places, self._mask, self._linear, _STEPS * count + _FREE_STEPS
+        steps = 0
+        for number in hashes:
+            at = base = number & mask
+            if places[at] is None:
+                places[at] = number
+                continue
+            perturb, same = number & _UNSIGNED, 0
+            while True:
+                last = base + linear if base + linear <= mask else base
+                while at <= last and (known := places[at]) is not None:
+                    steps += 1
+                    same += known == number
+                    at += 1
+                if at <= last:
+                    break
+                if same >= MAX_SAME_HASH:
+                    raise Refused(f"more than {MAX_SAME_HASH} keys of one dict or set have the same hash")
+                if steps > most:
+                    raise Refused(f"its {count:,} keys are chosen to collide: they make one dict or set slow beyond measure")
+                perturb >>= _PERTURB
+                at = base = (5 * base + perturb + 1) & mask
+            places[at] = number
+        work.charge(_PER_STEP * (len(hashes) + steps))
