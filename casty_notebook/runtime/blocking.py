@@ -62,7 +62,7 @@ class BlockingClient(HasStructures):
         address_map: AddressMap = None, timeout: float = 10.0, serializer: str = "auto",
         compression: str | None = None, tls: TLS | ssl.SSLContext | None = None, messages: Iterable[Any] = (),
         settings: Settings | None = None, ssh: SSH | str | None = None, read_only: bool = False,
-        questions: Iterable[Any] = (),
+        questions: Iterable[Any] = (), send_main: bool = False,
     ) -> None:  # fmt: skip
         parsed = uri if isinstance(uri, ClusterURI) else ClusterURI.parse(uri)
         self.uri = str(parsed)
@@ -73,7 +73,7 @@ class BlockingClient(HasStructures):
         self.client = _kind_of_client(self.name, read_only, questions)(
             contact_points=parsed.contacts, system_name=parsed.system, address_map=address_map, serializer=serializer,
             compression=compression, tls=tls, messages=messages, settings=settings,
-            connector=self._gateway,
+            connector=self._gateway, send_main=send_main,
         )  # fmt: skip
         self._placing = Placing(self.client)
         self._loop = background_loop()

@@ -64,6 +64,8 @@ class ClusterClient:
         Classes, or modules of them, that replies may become; others arrive as inert stand-ins.
     settings
         Limits and timeouts.
+    send_main
+        Send messages of classes of ``__main__``, for nodes that have them in their own; else they are refused.
 
     Raises
     ------
@@ -86,12 +88,13 @@ class ClusterClient:
         advertised_host: str | None = None, advertised_port: int | None = None,
         serializer: str = "pickle", compression: str | None = None, tls: TLS | ssl.SSLContext | None = None,
         messages: Iterable[Any] = (), settings: Settings | None = None, connector: Connector | None = None,
+        send_main: bool = False,
     ) -> None:  # fmt: skip
         self.system_name = checked_system(system_name)
         self.contact_points = checked_contacts(contact_points)
         self.settings = settings or Settings()
         self._mint, self._fixed = chosen_identity(client_host, client_port, advertised_host, advertised_port)
-        self._registry = build_registry(self.actor_ref, messages)
+        self._registry = build_registry(self.actor_ref, messages, send_main=send_main)
         self._codecs = Codecs(self._registry, serializer, compression, self.settings)
         context, server_hostname = tls_context(tls)
         self.dialler = Dialler(self.settings, address_map, context, server_hostname, connector)

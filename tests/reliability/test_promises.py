@@ -122,7 +122,8 @@ async def test_connections_that_are_cut_again_and_again_reorder_nothing_and_repe
                 node.cut_all()
             elif number % 5 == 0:
                 await asyncio.sleep(0.001)
-        await ask(client)
+        # On a slow machine the link was back before the last cut, which this question then runs into: it may have left.
+        await ask(client, retry=True)
         seen = amounts(node)
         assert seen == sorted(set(seen))
         # Each cut may lose what was on its way just then, at most.
