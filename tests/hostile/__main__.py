@@ -28,19 +28,21 @@ TICK = 0.002
 
 
 class Meter:
-    """Wakes all the time, and knows for how long it could not."""
+    """Wakes all the time, and knows for how long it could not (`longest`), and how much of that was the loop's own work
+    (`busiest`, processor time), which another process cannot make longer.
+    """
 
     def __init__(self) -> None:
-        self.longest = 0.0
+        self.longest = self.busiest = 0.0
         self._task = asyncio.ensure_future(self._run())
 
     async def _run(self) -> None:
-        before = time.perf_counter()
+        before, worked = time.perf_counter(), time.thread_time()
         while True:
             await asyncio.sleep(TICK)
-            now = time.perf_counter()
-            self.longest = max(self.longest, now - before - TICK)
-            before = now
+            now, work = time.perf_counter(), time.thread_time()
+            self.longest, self.busiest = max(self.longest, now - before - TICK), max(self.busiest, work - worked)
+            before, worked = now, work
 
     def stop(self) -> None:
         self._task.cancel()
