@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.errors import MisuseError
+from casty_notebook.printable import printable
 
 __all__ = ["ActorRef", "EntityRef", "ReplyRef", "Sender"]
 
@@ -43,7 +44,7 @@ class ActorRef:
         return hash(self.uri)
 
     def __repr__(self) -> str:
-        return f"<ActorRef {self.uri}>"
+        return printable(f"<ActorRef {self.uri}>")
 
 
 class ReplyRef(ActorRef):
@@ -79,7 +80,7 @@ class ReplyRef(ActorRef):
         return self is other
 
     def __repr__(self) -> str:
-        return f"<ReplyRef {self.path}>"
+        return printable(f"<ReplyRef {self.path}>")
 
 
 class EntityRef:
@@ -97,4 +98,4 @@ class EntityRef:
         self._sender.tell(self, envelope)
 
     def __repr__(self) -> str:
-        return f"<EntityRef {self.shard_type!r}, {self.num_shards} shards>"
+        return printable(f"<EntityRef {self.shard_type!r}, {self.num_shards} shards>")

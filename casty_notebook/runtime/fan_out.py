@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
 from casty_notebook.errors import CastyNotebookError, Interrupted, MisuseError, ReadOnly
+from casty_notebook.logs import room_logger
 from casty_notebook.runtime.placing import AnyTarget, Placing, Route, label
 from casty_notebook.runtime.targets import MAX_TARGETS
 
 __all__ = ["Answer", "AskOne", "FanOut"]
 
-log = logging.getLogger("casty_notebook")
+log = room_logger(__name__)
 
 type AskOne = Callable[[Route], Awaitable[Any]]
 """Ask what a route leads to."""

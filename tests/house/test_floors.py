@@ -11,15 +11,17 @@ import pytest
 
 from tests.house.source import PACKAGE, ROOT, files, imports, room, room_of, tree
 
-GROUND = {"errors", "address", "settings"}
+GROUND = {"errors", "address", "logs", "printable", "settings"}
 PURE = {"wire", "codec", "cluster"}
 PURE_ROOMS = GROUND | PURE | {"tables"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     # [0] the ground
-    "errors": set(),
+    "printable": set(),
+    "logs": {"printable"},
+    "errors": {"printable"},
     "settings": set(),
-    "address": {"errors"},
+    "address": {"errors", "printable"},
     # [1] bytes, payloads, decisions: side by side, strangers to each other
     "wire": GROUND,
     "codec": GROUND,
@@ -32,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # [4] what a line says; ``--demo`` starts a cluster
     "magics": GROUND | PURE | {"runtime", "tables", "views", "demo"},
     # beside the house: the launcher needs no client, the terminal tour is a user like any other
-    "demo": {"errors", "address", "roof"},
+    "demo": {"errors", "address", "printable", "roof"},
     # the public names
     "roof": GROUND | PURE | {"runtime", "tables", "views", "magics"},
 }
