@@ -6,12 +6,12 @@ import asyncio
 import ssl
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, overload
 
 from casty_notebook.address import ClusterURI, NodeAddress
 from casty_notebook.cluster.health import NodeHealth
-from casty_notebook.cluster.messages import Listing, TopologySnapshot
-from casty_notebook.cluster.refs import ActorRef, EntityRef
+from casty_notebook.cluster.messages import Listing, ServiceKey, TopologySnapshot
+from casty_notebook.cluster.refs import ActorRef, EntityRef, M, R
 from casty_notebook.codec import StandInModule, module_proxy
 from casty_notebook.errors import MisuseError
 from casty_notebook.logs import room_logger
@@ -22,7 +22,7 @@ from casty_notebook.runtime.fan_out import Answer, FanOut
 from casty_notebook.runtime.home import asyncio_needed
 from casty_notebook.runtime.placing import AnyTarget, Location, Placing, Route
 from casty_notebook.runtime.progress import EVERY, ProgressBar
-from casty_notebook.runtime.questions import question
+from casty_notebook.runtime.questions import question, statement
 from casty_notebook.runtime.read_only import Questions, ReadOnlyClient
 from casty_notebook.runtime.ssh import SSH, SSHGateway
 from casty_notebook.runtime.structures import HasStructures
@@ -142,6 +142,16 @@ class BlockingClient(HasStructures):
 
     # --- tell and ask ----------------------------------------------------------------------------------------------
 
+    @overload
+    def ask(
+        self, target: AnyTarget, message: Callable[[ActorRef[R]], Any], *, timeout: float | None = None, retry: bool = False,
+        reply_field: str = "reply_to",
+    ) -> R: ...  # fmt: skip
+    @overload
+    def ask(
+        self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
+        reply_field: str = "reply_to",
+    ) -> Any: ...  # fmt: skip
     def ask(
         self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
         reply_field: str = "reply_to",
@@ -209,7 +219,8 @@ class BlockingClient(HasStructures):
         ReadOnly
             On a read-only connection; nothing was sent.
         """
-        self._on_loop(lambda: self._tell(target, message))
+        told = statement(message)
+        self._on_loop(lambda: self._tell(target, told))
 
     def _tell(self, target: AnyTarget, message: Any) -> None:
         route = self._placing.route(target)
@@ -281,13 +292,16 @@ class BlockingClient(HasStructures):
                 self._loop.run(fan_out.stop())
                 arrived = f"{fan_out.done:,} of {fan_out.total:,}"
                 log.warning("%s: interrupted after %s; the table keeps what has arrived", self.name, arrived)
+            else:
+                if fan_out.failed:
+                    log.warning("%s: %s", self.name, fan_out.summary)
         return fan_out.rows
 
     def _targets(self, targets: Iterable[Any] | str, shard_type: str | None) -> list[AnyTarget]:
         if shard_type is not None:
             return [*entity_targets(shard_type, [targets] if isinstance(targets, str) else targets)]
         if not isinstance(targets, str):
-            return list(targets)
+            return [each for target in targets for each in (expand_ranges(target) if isinstance(target, str) else [target])]
         found = expand_ranges(targets)
         if len(found) == 1 and isinstance(parse_target(found[0]), ServiceName):
             return [*self.instances(found[0])]
@@ -305,7 +319,11 @@ class BlockingClient(HasStructures):
 
     # --- finding ---------------------------------------------------------------------------------------------------
 
-    def lookup(self, service: Any) -> Listing:
+    @overload
+    def lookup(self, service: ServiceKey[M]) -> Listing[M]: ...
+    @overload
+    def lookup(self, service: Any) -> Listing: ...
+    def lookup(self, service: Any) -> Listing[Any]:
         """The instances of a service in the last snapshot."""
         return self._on_loop(lambda: self.client.lookup(service))
 
