@@ -27,6 +27,7 @@ __all__ = [
     "Event",
     "Fail",
     "Hangup",
+    "Heard",
     "LinkLost",
     "LinkOpened",
     "Outgoing",
@@ -152,6 +153,13 @@ class Received:
 
 
 @value
+class Heard:
+    """A node lives: what it sent is still being read, and what it sent since waits behind that."""
+
+    link: int
+
+
+@value
 class Reclaimed:
     """What a link had not given to its socket was taken back, as `Reclaim` asked."""
 
@@ -199,7 +207,7 @@ class Close:
     """Leave: unsubscribe, flush, hang up."""
 
 
-type Event = LinkOpened | LinkLost | Reclaimed | Refused | Received | AskMade | AskCancelled | TellMade | Tick | Close
+type Event = LinkOpened | LinkLost | Heard | Reclaimed | Refused | Received | AskMade | AskCancelled | TellMade | Tick | Close
 
 
 # --- effects -----------------------------------------------------------------------------------------------------

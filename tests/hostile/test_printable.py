@@ -114,6 +114,7 @@ SHOWN: dict[str, Callable[[], str]] = {
 }
 
 ADDRESSES = {
+    "backends/virtual/codec/values.py EntityKey.__str__", "backends/virtual/session/ring.py NodeId.__str__",
     "address.py ClusterURI.__str__", "cluster/events.py ActorTarget.__str__", "cluster/events.py EntityTarget.__str__",
     "magics/targets.py TargetPattern.__str__",
     "runtime/targets.py EntityName.__str__", "runtime/targets.py ServiceName.__str__",
@@ -213,6 +214,16 @@ def test_no_output_was_forgotten() -> None:
     assert found == known, "a new way to show something: send the hostile name through it here"
     assert {name for name in tables.__all__ if name.islower()} <= set(OTHERS)
     assert {type(value).__mro__[0] for value in FORMATTED} - {AskTimeout} == set(formatters._PRINTERS) - {errors.AskFailed}
+
+
+def test_every_log_line_passes_by() -> None:
+    loggers = [
+        file.relative_to(PACKAGE).as_posix()
+        for file in files()
+        for node in ast.walk(tree(file))
+        if isinstance(node, ast.Attribute) and node.attr == "getLogger"
+    ]
+    assert loggers == ["logs.py"], "ask room_logger for a logger: its lines are printable"
 
 
 def test_what_is_shown_keeps_its_true_value() -> None:
