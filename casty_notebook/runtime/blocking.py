@@ -39,6 +39,10 @@ IN_FLIGHT = 100
 """Asks on their way at one time, where nothing else is said: far below what a node or a link buffers."""
 
 
+LEAVING = 3.0
+"""Seconds that closing may take, beside what `Settings.close_timeout` bounds: then something else has the loop."""
+
+
 class BlockingClient(HasStructures):
     """One connection to one cluster. Every method may be called from any thread but the background loop's own.
 
@@ -360,7 +364,10 @@ class BlockingClient(HasStructures):
         if not self._closed:
             self._closed = True
             if not self._loop.gone:
-                self._loop.run(self._leave())
+                try:
+                    self._loop.run(self._leave(), within=LEAVING + 3 * self.client.settings.close_timeout)
+                except TimeoutError:
+                    log.warning("%s: not closed, since a listener keeps the background loop from everything else", self.name)
 
     def __enter__(self) -> Self:
         return self
