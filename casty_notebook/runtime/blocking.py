@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
@@ -15,6 +14,7 @@ from casty_notebook.cluster.messages import Listing, ServiceKey, TopologySnapsho
 from casty_notebook.cluster.refs import ActorRef, EntityRef, M, R
 from casty_notebook.codec import StandInModule, module_proxy
 from casty_notebook.errors import MisuseError
+from casty_notebook.logs import room_logger
 from casty_notebook.runtime.addressing import checked_settings, checked_shards
 from casty_notebook.runtime.background import background_loop
 from casty_notebook.runtime.client import ClusterClient
@@ -33,7 +33,7 @@ from casty_notebook.settings import Settings, checked_count, checked_seconds
 
 __all__ = ["Answer", "BlockingClient", "Location"]
 
-log = logging.getLogger("casty_notebook")
+log = room_logger(__name__)
 
 IN_FLIGHT = 100
 """Asks on their way at one time, where nothing else is said: far below what a node or a link buffers."""
