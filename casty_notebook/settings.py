@@ -118,6 +118,9 @@ class Settings:
     """Head start of a contact point before the next is tried beside it (RFC 8305 recommends 250 ms)."""
     eager_links: int = 128
     """Connect to every member up to this many, beyond it on demand: an observer must not load a large cluster."""
+    max_members: int = 5_000
+    """Members of a cluster that is believed. Each costs a place in every table and a look at every change; Akka's own largest
+    clusters have 2,400."""
     max_links: int = 1024
     """Connections of one client, whatever messages and refs ask for."""
 

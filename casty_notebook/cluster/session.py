@@ -8,6 +8,7 @@ from typing import Any
 from casty_notebook.address import NodeAddress
 from casty_notebook.cluster import strays
 from casty_notebook.cluster.asks import FOREVER
+from casty_notebook.cluster.bounds import excess
 from casty_notebook.cluster.contacts import Contacts
 from casty_notebook.cluster.coordinator import PROXY_PATH
 from casty_notebook.cluster.custody import Custody
@@ -286,11 +287,16 @@ class Session:
         if not isinstance(snapshot, TopologySnapshot):
             out.append(strays.misplaced(self._sender(event), event, "a topology"))
             return
+        changed = snapshot is not self.snapshot
+        beyond = excess(snapshot, self.settings) if changed else None
+        if beyond is not None:
+            out.append(Report(f"a topology from {link.peer.address} was refused: {beyond}"))
+            self.contacts.refused(link.dialled, link.peer.address, beyond)
+            return
         if not self._is_followed(link, event, now, out):
             return
         self.counters["snapshots"] += 1
         self.contacts.followed(link.dialled, link.peer.address)
-        changed = snapshot is not self.snapshot
         self.snapshot, self.snapshot_at = snapshot, now
         if changed:
             self.subscription.lively = sum(m.status is MemberStatus.up for m in snapshot.members) > 1

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from time import monotonic
@@ -29,7 +27,7 @@ from casty_notebook.runtime.binding import build_registry
 from casty_notebook.runtime.codecs import Codecs, remember
 from casty_notebook.runtime.dialler import AddressMap, Connector, Dialler
 from casty_notebook.runtime.home import HomeLoop
-from casty_notebook.runtime.identity import chosen_identity
+from casty_notebook.runtime.identity import Names, chosen_identity
 from casty_notebook.runtime.news import News
 from casty_notebook.runtime.pump import Pump
 from casty_notebook.runtime.tls import TLS, tls_context
@@ -104,8 +102,7 @@ class ClusterClient:
         self._entity_refs: dict[str, EntityRef] = {}
         self._news = News()
         self._forget = self._news.listen(self._remember)
-        self._ask_prefix = ASK_PATH + secrets.token_hex(8)
-        self._count = itertools.count(1)
+        self._names = Names()
 
     # --- entering and leaving --------------------------------------------------------------------------------------
 
@@ -371,7 +368,7 @@ class ClusterClient:
         pump = self._open_pump()
         self._home.check_waiting()
         wait = self.settings.ask_timeout if timeout is None else checked_seconds("timeout", timeout)
-        ask_id = f"{self._ask_prefix}{next(self._count):x}"
+        ask_id = ASK_PATH + self._names()
         reply_ref: ReplyRef[R] = ReplyRef(pump.session.client_system, ask_id)
         if not callable(msg_factory):
             raise MisuseError(f"ask takes a function of the reply ref, for example lambda r: …(reply_to=r), not {msg_factory!r}")
