@@ -26,6 +26,7 @@ __all__ = [
     "Event",
     "Fail",
     "Hangup",
+    "HeardOf",
     "LinkLost",
     "LinkOpened",
     "Outgoing",
@@ -139,7 +140,7 @@ class LinkLost:
 class Received:
     """A decoded message for one of our paths, or the `UndecodableMessage` that came of it.
 
-    `written`: the serializer and compression that its first bytes show; None where only one is allowed.
+    `written`: the serializer and compression that its first bytes show; None where only one is allowed. `size`: of its frame.
     """
 
     link: int
@@ -148,6 +149,7 @@ class Received:
     type_hint: str
     message: Any
     written: tuple[str, str | None] | None = None
+    size: int = 0
 
 
 @value
@@ -260,6 +262,13 @@ class Reply:
 
 
 @value
+class HeardOf:
+    """A message has come to a listener, and is in its inbox."""
+
+    ask_id: str
+
+
+@value
 class Fail:
     """An ask has failed."""
 
@@ -300,7 +309,9 @@ class Closed:
     """All that is to be flushed was handed to the links."""
 
 
-type Effect = Dial | Transmit | Recall | Reclaim | Hangup | Break | Reply | Fail | Reject | Publish | Report | Ruin | Closed
+type Effect = (
+    Dial | Transmit | Recall | Reclaim | Hangup | Break | Reply | HeardOf | Fail | Reject | Publish | Report | Ruin | Closed
+)
 
 
 def insert_in_order(waiting: dict[int, Outgoing], outgoing: Outgoing) -> None:

@@ -24,6 +24,7 @@ from casty_notebook.magics.commands import (
     Doctor,
     Events,
     FanOut,
+    Listen,
     Members,
     Services,
     Shards,
@@ -88,6 +89,7 @@ class CastyMagics(Magics):
     casty_doctor = _line("casty_doctor")
     casty_ask = _line("casty_ask")
     casty_tell = _line("casty_tell")
+    casty_listen = _line("casty_listen")
     casty_members = _line("casty_members")
     casty_shards = _line("casty_shards")
     casty_services = _line("casty_services")
@@ -197,6 +199,25 @@ class CastyMagics(Magics):
         message = self._message(command, command.expression, None)
         api.casty_tell(target, message, connection=command.connection, everyone=command.everyone)
         self.recent.note(target)
+
+    @_run.register
+    def _(self, command: Listen) -> Any:
+        target = self._target(command.target)
+        reply_field = command.reply_field or "reply_to"
+        message = self._message(command, command.expression, reply_field)
+        table = api.casty_listen(
+            target,
+            message,
+            connection=command.connection,
+            count=command.count,
+            seconds=command.seconds,
+            fields=command.fields,
+            timeout=command.timeout or self.timeout,
+            retry=command.retry,
+            reply_field=reply_field,
+        )
+        self.recent.note(target)
+        return table
 
     @_run.register
     def _(self, command: Members) -> Any:

@@ -19,6 +19,7 @@ from casty_notebook.cluster.events import (
     Event,
     Fail,
     Hangup,
+    HeardOf,
     LinkLost,
     LinkOpened,
     Publish,
@@ -91,6 +92,8 @@ class Pump:
         self._sockets: set[LinkProtocol] = set()
         self._sockets_closed = asyncio.Event()
         self.futures: dict[str, asyncio.Future[Any]] = {}
+        self.bells: dict[str, Callable[[], None]] = {}
+        """Whom to call when something came to a listener."""
         self._rejection: Exception | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
@@ -98,9 +101,9 @@ class Pump:
         self._unwarned = 0
         self.closed = asyncio.Event()
         self._performers: dict[type[Effect], Callable[[Any], None]] = {
-            Transmit: self._transmit, Reply: self._reply, Fail: self._fail, Reject: self._reject, Publish: self._publish,
-            Dial: self._dial, Hangup: self._hang_up, Break: self._break, Recall: self._recall, Reclaim: self._reclaim,
-            Report: self._report, Ruin: self._ruin, Closed: self._closed,
+            Transmit: self._transmit, Reply: self._reply, HeardOf: self._heard, Fail: self._fail, Reject: self._reject,
+            Publish: self._publish, Dial: self._dial, Hangup: self._hang_up, Break: self._break, Recall: self._recall,
+            Reclaim: self._reclaim, Report: self._report, Ruin: self._ruin, Closed: self._closed,
         }  # fmt: skip
 
     @property
@@ -272,7 +275,8 @@ class Pump:
                 newest = envelope
                 continue
             message, written = reader.message(envelope, link.node)
-            self._tell(Received(link.id, path, reader.system(envelope), envelope.type_hint, message, written), now)
+            hint = envelope.type_hint
+            self._tell(Received(link.id, path, reader.system(envelope), hint, message, written, len(body)), now)
         if newest is not None and not link.ended:
             message, written = reader.snapshot(newest, link.node)
             system = reader.system(newest)
@@ -285,6 +289,11 @@ class Pump:
         future = self.futures.pop(effect.ask_id, None)
         if future is not None and not future.done():
             future.set_result(effect.message)
+
+    def _heard(self, effect: HeardOf) -> None:
+        bell = self.bells.get(effect.ask_id)
+        if bell is not None:
+            bell()
 
     def _fail(self, effect: Fail) -> None:
         future = self.futures.pop(effect.ask_id, None)
