@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from casty_notebook.cluster import explain
 from casty_notebook.cluster.asks import Ask, Asks
 from casty_notebook.cluster.events import (
+    Arrived,
     AskCancelled,
     AskMade,
     Effect,
     Fail,
-    HeardOf,
     Outgoing,
     Recall,
     Received,
@@ -23,7 +23,7 @@ from casty_notebook.cluster.events import (
     Target,
     TellMade,
 )
-from casty_notebook.cluster.listening import Heard, Listening
+from casty_notebook.cluster.listening import Arrival, Listening
 from casty_notebook.errors import (
     AskFailed,
     AskTimeout,
@@ -83,23 +83,23 @@ class Custody:
         ask_id, message = event.path, event.message
         listening = self.asks.get(ask_id)
         if type(listening) is Listening:
-            self._heard(listening, event, now, out)
+            self._arrived(listening, event, now, out)
             return
         if self.asks.remove(ask_id) is None:
             return
         out.append(Fail(ask_id, message) if isinstance(message, UndecodableMessage) else Reply(ask_id, message))
 
-    def _heard(self, listening: Listening, event: Received, now: float, out: list[Effect]) -> None:
+    def _arrived(self, listening: Listening, event: Received, now: float, out: list[Effect]) -> None:
         link = self._session.peers.links.get(event.link)
-        heard = Heard(now, link.peer.address if link is not None else None, event.message, event.size)
+        arrival = Arrival(now, link.peer.address if link is not None else None, event.message, event.size)
         first = not listening.dropped
-        dropped = listening.put(heard)
+        dropped = listening.put(arrival)
         if dropped:
             self._session.counters["dropped"] += dropped
             if first:
                 kept = f"the oldest of {listening.limit:,} is dropped"
                 out.append(Report(f"what {listening.label} tells is read too slowly: {kept}"))
-        out.append(HeardOf(listening.id))
+        out.append(Arrived(listening.id))
 
     def cancelled(self, event: AskCancelled, _now: float, out: list[Effect]) -> None:
         self._withdraw(event.ask_id, out)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ActorTarget",
+    "Arrived",
     "AskCancelled",
     "AskMade",
     "Break",
@@ -26,7 +27,7 @@ __all__ = [
     "Event",
     "Fail",
     "Hangup",
-    "HeardOf",
+    "Heard",
     "LinkLost",
     "LinkOpened",
     "Outgoing",
@@ -153,6 +154,13 @@ class Received:
 
 
 @value
+class Heard:
+    """A node lives: what it sent is still being read, and what it sent since waits behind that."""
+
+    link: int
+
+
+@value
 class Reclaimed:
     """What a link had not given to its socket was taken back, as `Reclaim` asked."""
 
@@ -200,7 +208,7 @@ class Close:
     """Leave: unsubscribe, flush, hang up."""
 
 
-type Event = LinkOpened | LinkLost | Reclaimed | Refused | Received | AskMade | AskCancelled | TellMade | Tick | Close
+type Event = LinkOpened | LinkLost | Heard | Reclaimed | Refused | Received | AskMade | AskCancelled | TellMade | Tick | Close
 
 
 # --- effects -----------------------------------------------------------------------------------------------------
@@ -262,7 +270,7 @@ class Reply:
 
 
 @value
-class HeardOf:
+class Arrived:
     """A message has come to a listener, and is in its inbox."""
 
     ask_id: str
@@ -310,7 +318,7 @@ class Closed:
 
 
 type Effect = (
-    Dial | Transmit | Recall | Reclaim | Hangup | Break | Reply | HeardOf | Fail | Reject | Publish | Report | Ruin | Closed
+    Dial | Transmit | Recall | Reclaim | Hangup | Break | Reply | Arrived | Fail | Reject | Publish | Report | Ruin | Closed
 )
 
 

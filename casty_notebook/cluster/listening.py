@@ -10,11 +10,11 @@ from casty_notebook.cluster.asks import FOREVER, Ask
 from casty_notebook.cluster.events import Target, value
 from casty_notebook.cluster.refs import ReplyRef
 
-__all__ = ["Heard", "Listening"]
+__all__ = ["Arrival", "Listening"]
 
 
 @value
-class Heard:
+class Arrival:
     """One message that came: when (of the session's clock), from which node, and how many bytes it was."""
 
     at: float
@@ -45,17 +45,17 @@ class Listening(Ask):
     ) -> None:  # fmt: skip
         super().__init__(ask_id, target, message, reply_ref, started, deadline, retry=retry, label=label)
         self.limit = limit
-        self.inbox: deque[Heard] = deque()
+        self.inbox: deque[Arrival] = deque()
         self.received = 0
         self.dropped = 0
         self._held = 0
         self._max_bytes = max_bytes
 
-    def put(self, heard: Heard) -> int:
+    def put(self, arrival: Arrival) -> int:
         """Keep a message; return how many older ones went for it."""
         self.received += 1
-        self._held += heard.size
-        self.inbox.append(heard)
+        self._held += arrival.size
+        self.inbox.append(arrival)
         before = self.dropped
         # The newest stays, however long it is: a frame has a bound of its own.
         while len(self.inbox) > self.limit or (self._held > self._max_bytes and len(self.inbox) > 1):
@@ -63,11 +63,11 @@ class Listening(Ask):
             self.dropped += 1
         return self.dropped - before
 
-    def take(self) -> Heard:
+    def take(self) -> Arrival:
         """The oldest message; `IndexError` if there is none."""
-        heard = self.inbox.popleft()
-        self._held -= heard.size
-        return heard
+        arrival = self.inbox.popleft()
+        self._held -= arrival.size
+        return arrival
 
     def overdue(self) -> bool:
         if not self.may_have_run:

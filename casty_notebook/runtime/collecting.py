@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.cluster.listening import Heard
+from casty_notebook.cluster.listening import Arrival
 from casty_notebook.errors import AskTimeout, CastyNotebookError, MisuseError, UndecodableMessage
 from casty_notebook.runtime.listener import BlockingListener
 from casty_notebook.runtime.targets import MAX_TARGETS
@@ -83,7 +83,7 @@ class Collecting:
         self.failed += note.error is not None
 
 
-def _note(heard: Heard, node: str | None) -> Note:
+def _note(heard: Arrival, node: str | None) -> Note:
     came = datetime.now(UTC) - timedelta(seconds=monotonic() - heard.at)
     refused = heard.message if isinstance(heard.message, UndecodableMessage) else None
     return Note(came, node or (None if heard.node is None else str(heard.node)), None if refused else heard.message, refused)

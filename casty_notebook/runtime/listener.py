@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, Self
 
 from casty_notebook.cluster.events import AskCancelled, AskMade
-from casty_notebook.cluster.listening import Heard, Listening
+from casty_notebook.cluster.listening import Arrival, Listening
 from casty_notebook.cluster.refs import ActorRef, R
 from casty_notebook.errors import AskTimeout, FailureReport, MisuseError, UndecodableMessage
 
@@ -31,7 +31,7 @@ def checked_limit(limit: int) -> int:
     return limit
 
 
-def _message(heard: Heard | None, listener: object) -> Any:
+def _message(heard: Arrival | None, listener: object) -> Any:
     if heard is None:
         raise MisuseError(f"{listener!r}: nothing comes any more; open another one")
     if isinstance(heard.message, UndecodableMessage):
@@ -100,17 +100,17 @@ class Listener(Generic[R]):  # noqa: UP046 - see R
         message: R = _message(await self.next(timeout), self)
         return message
 
-    async def next(self, timeout: float | None = None) -> Heard | None:
+    async def next(self, timeout: float | None = None) -> Arrival | None:
         """As `get`, with the time and the node; None if the listener is closed. A refused message is the error that says so."""
-        await self._arrival(timeout)
+        await self._wait(timeout)
         return self._listening.take() if self._listening.inbox else None
 
-    async def batch(self, timeout: float | None = None) -> list[Heard]:
+    async def batch(self, timeout: float | None = None) -> list[Arrival]:
         """Wait for one at least, and take all that came; none if the listener is closed."""
-        await self._arrival(timeout)
+        await self._wait(timeout)
         return [self._listening.take() for _ in range(len(self._listening.inbox))]
 
-    async def _arrival(self, timeout: float | None) -> None:
+    async def _wait(self, timeout: float | None) -> None:
         try:
             async with asyncio.timeout(timeout):
                 while not self._listening.inbox:
@@ -190,7 +190,7 @@ class BlockingListener(Generic[R]):  # noqa: UP046 - see R
     def __init__(self, loop: BackgroundLoop, listener: Listener[R]) -> None:
         self._loop = loop
         self._listener = listener
-        self._taken: deque[Heard] = deque()
+        self._taken: deque[Arrival] = deque()
         self.ref = listener.ref
 
     def get(self, timeout: float | None = None) -> R:
@@ -211,7 +211,7 @@ class BlockingListener(Generic[R]):  # noqa: UP046 - see R
         message: R = _message(self.next(timeout), self)
         return message
 
-    def next(self, timeout: float | None = None, tick: Callable[[], None] | None = None) -> Heard | None:
+    def next(self, timeout: float | None = None, tick: Callable[[], None] | None = None) -> Arrival | None:
         """As `get`, with the time and the node; None if the listener is closed."""
         if not self._taken:
             with self._closed_by_ctrl_c():

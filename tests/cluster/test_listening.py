@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from casty_notebook.cluster.events import ActorTarget, AskCancelled, Close
-from casty_notebook.cluster.listening import Heard, Listening
+from casty_notebook.cluster.listening import Arrival, Listening
 from casty_notebook.cluster.refs import ReplyRef
 from casty_notebook.errors import AskTimeout, ClientClosed, NodeUnreachable
 from tests.cluster.world import World, node
@@ -54,12 +54,12 @@ def test_beyond_the_bound_the_oldest_goes_and_is_counted() -> None:
 def test_bytes_are_bounded_too_and_the_newest_is_always_kept() -> None:
     listening = Listening("/_ask/1", PRICES, None, ReplyRef("test", "/_ask/1"), 0.0, 5.0, limit=100, max_bytes=1000)
     for size in (400, 400, 400):
-        listening.put(Heard(0.0, node(2), size, size))
+        listening.put(Arrival(0.0, node(2), size, size))
     assert (len(listening.inbox), listening.dropped) == (2, 1)
-    listening.put(Heard(0.0, node(2), "long", 5000))
+    listening.put(Arrival(0.0, node(2), "long", 5000))
     assert (heard_by(listening), listening.dropped) == (["long"], 3)
     assert listening.take().message == "long"
-    listening.put(Heard(0.0, node(2), 1, 900))
+    listening.put(Arrival(0.0, node(2), 1, 900))
     assert (len(listening.inbox), listening.dropped) == (1, 3), "what was taken weighs no more"
 
 
