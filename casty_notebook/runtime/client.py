@@ -25,7 +25,7 @@ from casty_notebook.cluster.messages import (
 from casty_notebook.cluster.refs import ActorRef, EntityRef, M, R, ReplyRef, Tellable
 from casty_notebook.cluster.session import ASK_PATH, Session
 from casty_notebook.errors import ClientClosed, FailureReport, MisuseError, NoContactPoint, NotEntered, WrongThread
-from casty_notebook.runtime.addressing import checked_contacts, checked_system, resolve
+from casty_notebook.runtime.addressing import checked_contacts, checked_settings, checked_system, resolve
 from casty_notebook.runtime.binding import build_registry
 from casty_notebook.runtime.codecs import Codecs, named, remember
 from casty_notebook.runtime.dialler import AddressMap, Connector, Dialler
@@ -35,7 +35,7 @@ from casty_notebook.runtime.listener import LIMIT, Listener, checked_limit
 from casty_notebook.runtime.news import News
 from casty_notebook.runtime.pump import Pump
 from casty_notebook.runtime.tls import TLS, tls_context
-from casty_notebook.settings import Settings
+from casty_notebook.settings import Settings, checked_seconds
 
 if TYPE_CHECKING:
     from casty_notebook.runtime.structures import Distributed
@@ -97,7 +97,7 @@ class ClusterClient:
     ) -> None:  # fmt: skip
         self.system_name = checked_system(system_name)
         self.contact_points = checked_contacts(contact_points)
-        self.settings = settings or Settings()
+        self.settings = checked_settings(settings)
         self._mint, self._fixed = chosen_identity(client_host, client_port, advertised_host, advertised_port)
         self._registry = build_registry(self.actor_ref, messages, send_main=send_main)
         self._codecs = Codecs(self._registry, *named(serializer, compression, self.settings), self.settings)
@@ -211,6 +211,7 @@ class ClusterClient:
             If the cluster has another system name.
         """
         pump = self._open_pump()
+        timeout = checked_seconds("timeout", timeout)
         if not self._home.here:
             return await self._home.wait_for(self.wait_for_topology(timeout))
         try:
@@ -380,11 +381,11 @@ class ClusterClient:
         """
         pump = self._open_pump()
         self._home.check_waiting()
+        wait = self.settings.ask_timeout if timeout is None else checked_seconds("timeout", timeout)
         reply_ref: ReplyRef[R] = self._reply_ref(pump)
         resolved, built = self._resolved(ref, msg_factory, reply_ref)
         now = pump.now
-        deadline = now + (self.settings.ask_timeout if timeout is None else timeout)
-        ask = Ask(reply_ref.path, resolved, built, reply_ref, now, deadline, retry=retry, label=label)
+        ask = Ask(reply_ref.path, resolved, built, reply_ref, now, now + wait, retry=retry, label=label)
         reply: R = await (
             self._answer(pump, ask, now) if self._home.here else self._home.wait_for(self._answer(pump, ask, None))
         )
@@ -427,13 +428,13 @@ class ClusterClient:
         if not self._home.here:
             raise WrongThread("listen is to be called on the event loop that the client was entered on; connect() has one for "
                               "plain calls on any thread")  # fmt: skip
+        wait = self.settings.ask_timeout if timeout is None else checked_seconds("timeout", timeout)
         reply_ref: ReplyRef[R] = self._reply_ref(pump)
         resolved, built = self._resolved(ref, msg_factory, reply_ref)
-        now, settings = pump.now, self.settings
-        deadline = now + (settings.ask_timeout if timeout is None else timeout)
+        now = pump.now
         listening = Listening(
-            reply_ref.path, resolved, built, reply_ref, now, deadline, limit=checked_limit(limit),
-            max_bytes=settings.max_buffered_bytes, retry=retry, label=label,
+            reply_ref.path, resolved, built, reply_ref, now, now + wait, limit=checked_limit(limit),
+            max_bytes=self.settings.max_buffered_bytes, retry=retry, label=label,
         )  # fmt: skip
         listener: Listener[R] = Listener(pump, listening)
         listener.open(now)

@@ -12,6 +12,7 @@ from casty_notebook.cluster.events import AskCancelled, AskMade
 from casty_notebook.cluster.listening import Arrival, Listening
 from casty_notebook.cluster.refs import ActorRef, R
 from casty_notebook.errors import AskTimeout, FailureReport, MisuseError, UndecodableMessage
+from casty_notebook.settings import checked_seconds
 
 if TYPE_CHECKING:
     from casty_notebook.runtime.background import BackgroundLoop
@@ -111,6 +112,8 @@ class Listener(Generic[R]):  # noqa: UP046 - see R
         return [self._listening.take() for _ in range(len(self._listening.inbox))]
 
     async def _wait(self, timeout: float | None) -> None:
+        if timeout is not None:
+            checked_seconds("timeout", timeout)
         try:
             async with asyncio.timeout(timeout):
                 while not self._listening.inbox:
