@@ -9,6 +9,7 @@ from typing import Any
 from casty_notebook.cluster.events import Outgoing, Target
 from casty_notebook.cluster.links import Generation, Link
 from casty_notebook.cluster.refs import ReplyRef
+from casty_notebook.printable import printable
 
 __all__ = ["FOREVER", "Ask", "Asks"]
 
@@ -76,7 +77,7 @@ class Ask:
             self.generation = None
 
     def __repr__(self) -> str:
-        return f"<Ask {self.label}>"
+        return printable(f"<Ask {self.label}>")
 
 
 class Asks:

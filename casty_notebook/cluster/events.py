@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, dataclass_transform
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.printable import printable
 
 if TYPE_CHECKING:
     from casty_notebook.cluster.asks import Ask
@@ -110,7 +111,7 @@ class Outgoing:
         """Counted against the bound of what may wait; a message once taken is not refused later."""
 
     def __repr__(self) -> str:
-        return f"<Outgoing {self.seq} to {self.target}>"
+        return printable(f"<Outgoing {self.seq} to {self.target}>")
 
 
 # --- events ------------------------------------------------------------------------------------------------------

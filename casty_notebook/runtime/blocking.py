@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
@@ -15,6 +14,7 @@ from casty_notebook.cluster.messages import Listing, ServiceKey, TopologySnapsho
 from casty_notebook.cluster.refs import ActorRef, EntityRef, M, R
 from casty_notebook.codec import StandInModule, module_proxy
 from casty_notebook.errors import MisuseError
+from casty_notebook.logs import room_logger
 from casty_notebook.runtime.addressing import checked_settings, checked_shards
 from casty_notebook.runtime.background import background_loop
 from casty_notebook.runtime.client import ClusterClient
@@ -35,10 +35,14 @@ from casty_notebook.settings import Settings, checked_count, checked_seconds
 
 __all__ = ["Answer", "BlockingClient", "Location"]
 
-log = logging.getLogger("casty_notebook")
+log = room_logger(__name__)
 
 IN_FLIGHT = 100
 """Asks on their way at one time, where nothing else is said: far below what a node or a link buffers."""
+
+
+LEAVING = 3.0
+"""Seconds that closing may take, beside what `Settings.close_timeout` bounds: then something else has the loop."""
 
 
 class BlockingClient(HasStructures):
@@ -424,7 +428,10 @@ class BlockingClient(HasStructures):
         if not self._closed:
             self._closed = True
             if not self._loop.gone:
-                self._loop.run(self._leave())
+                try:
+                    self._loop.run(self._leave(), within=LEAVING + 3 * self.client.settings.close_timeout)
+                except TimeoutError:
+                    log.warning("%s: not closed, since a listener keeps the background loop from everything else", self.name)
 
     def __enter__(self) -> Self:
         return self

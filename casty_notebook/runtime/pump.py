@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Callable
 from time import monotonic
@@ -38,6 +37,7 @@ from casty_notebook.cluster.events import (
 from casty_notebook.cluster.messages import TopologySnapshot
 from casty_notebook.cluster.session import Session
 from casty_notebook.errors import CastyNotebookError
+from casty_notebook.logs import room_logger
 from casty_notebook.runtime.codecs import Codecs
 from casty_notebook.runtime.dialler import DialFailed, Dialler
 from casty_notebook.runtime.envelopes import EnvelopeReader, EnvelopeWriter
@@ -47,7 +47,7 @@ from casty_notebook.settings import Settings
 
 __all__ = ["Pump"]
 
-log = logging.getLogger("casty_notebook")
+log = room_logger(__name__)
 
 WARNING_INTERVAL = 1.0
 """Seconds between two logged warnings: a hostile or broken peer must not fill a log."""
