@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import logging
 import os
 import sys
 import threading
@@ -14,10 +13,11 @@ from time import monotonic
 from typing import Any
 
 from casty_notebook.errors import CastyNotebookError, ClientClosed, FailureReport, WrongProcess, WrongThread
+from casty_notebook.logs import room_logger
 
 __all__ = ["BackgroundLoop", "background_loop"]
 
-log = logging.getLogger("casty_notebook")
+log = room_logger(__name__)
 
 POLL = 0.2
 """Windows does not interrupt a lock's wait for Ctrl-C, so there it is waited for in slices."""
