@@ -78,8 +78,10 @@ class Settings:
 
     # --- routing and asks
     ask_timeout: float = 5.0
+    fail_fast: bool = False
+    """Fail an ask at once while its owner cannot be reached, instead of holding it until its own timeout."""
     shard_retry: float = 0.5
-    """Pause before a shard's location is asked for again; doubles up to `shard_retry_cap`."""
+    """Pause before a shard's location is asked for again; doubles up to `shard_retry_cap` while nothing is answered."""
     shard_retry_cap: float = 4.0
     tell_expiry: float = 30.0
     """How long a tell may wait for a route before it is dropped and counted."""

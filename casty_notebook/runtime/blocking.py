@@ -144,7 +144,7 @@ class BlockingClient(HasStructures):
 
     def ask(
         self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
-        reply_field: str = "reply_to",
+        fail_fast: bool | None = None, reply_field: str = "reply_to",
     ) -> Any:  # fmt: skip
         """Ask and wait for the reply.
 
@@ -160,6 +160,9 @@ class BlockingClient(HasStructures):
             Seconds; `Settings.ask_timeout` if None.
         retry
             The message does no harm when it arrives twice.
+        fail_fast
+            Fail at once while the target's node cannot be reached; `Settings.fail_fast` if None. Otherwise what has not left
+            is held until it can leave, or its timeout.
 
         Raises
         ------
@@ -170,11 +173,11 @@ class BlockingClient(HasStructures):
         MisuseError
             If it cannot work as written; nothing was sent then.
         """
-        return self._wait(self._ask(target, question(message, reply_field), timeout, retry=retry))
+        return self._wait(self._ask(target, question(message, reply_field), timeout, retry=retry, fail_fast=fail_fast))
 
     async def ask_async(
         self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
-        reply_field: str = "reply_to",
+        fail_fast: bool | None = None, reply_field: str = "reply_to",
     ) -> Any:  # fmt: skip
         """`ask`, awaitable on any event loop of asyncio's.
 
@@ -184,20 +187,23 @@ class BlockingClient(HasStructures):
             Under another kind of loop (trio), before anything is sent.
         """
         asyncio_needed("ask_async", "Elsewhere let a thread wait: await trio.to_thread.run_sync(cluster.ask, target, message)")
-        asked = self._ask(target, question(message, reply_field), timeout, retry=retry)
+        asked = self._ask(target, question(message, reply_field), timeout, retry=retry, fail_fast=fail_fast)
         return await asyncio.wrap_future(self._loop.submit(asked))
 
     async def _ask(
-        self, target: AnyTarget, asked: Callable[[ActorRef], Any], timeout: float | None, *, retry: bool = False
-    ) -> Any:
-        return await self._ask_on(self._placing.route(target), asked=asked, timeout=timeout, retry=retry)
+        self, target: AnyTarget, asked: Callable[[ActorRef], Any], timeout: float | None, *, retry: bool = False,
+        fail_fast: bool | None = None,
+    ) -> Any:  # fmt: skip
+        route = self._placing.route(target)
+        return await self._ask_on(route, asked=asked, timeout=timeout, retry=retry, fail_fast=fail_fast)
 
     async def _ask_on(
-        self, route: Route, *, asked: Callable[[ActorRef], Any], timeout: float | None, retry: bool
+        self, route: Route, *, asked: Callable[[ActorRef], Any], timeout: float | None, retry: bool, fail_fast: bool | None
     ) -> Any:
         return await self.client.ask(
-            route.ref, lambda reply_to: route.wrap(asked(reply_to)), timeout=timeout, retry=retry, label=route.target
-        )
+            route.ref, lambda reply_to: route.wrap(asked(reply_to)), timeout=timeout, retry=retry, fail_fast=fail_fast,
+            label=route.target,
+        )  # fmt: skip
 
     def tell(self, target: AnyTarget, message: Any) -> None:
         """Send without waiting for anything but the hand-over to the background loop.
@@ -219,8 +225,8 @@ class BlockingClient(HasStructures):
 
     def answers(
         self, targets: Iterable[Any] | str, message: Any, *, shard_type: str | None = None, timeout: float | None = None,
-        concurrency: int = IN_FLIGHT, retry: bool = False, reply_field: str = "reply_to", progress: bool = True,
-        on_answer: Callable[[int, Answer], None] | None = None,
+        concurrency: int = IN_FLIGHT, retry: bool = False, fail_fast: bool | None = None, reply_field: str = "reply_to",
+        progress: bool = True, on_answer: Callable[[int, Answer], None] | None = None,
     ) -> list[Answer]:  # fmt: skip
         """Ask many targets the same; one row each, in the order given, failures included.
 
@@ -246,14 +252,14 @@ class BlockingClient(HasStructures):
             If the only target is a service without instances.
         """
         asked = question(message, reply_field)
-        each = partial(self._ask_on, asked=asked, timeout=timeout, retry=retry)
+        each = partial(self._ask_on, asked=asked, timeout=timeout, retry=retry, fail_fast=fail_fast)
         fan_out = FanOut(self._placing, each, self._targets(targets, shard_type), concurrency=concurrency)
         fan_out.on_answer = on_answer
         return self._run_fan_out(fan_out, "asking", progress=progress)
 
     def samples(
         self, target: AnyTarget, message: Any, *, count: int = 100, every: float = 0.1, timeout: float | None = None,
-        reply_field: str = "reply_to", progress: bool = True,
+        fail_fast: bool | None = None, reply_field: str = "reply_to", progress: bool = True,
     ) -> list[Answer]:  # fmt: skip
         """Ask one target the same again and again: one row for each time. Ctrl-C ends it early and keeps what has arrived.
 
@@ -268,7 +274,8 @@ class BlockingClient(HasStructures):
             raise MisuseError(f"count must be from 1 to {MAX_TARGETS:,}, not {count}")
         if not 0 <= every <= 3600:
             raise MisuseError(f"every must be from 0 to 3,600 seconds, not {every}")
-        each = partial(self._ask_on, asked=question(message, reply_field), timeout=timeout, retry=False)
+        asked = question(message, reply_field)
+        each = partial(self._ask_on, asked=asked, timeout=timeout, retry=False, fail_fast=fail_fast)
         in_flight = IN_FLIGHT if every else 1
         fan_out = FanOut(self._placing, each, [target] * count, concurrency=in_flight, every=every)
         return self._run_fan_out(fan_out, "sampling", progress=progress)

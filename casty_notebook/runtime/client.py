@@ -272,8 +272,8 @@ class ClusterClient:
         Raises
         ------
         ShardCountMismatch
-            If the type is in use with another number of shards, here or in the cluster. The number is not on the
-            wire (PROTOCOL section 4.2), so it must be the one that the nodes use.
+            If the type is in use with another number of shards here. The number is not on the wire (PROTOCOL section 4.2),
+            so it must be the one that the nodes use; what speaks against it in the snapshots is logged.
         """
         pump = self._open_pump()
         ref = self._entity_refs.get(shard_type)
@@ -296,6 +296,11 @@ class ClusterClient:
             raise MisuseError(f"{shard_type!r} is not in use; call entity_ref({shard_type!r}, num_shards=…) first")
         shard = table.shard_of(entity_id)
         return shard, table.locate(shard, pump.now), table.replicas(shard)
+
+    def asked_for(self, shard_type: str) -> frozenset[int]:
+        """The shards that this client asked the cluster for: they may be allocated for no other reason."""
+        table = self._pump.session.table(shard_type) if self._pump is not None else None
+        return frozenset(table.census.ours) if table is not None else frozenset()
 
     def register(self, *classes: Any) -> None:
         """Let replies become instances of more classes, or of those that modules define; `MisuseError` for unsuitable ones."""
@@ -332,7 +337,7 @@ class ClusterClient:
 
     async def ask(
         self, target: ActorRef | EntityRef | str, message: Callable[[ActorRef], Any], *, timeout: float | None = None,
-        retry: bool = False, label: str = "",
+        retry: bool = False, fail_fast: bool | None = None, label: str = "",
     ) -> Any:  # fmt: skip
         """Send a question and wait for its reply, of any type, None included.
 
@@ -344,6 +349,9 @@ class ClusterClient:
             Seconds; `Settings.ask_timeout` if None.
         retry
             The message does no harm when it arrives twice: send it again if its node is lost before the reply.
+        fail_fast
+            Fail at once while the owner cannot be reached; `Settings.fail_fast` if None. Otherwise an ask that has not left
+            is held until there is an owner that can be reached, or its timeout.
 
         Raises
         ------
@@ -364,7 +372,8 @@ class ClusterClient:
         resolved, built = resolve(target, message(reply_ref))
         now = pump.now
         deadline = now + (self.settings.ask_timeout if timeout is None else timeout)
-        ask = Ask(ask_id, resolved, built, reply_ref, now, deadline, retry=retry, label=label)
+        hasty = self.settings.fail_fast if fail_fast is None else fail_fast
+        ask = Ask(ask_id, resolved, built, reply_ref, now, deadline, retry=retry, fail_fast=hasty, label=label)
         if self._home.here:
             return await self._answer(pump, ask, now)
         return await self._home.wait_for(self._answer(pump, ask, None))

@@ -23,9 +23,9 @@ def client_of(*contacts: NodeAddress, **settings: Any) -> ClusterClient:
     return ClusterClient(contact_points=contacts, system_name="demo", messages=[messages], settings=Settings(**settings))
 
 
-def ask(client: ClusterClient, entity: str = "alice", *, timeout: float = 2.0, retry: bool = False) -> Any:
+def ask(client: ClusterClient, entity: str = "alice", *, timeout: float = 2.0, **options: Any) -> Any:
     counter = client.entity_ref("counter", 100)
-    return client.ask(counter, lambda r: ShardEnvelope(entity, GetCount(r)), timeout=timeout, retry=retry)
+    return client.ask(counter, lambda r: ShardEnvelope(entity, GetCount(r)), timeout=timeout, **options)
 
 
 def amounts(node: FakeNode) -> list[int]:
@@ -209,7 +209,7 @@ async def test_a_timeout_says_what_is_known_of_target_shard_owner_and_snapshot()
         assert 0.15 < caught.value.report.elapsed < 1.0  # type: ignore[operator]
 
 
-async def test_an_unreachable_owner_is_named_at_once_with_its_health() -> None:
+async def test_an_unreachable_owner_is_named_at_once_with_its_health_where_an_ask_is_to_fail_fast() -> None:
     async with FakeNode() as node, FakeNode() as owner, client_of(node.address) as client:
         node.members = [node, owner]
         node.allocations = {"counter": dict.fromkeys(range(100), ShardAllocation(owner.address))}
@@ -221,7 +221,7 @@ async def test_an_unreachable_owner_is_named_at_once_with_its_health() -> None:
         loop = asyncio.get_running_loop()
         started = loop.time()
         with pytest.raises(NodeUnreachable, match=r"cannot be reached .connection refused") as caught:
-            await ask(client, "user-42")
+            await ask(client, "user-42", fail_fast=True)
         assert loop.time() - started < 0.5
         _check(caught.value, shard=87, owner=str(owner.address), owner_health="down", may_have_run=False)
         assert isinstance(caught.value, ConnectionError)
