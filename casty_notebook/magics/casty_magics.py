@@ -112,7 +112,7 @@ class CastyMagics(Magics):
 
     @_run.register
     def _(self, command: Connect) -> Any:
-        options = {
+        options: dict[str, Any] = {
             "serializer": command.serializer,
             "compression": command.compression,
             "tls": self._variable(command.tls),
@@ -138,7 +138,7 @@ class CastyMagics(Magics):
 
     @_run.register
     def _(self, command: Doctor) -> Any:
-        options = {
+        options: dict[str, Any] = {
             "address_map": dict(command.address_map),
             "tls": self._variable(command.tls),
             "ssh": self._bastion(command.ssh),
@@ -152,7 +152,7 @@ class CastyMagics(Magics):
         target = self._target(command.target)
         reply_field = command.reply_field or "reply_to"
         message = self._message(command, command.expression, reply_field)
-        options = {
+        options: dict[str, Any] = {
             "timeout": command.timeout or self.timeout,
             "reply_field": reply_field,
             "fail_fast": command.fail_fast or None,
