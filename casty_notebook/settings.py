@@ -86,9 +86,9 @@ class Settings:
     tell_expiry: float = 30.0
     """How long a tell may wait for a route before it is dropped and counted."""
     max_buffered: int = 10_000
-    """Envelopes waiting for a route, and envelopes waiting for one socket. The newest beyond it is refused."""
+    """Envelopes waiting for a route. The newest beyond it is refused."""
     max_buffered_bytes: int = 64 * 1024 * 1024
-    """Bytes waiting for one socket."""
+    """Bytes waiting for one socket that takes no more, about 1 KiB for each envelope included. The newest is refused."""
     max_pending_asks: int = 100_000
     max_shard_types: int = 10_000
 

@@ -28,6 +28,9 @@ __all__ = ["Router"]
 type FailWith = Callable[[Outgoing, type[AskFailed] | CastyNotebookError, str, str, list[Effect]], None]
 """(envelope, error or its class, cause, advice, effects): fail the ask, or refuse the tell, with a full report."""
 
+type Drop = Callable[[list[Outgoing], str, list[Effect]], None]
+"""(envelopes, why, effects): they are not sent any more, which is counted and said."""
+
 
 class Router:
     """made --owner live--> transmitted; made --shard unknown | owner lost--> waiting --located--> made; made --no link--> queued.
@@ -38,10 +41,11 @@ class Router:
     Order per entity holds: an envelope never overtakes one that waits for the same shard or the same node.
     """
 
-    def __init__(self, settings: Settings, system: str, peers: Peers, send: Send, fail: FailWith) -> None:
+    def __init__(self, settings: Settings, system: str, peers: Peers, send: Send, fail: FailWith, drop: Drop) -> None:
         self._settings = settings
         self._peers = peers
         self._fail = fail
+        self._drop = drop
         self._coordinator = Coordinator(settings, system, peers, send)
         self.tables: dict[str, ShardTable] = {}
         self._buffer = Buffer(self.tables, peers)
@@ -167,8 +171,8 @@ class Router:
         if outgoing.admitted or self.buffered < self._settings.max_buffered:
             outgoing.admitted = True
             return True
-        cause = f"{self.buffered} messages already wait for a route, which is the bound (max_buffered)"
-        self._fail(outgoing, Overloaded, cause, "Wait until the cluster is reachable again, or send less at once.", out)
+        cause = f"{self.buffered} messages already wait for a route, which is the bound (max_buffered)."
+        self._fail(outgoing, Overloaded, cause, "Wait for them with drain(), or send less at once.", out)
         return False
 
     def _fail_unreachable(self, outgoing: Outgoing, peer: Peer, out: list[Effect]) -> None:
@@ -302,6 +306,10 @@ class Router:
         for outgoing in (*unsent, *queue):
             self.route(outgoing, now, out)
 
+    def take_all(self) -> list[Outgoing]:
+        """Give back everything that waits for a route."""
+        return [outgoing for outgoing in self._buffer.everything() if self._buffer.take(outgoing)]
+
     def withdraw(self, ask: Ask) -> bool:
         """The ask is over: take its envelope along if it still waits here."""
         return ask.outgoing is not None and self.buffered > 0 and self._buffer.take(ask.outgoing)
@@ -334,14 +342,10 @@ class Router:
             self._wake_at(outgoing.expires)
 
     def _expire(self, now: float, out: list[Effect]) -> None:
-        self._expiry = FOREVER
-        for outgoing in self._buffer.everything():
-            if outgoing.ask is not None:
-                continue
-            if outgoing.expires > now:
-                self._expiry = min(self._expiry, outgoing.expires)
-            elif self._buffer.take(outgoing):
-                out.append(Report(f"a message to {outgoing.target} was dropped: no route in {self._settings.tell_expiry:g} s"))
+        tells = [outgoing for outgoing in self._buffer.everything() if outgoing.ask is None]
+        self._expiry = min((outgoing.expires for outgoing in tells if outgoing.expires > now), default=FOREVER)
+        expired = [outgoing for outgoing in tells if outgoing.expires <= now and self._buffer.take(outgoing)]
+        self._drop(expired, f"no route in {self._settings.tell_expiry:g} s", out)
 
 
 def _fails_fast(outgoing: Outgoing) -> bool:

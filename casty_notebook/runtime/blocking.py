@@ -14,7 +14,7 @@ from casty_notebook.cluster.health import NodeHealth
 from casty_notebook.cluster.messages import Listing, TopologySnapshot
 from casty_notebook.cluster.refs import ActorRef, EntityRef
 from casty_notebook.codec import StandInModule, module_proxy
-from casty_notebook.errors import MisuseError
+from casty_notebook.errors import MisuseError, Overloaded
 from casty_notebook.runtime.background import background_loop
 from casty_notebook.runtime.client import ClusterClient
 from casty_notebook.runtime.dialler import AddressMap
@@ -36,6 +36,9 @@ log = logging.getLogger("casty_notebook")
 
 IN_FLIGHT = 100
 """Asks on their way at one time, where nothing else is said: far below what a node or a link buffers."""
+
+BURST = 1000
+"""Tells in one turn of the loop: a node that keeps up has room for as many again and again."""
 
 
 class BlockingClient(HasStructures):
@@ -220,6 +223,49 @@ class BlockingClient(HasStructures):
     def _tell(self, target: AnyTarget, message: Any) -> None:
         route = self._placing.route(target)
         self.client.tell(route.ref, route.wrap(message))
+
+    def tell_many(
+        self, targets: Iterable[Any] | str, message: Any = None, *, messages: Iterable[Any] | None = None,
+        shard_type: str | None = None,
+    ) -> int:  # fmt: skip
+        """Tell many targets, as fast as they take it: waits where `tell` would refuse. Returns how many were told.
+
+        Parameters
+        ----------
+        targets, shard_type
+            As in `answers`.
+        message
+            The same for all.
+        messages
+            One for each target, in place of `message`.
+
+        Raises
+        ------
+        ReadOnly, MisuseError, NoSuchService
+            If it cannot work for any target; nothing was sent then.
+        """
+        found = self._targets(targets, shard_type)
+        told = [message] * len(found) if messages is None else list(messages)
+        if len(told) != len(found):
+            raise MisuseError(f"{len(found):,} targets and {len(told):,} messages: give one for each, or one message for all")
+        return self._wait(self._tell_many(found, told))
+
+    async def _tell_many(self, targets: list[AnyTarget], messages: list[Any]) -> int:
+        routes = [self._placing.route(target) for target in targets]
+        for number, (route, message) in enumerate(zip(routes, messages, strict=True), 1):
+            wrapped = route.wrap(message)
+            try:
+                self.client.tell(route.ref, wrapped)
+            except Overloaded:
+                await self.client.drain()
+                self.client.tell(route.ref, wrapped)
+            if number % BURST == 0:
+                await self.client.drain()
+        return len(routes)
+
+    def drain(self) -> None:
+        """Wait until all that was told has left: nothing waits for a route, or for room in a socket."""
+        self._wait(self.client.drain())
 
     # --- many at once ----------------------------------------------------------------------------------------------
 

@@ -125,7 +125,10 @@ class ClusterClient:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        """Unsubscribe, flush and close; nothing is left on the nodes."""
+        """Unsubscribe, flush and close; nothing is left on the nodes.
+
+        What was told and still seeks a route has `Settings.close_timeout` for it; what is dropped then is logged, counted.
+        """
         if self._pump is not None and not self._left:
             self._left = True
             if self._home.here:
@@ -173,7 +176,7 @@ class ClusterClient:
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """What happened so far: overflowed, timed_out, late_replies, lost_links, probes, snapshots."""
+        """What happened so far: overflowed, dropped, timed_out, late_replies, lost_links, probes, snapshots."""
         return dict(self._pump.session.counters) if self._pump is not None else {}
 
     @property
@@ -334,6 +337,19 @@ class ClusterClient:
             pump.tell(told)
         else:
             self._home.hand_over(pump.tell_from_elsewhere, told)
+
+    async def drain(self) -> None:
+        """Wait until all that was told has left: nothing waits for a route, or for room in a socket.
+
+        Between bursts of tells, so that none is refused as `Overloaded`. What finds no route ends the wait when it is
+        dropped (`Settings.tell_expiry`).
+        """
+        pump = self._open_pump()
+        self._home.check_waiting()
+        if self._home.here:
+            await pump.drain()
+        else:
+            await self._home.wait_for(pump.drain())
 
     async def ask(
         self, target: ActorRef | EntityRef | str, message: Callable[[ActorRef], Any], *, timeout: float | None = None,
