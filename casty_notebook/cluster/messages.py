@@ -7,10 +7,10 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Generic
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.cluster.refs import ActorRef
+from casty_notebook.cluster.refs import ActorRef, M, M_co, M_contra
 
 __all__ = [
     "Find",
@@ -115,7 +115,7 @@ class ShardLocation:
 
 
 @dataclass(frozen=True)
-class ShardEnvelope:
+class ShardEnvelope(Generic[M_co]):  # noqa: UP046 - see M
     """A message for one entity of a sharded type.
 
     Examples
@@ -125,35 +125,42 @@ class ShardEnvelope:
     """
 
     entity_id: str
-    message: Any
+    message: M_co
 
 
 @dataclass(frozen=True)
-class ServiceKey:
-    """The name of a discoverable service."""
+class ServiceKey(Generic[M_co]):  # noqa: UP046 - see M
+    """The name of a discoverable service, and to a type checker what its instances take.
+
+    Examples
+    --------
+    >>> key: ServiceKey[str] = ServiceKey("payment")
+    >>> key == ServiceKey[int]("payment")
+    True
+    """
 
     name: str
 
 
 @dataclass(frozen=True)
-class ServiceInstance:
+class ServiceInstance(Generic[M_contra]):  # noqa: UP046 - see M
     """One instance of a service: its ref (tell and ask it) and its node."""
 
-    ref: ActorRef
+    ref: ActorRef[M_contra]
     node: NodeAddress
 
 
 @dataclass(frozen=True)
-class Listing:
+class Listing(Generic[M]):  # noqa: UP046 - see M
     """The instances of a service. Candidates, not live ones for certain (PROTOCOL section 9).
 
     Iterates, counts and is truthy like a collection of its instances.
     """
 
-    key: ServiceKey
-    instances: frozenset[ServiceInstance] = field(default_factory=frozenset)
+    key: ServiceKey[M]
+    instances: frozenset[ServiceInstance[M]] = field(default_factory=frozenset)
 
-    def __iter__(self) -> Iterator[ServiceInstance]:
+    def __iter__(self) -> Iterator[ServiceInstance[M]]:
         return iter(sorted(self.instances, key=lambda instance: (instance.node, instance.ref.address.path)))
 
     def __len__(self) -> int:

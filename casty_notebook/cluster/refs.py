@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.errors import MisuseError
 
-__all__ = ["ActorRef", "EntityRef", "ReplyRef", "Sender"]
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    from casty_notebook.cluster.messages import ShardEnvelope
+
+    # The syntax of PEP 695 knows no defaults before Python 3.13. Without one every bare `ActorRef` in an annotation, and every
+    # `ServiceKey("payment")` in a call, is an error for `mypy --strict`. Type checkers read this, nothing else does.
+    M = TypeVar("M", default=Any)
+    M_co = TypeVar("M_co", default=Any, covariant=True)
+    M_contra = TypeVar("M_contra", default=Any, contravariant=True)
+    R = TypeVar("R", default=Any)
+else:
+    from typing import TypeVar
+
+    M, M_co, M_contra, R = TypeVar("M"), TypeVar("M_co"), TypeVar("M_contra"), TypeVar("R")
+
+__all__ = ["ActorRef", "EntityRef", "M", "M_co", "M_contra", "R", "ReplyRef", "Sender", "Tellable"]
+
+
+class Tellable(Protocol[M_contra]):
+    """What takes messages of type `M`: an `ActorRef` of `M`, an `EntityRef` (which takes envelopes), a ref of casty's own."""
+
+    def tell(self, message: M_contra, /) -> None: ...
 
 
 class Sender(Protocol):
@@ -16,8 +38,11 @@ class Sender(Protocol):
     def tell(self, target: ActorRef | EntityRef, message: Any) -> None: ...
 
 
-class ActorRef:
-    """One actor by its address. Equal to every ref of the same address; `tell` goes through the client it came from."""
+class ActorRef(Generic[M_contra]):  # noqa: UP046 - see M
+    """One actor by its address. Equal to every ref of the same address; `tell` goes through the client it came from.
+
+    ``ActorRef[PaymentMsg]`` says to a type checker what may be told; nothing of that is kept or sent.
+    """
 
     __slots__ = ("_sender", "address")
 
@@ -30,7 +55,12 @@ class ActorRef:
         """The address as it travels."""
         return self.address.uri
 
-    def tell(self, message: Any) -> None:
+    @property
+    def id(self) -> str:
+        """The path of the actor on its node, as casty's own refs call it."""
+        return self.address.path
+
+    def tell(self, message: M_contra) -> None:
         """Send one message, without waiting. Raises `MisuseError` if this ref came from no client."""
         if self._sender is None:
             raise MisuseError(f"{self!r} belongs to no client; get it from client.lookup, a reply, or client.actor_ref(uri)")
@@ -46,7 +76,7 @@ class ActorRef:
         return f"<ActorRef {self.uri}>"
 
 
-class ReplyRef(ActorRef):
+class ReplyRef(ActorRef[M_contra]):
     """Where the reply to one ask goes. Its identity is settled when the ask is written, so that it can be routed again."""
 
     __slots__ = ("_identity", "path", "system")
@@ -82,8 +112,8 @@ class ReplyRef(ActorRef):
         return f"<ReplyRef {self.path}>"
 
 
-class EntityRef:
-    """All entities of one sharded type; takes `ShardEnvelope`s. One per type and client."""
+class EntityRef(Generic[M_contra]):  # noqa: UP046 - see M
+    """All entities of one sharded type; takes `ShardEnvelope`s of `M`. One per type and client."""
 
     __slots__ = ("_sender", "num_shards", "shard_type")
 
@@ -92,7 +122,12 @@ class EntityRef:
         self.num_shards = num_shards
         self._sender = sender
 
-    def tell(self, envelope: Any) -> None:
+    @property
+    def id(self) -> str:
+        """What casty's own client calls it: the path of the actor that routes for the type."""
+        return f"/_proxy-{self.shard_type}"
+
+    def tell(self, envelope: ShardEnvelope[M_contra]) -> None:
         """Send one `ShardEnvelope` to its entity, without waiting; buffered while the shard's owner is looked up."""
         self._sender.tell(self, envelope)
 

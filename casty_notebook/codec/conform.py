@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import types
 from collections.abc import Callable, Mapping
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from casty_notebook.codec.brief import brief
 
@@ -42,6 +42,7 @@ class Conformity:
         return None
 
     def _check(self, hint: Any, is_ref: Check) -> Check:
+        hint = _plain(hint)
         if hint is Any:
             self.closed = False
             return _anything
@@ -66,11 +67,20 @@ class Conformity:
         return lambda value: type(value) is kind and items(value)
 
     def _all(self, hint: Any, is_ref: Check) -> Check:
+        hint = _plain(hint)
         if hint in _PLAIN or _is_message(hint):
             # In C for the one big case, a shard table.
             return lambda values: {hint}.issuperset(map(type, values))
         check = self._check(hint, is_ref)
         return lambda values: all(map(check, values))
+
+
+def _plain(hint: Any) -> Any:
+    """The hint without what only a type checker can know: messages that users define, for whom a class is generic."""
+    if isinstance(hint, TypeVar):
+        return Any
+    origin = get_origin(hint)
+    return origin if _is_message(origin) else hint
 
 
 def _anything(_: object) -> bool:

@@ -10,8 +10,13 @@ from casty_notebook.errors import UnsendableMessage
 __all__ = ["check_importable"]
 
 
-def check_importable(obj: Any, name: str | None = None) -> tuple[str, str]:
+def check_importable(obj: Any, name: str | None = None, *, send_main: bool = False) -> tuple[str, str]:
     """Return (module, qualified name) of a class or function that can be found under that name here.
+
+    Parameters
+    ----------
+    send_main
+        The nodes are said to have in their own ``__main__`` what is named in ours.
 
     Raises
     ------
@@ -28,10 +33,11 @@ def check_importable(obj: Any, name: str | None = None) -> tuple[str, str]:
         raise UnsendableMessage(f"{obj!r} has no name that a node could import it by")
     module = getattr(obj, "__module__", None) or _module_of(obj, qualname)
     what = "class" if isinstance(obj, type) else "function" if callable(obj) else "object"
-    if module == "__main__":
+    if module == "__main__" and not send_main:
         raise UnsendableMessage(
-            f"{what} {qualname} is defined in this notebook (__main__), the node cannot import it: put it in a module "
-            f"that the nodes have, or send it by dotted name: bank.messages.{qualname.rpartition('.')[2]}(...)"
+            f"{what} {qualname} is defined in this {_kind_of_main()} (__main__), the node cannot import it: put it in a module "
+            f"that the nodes have, or send it by dotted name: bank.messages.{qualname.rpartition('.')[2]}(...). "
+            "Connect with send_main=True if the nodes have it in their own __main__"
         )
     if "<" in qualname:
         raise UnsendableMessage(
@@ -47,6 +53,14 @@ def check_importable(obj: Any, name: str | None = None) -> tuple[str, str]:
             "If the module was reloaded, make the message again from the new class"
         )
     return module, qualname
+
+
+def _kind_of_main() -> str:
+    """What a person calls the place where they define things that belong to no module."""
+    shell = sys.modules.get("IPython.core.interactiveshell")
+    if shell is not None and shell.InteractiveShell.initialized():
+        return "notebook" if "ipykernel" in sys.modules else "session"
+    return "session" if hasattr(sys, "ps1") else "script"
 
 
 def _module_of(obj: Any, qualname: str) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.codec import pickle_atoms as atoms
-from casty_notebook.codec.importable import check_importable
 from casty_notebook.codec.standin import STATE, StandIn, StandInClass
 from casty_notebook.errors import UnsendableMessage
 
@@ -174,7 +173,7 @@ def save_reduced(pickling: Pickling, obj: Any, depth: int) -> None:
     except Exception as error:
         raise UnsendableMessage(f"a {type(obj).__qualname__} cannot be sent: {str(error)[:200]}") from error
     if isinstance(made, str):
-        pickling.out.append(pickling.class_opcodes(obj, atoms.name(*check_importable(obj, made))))
+        pickling.save_named(obj, made)
         return
     func, args, state, items, pairs, setter = (*made, None, None, None, None)[:6]
     _save_creation(pickling, func, args, depth)

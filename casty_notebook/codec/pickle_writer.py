@@ -17,6 +17,7 @@ from casty_notebook.codec import pickle_atoms as atoms
 from casty_notebook.codec.importable import check_importable
 from casty_notebook.codec.pickle_plain import Form, PlainWriter
 from casty_notebook.codec.pickle_plans import BUILT_IN, Plan, by_dict, by_fields, pickles_by_default, save_class, save_reduced
+from casty_notebook.codec.plain_values import is_foreign, plain_value
 from casty_notebook.codec.refs import check_uri
 from casty_notebook.codec.registry import REF_RESTORERS, Layout, Registry
 from casty_notebook.errors import UnsendableMessage
@@ -64,6 +65,8 @@ class PickleWriter:
     def _plan(self, cls: type, example: Any) -> Plan:
         if isinstance(example, type):
             return save_class
+        if is_foreign(cls):
+            return lambda pickling, obj, depth: pickling.save(plain_value(obj), depth)
         if self._registry.ref_uri(example) is not None:
             return self._ref_plan()
         if issubclass(cls, enum.Enum) and cls not in copyreg.dispatch_table:
@@ -105,7 +108,11 @@ class PickleWriter:
         """Return the opcodes that name `cls` or a function, as the nodes know it."""
         if isinstance(cls, type) and self._registry.known_as_castys(cls):
             return atoms.name(*self._registry.wire_name(cls, self._layout))
-        return atoms.name(*check_importable(cls))
+        return self.importable_name(cls)
+
+    def importable_name(self, obj: Any, name: str | None = None) -> bytes:
+        """Return the opcodes that name what a node can import."""
+        return atoms.name(*check_importable(obj, name, send_main=self._registry.send_main))
 
 
 class Pickling:
@@ -162,6 +169,10 @@ class Pickling:
 
     def save_class(self, cls: Any) -> None:
         self.out.append(self.class_opcodes(cls, self._writer.class_name(cls)))
+
+    def save_named(self, obj: Any, name: str) -> None:
+        """Write something that says itself by which name it is found."""
+        self.out.append(self.class_opcodes(obj, self._writer.importable_name(obj, name)))
 
     def save_call(self, key: object, name: bytes, args: tuple[Any, ...], obj: Any, depth: int) -> None:
         """Write a call of one argument that makes `obj`."""

@@ -147,10 +147,15 @@ class Registry:
         Called with the URI of every ref that is received.
     ref_uri
         Returns the URI of a ref, None for anything else. casty's own refs are known without it.
+    send_main
+        Messages may be of classes of ``__main__``: the nodes' own has them, too.
     """
 
-    def __init__(self, make_ref: Callable[[str], Any], ref_uri: Callable[[Any], str | None]) -> None:
+    def __init__(
+        self, make_ref: Callable[[str], Any], ref_uri: Callable[[Any], str | None], *, send_main: bool = False
+    ) -> None:
         self.make_ref = make_ref
+        self.send_main = send_main
         self._ref_uri = ref_uri
         self._by_name: dict[str, Entry] = {}
         self._by_class: dict[type, Entry] = {}

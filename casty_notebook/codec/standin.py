@@ -232,7 +232,8 @@ class StandInModule:
         self._standin_module = name
 
     def __getattr__(self, name: str) -> StandInClass | StandInModule:
-        if name.startswith(_PROBED) or not name.isidentifier():
+        # Its own slot is asked for here only while it is being made (by `copy`, say).
+        if name.startswith((*_PROBED, "_standin_")) or not name.isidentifier():
             raise AttributeError(f"{self!r} has no attribute {name!r}")
         if name.lstrip("_")[:1].isupper():
             return StandInClass(self._standin_module, name)
@@ -242,8 +243,18 @@ class StandInModule:
         """Return the class by its name, also where it starts with a small letter."""
         return stand_in_class(f"{self._standin_module}:{name}")
 
+    def __eq__(self, other: object) -> bool:
+        return type(other) is StandInModule and other._standin_module == self._standin_module
+
+    def __hash__(self) -> int:
+        return hash((StandInModule, self._standin_module))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return StandInModule, (self._standin_module,)
+
     def __repr__(self) -> str:
-        return f"<stand-in module {self._standin_module}>"
+        name = getattr(self, "_standin_module", "without a name yet")
+        return f"<stand-in module {name}>"
 
 
 def stand_in_class(name: str) -> StandInClass:

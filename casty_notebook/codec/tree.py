@@ -13,6 +13,7 @@ from casty_notebook.codec.budget import COPIED
 from casty_notebook.codec.guard import CostGuard, Refused
 from casty_notebook.codec.importable import check_importable
 from casty_notebook.codec.measure import TooMuch
+from casty_notebook.codec.plain_values import is_foreign, plain_value
 from casty_notebook.codec.refs import check_uri
 from casty_notebook.codec.registry import Entry, Layout, Registry
 from casty_notebook.codec.standin import StandIn, StandInClass, stand_in_class
@@ -83,6 +84,8 @@ class TreeWriter:
         return value
 
     def _tagged(self, value: Any, depth: int) -> Any:
+        if is_foreign(type(value)):
+            return self.write(plain_value(value), depth + 1)
         if isinstance(value, enum.Enum):
             return {"__enum__": self._name(type(value)), "value": value.name}
         if isinstance(value, frozenset):
@@ -128,7 +131,7 @@ class TreeWriter:
     def _name(self, cls: type) -> str:
         if self._registry.known_as_castys(cls):
             return ".".join(self._registry.wire_name(cls, self._layout))
-        return ".".join(check_importable(cls))
+        return ".".join(check_importable(cls, send_main=self._registry.send_main))
 
 
 class TreeReader:

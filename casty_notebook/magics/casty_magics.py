@@ -119,6 +119,7 @@ class CastyMagics(Magics):
             "ssh": self._bastion(command.ssh),
             "messages": self._classes(command.messages),
             "read_only": command.read_only,
+            "send_main": command.send_main,
             "questions": self._questions(command),
             "colour": command.colour,
         }

@@ -59,6 +59,7 @@ class Connect(Command):
     ssh: str | None = None
     messages: tuple[str, ...] = ()
     read_only: bool = False
+    send_main: bool = False
     questions: tuple[str, ...] = ()
     colour: str | None = None
 

@@ -118,6 +118,7 @@ CONNECT = Grammar(
         Flag(("--demo",), "demo", "start a cluster of real nodes on this machine and connect to it"),
         Flag(("--serializer",), "serializer", "pickle, json, msgpack or cloudpickle; without it found out by asking", "NAME"),
         Flag(("--compression",), "compression", "as the cluster is configured; without --serializer found out, too", "NAME"),
+        Flag(("--send-main",), "send_main", "send messages of this notebook's own classes: the nodes' __main__ has them, too"),
         Flag(("--read-only",), "read_only", "refuse every tell, and every ask whose message is not a --question"),
         Flag(
             ("--question",),

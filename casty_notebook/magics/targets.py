@@ -13,7 +13,7 @@ from IPython.core.error import UsageError
 
 from casty_notebook.errors import MisuseError
 from casty_notebook.magics.words import Word
-from casty_notebook.runtime.targets import MAX_TARGETS, is_missing, numbers_of
+from casty_notebook.runtime.targets import MAX_TARGETS, id_text, numbers_of
 
 __all__ = ["MAX_TARGETS", "TargetPattern", "expand"]
 
@@ -99,13 +99,13 @@ def _values(inside: str, evaluate: Callable[[str], object]) -> Iterable[object]:
         return numbers
     value = evaluate(inside)
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        return (value,)
-    return _present(inside, value)
+        return (_text(value, f"{{{inside}}}"),)
+    return (_text(each, f"{{{inside}}} at place {place}") for place, each in enumerate(value))
 
 
-def _present(inside: str, values: Iterable[object]) -> Iterator[object]:
-    """The values of a collection, none of which may be missing: ``counter/nan`` is nobody."""
-    for place, value in enumerate(values):
-        if is_missing(value):
-            raise UsageError(f"{{{inside}}} has a missing value ({value!r}) at place {place}. Drop such rows before asking.")
-        yield value
+def _text(value: object, what: str) -> str:
+    """As in `ask_many`: ``counter/nan`` is nobody, and ``counter/42.0`` hardly whom a column of ids means."""
+    try:
+        return id_text(value, what)
+    except MisuseError as error:
+        raise UsageError(str(error)) from None

@@ -39,9 +39,11 @@ def _ref_uri(value: Any) -> str | None:
     return value.uri if isinstance(value, ActorRef) else casty_ref_uri(value)
 
 
-def build_registry(make_ref: Callable[[str], ActorRef], user_classes: Iterable[Any] = ()) -> Registry:
+def build_registry(
+    make_ref: Callable[[str], ActorRef], user_classes: Iterable[Any] = (), *, send_main: bool = False
+) -> Registry:
     """The table for one client: the protocol's classes, and those that the user named as welcome in replies."""
-    registry = Registry(make_ref, _ref_uri)
+    registry = Registry(make_ref, _ref_uri, send_main=send_main)
     for flat, pkg, classes in HOMES:
         for cls in classes:
             registry.register_casty(cls, flat=flat, pkg=pkg)

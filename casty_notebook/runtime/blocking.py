@@ -7,12 +7,12 @@ import logging
 import ssl
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, overload
 
 from casty_notebook.address import ClusterURI, NodeAddress
 from casty_notebook.cluster.health import NodeHealth
-from casty_notebook.cluster.messages import Listing, TopologySnapshot
-from casty_notebook.cluster.refs import ActorRef, EntityRef
+from casty_notebook.cluster.messages import Listing, ServiceKey, TopologySnapshot
+from casty_notebook.cluster.refs import ActorRef, EntityRef, M, R
 from casty_notebook.codec import StandInModule, module_proxy
 from casty_notebook.errors import MisuseError, Overloaded
 from casty_notebook.runtime.background import background_loop
@@ -65,7 +65,7 @@ class BlockingClient(HasStructures):
         address_map: AddressMap = None, timeout: float = 10.0, serializer: str = "auto",
         compression: str | None = None, tls: TLS | ssl.SSLContext | None = None, messages: Iterable[Any] = (),
         settings: Settings | None = None, ssh: SSH | str | None = None, read_only: bool = False,
-        questions: Iterable[Any] = (),
+        questions: Iterable[Any] = (), send_main: bool = False,
     ) -> None:  # fmt: skip
         parsed = uri if isinstance(uri, ClusterURI) else ClusterURI.parse(uri)
         self.uri = str(parsed)
@@ -76,7 +76,7 @@ class BlockingClient(HasStructures):
         self.client = _kind_of_client(self.name, read_only, questions)(
             contact_points=parsed.contacts, system_name=parsed.system, address_map=address_map, serializer=serializer,
             compression=compression, tls=tls, messages=messages, settings=settings,
-            connector=self._gateway,
+            connector=self._gateway, send_main=send_main,
         )  # fmt: skip
         self._placing = Placing(self.client)
         self._loop = background_loop()
@@ -145,6 +145,16 @@ class BlockingClient(HasStructures):
 
     # --- tell and ask ----------------------------------------------------------------------------------------------
 
+    @overload
+    def ask(
+        self, target: AnyTarget, message: Callable[[ActorRef[R]], Any], *, timeout: float | None = None, retry: bool = False,
+        fail_fast: bool | None = None, reply_field: str = "reply_to",
+    ) -> R: ...  # fmt: skip
+    @overload
+    def ask(
+        self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
+        fail_fast: bool | None = None, reply_field: str = "reply_to",
+    ) -> Any: ...  # fmt: skip
     def ask(
         self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
         fail_fast: bool | None = None, reply_field: str = "reply_to",
@@ -358,7 +368,11 @@ class BlockingClient(HasStructures):
 
     # --- finding ---------------------------------------------------------------------------------------------------
 
-    def lookup(self, service: Any) -> Listing:
+    @overload
+    def lookup(self, service: ServiceKey[M]) -> Listing[M]: ...
+    @overload
+    def lookup(self, service: Any) -> Listing: ...
+    def lookup(self, service: Any) -> Listing[Any]:
         """The instances of a service in the last snapshot."""
         return self._on_loop(lambda: self.client.lookup(service))
 

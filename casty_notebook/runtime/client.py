@@ -8,7 +8,7 @@ import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from time import monotonic
-from typing import Any, Self
+from typing import Any, Self, overload
 
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.cluster.asks import Ask
@@ -21,7 +21,7 @@ from casty_notebook.cluster.messages import (
     ServiceKey,
     TopologySnapshot,
 )
-from casty_notebook.cluster.refs import ActorRef, EntityRef, ReplyRef
+from casty_notebook.cluster.refs import ActorRef, EntityRef, M, R, ReplyRef, Tellable
 from casty_notebook.cluster.session import ASK_PATH, Session
 from casty_notebook.errors import ClientClosed, FailureReport, MisuseError, NoContactPoint, NotEntered, WrongThread
 from casty_notebook.runtime.addressing import checked_contacts, checked_system, resolve
@@ -64,6 +64,8 @@ class ClusterClient:
         Classes, or modules of them, that replies may become; others arrive as inert stand-ins.
     settings
         Limits and timeouts.
+    send_main
+        Send messages of classes of ``__main__``, for nodes that have them in their own; else they are refused.
 
     Raises
     ------
@@ -86,12 +88,13 @@ class ClusterClient:
         advertised_host: str | None = None, advertised_port: int | None = None,
         serializer: str = "pickle", compression: str | None = None, tls: TLS | ssl.SSLContext | None = None,
         messages: Iterable[Any] = (), settings: Settings | None = None, connector: Connector | None = None,
+        send_main: bool = False,
     ) -> None:  # fmt: skip
         self.system_name = checked_system(system_name)
         self.contact_points = checked_contacts(contact_points)
         self.settings = settings or Settings()
         self._mint, self._fixed = chosen_identity(client_host, client_port, advertised_host, advertised_port)
-        self._registry = build_registry(self.actor_ref, messages)
+        self._registry = build_registry(self.actor_ref, messages, send_main=send_main)
         self._codecs = Codecs(self._registry, serializer, compression, self.settings)
         context, server_hostname = tls_context(tls)
         self.dialler = Dialler(self.settings, address_map, context, server_hostname, connector)
@@ -255,8 +258,15 @@ class ClusterClient:
 
     # --- services and entities -------------------------------------------------------------------------------------
 
-    def lookup(self, key: ServiceKey | str) -> Listing:
-        """The instances of a service in the last snapshot; empty before the first. No round trip."""
+    @overload
+    def lookup(self, key: ServiceKey[M]) -> Listing[M]: ...
+    @overload
+    def lookup(self, key: Any) -> Listing: ...
+    def lookup(self, key: Any) -> Listing[Any]:
+        """The instances of a service in the last snapshot; empty before the first. No round trip.
+
+        Takes a `ServiceKey`, one of casty's own, or a name; the listing's key is the one that was given.
+        """
         self._open_pump()
         name = key if isinstance(key, str) else getattr(key, "name", None)
         if not isinstance(name, str):
@@ -267,7 +277,7 @@ class ClusterClient:
             ServiceInstance(ActorRef(ActorAddress(self.system_name, entry.path, entry.node), self), entry.node)
             for entry in entries
         )
-        return Listing(ServiceKey(name), frozenset(instances))
+        return Listing(ServiceKey(name) if isinstance(key, str) else key, frozenset(instances))
 
     def entity_ref(self, shard_type: str, num_shards: int) -> EntityRef:
         """The ref of a sharded type, the same one at every call.
@@ -317,7 +327,7 @@ class ClusterClient:
 
     # --- messages --------------------------------------------------------------------------------------------------
 
-    def tell(self, target: ActorRef | EntityRef | str, message: Any) -> None:
+    def tell(self, target: Tellable[M] | str, message: M) -> None:
         """Send without waiting; never blocks. Buffered, bounded, while the way to the target is found.
 
         From another thread or loop than the client's own it is written here and handed over, in order; what can be refused
@@ -352,15 +362,17 @@ class ClusterClient:
             await self._home.wait_for(pump.drain())
 
     async def ask(
-        self, target: ActorRef | EntityRef | str, message: Callable[[ActorRef], Any], *, timeout: float | None = None,
+        self, ref: Tellable[M] | str, msg_factory: Callable[[ActorRef[R]], M], *, timeout: float | None = None,
         retry: bool = False, fail_fast: bool | None = None, label: str = "",
-    ) -> Any:  # fmt: skip
+    ) -> R:  # fmt: skip
         """Send a question and wait for its reply, of any type, None included.
 
         Parameters
         ----------
-        message
-            A function of the reply ref that makes the message.
+        ref
+            Whom to ask: a ref, or a ``casty://`` URI.
+        msg_factory
+            A function of the reply ref that makes the message; a type checker takes the reply's type from it.
         timeout
             Seconds; `Settings.ask_timeout` if None.
         retry
@@ -382,17 +394,18 @@ class ClusterClient:
         pump = self._open_pump()
         self._home.check_waiting()
         ask_id = f"{self._ask_prefix}{next(self._count):x}"
-        reply_ref = ReplyRef(pump.session.client_system, ask_id)
-        if not callable(message):
-            raise MisuseError(f"ask takes a function of the reply ref, for example lambda r: …(reply_to=r), not {message!r}")
-        resolved, built = resolve(target, message(reply_ref))
+        reply_ref: ReplyRef[R] = ReplyRef(pump.session.client_system, ask_id)
+        if not callable(msg_factory):
+            raise MisuseError(f"ask takes a function of the reply ref, for example lambda r: …(reply_to=r), not {msg_factory!r}")
+        resolved, built = resolve(ref, msg_factory(reply_ref))
         now = pump.now
         deadline = now + (self.settings.ask_timeout if timeout is None else timeout)
         hasty = self.settings.fail_fast if fail_fast is None else fail_fast
         ask = Ask(ask_id, resolved, built, reply_ref, now, deadline, retry=retry, fail_fast=hasty, label=label)
-        if self._home.here:
-            return await self._answer(pump, ask, now)
-        return await self._home.wait_for(self._answer(pump, ask, None))
+        reply: R = await (
+            self._answer(pump, ask, now) if self._home.here else self._home.wait_for(self._answer(pump, ask, None))
+        )
+        return reply
 
     async def _answer(self, pump: Pump, ask: Ask, now: float | None) -> Any:
         future = pump.futures[ask.id] = pump.new_future()

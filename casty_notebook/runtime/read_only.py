@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from casty_notebook.cluster.messages import Find, GetShardLocation, ShardEnvelope
-from casty_notebook.cluster.refs import ActorRef, EntityRef
+from casty_notebook.cluster.refs import ActorRef, M, R, Tellable
 from casty_notebook.codec import StandIn, StandInClass, stand_in_class
 from casty_notebook.codec.standin import parts
 from casty_notebook.errors import MisuseError, ReadOnly
@@ -82,7 +82,7 @@ class ReadOnlyClient(ClusterClient):
         self._name = name
         self.questions = questions
 
-    def tell(self, target: ActorRef | EntityRef | str, message: Any) -> None:  # noqa: ARG002
+    def tell(self, target: Tellable[M] | str, message: M) -> None:  # noqa: ARG002
         """Refuse.
 
         Raises
@@ -95,7 +95,7 @@ class ReadOnlyClient(ClusterClient):
             f"{_class_of(message)} was not sent. Connect without read_only to tell"
         )
 
-    async def ask(self, target: ActorRef | EntityRef | str, message: Callable[[ActorRef], Any], **options: Any) -> Any:
+    async def ask(self, ref: Tellable[M] | str, msg_factory: Callable[[ActorRef[R]], M], **options: Any) -> R:
         """Ask, if the message's class is one of the questions.
 
         Raises
@@ -103,9 +103,9 @@ class ReadOnlyClient(ClusterClient):
         ReadOnly
             If it is not; nothing was sent.
         """
-        return await super().ask(target, lambda ref: self._checked(message(ref)), **options)
+        return await super().ask(ref, lambda reply_to: self._checked(msg_factory(reply_to)), **options)
 
-    def _checked(self, message: Any) -> Any:
+    def _checked(self, message: M) -> M:
         name = _class_of(message)
         if name in self.questions:
             return message

@@ -18,6 +18,7 @@ __all__ = [
     "ServiceName",
     "entity_targets",
     "expand_ranges",
+    "id_text",
     "is_missing",
     "numbers_of",
     "parse_target",
@@ -147,7 +148,7 @@ def entity_targets(shard_type: str, ids: Iterable[Any]) -> list[str]:
     >>> entity_targets("counter", ["user-1", 2])
     ['counter/user-1', 'counter/2']
     """
-    return [f"{shard_type}/{_id_text(place, value)}" for place, value in enumerate(ids)]
+    return [f"{shard_type}/{id_text(value, f'the entity id at place {place}')}" for place, value in enumerate(ids)]
 
 
 def is_missing(value: Any) -> bool:
@@ -161,14 +162,27 @@ def is_missing(value: Any) -> bool:
     return value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
 
 
-def _id_text(place: int, value: Any) -> str:
+def id_text(value: Any, what: str) -> str:
+    """The text of an id, or of a part of one; `what` it is, for the error.
+
+    Raises
+    ------
+    MisuseError
+        If it is missing, or of a kind whose text would be a guess: ``42.0`` of a column that had a gap is entity 42, most likely.
+
+    Examples
+    --------
+    >>> id_text(42, "the id")
+    '42'
+    """
     if isinstance(value, str) and value:
         return value
     if isinstance(value, numbers.Integral | UUID) and not isinstance(value, bool):
         return str(value)
-    if is_missing(value) or value == "":
-        raise MisuseError(f"the entity id at place {place} is missing ({value!r}); drop such rows before asking")
+    if is_missing(value) or (isinstance(value, str) and not value):
+        raise MisuseError(f"{what} is missing ({value!r}); drop such rows before asking")
+    whole = isinstance(value, numbers.Real) and value == value // 1 and not isinstance(value, bool)
+    remedy = f".astype('Int64') makes it {value:.0f}" if whole else "convert it, for example by .astype(str)"
     raise MisuseError(
-        f"the entity id at place {place} is {value!r}, of type {type(value).__name__}; an id is a text, a whole number "
-        "or a UUID: convert it, for example by .astype(str)"
+        f"{what} is {value!r}, of type {type(value).__name__}; an id is a text, a whole number or a UUID: {remedy}"
     )

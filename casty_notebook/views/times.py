@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import numbers
 
 from casty_notebook.errors import MisuseError
 
@@ -34,10 +35,18 @@ def moment_of(time: Time, now: datetime.datetime) -> datetime.datetime:
     if isinstance(time, datetime.datetime):
         if time != time:  # NaT is a datetime, and equals nothing
             raise MisuseError("NaT is no time")
-        return time.astimezone(datetime.UTC)
-    if isinstance(time, bool) or not isinstance(time, int | float) or not -1e9 < time <= 0:
+        # pandas' own refuses to take a time without a zone for local time.
+        return _in_utc(time.to_pydatetime(warn=False) if hasattr(time, "to_pydatetime") else time)
+    if isinstance(time, bool) or not isinstance(time, numbers.Real) or not -1e9 < time <= 0:
         raise MisuseError(f"{time!r} is no time; give a datetime, ISO text, or seconds before now as a number below 0")
-    return now + datetime.timedelta(seconds=time)
+    return now + datetime.timedelta(seconds=float(time))
+
+
+def _in_utc(time: datetime.datetime) -> datetime.datetime:
+    try:
+        return time.astimezone(datetime.UTC)
+    except (OverflowError, ValueError, OSError):  # the first and last years, which a zone can shift out of range
+        raise MisuseError(f"{time} is no time that can be looked up") from None
 
 
 def told(time: datetime.datetime) -> str:

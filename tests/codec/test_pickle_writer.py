@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.cluster import messages as m
 from casty_notebook.cluster.refs import ActorRef, ReplyRef
-from casty_notebook.codec import Layout, StandIn, module_proxy, stand_in_class
+from casty_notebook.codec import Codec, Layout, StandIn, module_proxy, stand_in_class
 from casty_notebook.errors import MisuseError, UnsendableMessage
+from casty_notebook.runtime.binding import build_registry
 from tests.codec.table import REF, USER_CLASSES, Amount, Basket, Colour, Empty, Outer, Point, Slotted, codec
 from tests.codec.test_pickle_reader import values
 
@@ -275,12 +276,12 @@ def test_a_class_of_the_notebook_is_refused_with_the_remedy() -> None:
     GetCount.__module__, GetCount.__qualname__ = "__main__", "GetCount"
     for message in (GetCount(), [GetCount()], m.ShardEnvelope("a", GetCount(REF)), GetCount):
         for _ in range(2):  # the second time nothing is worked out anew
-            with pytest.raises(UnsendableMessage, match=r"GetCount is defined in this notebook \(__main__\)") as caught:
+            with pytest.raises(UnsendableMessage, match=r"GetCount is defined in this \w+ \(__main__\)") as caught:
                 codec().encode(message)
             assert "put it in a module that the nodes have" in str(caught.value)
             assert "bank.messages.GetCount(...)" in str(caught.value)
     for serializer in ("json", "msgpack"):
-        with pytest.raises(UnsendableMessage, match="notebook"):
+        with pytest.raises(UnsendableMessage, match="__main__"):
             codec(serializer=serializer).encode(m.ShardEnvelope("a", GetCount(REF)))
 
 
@@ -288,7 +289,7 @@ def test_a_function_of_the_notebook_is_refused_too() -> None:
     namespace: dict[str, Any] = {"__name__": "__main__"}
     exec("def f(): pass\ng = lambda: 0", namespace)
     for name in "fg":
-        with pytest.raises(UnsendableMessage, match="notebook"):
+        with pytest.raises(UnsendableMessage, match="__main__"):
             codec().encode(namespace[name])
 
 
@@ -382,4 +383,20 @@ def test_the_remedy_works_in_a_real_main_module() -> None:
     """)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
-    assert "class GetCount is defined in this notebook (__main__), the node cannot import it" in done.stdout
+    assert "class GetCount is defined in this script (__main__), the node cannot import it" in done.stdout
+
+
+@pytest.mark.parametrize("serializer", ["pickle", "json", "msgpack"])
+def test_a_class_of_main_goes_where_somebody_insists(serializer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclass
+    class GetCount:
+        amount: int = 1
+
+    GetCount.__module__, GetCount.__qualname__ = "__main__", "GetCount"
+    registry = build_registry(ActorRef, send_main=True)
+    with pytest.raises(UnsendableMessage, match="would get something else"):
+        Codec(registry, serializer).encode(GetCount())
+    monkeypatch.setattr(sys.modules["__main__"], "GetCount", GetCount, raising=False)
+    assert b"__main__" in Codec(registry, serializer).encode(GetCount())
+    with pytest.raises(UnsendableMessage, match="send_main=True"):
+        codec(serializer=serializer).encode(GetCount())

@@ -78,6 +78,15 @@ def test_it_can_be_copied_and_pickled_here(args: list[int], fields: dict[str, in
     assert copy.deepcopy(BALANCE) == BALANCE
 
 
+def test_a_module_that_is_not_here_can_be_copied_and_pickled() -> None:
+    module = module_proxy("a.b")
+    for copied in (copy.copy(module), copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
+        assert copied == module
+        assert hash(copied) == hash(module)
+        assert copied.Ping == module.Ping
+    assert module != module_proxy("a.c")
+
+
 def test_stand_ins_within_are_dicts_too() -> None:
     made = BALANCE(owner=BALANCE(amount=1), all=[BALANCE(2), (BALANCE(amount=3),)], by={"x": BALANCE(amount=4)})
     assert made.to_dict() == {

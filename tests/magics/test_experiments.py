@@ -55,8 +55,7 @@ class TestFanOut:
         table = connected.run("%%casty_ask counter/{users['user'].dropna()}\nGetCount")
         assert list(table["target"]) == ["counter/ann", "counter/bob"]
         said = usage_error(connected, "%%casty_ask counter/{users['user']}\nGetCount")
-        assert "has a missing value (" in said
-        assert "at place 2. Drop such rows before asking." in said
+        assert "at place 2 is missing (nan); drop such rows before asking" in said
 
     def test_a_service_on_one_member(self, connected: Shell) -> None:
         assert connected.run("%casty_ask payment@node-2 WhereAreYou").node == "node-2"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from decimal import Decimal
 
+import numpy as np
+import pandas as pd
 import pytest
 from IPython.core.error import UsageError
 
@@ -27,11 +30,24 @@ def expanded(*texts: str) -> tuple[str, ...]:
         ("counter/u-{08..10}", ("counter/u-08", "counter/u-09", "counter/u-10")),
         ("counter/u-{3..1}", ("counter/u-3", "counter/u-2", "counter/u-1")),
         ("counter/{ {'a': 1}['a'] }", ("counter/1",)),
-        ("counter/{raw}", ("counter/b'x'",)),
     ],
 )
 def test_braces_stand_for_values(text: str, expected: tuple[str, ...]) -> None:
     assert expanded(text) == expected
+
+
+@pytest.mark.parametrize("value", [42.0, np.float64(42.0), True, None, float("nan"), pd.NA, b"x", "", Decimal(42), object()])
+def test_values_whose_text_would_be_a_guess_are_refused_alone_and_in_a_collection(value: object) -> None:
+    for found in (value, [value], pd.Series([value], dtype=object)):
+        with pytest.raises(UsageError, match=r"\{found\}( at place 0)? is "):
+            expand([TargetPattern("counter/{found}")], {"found": found}.get)
+
+
+def test_a_column_of_whole_numbers_that_had_a_gap_is_told_how_to_be_whole_again() -> None:
+    with pytest.raises(UsageError, match=r"astype\('Int64'\) makes it 42"):
+        expand([TargetPattern("counter/{ids}")], {"ids": pd.Series([42, None]).dropna()}.get)
+    whole = pd.Series([42, None]).dropna().astype("Int64")
+    assert expand([TargetPattern("counter/{ids}")], {"ids": whole}.get) == ("counter/42",)
 
 
 def test_a_range_is_not_evaluated() -> None:

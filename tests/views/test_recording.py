@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -153,6 +154,8 @@ def test_what_is_no_time_is_refused(wrong: object) -> None:
 def test_times_have_many_forms() -> None:
     assert moment_of(pd.Timestamp("2026-01-02T11:00", tz="Europe/Rome"), NOON) == NOON - datetime.timedelta(hours=2)
     assert moment_of(datetime.datetime(2026, 1, 2, 12), NOON) == datetime.datetime(2026, 1, 2, 12).astimezone()
+    assert moment_of(pd.Timestamp("2026-01-02T12:00"), NOON) == datetime.datetime(2026, 1, 2, 12).astimezone()
+    assert moment_of(np.int64(-60), NOON) == NOON - datetime.timedelta(minutes=1)  # type: ignore[arg-type]
     assert moment_of("2026-01-02T13:00+01:00", NOON) == NOON
     assert moment_of(-0.5, NOON) == NOON - datetime.timedelta(seconds=0.5)
 
