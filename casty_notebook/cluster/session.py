@@ -254,10 +254,13 @@ class Session:
         if event.system is None:
             return True
         node = self._sender(event)
-        if self.snapshot is not None:  # so our name is right
-            out.append(strays.of_a_stranger(node, event.system))
-        else:
+        link = self.peers.links.get(event.link)
+        if self.snapshot is None:
             self._ruin(strays.wrong_system(node, event.system, self.system_name), out)
+        elif link is None or not event.path.startswith(PING_PATH):  # our name is right
+            out.append(strays.of_a_stranger(node, event.system))
+        elif self.peers.estrange(link, event.system, strays.another_cluster(event.system), out):
+            out.append(Report(f"{node} is no node of {self.system_name!r} any more: {strays.another_cluster(event.system)}"))
         return False
 
     def _sender(self, event: Received) -> str:
