@@ -81,7 +81,7 @@ class Settings:
     fail_fast: bool = False
     """Fail an ask at once while its owner cannot be reached, instead of holding it until its own timeout."""
     shard_retry: float = 0.5
-    """Pause before a shard's location is asked for again; doubles up to `shard_retry_cap` while nothing is answered."""
+    """Pause before a shard's location is asked for again; doubles up to `shard_retry_cap` where nobody answers for long."""
     shard_retry_cap: float = 4.0
     tell_expiry: float = 30.0
     """How long a tell may wait for a route before it is dropped and counted."""

@@ -113,8 +113,8 @@ def _unlocated(session: Session, target: EntityTarget, shard: int | None) -> tup
     asked = _asked(session, question)
     if owner is not None:
         return (
-            f"it was held all the time, since its node {owner} cannot be reached{_why_unreachable(session, owner)}{asked}; "
-            "it was not sent.",
+            f"it was held all the time, since its node {owner} cannot be reached{_why_unreachable(session, owner)}{asked}"
+            f"{_lost_leader(session, owner)}; it was not sent.",
             "Ask again once the cluster has moved the shard or the node is back; fail_fast=True does not wait for that.",
         )
     known = sorted(snapshot.shard_allocations) if snapshot is not None else []
@@ -134,6 +134,16 @@ def _unlocated(session: Session, target: EntityTarget, shard: int | None) -> tup
     if question is not None and question.answers:
         return f"its shard has no owner that can be reached{asked}.", "Ask again once the cluster has moved it."
     return f"the leader {leader} did not say where its shard lives{asked}.", "Ask again; look at the leader's log."
+
+
+def _lost_leader(session: Session, owner: NodeAddress) -> str:
+    """Whether the snapshot names a leader that cannot be reached, as it may for ever (PROTOCOL section 6.5)."""
+    leader = session.snapshot.leader if session.snapshot is not None else None
+    peer = session.peers.get(leader) if leader is not None else None
+    if peer is None or peer.breaker.usable:
+        return ""
+    who = "it" if leader == owner else f"{leader}, which cannot be reached either,"
+    return f", and the cluster still takes {who} for its leader, without which it places no shards"
 
 
 def _asked(session: Session, question: Question | None) -> str:

@@ -20,6 +20,9 @@ __all__ = ["Question", "ShardTable", "Waiting"]
 FRESH = 5.0
 """A coordinator's own answer outranks a snapshot for so long: gossip reaches our node a second later (PROTOCOL section 6.1)."""
 
+SILENT = 20
+"""Questions without an answer that are no reason to ask less: a cluster places nothing until it has noticed a death."""
+
 TRACE = 20
 """Questions and answers of a shard that are kept: those of about five seconds."""
 
@@ -27,8 +30,8 @@ TRACE = 20
 class Question:
     """Where does a shard live? Asked for again every `shard_retry`, as long as somebody waits; outlives those who gave up.
 
-    The pauses double up to `shard_retry_cap` while nothing comes back, and stay short while answers do that are of no use.
-    What changes in the cluster makes the next question due at once.
+    After so many without any answer (`SILENT`) the pauses double, up to `shard_retry_cap`. An answer that is of no use begins
+    that anew, and what changes in the cluster makes the next question due at once.
     """
 
     __slots__ = ("answers", "asked_at", "asked_of", "attempts", "count", "first_at", "last", "last_at", "retry_at", "trace")
@@ -54,7 +57,8 @@ class Question:
         self.count += 1
         self.asked_of, self.asked_at = node, now
         self.trace.append((now, f"asked {node}"))
-        self.retry_at = now + min(settings.shard_retry_cap, settings.shard_retry * 2.0 ** min(self.attempts - 1, 10))
+        doublings = min(max(0, self.attempts - SILENT), 10)
+        self.retry_at = now + min(settings.shard_retry_cap, settings.shard_retry * 2.0**doublings)
 
     def answered(self, node: NodeAddress, now: float, settings: Settings) -> None:
         """The answer named an owner that we cannot reach."""
