@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import singledispatchmethod
+from functools import partial, singledispatchmethod
 from types import ModuleType
 from typing import Any, cast
 
@@ -33,13 +33,23 @@ from casty_notebook.magics.commands import (
     parse_cell,
     parse_line,
 )
-from casty_notebook.magics.evaluate import evaluate, evaluate_message, is_silenced
+from casty_notebook.magics.evaluate import evaluate, evaluate_message
+from casty_notebook.magics.lines import end_of_code, is_silenced, without_comment
 from casty_notebook.magics.recent import RecentEntities
+from casty_notebook.magics.scope import Scope
 from casty_notebook.magics.suggest import did_you_mean
 from casty_notebook.magics.targets import TargetPattern, expand
-from casty_notebook.magics.usage import as_usage_error
+from casty_notebook.magics.usage import Stopped, as_usage_error
 
 __all__ = ["CastyMagics"]
+
+
+_INTERRUPTED = {
+    Connect: "no connection was made.",
+    Ask: "the reply is no longer waited for; the question may have been answered.",
+    FanOut: "the replies are no longer waited for; the questions may have been answered.",
+    Tell: "the message may have left.",
+}
 
 
 def _line(name: str) -> Callable[[CastyMagics, str], Any]:
@@ -49,8 +59,9 @@ def _line(name: str) -> Callable[[CastyMagics, str], Any]:
     """
 
     def magic(self: CastyMagics, line: str) -> Any:
-        silenced = is_silenced(line)
-        return self._finish(parse_line(name, line.rstrip()[:-1] if silenced else line), silenced)
+        text = without_comment(LINE_COMMANDS[name], line)
+        silenced = is_silenced(text)
+        return self._finish(parse_line(name, text[:-1] if silenced else text), self._scope, silenced)
 
     magic.__name__ = name
     magic.__qualname__ = f"CastyMagics.{name}"
@@ -59,7 +70,8 @@ def _line(name: str) -> Callable[[CastyMagics, str], Any]:
 
 
 def _fan_out(self: CastyMagics, line: str, cell: str) -> Any:
-    return self._finish(parse_cell("casty_ask", line), is_silenced(cell), cell)
+    text = without_comment(CELL_COMMANDS["casty_ask"], line)
+    return self._finish(parse_cell("casty_ask", text), self._scope, is_silenced(cell[: end_of_code(cell)]), cell)
 
 
 _fan_out.__doc__ = CELL_COMMANDS["casty_ask"].help()
@@ -98,33 +110,40 @@ class CastyMagics(Magics):
 
     # --- from command to result ---
 
-    def _finish(self, command: Command, silenced: bool, *body: str) -> Any:
-        """Run a command; every error of this package becomes one line. Ctrl-C and the user's own errors pass."""
+    @property
+    def _scope(self) -> Scope:
+        """The names where the line stands. To be read by the magic itself, before anything else is called."""
+        return Scope.of_caller(self._shell)
+
+    def _finish(self, command: Command, names: Scope, silenced: bool, *body: str) -> Any:
+        """Run a command; every error of this package becomes one line, and so does Ctrl-C. The user's own errors pass."""
         try:
-            result = self._run(command, *body)
+            result = self._run(command, names, *body)
+        except KeyboardInterrupt:
+            raise Stopped(_INTERRUPTED.get(type(command), "nothing was left behind.")) from None
         except CastyNotebookError as error:
             raise as_usage_error(error, verbose=command.verbose or self.verbose) from error
         return None if silenced else result
 
     @singledispatchmethod
-    def _run(self, command: Command, *body: str) -> Any:
+    def _run(self, command: Command, _names: Scope, *_body: str) -> Any:
         raise NotImplementedError(type(command).__name__)
 
     @_run.register
-    def _(self, command: Connect) -> Any:
-        options: dict[str, Any] = {
+    def _(self, command: Connect, names: Scope) -> Any:
+        options = {
             "serializer": command.serializer,
             "compression": command.compression,
-            "tls": self._variable(command.tls),
-            "ssh": self._bastion(command.ssh),
-            "messages": self._classes(command.messages),
+            "tls": _variable(command.tls, names),
+            "ssh": _bastion(command.ssh, names),
+            "messages": _classes(command.messages, names),
             "read_only": command.read_only,
             "send_main": command.send_main,
-            "questions": self._questions(command),
+            "questions": _questions(command, names),
             "colour": command.colour,
         }
         return api.casty_connect(
-            command.uri,
+            _filled_in(command.uri, names),
             name=command.name or command.connection,
             shards=dict(command.shards) or None,
             address_map=dict(command.address_map) or None,
@@ -134,25 +153,25 @@ class CastyMagics(Magics):
         )
 
     @_run.register
-    def _(self, command: Disconnect) -> None:
+    def _(self, command: Disconnect, _names: Scope) -> None:
         api.casty_disconnect(command.name or command.connection, everything=command.everything)
 
     @_run.register
-    def _(self, command: Doctor) -> Any:
-        options: dict[str, Any] = {
+    def _(self, command: Doctor, names: Scope) -> Any:
+        options = {
             "address_map": dict(command.address_map),
-            "tls": self._variable(command.tls),
-            "ssh": self._bastion(command.ssh),
+            "tls": _variable(command.tls, names),
+            "ssh": _bastion(command.ssh, names),
             "shards": dict(command.shards),
         }
         given = {key: value for key, value in options.items() if value}
-        return api.casty_doctor(command.uri, connection=command.connection, **given)
+        return api.casty_doctor(_filled_in(command.uri, names), connection=command.connection, **given)
 
     @_run.register
-    def _(self, command: Ask) -> Any:
-        target = self._target(command.target)
+    def _(self, command: Ask, names: Scope) -> Any:
+        target = _target(command.target, names)
         reply_field = command.reply_field or "reply_to"
-        message = self._message(command, command.expression, reply_field)
+        message = _message(command, command.expression, names, reply_field)
         options: dict[str, Any] = {
             "timeout": command.timeout or self.timeout,
             "reply_field": reply_field,
@@ -169,12 +188,12 @@ class CastyMagics(Magics):
         return reply
 
     @_run.register
-    def _(self, command: FanOut, body: str) -> Any:
-        targets = expand(command.targets, self._evaluate)
+    def _(self, command: FanOut, names: Scope, body: str) -> Any:
+        targets = expand(command.targets, partial(evaluate, namespace=names))
         reply_field = command.reply_field or "reply_to"
         table = self._ask_many(
             targets,
-            self._message(command, body, reply_field),
+            _message(command, body, names, reply_field),
             connection=command.connection,
             timeout=command.timeout or self.timeout,
             concurrency=command.concurrency,
@@ -184,38 +203,38 @@ class CastyMagics(Magics):
         )
         if command.output is None:
             return table
-        self._namespace[command.output] = table
+        self._shell.user_ns[command.output] = table
         return None
 
     @_run.register
-    def _(self, command: Tell) -> None:
-        target = self._target(command.target)
-        message = self._message(command, command.expression, None)
+    def _(self, command: Tell, names: Scope) -> None:
+        target = _target(command.target, names)
+        message = _message(command, command.expression, names, None)
         api.casty_tell(target, message, connection=command.connection, everyone=command.everyone)
         self.recent.note(target)
 
     @_run.register
-    def _(self, command: Members) -> Any:
+    def _(self, command: Members, _names: Scope) -> Any:
         return api.casty_members(connection=command.connection)
 
     @_run.register
-    def _(self, command: Shards) -> Any:
+    def _(self, command: Shards, _names: Scope) -> Any:
         return api.casty_shards(command.shard_type, connection=command.connection)
 
     @_run.register
-    def _(self, command: Services) -> Any:
+    def _(self, command: Services, _names: Scope) -> Any:
         return api.casty_services(connection=command.connection)
 
     @_run.register
-    def _(self, command: Events) -> Any:
+    def _(self, command: Events, _names: Scope) -> Any:
         return api.casty_events(connection=command.connection)
 
     @_run.register
-    def _(self, command: Where) -> Any:
-        return api.casty_where(self._target(command.target), connection=command.connection)
+    def _(self, command: Where, names: Scope) -> Any:
+        return api.casty_where(_target(command.target, names), connection=command.connection)
 
     @_run.register
-    def _(self, command: Topology) -> Any:
+    def _(self, command: Topology, _names: Scope) -> Any:
         return api.casty_topology(connection=command.connection)
 
     def _ask_many(
@@ -240,56 +259,72 @@ class CastyMagics(Magics):
         print(api.latencies_in_words(table))  # noqa: T201  on the thread of the cell, above the table
         return table
 
-    # --- the user's namespace ---
-
     @property
-    def _namespace(self) -> dict[str, Any]:
+    def _shell(self) -> InteractiveShell:
         assert self.shell is not None, "IPython makes magics for a shell"  # noqa: S101  narrows IPython's optional type
-        namespace: dict[str, Any] = self.shell.user_ns
-        return namespace
+        return self.shell
 
-    def _message(self, command: Command, expression: str, reply_field: str | None) -> Any:
-        cluster = api.find_connection(command.connection)
-        return evaluate_message(expression, self._namespace, cluster.module, reply_field=reply_field)
 
-    def _evaluate(self, expression: str) -> Any:
-        return evaluate(expression, self._namespace)
+# --- what the user's names mean ----------------------------------------------------------------------------------
 
-    def _target(self, pattern: TargetPattern) -> str:
-        targets = expand([pattern], self._evaluate)
-        if len(targets) > 1:
-            raise UsageError(f"{pattern} stands for {len(targets):,} targets. Ask them with %%casty_ask.")
-        return targets[0]
 
-    def _classes(self, names: tuple[str, ...]) -> list[type | ModuleType]:
-        """Return the classes and modules in those variables, collections of them unpacked."""
-        found: list[type | ModuleType] = []
-        for name in names:
-            value = self._variable(name)
-            values = value if isinstance(value, list | tuple | set | frozenset) else (value,)
-            if wrong := [each for each in values if not isinstance(each, type | ModuleType)]:
-                raise UsageError(f"{name} holds {wrong[0]!r:.80}, which is neither a class nor a module.")
-            found += values
-        return found
+def _message(command: Command, expression: str, names: Scope, reply_field: str | None) -> Any:
+    cluster = api.find_connection(command.connection)
+    return evaluate_message(expression, names, cluster.module, reply_field=reply_field)
 
-    def _bastion(self, name: str | None) -> Any:
-        """Return the `SSH` in the variable of that name, else the name: bastions may be called like variables."""
-        from casty_notebook.runtime.bastion import SSH
 
-        value = self._namespace.get(name) if name is not None else None
-        return value if isinstance(value, SSH) else name
+def _target(pattern: TargetPattern, names: Scope) -> str:
+    targets = expand([pattern], partial(evaluate, namespace=names))
+    if len(targets) > 1:
+        raise UsageError(f"{pattern} stands for {len(targets):,} targets. Ask them with %%casty_ask.")
+    return targets[0]
 
-    def _questions(self, command: Connect) -> list[Any]:
-        """Return what the names mean: variables with classes or modules, or else dotted names of classes elsewhere."""
-        found: list[Any] = []
-        for name in command.questions:
-            plain = name if name in self._namespace or "." not in name else None
-            found += [name] if plain is None else self._classes((name,))
-        return found
 
-    def _variable(self, name: str | None) -> Any:
-        if name is None:
-            return None
-        if name not in self._namespace:
-            raise UsageError(f"no variable is named {name}.{did_you_mean(name, self._namespace)}")
-        return self._namespace[name]
+def _filled_in(pattern: TargetPattern | None, names: Scope) -> str | None:
+    if pattern is None:
+        return None
+    values = expand([pattern], partial(evaluate, namespace=names))
+    if len(values) > 1:
+        raise UsageError(f"{pattern} stands for {len(values):,} addresses. Several contact points go after one @, with commas.")
+    return values[0]
+
+
+def _classes(variables: tuple[str, ...], names: Scope) -> list[type | ModuleType]:
+    """Return the classes and modules in those variables, collections of them unpacked."""
+    found: list[type | ModuleType] = []
+    for name in variables:
+        value = _variable(name, names)
+        values = value if isinstance(value, list | tuple | set | frozenset) else (value,)
+        if wrong := [each for each in values if not isinstance(each, type | ModuleType)]:
+            raise UsageError(f"{name} holds {wrong[0]!r:.80}, which is neither a class nor a module.")
+        found += values
+    return found
+
+
+def _bastion(name: str | None, names: Scope) -> Any:
+    """Return the `SSH` in the variable of that name, else the name: bastions may be called like variables."""
+    from casty_notebook.runtime.bastion import SSH
+
+    if name is None or name not in names:
+        return name
+    names.check(name)
+    value = names[name]
+    return value if isinstance(value, SSH) else name
+
+
+def _questions(command: Connect, names: Scope) -> list[Any]:
+    """Return what the names mean: variables with classes or modules, or else dotted names of classes elsewhere."""
+    found: list[Any] = []
+    for name in command.questions:
+        plain = name if name in names or "." not in name else None
+        found += [name] if plain is None else _classes((name,), names)
+    return found
+
+
+def _variable(name: str | None, names: Scope) -> Any:
+    if name is None:
+        return None
+    names.check(name)
+    if name not in names:
+        raise UsageError(f"no variable is named {name}.{did_you_mean(name, names)}")
+    return names[name]

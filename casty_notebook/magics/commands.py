@@ -48,7 +48,7 @@ class Command:
 class Connect(Command):
     """``%casty_connect``: attach to a cluster, make a connection current, or list the connections."""
 
-    uri: str | None = None
+    uri: TargetPattern | None = None
     name: str | None = None
     shards: tuple[tuple[str, int], ...] = ()
     address_map: tuple[tuple[NodeAddress, NodeAddress], ...] = ()
@@ -68,7 +68,7 @@ class Connect(Command):
 class Doctor(Command):
     """``%casty_doctor``: examine an address or a connection."""
 
-    uri: str | None = None
+    uri: TargetPattern | None = None
     shards: tuple[tuple[str, int], ...] = ()
     address_map: tuple[tuple[NodeAddress, NodeAddress], ...] = ()
     tls: str | None = None
@@ -205,8 +205,8 @@ def parse_cell(name: str, line: str) -> Command:
 
 def _command(syntax: _Syntax, line: str) -> Command:
     values: dict[str, Any] = parse(syntax.grammar, line)
-    if "target" in values:
-        values["target"] = TargetPattern.of(values["target"])
+    for field in values.keys() & {"target", "uri"}:
+        values[field] = TargetPattern.of(values[field])
     if "targets" in values:
         values["targets"] = tuple(map(TargetPattern.of, values["targets"]))
     return syntax.command(**values)

@@ -171,13 +171,9 @@ def _connect(
     timeout: float | None,
     options: Mapping[str, Any],
 ) -> Cluster:
-    from casty_notebook.views.cluster import connect
-
     old = open_connections().get(name)
     with changes_are_said():
-        cluster = connect(
-            uri, name=name, shards=shards, address_map=address_map, timeout=timeout or _CONNECT_TIMEOUT, **options
-        )
+        cluster = _connected(uri, name, shards, address_map, timeout, options)
     # A new connection takes the name over and becomes current by itself, and only then is the old one closed: a
     # mistyped port does not cost the connection that works.
     if old is not None:
@@ -186,25 +182,39 @@ def _connect(
     return cluster
 
 
+def _connected(
+    uri: str,
+    name: str,
+    shards: Mapping[str, int] | None,
+    address_map: Any,
+    timeout: float | None,
+    options: Mapping[str, Any],
+) -> Cluster:
+    from casty_notebook.views.cluster import connect
+
+    return connect(
+        uri, name=name, shards=shards, address_map=address_map, timeout=timeout or _CONNECT_TIMEOUT, **options
+    )
+
+
 def _connect_to_demo(
     name: str, shards: Mapping[str, int] | None, timeout: float | None, options: Mapping[str, Any]
 ) -> Cluster:
-    if (old := open_connections().get(name)) is not None:
-        old.close()
-        _say(f"closed the earlier connection {name} to {old.uri}.")
-    demos.stop(name)
+    if options.get("ssh"):
+        raise MisuseError("a demo cluster runs on this machine: leave out ssh, or leave out the demo.")
+    old = open_connections().get(name)
     _say("starting a demo cluster on 127.0.0.1 …")
     # Nodes write and read as their configuration says, so what is given for the connection holds for them as well.
     wire = {key: value for key, value in options.items() if key in ("serializer", "compression")}
-    demo = demos.start(name, **wire)
-    known = [*options.get("messages", ()), *demo.messages]
-    try:
-        return _connect(
-            demo.uri, name, {**demo.shards, **(shards or {})}, None, timeout, {**options, "messages": known}
+    known = options.get("messages", ())
+    # What was open under that name is closed when the new one stands, and not before.
+    with demos.starting(name, **wire) as demo, changes_are_said():
+        cluster = _connected(
+            demo.uri, name, {**demo.shards, **(shards or {})}, None, timeout, {**options, "messages": [*known, *demo.messages]}
         )
-    except BaseException:
-        demos.stop(name)
-        raise
+    if old is not None:
+        _say(f"closed the earlier connection {name} to {old.uri}.")
+    return cluster
 
 
 def _make_current(name: str) -> Cluster:

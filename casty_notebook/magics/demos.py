@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from casty_notebook.demo import DemoCluster
 
-__all__ = ["running", "start", "stop", "stop_all"]
+__all__ = ["running", "starting", "stop", "stop_all"]
 
 _running: dict[str, DemoCluster] = {}
 
 
-def start(name: str, **options: Any) -> DemoCluster:
-    """Start a demo cluster for the connection `name` and wait until its nodes see each other."""
+@contextlib.contextmanager
+def starting(name: str, **options: Any) -> Iterator[DemoCluster]:
+    """Start a demo cluster, and give it to the connection `name` when the block ends well; one it had before is stopped then."""
     from casty_notebook.demo import DemoCluster
 
-    demo = _running[name] = DemoCluster(**options).start()
-    return demo
+    demo = DemoCluster(**options).start()
+    try:
+        yield demo
+    except BaseException:
+        demo.stop()
+        raise
+    stop(name)
+    _running[name] = demo
 
 
 def stop(name: str) -> None:

@@ -12,6 +12,7 @@ import builtins
 import contextlib
 import functools
 import inspect
+import re
 import symtable
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,9 +20,11 @@ from typing import Any
 
 from IPython.core.error import UsageError
 
+from casty_notebook.magics.lines import end_of_code
+from casty_notebook.magics.scope import Scope
 from casty_notebook.magics.suggest import closest, did_you_mean
 
-__all__ = ["StandIns", "evaluate", "evaluate_message", "is_silenced"]
+__all__ = ["StandIns", "evaluate", "evaluate_message"]
 
 StandIns = Callable[[str], Any]
 """From a module's dotted name to something with that module's classes as attributes: `Cluster.module`."""
@@ -32,16 +35,7 @@ _CALL = "_casty_call"
 _STAND_IN = "_casty_stand_in_{}"
 
 
-def is_silenced(line: str) -> bool:
-    """Whether a line ends with ``;``, which asks for no output.
-
-    IPython's ``output_can_be_silenced`` is not used: it tokenizes the whole line, and raises after the ask has run
-    where a target like ``counter/o'brien`` is no Python.
-    """
-    return line.rstrip().endswith(";")
-
-
-def evaluate(source: str, namespace: dict[str, Any]) -> Any:
+def evaluate(source: str, namespace: Mapping[str, Any]) -> Any:
     """Return the value of a plain expression, as in the braces of a target.
 
     Raises
@@ -57,7 +51,7 @@ def evaluate(source: str, namespace: dict[str, Any]) -> Any:
 
 
 def evaluate_message(
-    source: str, namespace: dict[str, Any], stand_ins: StandIns, *, reply_field: str | None = _REPLY_TO
+    source: str, namespace: Mapping[str, Any], stand_ins: StandIns, *, reply_field: str | None = _REPLY_TO
 ) -> Any:
     """Return the message that `source` describes, or a callable that takes the reply ref where it needs one.
 
@@ -66,7 +60,7 @@ def evaluate_message(
     source
         A Python expression; a final ``;`` is ignored.
     namespace
-        The user's names. Read only.
+        The user's names, as a dict or the `Scope` of a line. Read only.
     stand_ins
         Gives modules whose classes are not here.
     reply_field
@@ -110,28 +104,27 @@ def _compiling(source: str) -> Iterator[None]:
 
 
 def _parse(source: str) -> ast.expr:
-    text = source.strip().rstrip(";").strip()
+    text = source[: end_of_code(source)].rstrip(";").strip()
     if not text:
         raise UsageError("the message is missing. Write its class, or a call like GetCount().")
     try:
         # In parentheses an expression may run over several lines of a cell; the line break lets it end in a comment.
         tree = ast.parse(f"({text}\n)", _FILE, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        flags = (
-            "" if not any(f" {flag} " in text for flag in ("-c", "-t", "-v")) else " Flags go before the expression."
-        )
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise UsageError(f"{_shown(text)} is not a Python expression: {reason.rstrip('.?')}.{flags}") from None
+        problem = f"{_shown(text)} is not a Python expression: {reason.rstrip('.?')}."
+        raise UsageError(f"{problem}{_flag_hint(text)}") from None
     if any(isinstance(node, ast.Yield | ast.YieldFrom | ast.Await) for node in ast.walk(tree)):
         raise UsageError(f"{_shown(text)}: await and yield have no place in a message: compute the value before.")
     return tree.body
 
 
-def _function(body: ast.expr, namespace: dict[str, Any], bound: Mapping[str, Any]) -> Callable[[Any], Any]:
-    names = [_REPLY_TO, *bound]
-    arguments = ast.arguments([], [ast.arg(name) for name in names], None, [], [], None, [])
+def _function(body: ast.expr, namespace: Mapping[str, Any], bound: Mapping[str, Any]) -> Callable[[Any], Any]:
+    parameters = [ast.arg(name) for name in (_REPLY_TO, *bound)]
+    arguments = ast.arguments([], parameters, None, [], [], None, [])
     tree = ast.fix_missing_locations(ast.Expression(ast.Lambda(arguments, body)))
-    function = eval(compile(tree, _FILE, "eval"), namespace)  # noqa: S307  the user's own line, typed in the user's own shell
+    names = namespace.as_globals() if isinstance(namespace, Scope) else dict(namespace)
+    function = eval(compile(tree, _FILE, "eval"), names)  # noqa: S307  the user's own line, typed in the user's own shell
     return functools.partial(_swapped, function, tuple(bound.values()))
 
 
@@ -144,7 +137,8 @@ def _run(function: Callable[[Any], Any], source: str, reply_to: Any) -> Any:
         return function(reply_to)
     except Exception as error:
         if _raised_here(error):
-            raise UsageError(f"{_shown(source)}: {type(error).__name__}: {_first_line(error)}") from error
+            problem = f"{_shown(source)}: {type(error).__name__}: {_first_line(error)}"
+            raise UsageError(f"{problem}{_flag_hint(source)}") from error
         raise
 
 
@@ -166,6 +160,8 @@ def _uses_reply_to(tree: ast.expr) -> bool:
 def _check_names(source: str, tree: ast.expr, namespace: Mapping[str, Any], bound: Iterable[str] = ()) -> None:
     """Refuse names that do not exist, before anything runs."""
     for name in _free_names(tree, [_REPLY_TO, *bound]):
+        if isinstance(namespace, Scope):
+            namespace.check(name)
         if _is_defined(name, namespace):
             continue
         names = [other for other in (*namespace, *vars(builtins)) if not other.startswith("_")]
@@ -174,7 +170,7 @@ def _check_names(source: str, tree: ast.expr, namespace: Mapping[str, Any], boun
         hint = f" Did you mean {guess}?" if guess else ""
         if dotted and not guess:
             hint = f" Import {name}. Only a dotted name with a capital, like bank.messages.GetBalance, is sent by name."
-        raise UsageError(f"{_shown(source)}: {name} is not defined here.{hint}")
+        raise UsageError(f"{_shown(source)}: {name} is not defined here.{_flag_hint(source, name) or hint}")
 
 
 def _free_names(tree: ast.expr, bound: list[str]) -> Iterator[str]:
@@ -230,6 +226,8 @@ class _StandInNames(ast.NodeTransformer):
         parts = _dotted(node)
         if not parts or parts[0] == _REPLY_TO or not _class_index(parts) or _is_defined(parts[0], self.namespace):
             return self.generic_visit(node)
+        if isinstance(self.namespace, Scope):
+            self.namespace.check(parts[0])
         name = _STAND_IN.format(len(self.bound))
         self.bound[name] = self._resolve(parts)
         return ast.Name(name, ast.Load())
@@ -284,6 +282,12 @@ def _binds(signature: inspect.Signature, args: tuple[Any, ...], kwargs: Mapping[
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip() or "no message").splitlines()[0]
+
+
+def _flag_hint(source: str, name: str = r"[A-Za-z][\w-]*") -> str:
+    """``GetCount -t -1`` is a subtraction to Python. Name what looks like a flag, if there is one (called `name`)."""
+    found = re.search(rf"\s(--?{name})(?=[\s=]|$)", source.rstrip(" ;"))
+    return f" If {found[1]} is meant as a flag, write it before the expression." if found else ""
 
 
 def _shown(source: str) -> str:

@@ -160,8 +160,12 @@ class _Reader:
         if _is_expression(text):
             return len(self.line)
         for found in _FLAG_AFTER_SPACE.finditer(text):
-            if self.grammar.flag(found[1]) is not None and _is_expression(text[: found.start()]):
+            if not _is_expression(text[: found.start()]):
+                continue
+            if self.grammar.flag(found[1]) is not None:
                 return start + found.start()
+            if self._closest_flags(found[1]):
+                raise self._unknown(found[1])
         return len(self.line)
 
     def _read_positional(self, word: Word) -> None:
@@ -224,11 +228,13 @@ class _Reader:
             raise self._error(f"{_shown(self.line[word.start :])} has no closing {'quote' if word.quoted else 'brace'}")
 
     def _unknown(self, name: str) -> UsageError:
-        names = [other for flag in self.grammar.flags for other in flag.names if other.startswith("--")]
-        hint = did_you_mean(name, names)
+        hint = self._closest_flags(name)
         if not hint and any(positional.rest for positional in self.waiting):
             hint = " Write -- before an expression that starts with a dash."
         return self._error(f"unknown flag {_shown(name)}", hint)
+
+    def _closest_flags(self, name: str) -> str:
+        return did_you_mean(name, [other for flag in self.grammar.flags for other in flag.names if other.startswith("--")])
 
     def _error(self, problem: str, hint: str = "") -> UsageError:
         return UsageError(f"{problem}.{hint} Usage: {self.grammar.usage}")

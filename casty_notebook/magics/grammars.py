@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import math
 
 from casty_notebook.address import NodeAddress
@@ -61,7 +62,7 @@ def _name(text: str) -> str:
 
 
 def _variable(text: str) -> str:
-    if not text.isidentifier():
+    if not text.isidentifier() or keyword.iskeyword(text):
         raise ValueError("expected the name of a variable")
     return text
 
@@ -96,6 +97,13 @@ _TARGET = Positional(
     " {expression} is filled in, quotes prevent that",
     whole=True,
 )
+_URI = Positional(
+    "URI",
+    "uri",
+    "casty://SYSTEM@HOST:PORT[,HOST:PORT…], or the name of a connection; {expression} is filled in",
+    required=False,
+    whole=True,
+)
 _EXPRESSION = Positional(
     "EXPRESSION",
     "expression",
@@ -108,7 +116,7 @@ CONNECT = Grammar(
     "%casty_connect",
     "Attach to a Casty cluster from outside, make the connection current and show its card.\n\n"
     "Without an argument: list the connections. With the name of a connection: make that one current.",
-    (Positional("URI", "uri", "casty://SYSTEM@HOST:PORT[,HOST:PORT…], or the name of a connection", required=False),),
+    (_URI,),
     (
         Flag(("--as",), "name", "name of the connection; without it the system's name", "NAME", _name),
         Flag(
@@ -154,7 +162,7 @@ DOCTOR = Grammar(
     "%casty_doctor",
     "Examine the way to a cluster step by step: a verdict on each line, and what to do about it.\n\n"
     "Without an argument: the current connection. An address needs no connection, and none is left behind.",
-    (Positional("URI", "uri", "casty://SYSTEM@HOST:PORT[,HOST:PORT…], or the name of a connection", required=False),),
+    (_URI,),
     (
         Flag(
             ("--shards",), "shards", "number of shards, to see whether it fits the cluster", "TYPE=N", _shard_count, many=True

@@ -6,6 +6,8 @@ several targets), ``counter/user-{1..100}``. Quotes switch that off.
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -13,10 +15,11 @@ from IPython.core.error import UsageError
 
 from casty_notebook.errors import MisuseError
 from casty_notebook.magics.words import Word
-from casty_notebook.runtime.targets import MAX_TARGETS, id_text, numbers_of
+from casty_notebook.runtime.targets import MAX_TARGETS, Exact, id_text, is_missing, numbers_of
 
 __all__ = ["MAX_TARGETS", "TargetPattern", "expand"]
 
+_DOLLAR = re.compile(r"\$([A-Za-z_]\w*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,11 @@ class TargetPattern:
         >>> list(TargetPattern("{['a', 'b']}/{1 + 1}").expand(eval))
         ['a/2', 'b/2']
         """
-        before, inside, after = ("", None, "") if self.literal else _braces(self.text)
+        if self.literal:
+            yield self.text
+            return
+        before, inside, after = _braces(self.text)
+        _check_no_dollar(before, inside)
         if inside is None:
             yield self.text
             return
@@ -58,18 +65,18 @@ class TargetPattern:
                 yield f"{before}{value}{tail}"
 
 
-def expand(patterns: Iterable[TargetPattern], evaluate: Callable[[str], object]) -> tuple[str, ...]:
-    """Expand every pattern, without repeats, in order.
+def expand(patterns: Iterable[TargetPattern], evaluate: Callable[[str], object]) -> tuple[Exact, ...]:
+    """Expand every pattern, without repeats, in order. What braces are left belong to the names: values are not expanded again.
 
     Raises
     ------
     UsageError
         If nothing is left, or more than `MAX_TARGETS`.
     """
-    found: dict[str, None] = {}
+    found: dict[Exact, None] = {}
     for pattern in patterns:
         for target in pattern.expand(evaluate):
-            found[target] = None
+            found[Exact(target)] = None
             if len(found) > MAX_TARGETS:
                 raise UsageError(f"{pattern} stands for more than {MAX_TARGETS:,} targets. Ask them in several cells.")
     if not found:
@@ -97,10 +104,50 @@ def _values(inside: str, evaluate: Callable[[str], object]) -> Iterable[object]:
         raise UsageError(str(error)) from None
     if numbers is not None:
         return numbers
-    value = evaluate(inside)
+    expression, spec = _spec(inside)
+    value = evaluate(expression)
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        return (_text(value, f"{{{inside}}}"),)
-    return (_text(each, f"{{{inside}}} at place {place}") for place, each in enumerate(value))
+        return (_formatted(value, spec, f"{{{inside}}}"),)
+    return (_formatted(each, spec, f"{{{inside}}} at place {place}") for place, each in enumerate(value))
+
+
+def _spec(inside: str) -> tuple[str, str]:
+    """Split ``n:03d`` into the expression and how to format it, as an f-string does; all of it is an expression if it can be."""
+    if _is_expression(inside):
+        return inside, ""
+    for colon in (index for index, character in enumerate(inside) if character == ":"):
+        if _is_expression(inside[:colon]):
+            return inside[:colon], inside[colon + 1 :].strip()
+    return inside, ""
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def _formatted(value: object, spec: str, what: str) -> str:
+    if not spec or is_missing(value):
+        return _text(value, what)
+    try:
+        return _text(format(value, spec), what)
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{what}: {value!r} has no form {spec!r}: {error}. As in an f-string: {{n:03d}}.") from None
+
+
+def _check_no_dollar(before: str, inside: str | None) -> None:
+    """``counter/$user`` would be an entity of just that name; whoever is used to IPython's ``$`` means the variable."""
+    found = _DOLLAR.search(before)
+    if found is not None:
+        shown, name = found[0], found[1]
+    elif before.endswith("$") and inside is not None:
+        shown, name = f"${{{inside}}}", inside
+    else:
+        return
+    raise UsageError(f"{shown} is not filled in: write {{{name}}}, or quote the whole word if it has a $ in it.")
 
 
 def _text(value: object, what: str) -> str:

@@ -22,7 +22,7 @@ from casty_notebook.runtime.fan_out import Answer, FanOut
 from casty_notebook.runtime.home import asyncio_needed
 from casty_notebook.runtime.placing import AnyTarget, Location, Placing, Route
 from casty_notebook.runtime.progress import EVERY, ProgressBar
-from casty_notebook.runtime.questions import question
+from casty_notebook.runtime.questions import question, statement
 from casty_notebook.runtime.read_only import Questions, ReadOnlyClient
 from casty_notebook.runtime.ssh import SSH, SSHGateway
 from casty_notebook.runtime.structures import HasStructures
@@ -228,7 +228,8 @@ class BlockingClient(HasStructures):
         ReadOnly
             On a read-only connection; nothing was sent.
         """
-        self._on_loop(lambda: self._tell(target, message))
+        told = statement(message)
+        self._on_loop(lambda: self._tell(target, told))
 
     def _tell(self, target: AnyTarget, message: Any) -> None:
         route = self._placing.route(target)
@@ -344,13 +345,16 @@ class BlockingClient(HasStructures):
                 self._loop.run(fan_out.stop())
                 arrived = f"{fan_out.done:,} of {fan_out.total:,}"
                 log.warning("%s: interrupted after %s; the table keeps what has arrived", self.name, arrived)
+            else:
+                if fan_out.failed:
+                    log.warning("%s: %s", self.name, fan_out.summary)
         return fan_out.rows
 
     def _targets(self, targets: Iterable[Any] | str, shard_type: str | None) -> list[AnyTarget]:
         if shard_type is not None:
             return [*entity_targets(shard_type, [targets] if isinstance(targets, str) else targets)]
         if not isinstance(targets, str):
-            return list(targets)
+            return [each for target in targets for each in (expand_ranges(target) if isinstance(target, str) else [target])]
         found = expand_ranges(targets)
         if len(found) == 1 and isinstance(parse_target(found[0]), ServiceName):
             return [*self.instances(found[0])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
@@ -16,6 +17,9 @@ from casty_notebook.runtime.targets import MAX_TARGETS
 __all__ = ["Answer", "AskOne", "FanOut"]
 
 log = logging.getLogger("casty_notebook")
+
+_KINDS = 5
+"""Kinds of failures that a line has room for; the table has all of them."""
 
 type AskOne = Callable[[Route], Awaitable[Any]]
 """Ask what a route leads to."""
@@ -153,6 +157,15 @@ class FanOut:
     def rows(self) -> list[Answer]:
         """One row for each target, in the order given; those that were given up say so."""
         return [row if row is not None else self._given_up(place) for place, row in enumerate(self._rows)]
+
+    @property
+    def summary(self) -> str:
+        """How it ended, in one line: what failed by kind, the most frequent first, with the first of it."""
+        failures = [row for row in self._rows if row is not None and row.error is not None]
+        kinds = Counter(type(row.error).__name__ for row in failures).most_common(_KINDS)
+        said = ", ".join(f"{count:,} {kind}" for kind, count in kinds)
+        first = f"; the first is {failures[0].target}" if failures else ""
+        return f"{self.done - self.failed:,} of {self.total:,} answered, {self.failed:,} failed ({said}){first}"
 
     def _given_up(self, place: int) -> Answer:
         if place in self._asked_at:

@@ -14,7 +14,7 @@ from casty_notebook.cluster.names import natural
 from casty_notebook.cluster.refs import ActorRef, EntityRef
 from casty_notebook.errors import FailureReport, MisuseError, NoSuchService
 from casty_notebook.runtime.client import ClusterClient
-from casty_notebook.runtime.targets import EntityName, ServiceName, parse_target
+from casty_notebook.runtime.targets import EntityName, ServiceName, only_target, parse_target
 
 __all__ = ["AnyTarget", "Location", "Placing", "Route", "label"]
 
@@ -96,10 +96,10 @@ class Placing:
         NoSuchService
             If no instance of that service is in the last snapshot.
         """
-        name = label(target)
         if not isinstance(target, str):
-            return Route(name, target)
-        parsed = parse_target(target)
+            return Route(label(target), target)
+        name = only_target(target)
+        parsed = parse_target(name)
         if isinstance(parsed, EntityName):
             return self._entity_route(name, parsed)
         if isinstance(parsed, ServiceName):
@@ -219,10 +219,16 @@ class Placing:
 
     def where(self, target: AnyTarget) -> Location:
         """The location of a target, also of an entity whose type nobody told the number of shards of."""
-        parsed = parse_target(target) if isinstance(target, str) else None
+        parsed = parse_target(only_target(target)) if isinstance(target, str) else None
         if isinstance(parsed, EntityName) and parsed.shard_type not in self._client.shard_counts:
+            self._refuse_if_mistyped(parsed.shard_type)
             return Location(label(target), parsed.shard_type, parsed.entity_id, None, None, None, (), None, None)
         return self.location(self.route(target))
+
+    def _refuse_if_mistyped(self, shard_type: str) -> None:
+        known = self.shard_types()
+        if shard_type not in known and (close := difflib.get_close_matches(shard_type, known, n=1)):
+            raise MisuseError(f"nothing is known of the sharded type {shard_type!r}; did you mean {close[0]!r}")
 
     def _reached(self, node: NodeAddress) -> bool:
         health = self._client.health.get(node)

@@ -60,4 +60,7 @@ class ProgressBar:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bar is not None:
+            # Nothing is missing from it any more: tqdm leaves a bar that is not full standing, in red.
+            self._bar.total = self._counted.done
+            self._bar.update(self._counted.done - self._bar.n)
             self._bar.close()

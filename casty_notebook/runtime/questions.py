@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import dataclasses
 import difflib
+import enum
 import inspect
+import numbers
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,7 +18,7 @@ from casty_notebook.codec.standin import contents, with_missing
 from casty_notebook.errors import MisuseError
 from casty_notebook.runtime.written import written_message
 
-__all__ = ["question"]
+__all__ = ["question", "statement"]
 
 
 def question(message: Any, reply_field: str = "reply_to") -> Callable[[ActorRef], Any]:
@@ -48,6 +50,56 @@ def question(message: Any, reply_field: str = "reply_to") -> Callable[[ActorRef]
         return lambda ref: _filled(message(ref), reply_field, ref)
     _check_fillable(message.message if isinstance(message, ShardEnvelope) else message, reply_field)
     return lambda ref: _filled(message, reply_field, ref)
+
+
+def statement(message: Any) -> Any:
+    """The message to tell, from an instance, a class that needs no fields, or the text of a message.
+
+    Raises
+    ------
+    MisuseError
+        For what no actor could tell from noise: a class that lacks its fields, a function, None, a bare number or text.
+
+    Examples
+    --------
+    >>> @dataclasses.dataclass
+    ... class Reset:
+    ...     hard: bool = False
+    >>> statement(Reset), statement("bank.messages.Close(day=3)")
+    (Reset(hard=False), bank.messages.Close(day=3))
+    """
+    if isinstance(message, enum.Enum):
+        return message
+    if isinstance(message, str):
+        try:
+            message = written_message(message)
+        except MisuseError:
+            raise _no_message(message) from None
+    if inspect.isclass(message) or isinstance(message, StandInClass):
+        return _made(message)
+    inner = message.message if isinstance(message, ShardEnvelope) else message
+    if inner is None or isinstance(inner, _BARE) or inspect.isroutine(inner):
+        raise _no_message(inner)
+    return message
+
+
+_BARE = (str, bytes, bytearray, numbers.Number)
+
+
+def _made(cls: type | StandInClass) -> Any:
+    try:
+        return cls()
+    except TypeError as error:
+        name = getattr(cls, "__name__", repr(cls))
+        raise MisuseError(f"{name} is a class that cannot be made without its fields ({error}); write {name}(…)") from None
+
+
+def _no_message(value: Any) -> MisuseError:
+    name = type(value).__name__
+    return MisuseError(
+        f"{value!r:.80} is no message but {'nothing' if value is None else f'a bare {name}'}; tell an instance of a class, or "
+        "the dotted name of one with literal fields if it has any: 'bank.messages.Deposit(amount=3)'"
+    )
 
 
 def _called(cls: type | StandInClass, reply_field: str, ref: ActorRef) -> Any:

@@ -15,12 +15,14 @@ from casty_notebook.errors import InvalidAddress, MisuseError
 __all__ = [
     "MAX_TARGETS",
     "EntityName",
+    "Exact",
     "ServiceName",
     "entity_targets",
     "expand_ranges",
     "id_text",
     "is_missing",
     "numbers_of",
+    "only_target",
     "parse_target",
 ]
 
@@ -29,6 +31,12 @@ MAX_TARGETS = 100_000
 
 _RANGE = re.compile(r"\s*(\d{1,18})\s*\.\.\s*(\d{1,18})\s*", re.ASCII)
 _BRACES = re.compile(r"\{([^{}]*)\}")
+
+
+class Exact(str):
+    """A target in which braces are part of the name: it came from a value or from the cluster, and nobody typed a range."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +128,11 @@ def expand_ranges(pattern: str) -> list[str]:
     ['counter/user-1', 'counter/user-2', 'counter/user-3']
     >>> expand_ranges("counter/{odd}")
     ['counter/{odd}']
+    >>> expand_ranges(Exact("counter/{1..3}"))
+    ['counter/{1..3}']
     """
+    if isinstance(pattern, Exact) or "{" not in pattern:
+        return [pattern]
     found = [""]
     end = 0
     for match in _BRACES.finditer(pattern):
@@ -133,6 +145,25 @@ def expand_ranges(pattern: str) -> list[str]:
         found = [f"{head}{pattern[end : match.start()]}{number}" for head in found for number in numbers]
         end = match.end()
     return [head + pattern[end:] for head in found]
+
+
+def only_target(pattern: str) -> str:
+    """The one target that a text stands for.
+
+    Raises
+    ------
+    MisuseError
+        If it stands for several.
+
+    Examples
+    --------
+    >>> only_target("counter/{7..7}")
+    'counter/7'
+    """
+    found = expand_ranges(pattern)
+    if len(found) > 1:
+        raise MisuseError(f"{pattern} stands for {len(found):,} targets. ask_many (%%casty_ask) asks them all.")
+    return found[0]
 
 
 def entity_targets(shard_type: str, ids: Iterable[Any]) -> list[str]:
@@ -148,7 +179,7 @@ def entity_targets(shard_type: str, ids: Iterable[Any]) -> list[str]:
     >>> entity_targets("counter", ["user-1", 2])
     ['counter/user-1', 'counter/2']
     """
-    return [f"{shard_type}/{id_text(value, f'the entity id at place {place}')}" for place, value in enumerate(ids)]
+    return [Exact(f"{shard_type}/{id_text(value, f'the entity id at place {place}')}") for place, value in enumerate(ids)]
 
 
 def is_missing(value: Any) -> bool:

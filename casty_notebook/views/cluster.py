@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+import difflib
+import inspect
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,9 @@ from casty_notebook.cluster.changes import TopologyEvent
 from casty_notebook.cluster.encodings import guesses_logged
 from casty_notebook.cluster.history import History, Record
 from casty_notebook.cluster.recorded import Label
+from casty_notebook.errors import MisuseError
 from casty_notebook.runtime import connections
+from casty_notebook.runtime.blocking import BlockingClient
 from casty_notebook.views.cards import CardFacts, cluster_card_html, cluster_card_text
 from casty_notebook.views.experiments import Experiments
 from casty_notebook.views.pictures import Pictured, Seen
@@ -136,4 +140,23 @@ def connect(uri: str, **options: Any) -> Cluster:
     SystemNameMismatch, InvalidAddress, ShardCountMismatch, MisuseError
         If the arguments do not fit the cluster, or each other.
     """
+    _check_options(options)
     return Cluster(uri, **options)
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    """Python itself would answer a mistyped option with a page of internals."""
+    takes = {
+        parameter.name
+        for room in (BlockingClient, Experiments)
+        for parameter in inspect.signature(room).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    for name in options:
+        if name not in takes:
+            close = difflib.get_close_matches(name, takes, n=1)
+            hint = f"did you mean {close[0]}" if close else f"it takes {', '.join(sorted(takes))}"
+            raise MisuseError(f"connect has no option {name!r}; {hint}")
+    shards = options.get("shards")
+    if shards is not None and not isinstance(shards, Mapping):
+        raise MisuseError(f"shards says how many each type has, as {{'counter': 100}}; {shards!r:.60} names no type")

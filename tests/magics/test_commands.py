@@ -90,7 +90,7 @@ def test_connect_takes_pairs_one_by_one_by_commas_or_in_a_row() -> None:
         "--shards counter=100 user=50,cart=7 casty://shop@a:1 --shards order=9 --map a:1=b:2 c:3=d:4 --as prod",
     )
     assert command == Connect(
-        uri="casty://shop@a:1",
+        uri=TargetPattern("casty://shop@a:1"),
         name="prod",
         shards=(("counter", 100), ("user", 50), ("cart", 7), ("order", 9)),
         address_map=(

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from IPython.core.error import UsageError
 
 from casty_notebook.codec.standin import module_proxy
-from casty_notebook.magics.evaluate import evaluate, evaluate_message, is_silenced
+from casty_notebook.magics.evaluate import evaluate, evaluate_message
+from casty_notebook.magics.lines import is_silenced
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,9 @@ class TestMistakes:
             (";", "the message is missing"),
             ("GetCoun()", "Did you mean GetCount?"),
             ("Get Count", "is not a Python expression"),
-            ("Transfer(1) -c prod", "Flags go before the expression"),
+            ("Transfer(1) -c prod", "If -c is meant as a flag, write it before the expression"),
+            ("amount -t -1", "t is not defined here. If -t is meant as a flag"),
+            ("GetCount -amount -1", "TypeError: "),
             ("Transfer()", "TypeError: "),
             ("Transfer(1, 2, 3)", "TypeError: "),
             ("amount.real.nothing", "AttributeError: "),
