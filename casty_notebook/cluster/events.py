@@ -26,6 +26,7 @@ __all__ = [
     "Event",
     "Fail",
     "Hangup",
+    "Heard",
     "LinkLost",
     "LinkOpened",
     "Outgoing",
@@ -151,6 +152,13 @@ class Received:
 
 
 @value
+class Heard:
+    """A node lives: what it sent is still being read, and what it sent since waits behind that."""
+
+    link: int
+
+
+@value
 class Reclaimed:
     """What a link had not given to its socket was taken back, as `Reclaim` asked."""
 
@@ -198,7 +206,7 @@ class Close:
     """Leave: unsubscribe, flush, hang up."""
 
 
-type Event = LinkOpened | LinkLost | Reclaimed | Refused | Received | AskMade | AskCancelled | TellMade | Tick | Close
+type Event = LinkOpened | LinkLost | Heard | Reclaimed | Refused | Received | AskMade | AskCancelled | TellMade | Tick | Close
 
 
 # --- effects -----------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from casty_notebook.cluster.events import (
     Effect,
     Event,
     Hangup,
+    Heard,
     LinkLost,
     LinkOpened,
     Outgoing,
@@ -51,6 +52,10 @@ __all__ = ["ASK_PATH", "Session"]
 type Handler = Callable[[Any, float, list[Effect]], None]
 
 ASK_PATH = "/_ask/"
+
+
+_QUIET = (Tick, Heard)
+"""Events that are no news unless something comes of them."""
 
 
 class Session:
@@ -104,7 +109,7 @@ class Session:
         }  # fmt: skip
         self._others: dict[type[Event], Handler] = {
             Received: self._received, Tick: self._tick, LinkOpened: self._link_opened, LinkLost: self._link_lost,
-            Close: self._close,
+            Close: self._close, Heard: self._heard,
         }  # fmt: skip
 
     # --- the one way in --------------------------------------------------------------------------------------------
@@ -122,7 +127,7 @@ class Session:
         else:
             self._others[kind](event, now, out)
             self._settle(now, out)
-            if out or kind is not Tick:
+            if out or kind not in _QUIET:
                 self._story.note(now, event, out)
         self._out = []  # a batch of failed asks would stay in memory until the next event
         return out
@@ -224,6 +229,10 @@ class Session:
         if self.peers.heard(event.link, now):
             self.router.review(now, out)
         return True
+
+    def _heard(self, event: Heard, now: float, out: list[Effect]) -> None:
+        if self.state != "ruined" and self.peers.heard(event.link, now):
+            self.router.review(now, out)
 
     def _replied(self, event: Received, now: float, out: list[Effect]) -> None:
         if self._is_welcome(event, now, out):

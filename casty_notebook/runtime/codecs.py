@@ -75,7 +75,7 @@ class Codecs:
         return codec
 
     def read(
-        self, data: bytes, known: Encoding | None, start: int = 0
+        self, data: bytes, known: Encoding | None, start: int = 0, most: int | None = None
     ) -> tuple[Any, tuple[str, str | None] | None]:
         """Read the payload that is all of `data` from `start` on; also the configuration that wrote it, where any is possible.
 
@@ -84,21 +84,21 @@ class Codecs:
 
         Raises
         ------
-        UndecodableMessage
+        UndecodableMessage, TakesLonger
             As `Codec.decode`.
         """
         if not self.auto:
-            return self._fixed.decode(data, start), None
+            return self._fixed.decode(data, start, most), None
         if known is not None:
             try:
-                return self.of(known).decode(data, start), known.configuration
+                return self.of(known).decode(data, start, most), known.configuration
             except UndecodableMessage:
-                configuration = recognise(data, self._settings, start)
+                configuration = recognise(data, self._settings, start, most)
                 if configuration == known.configuration:
                     raise
         else:
-            configuration = recognise(data, self._settings, start)
-        return self.of(Encoding(Layout.pkg, *configuration)).decode(data, start), configuration
+            configuration = recognise(data, self._settings, start, most)
+        return self.of(Encoding(Layout.pkg, *configuration)).decode(data, start, most), configuration
 
 
 def _guesses(compression: str | None) -> tuple[Encoding, ...]:

@@ -23,7 +23,6 @@ from casty_notebook.cluster.events import (
     LinkOpened,
     Publish,
     Recall,
-    Received,
     Reclaim,
     Reclaimed,
     Refused,
@@ -37,14 +36,13 @@ from casty_notebook.cluster.events import (
 )
 from casty_notebook.cluster.messages import TopologySnapshot
 from casty_notebook.cluster.session import Session
-from casty_notebook.cluster.subscription import SUBSCRIPTION_PATH
-from casty_notebook.errors import CastyNotebookError, ProtocolError
+from casty_notebook.errors import CastyNotebookError
 from casty_notebook.runtime.codecs import Codecs
 from casty_notebook.runtime.dialler import DialFailed, Dialler
 from casty_notebook.runtime.envelopes import EnvelopeReader, EnvelopeWriter
 from casty_notebook.runtime.link import LinkProtocol
+from casty_notebook.runtime.receiving import Receiver
 from casty_notebook.settings import Settings
-from casty_notebook.wire import MESSAGE
 
 __all__ = ["Pump"]
 
@@ -79,7 +77,10 @@ class Pump:
         self.new_future = self._loop.create_future
         self.session = session
         self.writer = EnvelopeWriter(codecs, session)
-        self._reader = EnvelopeReader(codecs, session, settings)
+        self._receiver = Receiver(
+            session, EnvelopeReader(codecs, session, settings), self._loop, settings.max_frame,
+            is_open=self._is_open, deliver=self._tell, settle=self._keep_time, warn=self._warn, end=self.link_ended,
+        )  # fmt: skip
         self._dialler = dialler
         self._settings = settings
         self._on_publish = on_publish
@@ -183,6 +184,7 @@ class Pump:
     def _hang_up(self, effect: Hangup) -> None:
         dial = self._dials.pop(effect.link, None)
         protocol = self._links.pop(effect.link, None)
+        self._receiver.forget(effect.link)
         if dial is not None:
             dial.cancel()
         if protocol is not None:
@@ -223,6 +225,8 @@ class Pump:
         self.feed(LinkOpened(link.id, node))
 
     def link_ended(self, link: LinkProtocol, reason: str) -> None:
+        if self._receiver.ends(link, reason):
+            return
         if link.mute and self.session.snapshot is None and link.id in self._links:
             self._start_dial(link.id, self._explain(link, reason))
             return
@@ -258,36 +262,17 @@ class Pump:
     def _lost(self, link_id: int, reason: str, protocol: LinkProtocol | None = None, *, verdict: bool = False) -> None:
         if self._links.pop(link_id, None) is None:
             return
+        self._receiver.forget(link_id)
         self.writer.forget(link_id)
         self.feed(LinkLost(link_id, reason, protocol.unsent if protocol is not None else (), verdict))
         if verdict and self.session.hopeless:
             self._on_hopeless()
 
     def frames_received(self, link: LinkProtocol, frames: list[tuple[int, bytes]]) -> None:
-        newest = None
-        now, reader = monotonic(), self._reader
-        for kind, body in frames:
-            # Nodes may send nothing but messages here; other types are ignored as nodes do (PROTOCOL section 1.1).
-            if kind != MESSAGE or link.ended:
-                continue
-            try:
-                envelope, path = reader.open(body)
-            except ProtocolError as error:
-                self._warn(f"{link.node} sent a malformed envelope, which was ignored: {error}")
-                continue
-            if not self.session.expects(path):
-                continue
-            if path == SUBSCRIPTION_PATH:
-                # Only the newest snapshot of a batch matters (PROTOCOL section 9: drain, conflate, never pause).
-                newest = envelope
-                continue
-            message, written = reader.message(envelope, link.node)
-            self._tell(Received(link.id, path, reader.system(envelope), envelope.type_hint, message, written), now)
-        if newest is not None and not link.ended:
-            message, written = reader.snapshot(newest, link.node)
-            system = reader.system(newest)
-            self._tell(Received(link.id, SUBSCRIPTION_PATH, system, newest.type_hint, message, written), now)
-        self._keep_time()
+        self._receiver.receive(link, frames)
+
+    def _is_open(self, link: LinkProtocol) -> bool:
+        return self._links.get(link.id) is link
 
     # --- answers ---------------------------------------------------------------------------------------------------
 
@@ -363,6 +348,7 @@ class Pump:
                 await self.closed.wait()
         except TimeoutError:
             log.info("leaving %s without a sign that its nodes have read it", self.session.system_name)
+        self._receiver.close()
         for link in tuple(self._links.values()):
             link.hang_up()
         dials = tuple(self._dialling)
