@@ -197,7 +197,8 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         """Take one frame. Returns False if what waits for the socket is at the bound, and the socket takes no more."""
         if self.ended:
             return False
-        if self._queued_bytes + len(self._queue) * BESIDES + len(frame) > self._settings.max_buffered_bytes and self._queue:
+        waits = len(self._queue)
+        if waits and self._queued_bytes + waits * BESIDES + len(frame) > self._settings.max_buffered_bytes:
             # A burst in one turn of the loop: nobody has tried to send it yet.
             self._write()
             if self._queue:
