@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 __all__ = [
+    "ActorFailed",
     "AskFailed",
     "AskTimeout",
     "CastyNotebookError",
@@ -22,9 +23,12 @@ __all__ = [
     "Interrupted",
     "InvalidAddress",
     "InvalidRecording",
+    "MailboxFull",
     "MisuseError",
     "NoContactPoint",
+    "NoSuchKey",
     "NoSuchService",
+    "NoSuchType",
     "NodeUnreachable",
     "NotEntered",
     "Overloaded",
@@ -211,8 +215,38 @@ class NoSuchService(AskFailed, LookupError):
     """No instance of that service is in the last snapshot."""
 
 
+class NoSuchType(AskFailed, LookupError):
+    """The node that owns the key does not have its actor type (clusters of casty 0.30)."""
+
+
+class NoSuchKey(AskFailed, LookupError):
+    """The key does not exist, and its type has no state for new ones (clusters of casty 0.30)."""
+
+
+class ActorFailed(AskFailed):
+    """The actor raised while it worked on the message (clusters of casty 0.30).
+
+    Attributes
+    ----------
+    error, message
+        Class name and text of the exception; the exception itself stays on the node.
+    """
+
+    def __init__(self, report: FailureReport, error: str, message: str) -> None:
+        super().__init__(report)
+        self.error = error
+        self.message = message
+
+    def __reduce__(self) -> tuple[type[ActorFailed], tuple[FailureReport, str, str]]:  # type: ignore[override]
+        return type(self), (self.report, self.error, self.message)
+
+
 class Overloaded(AskFailed):
     """A bounded buffer is full; the newest message was refused and nothing else was lost."""
+
+
+class MailboxFull(Overloaded):
+    """The actor's mailbox is full; its node refused the message (clusters of casty 0.30)."""
 
 
 class ClientClosed(AskFailed):

@@ -183,7 +183,7 @@ class StandInClass:
         put = object.__setattr__
         put(self, "module", module)
         put(self, "qualname", qualname)
-        put(self, "dotted", f"{module}.{qualname}")
+        put(self, "dotted", f"{module}.{qualname}" if module else qualname)
         put(self, "__name__", qualname.rpartition(".")[2])
         put(self, "__qualname__", qualname)
 

@@ -18,6 +18,7 @@ from casty_notebook.demo import messages
 from casty_notebook.demo.ports import free_ports
 from casty_notebook.demo.process import DemoNode, end_together
 from casty_notebook.errors import ClusterError, MisuseError
+from casty_notebook.settings import checked_count
 
 __all__ = ["DemoCluster"]
 
@@ -81,8 +82,7 @@ class DemoCluster:
         compression: Literal["zlib", "gzip", "bz2", "lzma", "lz4"] | None = None,
         log_level: Literal["debug", "info", "warning", "error"] = "warning",
     ) -> None:
-        if nodes < 1:
-            raise MisuseError(f"a cluster of {nodes} nodes cannot be; use 1 or more")
+        nodes, shards = checked_count("nodes", nodes), checked_count("shards", shards)
         self.system = system
         self.host = host
         self._size = nodes

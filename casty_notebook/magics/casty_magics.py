@@ -10,7 +10,7 @@ from typing import Any, cast
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
-from traitlets import Bool, Float, Int
+from traitlets import Bool
 
 from casty_notebook.errors import CastyNotebookError
 from casty_notebook.magics import api
@@ -39,6 +39,7 @@ from casty_notebook.magics.recent import RecentEntities
 from casty_notebook.magics.scope import Scope
 from casty_notebook.magics.suggest import did_you_mean
 from casty_notebook.magics.targets import TargetPattern, expand
+from casty_notebook.magics.traits import Count, Seconds
 from casty_notebook.magics.usage import Stopped, as_usage_error
 
 __all__ = ["CastyMagics"]
@@ -82,13 +83,13 @@ _cell: Any = cell_magic("casty_ask")(cast("Any", no_var_expand(_fan_out)))
 class CastyMagics(Magics):
     """Look into a live Casty cluster. See ``%config CastyMagics`` for the defaults below."""
 
-    timeout = Float(
+    timeout = Seconds(
         None,
         allow_none=True,
         help="Longest wait for a reply in seconds, where -t says nothing. None: the client's own.",
     ).tag(config=True)
-    connect_timeout = Float(10.0, help="Longest wait for a cluster in seconds, where -t says nothing.").tag(config=True)
-    concurrency = Int(100, min=1, help="Asks that %%casty_ask keeps on their way at one time.").tag(config=True)
+    connect_timeout = Seconds(10.0, help="Longest wait for a cluster in seconds, where -t says nothing.").tag(config=True)
+    concurrency = Count(100, help="Asks that %%casty_ask keeps on their way at one time.").tag(config=True)
     verbose = Bool(False, help="On failure show the whole story, as -v does.").tag(config=True)
 
     def __init__(self, shell: InteractiveShell, **kwargs: Any) -> None:

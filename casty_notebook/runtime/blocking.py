@@ -15,6 +15,7 @@ from casty_notebook.cluster.messages import Listing, ServiceKey, TopologySnapsho
 from casty_notebook.cluster.refs import ActorRef, EntityRef, M, R
 from casty_notebook.codec import StandInModule, module_proxy
 from casty_notebook.errors import MisuseError, Overloaded
+from casty_notebook.runtime.addressing import checked_settings, checked_shards
 from casty_notebook.runtime.background import background_loop
 from casty_notebook.runtime.client import ClusterClient
 from casty_notebook.runtime.dialler import AddressMap
@@ -28,7 +29,7 @@ from casty_notebook.runtime.ssh import SSH, SSHGateway
 from casty_notebook.runtime.structures import HasStructures
 from casty_notebook.runtime.targets import MAX_TARGETS, ServiceName, entity_targets, expand_ranges, parse_target
 from casty_notebook.runtime.tls import TLS
-from casty_notebook.settings import Settings
+from casty_notebook.settings import Settings, checked_count, checked_seconds
 
 __all__ = ["Answer", "BlockingClient", "Location"]
 
@@ -70,7 +71,8 @@ class BlockingClient(HasStructures):
         parsed = uri if isinstance(uri, ClusterURI) else ClusterURI.parse(uri)
         self.uri = str(parsed)
         self.name = name or parsed.system
-        settings = settings or Settings()
+        settings = checked_settings(settings)
+        counts, timeout = checked_shards(shards), checked_seconds("timeout", timeout)
         self._gateway = SSHGateway(ssh, settings) if ssh is not None else None
         self.read_only = read_only
         self.client = _kind_of_client(self.name, read_only, questions)(
@@ -81,7 +83,7 @@ class BlockingClient(HasStructures):
         self._placing = Placing(self.client)
         self._loop = background_loop()
         self._closed = False
-        self._loop.run(self._enter(dict(shards or {}), timeout))
+        self._loop.run(self._enter(counts, timeout))
 
     async def _enter(self, shards: dict[str, int], timeout: float) -> None:
         await self.client.__aenter__()
@@ -309,6 +311,7 @@ class BlockingClient(HasStructures):
             If the only target is a service without instances.
         """
         asked = question(message, reply_field)
+        timeout = timeout if timeout is None else checked_seconds("timeout", timeout)
         each = partial(self._ask_on, asked=asked, timeout=timeout, retry=retry, fail_fast=fail_fast)
         fan_out = FanOut(self._placing, each, self._targets(targets, shard_type), concurrency=concurrency)
         fan_out.on_answer = on_answer
@@ -327,10 +330,8 @@ class BlockingClient(HasStructures):
         every
             Seconds from one ask to the next, whether the first is answered or not; 0 asks again as soon as it is.
         """
-        if not 0 < count <= MAX_TARGETS:
-            raise MisuseError(f"count must be from 1 to {MAX_TARGETS:,}, not {count}")
-        if not 0 <= every <= 3600:
-            raise MisuseError(f"every must be from 0 to 3,600 seconds, not {every}")
+        count, every = checked_count("count", count, most=MAX_TARGETS), checked_seconds("every", every, zero=True, most=3600)
+        timeout = timeout if timeout is None else checked_seconds("timeout", timeout)
         asked = question(message, reply_field)
         each = partial(self._ask_on, asked=asked, timeout=timeout, retry=False, fail_fast=fail_fast)
         in_flight = IN_FLIGHT if every else 1

@@ -24,7 +24,7 @@ from casty_notebook.cluster.messages import (
 from casty_notebook.cluster.refs import ActorRef, EntityRef, M, R, ReplyRef, Tellable
 from casty_notebook.cluster.session import ASK_PATH, Session
 from casty_notebook.errors import ClientClosed, FailureReport, MisuseError, NoContactPoint, NotEntered, WrongThread
-from casty_notebook.runtime.addressing import checked_contacts, checked_system, resolve
+from casty_notebook.runtime.addressing import checked_contacts, checked_settings, checked_system, resolve
 from casty_notebook.runtime.binding import build_registry
 from casty_notebook.runtime.codecs import Codecs, remember
 from casty_notebook.runtime.dialler import AddressMap, Connector, Dialler
@@ -33,7 +33,7 @@ from casty_notebook.runtime.identity import chosen_identity
 from casty_notebook.runtime.news import News
 from casty_notebook.runtime.pump import Pump
 from casty_notebook.runtime.tls import TLS, tls_context
-from casty_notebook.settings import Settings
+from casty_notebook.settings import Settings, checked_seconds
 
 __all__ = ["ClusterClient"]
 
@@ -92,7 +92,7 @@ class ClusterClient:
     ) -> None:  # fmt: skip
         self.system_name = checked_system(system_name)
         self.contact_points = checked_contacts(contact_points)
-        self.settings = settings or Settings()
+        self.settings = checked_settings(settings)
         self._mint, self._fixed = chosen_identity(client_host, client_port, advertised_host, advertised_port)
         self._registry = build_registry(self.actor_ref, messages, send_main=send_main)
         self._codecs = Codecs(self._registry, serializer, compression, self.settings)
@@ -209,6 +209,7 @@ class ClusterClient:
             If the cluster has another system name.
         """
         pump = self._open_pump()
+        timeout = checked_seconds("timeout", timeout)
         if not self._home.here:
             return await self._home.wait_for(self.wait_for_topology(timeout))
         try:
@@ -393,13 +394,14 @@ class ClusterClient:
         """
         pump = self._open_pump()
         self._home.check_waiting()
+        wait = self.settings.ask_timeout if timeout is None else checked_seconds("timeout", timeout)
         ask_id = f"{self._ask_prefix}{next(self._count):x}"
         reply_ref: ReplyRef[R] = ReplyRef(pump.session.client_system, ask_id)
         if not callable(msg_factory):
             raise MisuseError(f"ask takes a function of the reply ref, for example lambda r: …(reply_to=r), not {msg_factory!r}")
         resolved, built = resolve(ref, msg_factory(reply_ref))
         now = pump.now
-        deadline = now + (self.settings.ask_timeout if timeout is None else timeout)
+        deadline = now + wait
         hasty = self.settings.fail_fast if fail_fast is None else fail_fast
         ask = Ask(ask_id, resolved, built, reply_ref, now, deadline, retry=retry, fail_fast=hasty, label=label)
         reply: R = await (

@@ -21,6 +21,7 @@ from casty_notebook.runtime.client import ClusterClient
 from casty_notebook.runtime.placing import Placing, Route
 from casty_notebook.runtime.questions import question
 from casty_notebook.runtime.targets import EntityName
+from casty_notebook.settings import checked_count, checked_seconds
 
 __all__ = ["Counter", "Dict", "HasStructures", "Queue", "Set"]
 
@@ -83,8 +84,8 @@ class _Structure:
         self.name = name
         self.shard_type = f"d-{self.infix}-{name}"
         self._connection = connection
-        self._shards = shards
-        self._timeout = timeout
+        self._shards = None if shards is None else checked_count("shards", shards)
+        self._timeout = None if timeout is None else checked_seconds("timeout", timeout)
         self._messages: StandInModule = module_proxy(f"casty.distributed.{self.kind}")
 
     def __repr__(self) -> str:
@@ -104,7 +105,7 @@ class _Structure:
         route = await self._route(EntityName(self.shard_type, self.name if entity is None else entity), timeout)
         asked = question(self._messages[message](**fields))
         return await client.ask(
-            route.ref, lambda ref: route.wrap(asked(ref)), timeout=max(0.0, ends - monotonic()),
+            route.ref, lambda ref: route.wrap(asked(ref)), timeout=max(0.001, ends - monotonic()),
             retry=retry, label=route.target,
         )  # fmt: skip
 
@@ -155,11 +156,11 @@ class Counter(_Structure):
 
     def increment(self, amount: int = 1) -> int:
         """Add, and return the new value."""
-        return self._write("Increment", amount=amount)  # type: ignore[no-any-return]
+        return self._write("Increment", amount=checked_count("amount", amount, None))  # type: ignore[no-any-return]
 
     def decrement(self, amount: int = 1) -> int:
         """Subtract, and return the new value."""
-        return self._write("Decrement", amount=amount)  # type: ignore[no-any-return]
+        return self._write("Decrement", amount=checked_count("amount", amount, None))  # type: ignore[no-any-return]
 
     def destroy(self) -> bool:
         """End it; the next use starts from 0."""

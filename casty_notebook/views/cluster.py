@@ -51,7 +51,15 @@ class Cluster(Pictured, Experiments):
         return self._recorder.history
 
     def _clock(self) -> datetime.datetime:
-        return datetime.datetime.now(datetime.UTC)
+        return self._recorder.clock()
+
+    def _set_back(self) -> datetime.timedelta:
+        return self._recorder.clock.ahead
+
+    @property
+    def clock(self) -> datetime.datetime:
+        """The time on the scale of `events` and `history`: never earlier than before, whatever the wall clock does."""
+        return self._recorder.clock()
 
     @property
     def recent_events(self) -> Sequence[TopologyEvent]:
