@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from casty_notebook.cluster import explain
 from casty_notebook.cluster.asks import Ask, Asks
 from casty_notebook.cluster.events import (
+    Arrived,
     AskCancelled,
     AskMade,
     Effect,
     Fail,
     Outgoing,
     Recall,
+    Received,
     Reclaimed,
     Refused,
     Reject,
@@ -22,6 +24,7 @@ from casty_notebook.cluster.events import (
     Target,
     TellMade,
 )
+from casty_notebook.cluster.listening import Arrival, Listening
 from casty_notebook.errors import (
     AskFailed,
     AskTimeout,
@@ -80,10 +83,27 @@ class Custody:
 
     # --- endings ---------------------------------------------------------------------------------------------------
 
-    def replied(self, ask_id: str, message: Any, out: list[Effect]) -> None:
+    def replied(self, event: Received, now: float, out: list[Effect]) -> None:
+        ask_id, message = event.path, event.message
+        listening = self.asks.get(ask_id)
+        if type(listening) is Listening:
+            self._arrived(listening, event, now, out)
+            return
         if self.asks.remove(ask_id) is None:
             return
         out.append(Fail(ask_id, message) if isinstance(message, UndecodableMessage) else Reply(ask_id, message))
+
+    def _arrived(self, listening: Listening, event: Received, now: float, out: list[Effect]) -> None:
+        link = self._session.peers.links.get(event.link)
+        arrival = Arrival(now, link.peer.address if link is not None else None, event.message, event.size)
+        first = not listening.dropped
+        dropped = listening.put(arrival)
+        if dropped:
+            self._session.counters["dropped"] += dropped
+            if first:
+                kept = f"the oldest of {listening.limit:,} is dropped"
+                out.append(Report(f"what {listening.label} tells is read too slowly: {kept}"))
+        out.append(Arrived(listening.id))
 
     def cancelled(self, event: AskCancelled, _now: float, out: list[Effect]) -> None:
         self._withdraw(event.ask_id, out)
@@ -140,7 +160,7 @@ class Custody:
         if not targets:
             return
         count = targets.total()
-        self._session.counters["dropped"] += count
+        self._session.counters["undelivered"] += count
         listed = ", ".join(f"{name} ({n})" if n > 1 else name for name, n in targets.most_common(LISTED))
         more = f" and {len(targets) - LISTED} more" if len(targets) > LISTED else ""
         what = "1 message that was told was dropped" if count == 1 else f"{count} messages that were told were dropped"

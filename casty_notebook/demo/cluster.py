@@ -17,7 +17,7 @@ from casty_notebook.address import ClusterURI, NodeAddress
 from casty_notebook.demo import messages
 from casty_notebook.demo.ports import free_ports
 from casty_notebook.demo.process import DemoNode, end_together
-from casty_notebook.errors import ClusterError, MisuseError
+from casty_notebook.errors import ClusterError, MisuseError, NodeDidNotStart
 from casty_notebook.settings import checked_count
 
 __all__ = ["DemoCluster"]
@@ -314,7 +314,7 @@ class DemoCluster:
                     raise _failure(node)
             if time.monotonic() > deadline:
                 log = nodes[0].log_tail(20)
-                raise ClusterError(f"the nodes did not {purpose} within {START_TIMEOUT:g} s: {self!r}\n{log}")
+                raise NodeDidNotStart(f"the nodes did not {purpose} within {START_TIMEOUT:g} s: {self!r}\n{log}")
 
 
 def _failure(node: DemoNode) -> MisuseError | ClusterError:
@@ -324,7 +324,7 @@ def _failure(node: DemoNode) -> MisuseError | ClusterError:
         return MisuseError(f"{reason}; the demo cluster needs it: pip install 'casty-notebook[demo]'")
     if kind == "serializer":
         return MisuseError(reason)
-    return ClusterError(f"{node.name} did not start: {reason.rstrip()}")
+    return NodeDidNotStart(f"{node.name} did not start: {reason.rstrip()}")
 
 
 def _end_all(nodes: list[DemoNode], owner: int) -> None:

@@ -107,9 +107,12 @@ class Cluster(Pictured, Experiments):
     def close(self) -> None:
         """Unsubscribe, flush, close. Idempotent."""
         connections.unregister(self)
-        if not self._loop.gone:
-            self._on_loop(self._recorder.stop)
         super().close()
+
+    async def _leave(self) -> None:
+        if hasattr(self, "_recorder"):  # it was entered
+            self._recorder.stop()
+        await super()._leave()
 
     def __repr__(self) -> str:
         return cluster_card_text(self.card())

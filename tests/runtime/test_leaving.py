@@ -78,7 +78,7 @@ async def test_what_finds_no_route_in_time_is_dropped_counted_and_said(caplog: p
             await asyncio.sleep(0)
             began = time.monotonic()
         assert time.monotonic() - began < 5.0  # 0.3 s, a farewell, and a slow machine
-        assert client.counters["dropped"] == 3
+        assert client.counters["undelivered"] == 3
         (said,) = [record for record in caplog.records if "dropped" in record.getMessage()]
         assert said.levelno == logging.WARNING
         assert "3 messages that were told were dropped: no route in 0.3 s while leaving" in said.getMessage()
