@@ -92,7 +92,8 @@ class Session:
         self.counters = dict.fromkeys(COUNTED, 0)
         self.now = now
         self._out: list[Effect] = []
-        self._wake = now
+        self._wake = self._look_again = now
+        self._looked_at = -1
         self._closing_until = FOREVER
         self._farewells: set[str] = set()
         self._story = Story(settings.story_length)
@@ -126,7 +127,7 @@ class Session:
             self._replied(event, now, out)  # type: ignore[arg-type]
         else:
             self._others[kind](event, now, out)
-            self._settle(now, out)
+            self._settle(now, out, came=kind is Received)
             if out or kind not in _QUIET:
                 self._story.note(now, event, out)
         self._out = []  # a batch of failed asks would stay in memory until the next event
@@ -337,22 +338,36 @@ class Session:
     def _tick(self, _event: Tick, now: float, out: list[Effect]) -> None:
         self._custody.time_out(now, out)
 
-    def _settle(self, now: float, out: list[Effect]) -> None:
-        """After anything but the user's own traffic: do whatever time or the change has made due."""
+    def _settle(self, now: float, out: list[Effect], *, came: bool) -> None:
+        """After anything but the user's own traffic: do whatever time or the change has made due.
+
+        A message that came and changed nothing of nodes and links costs no look at all of them: who sends many of those would
+        make us look at every node as often.
+        """
         self._wake = FOREVER
         if self.state in ("open", "leaving"):
-            if self.peers.settle_down(now):
-                self.router.review(now, out)
-            self.router.tick(now, out)
             subscription = self.subscription.tick(self.peers, now)
-            links = self.vigil.watch(now, out)
-            self._wake = min(subscription, links, self.peers.dial_due(now, out))
+            if not came or self.buffered or now >= self._look_again or self._looked_at != self._changes:
+                self._look_at_all(now, out)
+            self._wake = min(subscription, self._look_again)
         if self.state == "leaving" and (not self.buffered or now >= self._closing_until):
             self._leave(now, out)
         if self.state == "closing" and (not self._farewells or now >= self._closing_until):
             self.state, self._closing_until = "closed", FOREVER
             self._hang_up_all(out)
             out.append(Closed())
+
+    def _look_at_all(self, now: float, out: list[Effect]) -> None:
+        if self.peers.settle_down(now):
+            self.router.review(now, out)
+        self.router.tick(now, out)
+        links = self.vigil.watch(now, out)
+        self._look_again = min(links, self.peers.dial_due(now, out))
+        self._looked_at = self._changes
+
+    @property
+    def _changes(self) -> int:
+        return self.peers.changes + self.subscription.probes
 
     # --- leaving ---------------------------------------------------------------------------------------------------
 
