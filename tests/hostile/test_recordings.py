@@ -57,7 +57,9 @@ BOMBS: dict[str, Any] = {
     "maps of maps": {"version": VERSION, "x": [{str(n % 7): {"a": {}} for n in range(4)} for _ in range(200_000)]},
     "20 million shards": tree(columns=[column(20_000_000)]),
     "columns of a million each": tree(columns=[column(1_000_000)] * 6),
-    "a hundred types that share a column": tree(columns=[column(100_000)], records=record_of(shards={f"t{n}": 0 for n in range(100)})),
+    "a hundred types that share a column": tree(
+        columns=[column(100_000)], records=record_of(shards={f"t{n}": 0 for n in range(100)})
+    ),
     "more moments than are remembered": tree(records=record_of() * 5_001),
     "more events than are remembered": tree(events=tree()["events"] * 10_001),
 }
