@@ -63,6 +63,10 @@ class Ask:
         link.asks[self.id] = self
         generation.asks += 1
 
+    def overdue(self) -> bool:
+        """Whether its being late ends it."""
+        return True
+
     def withdrawn(self) -> None:
         """The envelope is back in the session's custody, or the ask is over."""
         if self.link is not None:
@@ -126,6 +130,6 @@ class Asks:
         while self._deadlines and self._deadlines[0][0] <= now:
             _, ask_id = heapq.heappop(self._deadlines)
             ask = self.pending.get(ask_id)
-            if ask is not None:
+            if ask is not None and ask.overdue():
                 late.append(ask)
         return late

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ActorTarget",
+    "Arrived",
     "AskCancelled",
     "AskMade",
     "Break",
@@ -141,7 +142,7 @@ class LinkLost:
 class Received:
     """A decoded message for one of our paths, or the `UndecodableMessage` that came of it.
 
-    `written`: the serializer and compression that its first bytes show; None where only one is allowed.
+    `written`: the serializer and compression that its first bytes show; None where only one is allowed. `size`: of its frame.
     """
 
     link: int
@@ -150,6 +151,7 @@ class Received:
     type_hint: str
     message: Any
     written: tuple[str, str | None] | None = None
+    size: int = 0
 
 
 @value
@@ -269,6 +271,13 @@ class Reply:
 
 
 @value
+class Arrived:
+    """A message has come to a listener, and is in its inbox."""
+
+    ask_id: str
+
+
+@value
 class Fail:
     """An ask has failed."""
 
@@ -309,7 +318,9 @@ class Closed:
     """All that is to be flushed was handed to the links."""
 
 
-type Effect = Dial | Transmit | Recall | Reclaim | Hangup | Break | Reply | Fail | Reject | Publish | Report | Ruin | Closed
+type Effect = (
+    Dial | Transmit | Recall | Reclaim | Hangup | Break | Reply | Arrived | Fail | Reject | Publish | Report | Ruin | Closed
+)
 
 
 def insert_in_order(waiting: dict[int, Outgoing], outgoing: Outgoing) -> None:

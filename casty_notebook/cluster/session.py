@@ -52,6 +52,7 @@ __all__ = ["ASK_PATH", "Session"]
 type Handler = Callable[[Any, float, list[Effect]], None]
 
 ASK_PATH = "/_ask/"
+COUNTED = ("overflowed", "timed_out", "late_replies", "lost_links", "probes", "snapshots", "dropped")
 
 
 _QUIET = (Tick, Heard)
@@ -87,7 +88,7 @@ class Session:
         self.snapshot: TopologySnapshot | None = None
         self.snapshot_at: float | None = None
         self.contacts = Contacts(contacts)
-        self.counters = dict.fromkeys(("overflowed", "timed_out", "late_replies", "lost_links", "probes", "snapshots"), 0)
+        self.counters = dict.fromkeys(COUNTED, 0)
         self.now = now
         self._out: list[Effect] = []
         self._wake = now
@@ -234,7 +235,7 @@ class Session:
 
     def _replied(self, event: Received, now: float, out: list[Effect]) -> None:
         if self._is_welcome(event, now, out):
-            self._custody.replied(event.path, event.message, out)
+            self._custody.replied(event, now, out)
 
     def _received(self, event: Received, now: float, out: list[Effect]) -> None:
         if not self._is_welcome(event, now, out):

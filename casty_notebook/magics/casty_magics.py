@@ -25,6 +25,7 @@ from casty_notebook.magics.commands import (
     Doctor,
     Events,
     FanOut,
+    Listen,
     Members,
     Services,
     Shards,
@@ -102,6 +103,7 @@ class CastyMagics(Magics):
     casty_doctor = _line("casty_doctor")
     casty_ask = _line("casty_ask")
     casty_tell = _line("casty_tell")
+    casty_listen = _line("casty_listen")
     casty_members = _line("casty_members")
     casty_shards = _line("casty_shards")
     casty_services = _line("casty_services")
@@ -218,6 +220,24 @@ class CastyMagics(Magics):
         message = _message(command, command.expression, names, None)
         api.casty_tell(target, message, connection=command.connection, everyone=command.everyone)
         self.recent.note(target)
+
+    @_run.register
+    def _(self, command: Listen, names: Scope) -> Any:
+        target = _target(command.target, names)
+        reply_field = command.reply_field or "reply_to"
+        table = api.casty_listen(
+            target,
+            _message(command, command.expression, names, reply_field),
+            connection=command.connection,
+            count=command.count,
+            seconds=command.seconds,
+            fields=command.fields,
+            timeout=command.timeout or self.timeout,
+            retry=command.retry,
+            reply_field=reply_field,
+        )
+        self.recent.note(target)
+        return table
 
     @_run.register
     def _(self, command: Members, _names: Scope) -> Any:

@@ -18,9 +18,11 @@ from casty_notebook.logs import room_logger
 from casty_notebook.runtime.addressing import checked_settings, checked_shards
 from casty_notebook.runtime.background import background_loop
 from casty_notebook.runtime.client import ClusterClient
+from casty_notebook.runtime.collecting import Collecting, Note
 from casty_notebook.runtime.dialler import AddressMap
 from casty_notebook.runtime.fan_out import Answer, FanOut
 from casty_notebook.runtime.home import asyncio_needed
+from casty_notebook.runtime.listener import LIMIT, BlockingListener, Listener
 from casty_notebook.runtime.placing import AnyTarget, Location, Placing, Route
 from casty_notebook.runtime.progress import EVERY, ProgressBar
 from casty_notebook.runtime.questions import question, statement
@@ -231,6 +233,68 @@ class BlockingClient(HasStructures):
     def _tell(self, target: AnyTarget, message: Any) -> None:
         route = self._placing.route(target)
         self.client.tell(route.ref, route.wrap(message))
+
+    # --- what comes again and again ---------------------------------------------------------------------------------
+
+    def listen(
+        self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False, limit: int = LIMIT,
+        reply_field: str = "reply_to",
+    ) -> BlockingListener[Any]:  # fmt: skip
+        """Send a message with a ref of ours, and receive whatever is told to that ref until the listener is closed.
+
+        The listener is an iterator and a context manager; ``listener.get(timeout=2.0)`` waits for one message. The actor is not
+        told that nobody listens any more: tell it what it takes for that.
+
+        Parameters
+        ----------
+        target, message, reply_field
+            As in `ask`; the message is a subscription, a request for a stream.
+        timeout
+            How long the message may wait for a way to its target; `Settings.ask_timeout` if None.
+        retry
+            When the node is lost, send the message again. Otherwise the listener ends with `NodeUnreachable`.
+        limit
+            Messages kept for the reader; beyond it the oldest is dropped, counted and reported.
+
+        Raises
+        ------
+        NoSuchService, UnsendableMessage, Overloaded, ClientClosed, MisuseError
+            Before anything is sent.
+        ReadOnly
+            On a read-only connection, if the message's class is not one of its questions; nothing was sent.
+        """
+        listening = self._listen(target, question(message, reply_field), timeout=timeout, retry=retry, limit=limit)
+        return BlockingListener(self._loop, self._wait(listening))
+
+    async def _listen(self, target: AnyTarget, asked: Callable[[ActorRef], Any], **options: Any) -> Listener[Any]:
+        route = self._placing.route(target)
+        return self.client.listen(route.ref, lambda ref: route.wrap(asked(ref)), label=route.target, **options)
+
+    def heard(
+        self, target: AnyTarget, message: Any, *, count: int | None = None, seconds: float | None = None,
+        progress: bool = True, **options: Any,
+    ) -> tuple[list[Note], int, int]:  # fmt: skip
+        """Listen for some time, or to so many messages: what came, and how many were received and dropped.
+
+        Ctrl-C ends it early and keeps what has arrived.
+
+        Parameters
+        ----------
+        count, seconds
+            When to end, whichever comes first; without both after 10 seconds.
+        **options
+            timeout, retry, limit, reply_field, as in `listen`.
+        """
+        collecting = Collecting(count, seconds)
+        with (
+            self.listen(target, message, **options) as listener,
+            ProgressBar(collecting, "listening", unit="messages", shown=progress) as bar,
+        ):
+            try:
+                collecting.run(listener, self._placing.node_name, bar.tick)
+            except KeyboardInterrupt:
+                log.warning("%s: interrupted after %s messages; the table keeps them", self.name, f"{collecting.done:,}")
+        return collecting.rows, listener.received, listener.dropped
 
     # --- many at once ----------------------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ class Counted(Protocol):
     """What is far enough along to be counted."""
 
     @property
-    def total(self) -> int: ...
+    def total(self) -> int | None: ...
     @property
     def done(self) -> int: ...
     @property
@@ -43,9 +43,10 @@ class ProgressBar:
     closed or none: no bar ever costs a result.
     """
 
-    def __init__(self, counted: Counted, what: str, *, shown: bool = True) -> None:
+    def __init__(self, counted: Counted, what: str, *, unit: str = "asks", shown: bool = True) -> None:
         self._counted = counted
         self._what = what
+        self._unit = unit
         self._wanted = shown
         self._began = time.monotonic()
         self._bar: Any = None
@@ -64,7 +65,7 @@ class ProgressBar:
             from tqdm.auto import tqdm
 
             what = fitting(printable(self._what))
-            self._bar = tqdm(total=self._counted.total, desc=what, unit=" asks", leave=False, disable=None)
+            self._bar = tqdm(total=self._counted.total, desc=what, unit=f" {self._unit}", leave=False, disable=None)
         self._bar.update(self._counted.done - self._bar.n)
         if self._counted.failed:
             self._bar.set_postfix_str(f"{self._counted.failed:,} failed")

@@ -10,6 +10,7 @@ from typing import Any
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.events import (
+    Arrived,
     Break,
     Close,
     Closed,
@@ -94,6 +95,8 @@ class Pump:
         self._sockets: set[LinkProtocol] = set()
         self._sockets_closed = asyncio.Event()
         self.futures: dict[str, asyncio.Future[Any]] = {}
+        self.bells: dict[str, Callable[[], None]] = {}
+        """Whom to call when something came to a listener."""
         self._rejection: Exception | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
@@ -101,9 +104,9 @@ class Pump:
         self._unwarned = 0
         self.closed = asyncio.Event()
         self._performers: dict[type[Effect], Callable[[Any], None]] = {
-            Transmit: self._transmit, Reply: self._reply, Fail: self._fail, Reject: self._reject, Publish: self._publish,
-            Dial: self._dial, Hangup: self._hang_up, Break: self._break, Recall: self._recall, Reclaim: self._reclaim,
-            Report: self._report, Ruin: self._ruin, Closed: self._closed,
+            Transmit: self._transmit, Reply: self._reply, Arrived: self._arrived, Fail: self._fail, Reject: self._reject,
+            Publish: self._publish, Dial: self._dial, Hangup: self._hang_up, Break: self._break, Recall: self._recall,
+            Reclaim: self._reclaim, Report: self._report, Ruin: self._ruin, Closed: self._closed,
         }  # fmt: skip
 
     @property
@@ -280,6 +283,11 @@ class Pump:
         future = self.futures.pop(effect.ask_id, None)
         if future is not None and not future.done():
             future.set_result(effect.message)
+
+    def _arrived(self, effect: Arrived) -> None:
+        bell = self.bells.get(effect.ask_id)
+        if bell is not None:
+            bell()
 
     def _fail(self, effect: Fail) -> None:
         future = self.futures.pop(effect.ask_id, None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from time import monotonic
 from typing import Any, ClassVar
 
@@ -23,7 +23,7 @@ from casty_notebook.runtime.questions import question
 from casty_notebook.runtime.targets import EntityName
 from casty_notebook.settings import checked_count, checked_seconds
 
-__all__ = ["Counter", "Dict", "HasStructures", "Queue", "Set"]
+__all__ = ["Counter", "Dict", "Distributed", "HasStructures", "Queue", "Set"]
 
 
 class HasStructures:
@@ -60,6 +60,56 @@ class HasStructures:
     def queue(self, name: str, *, shards: int | None = None, timeout: float | None = None) -> Queue:
         """The queue that the nodes call `name`; parameters as for `counter`."""
         return Queue(self, name, shards, timeout)
+
+
+class _Awaited(HasStructures):
+    """The structures of a `ClusterClient`: on its own loop nothing is waited for but by ``await``."""
+
+    def __init__(self, client: ClusterClient) -> None:
+        self.client = client
+        self.name = client.system_name
+        self._placing = Placing(client)
+
+    def _wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return coroutine
+
+
+class _Generic:
+    """Makes structures of one kind, with the types of its items or without: ``map[str, int]("users")``, ``map("users")``."""
+
+    def __init__(self, make: Callable[..., Any]) -> None:
+        self._make = make
+
+    def __getitem__(self, types: Any) -> Callable[..., Any]:
+        return self._make
+
+    def __call__(self, name: str, *, shards: int | None = None, timeout: float | None = None) -> Any:
+        return self._make(name, shards=shards, timeout=timeout)
+
+
+class Distributed:
+    """The structures by casty's own names; every method of one is to be awaited.
+
+    Parameters as for `HasStructures.counter`. An observer holds no locks, semaphores or barriers: one that goes away would
+    leave them held.
+
+    Examples
+    --------
+    >>> async def main(client):
+    ...     hits = client.distributed().counter("hits")
+    ...     users = client.distributed().map[str, int]("users")
+    ...     return await hits.increment(), await users.get("alice")
+    """
+
+    def __init__(self, client: ClusterClient) -> None:
+        self._made = made = _Awaited(client)
+        self.map = _Generic(made.dict)
+        self.set = _Generic(made.set)
+        self.queue = _Generic(made.queue)
+
+    def counter(self, name: str, *, shards: int | None = None, timeout: float | None = None) -> Any:
+        """The counter that the nodes call `name`."""
+        return self._made.counter(name, shards=shards, timeout=timeout)
 
 
 class _Structure:
@@ -234,7 +284,7 @@ class Queue(_Structure):
 
     def enqueue(self, value: Any) -> None:
         """Put an item at the end."""
-        self._write("Enqueue", value=value)
+        return self._write("Enqueue", value=value)  # type: ignore[no-any-return]
 
     def dequeue(self) -> Any:
         """Take the next item; None if there is none."""
