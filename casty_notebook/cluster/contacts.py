@@ -17,7 +17,7 @@ ENOUGH = 2
 
 REFUSED = "connection refused"
 ENOUGH_REFUSED = 4
-"""Refusals in a row that end it: nodes that are only just starting take their port within the second that these take."""
+"""Refusals in a row that end it: nodes that are only just starting may take their port in the half second that these take."""
 
 
 class Contacts:
@@ -49,10 +49,9 @@ class Contacts:
 
     @property
     def hopeless(self) -> bool:
-        """Each contact point has given a verdict twice in a row, or refused again and again: waiting does not mend it."""
-        return all(
-            count >= ENOUGH or self._refused[contact] >= ENOUGH_REFUSED for contact, count in self._verdicts.items()
-        )
+        """Each contact point gave a verdict twice in a row, or each refused again and again: waiting does not mend it."""
+        refused = all(count >= ENOUGH_REFUSED for count in self._refused.values())
+        return refused or all(count >= ENOUGH for count in self._verdicts.values())
 
     @property
     def verdict(self) -> ContactAttempt | None:
