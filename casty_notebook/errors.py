@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from casty_notebook.printable import printable, printable_lines
+
 __all__ = [
     "ActorFailed",
     "AskFailed",
@@ -29,6 +31,7 @@ __all__ = [
     "NoSuchKey",
     "NoSuchService",
     "NoSuchType",
+    "NodeDidNotStart",
     "NodeUnreachable",
     "NotEntered",
     "Overloaded",
@@ -45,7 +48,10 @@ __all__ = [
 
 
 class CastyNotebookError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose. Its text is printable, whatever names it quotes."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 # --- ours: mended in the caller's code ---------------------------------------------------------------------------
@@ -76,10 +82,10 @@ class WrongProcess(MisuseError, RuntimeError):
 
 
 class ShardCountMismatch(MisuseError, ValueError):
-    """``num_shards`` contradicts an earlier ``entity_ref`` or a shard id that the cluster uses.
+    """``num_shards`` is no number of shards, or contradicts an earlier ``entity_ref`` of the same client.
 
-    The number of shards is nowhere on the wire (PROTOCOL section 4.2); a wrong one silently asks the wrong entities,
-    so any contradiction stops the traffic to that type.
+    The number of shards is nowhere on the wire (PROTOCOL section 4.2), and a wrong one silently asks the wrong entities.
+    What the cluster's shards tell of it is logged, not raised: they may be another client's mistake.
     """
 
 
@@ -130,15 +136,25 @@ class ContactAttempt:
     outcome: str
 
     def __str__(self) -> str:
-        return f"{self.contact}: {self.outcome}"
+        return printable(f"{self.contact}: {self.outcome}")
 
 
 class NoContactPoint(ClusterError, ConnectionError):
     """No contact point gave a snapshot in time; `attempts` lists each with what happened there."""
 
     def __init__(self, message: str, attempts: tuple[ContactAttempt, ...] = ()) -> None:
-        super().__init__("\n  ".join([message, *map(str, attempts)]))
+        super().__init__("\n  ".join([printable(message), *map(str, attempts)]))
         self.attempts = attempts
+
+    def __str__(self) -> str:
+        return printable_lines(str(self.args[0]))
+
+
+class NodeDidNotStart(ClusterError):
+    """A demo cluster's own node process did not come up; quotes the last lines of its log."""
+
+    def __str__(self) -> str:
+        return printable_lines(str(self.args[0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +192,7 @@ class FailureReport:
 
     def headline(self) -> str:
         """The cause and the next thing to try, in one line."""
-        return f"{self.target}: {self.cause}" + (f" {self.advice}" if self.advice else "")
+        return printable(f"{self.target}: {self.cause}" + (f" {self.advice}" if self.advice else ""))
 
     def details(self) -> str:
         """One line of facts: shard, owner, health, snapshot age, elapsed."""
@@ -189,7 +205,7 @@ class FailureReport:
         if self.elapsed is not None:
             facts.append(f"after {self.elapsed:.2f} s")
         facts.append("it may have been executed" if self.may_have_run else "it was not sent")
-        return ", ".join(facts)
+        return printable(", ".join(facts))
 
 
 class AskFailed(ClusterError):

@@ -9,6 +9,7 @@ from typing import Any
 from casty_notebook.cluster.events import Outgoing, Target
 from casty_notebook.cluster.links import Generation, Link
 from casty_notebook.cluster.refs import ReplyRef
+from casty_notebook.printable import printable
 
 __all__ = ["FOREVER", "Ask", "Asks"]
 
@@ -23,13 +24,13 @@ class Ask:
     """
 
     __slots__ = (
-        "_label", "deadline", "generation", "id", "left", "link", "message", "outgoing", "reply_ref", "retry", "started",
-        "target",
+        "_label", "deadline", "fail_fast", "generation", "id", "left", "link", "message", "outgoing", "reply_ref", "retry",
+        "started", "target",
     )  # fmt: skip
 
     def __init__(
         self, ask_id: str, target: Target, message: Any, reply_ref: ReplyRef, started: float, deadline: float, *,
-        retry: bool = False, label: str = "",
+        retry: bool = False, fail_fast: bool = False, label: str = "",
     ) -> None:  # fmt: skip
         self.id = ask_id
         self.target = target
@@ -38,6 +39,9 @@ class Ask:
         self.started = started
         self.deadline = deadline
         self.retry = retry
+        """Send it again if it may have left and its node is lost."""
+        self.fail_fast = fail_fast
+        """Do not hold it until its deadline where its owner cannot be reached."""
         self._label = label
         self.outgoing: Outgoing | None = None
         self.link: Link | None = None
@@ -62,6 +66,10 @@ class Ask:
         link.asks[self.id] = self
         generation.asks += 1
 
+    def overdue(self) -> bool:
+        """Whether its being late ends it."""
+        return True
+
     def withdrawn(self) -> None:
         """The envelope is back in the session's custody, or the ask is over."""
         if self.link is not None:
@@ -72,7 +80,7 @@ class Ask:
             self.generation = None
 
     def __repr__(self) -> str:
-        return f"<Ask {self.label}>"
+        return printable(f"<Ask {self.label}>")
 
 
 class Asks:
@@ -125,6 +133,6 @@ class Asks:
         while self._deadlines and self._deadlines[0][0] <= now:
             _, ask_id = heapq.heappop(self._deadlines)
             ask = self.pending.get(ask_id)
-            if ask is not None:
+            if ask is not None and ask.overdue():
                 late.append(ask)
         return late

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.cluster import explain
 from casty_notebook.cluster.asks import Ask, Asks
 from casty_notebook.cluster.events import (
+    Arrived,
     AskCancelled,
     AskMade,
     Effect,
     Fail,
     Outgoing,
     Recall,
+    Received,
     Reclaimed,
     Refused,
     Reject,
     Reply,
+    Report,
     Target,
     TellMade,
 )
+from casty_notebook.cluster.listening import Arrival, Listening
 from casty_notebook.errors import (
     AskFailed,
     AskTimeout,
@@ -37,6 +42,9 @@ if TYPE_CHECKING:
 __all__ = ["Custody"]
 
 TOO_LARGE = "Ask for less, or raise Settings(max_frame=…); asking again would end the connection again."
+
+LISTED = 5
+"""Targets named where messages are dropped."""
 
 
 class Custody:
@@ -77,10 +85,27 @@ class Custody:
 
     # --- endings ---------------------------------------------------------------------------------------------------
 
-    def replied(self, ask_id: str, message: Any, out: list[Effect]) -> None:
+    def replied(self, event: Received, now: float, out: list[Effect]) -> None:
+        ask_id, message = event.path, event.message
+        listening = self.asks.get(ask_id)
+        if type(listening) is Listening:
+            self._arrived(listening, event, now, out)
+            return
         if self.asks.remove(ask_id) is None:
             return
         out.append(Fail(ask_id, message) if isinstance(message, UndecodableMessage) else Reply(ask_id, message))
+
+    def _arrived(self, listening: Listening, event: Received, now: float, out: list[Effect]) -> None:
+        link = self._session.peers.links.get(event.link)
+        arrival = Arrival(now, link.peer.address if link is not None else None, event.message, event.size)
+        first = not listening.dropped
+        dropped = listening.put(arrival)
+        if dropped:
+            self._session.counters["dropped"] += dropped
+            if first:
+                kept = f"the oldest of {listening.limit:,} is dropped"
+                out.append(Report(f"what {listening.label} tells is read too slowly: {kept}"))
+        out.append(Arrived(listening.id))
 
     def cancelled(self, event: AskCancelled, _now: float, out: list[Effect]) -> None:
         self._withdraw(event.ask_id, out)
@@ -123,9 +148,25 @@ class Custody:
             out.append(Fail(outgoing.ask.id, error))
 
     def fail_all(self, error: type[AskFailed] | CastyNotebookError, cause: str, out: list[Effect]) -> None:
+        """End every ask; what has not left is not sent any more."""
         for ask in self.asks:
             if ask.outgoing is not None:
+                if ask.link is not None:
+                    out.append(Recall(ask.link.id, ask.outgoing))
+                self._session.router.withdraw(ask)
                 self.fail(ask.outgoing, error, cause, "Connect again.", out, may_have_run=ask.may_have_run)
+
+    def drop(self, told: list[Outgoing], why: str, out: list[Effect]) -> None:
+        """Let go of what waited for a route in vain, and say how much of it that is."""
+        targets = Counter(str(outgoing.target) for outgoing in told)
+        if not targets:
+            return
+        count = targets.total()
+        self._session.counters["undelivered"] += count
+        listed = ", ".join(f"{name} ({n})" if n > 1 else name for name, n in targets.most_common(LISTED))
+        more = f" and {len(targets) - LISTED} more" if len(targets) > LISTED else ""
+        what = "1 message that was told was dropped" if count == 1 else f"{count} messages that were told were dropped"
+        out.append(Report(f"{what}: {why} (to {listed}{more})", loss=True))
 
     def refused(self, event: Refused, _now: float, out: list[Effect]) -> None:
         """A link did not take an envelope."""
@@ -134,8 +175,9 @@ class Custody:
             return
         if outgoing.ask is not None:
             outgoing.ask.withdrawn()
-        cause = "the node reads more slowly than we send, and what waits for its socket is at the bound (max_buffered)."
-        self.fail(outgoing, event.error or Overloaded, cause, "Send less at once, for example with less concurrency.", out)
+        bound = self._settings.max_buffered_bytes
+        cause = f"the node reads more slowly than we send: {bound:,} bytes wait for its socket, the bound (max_buffered_bytes)."
+        self.fail(outgoing, event.error or Overloaded, cause, "Wait for it with drain(), or send less at once.", out)
 
     # --- lost links ------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,11 @@ class LinkState(enum.StrEnum):
     suspect = "suspect"
     down = "down"
 
+    @property
+    def reachable(self) -> bool | None:
+        """True live, False suspect or down, None not known yet."""
+        return None if self is LinkState.connecting else self is LinkState.live
+
 
 @dataclass(frozen=True, slots=True)
 class NodeHealth:
@@ -41,9 +46,7 @@ class NodeHealth:
     @property
     def reachable(self) -> bool | None:
         """True live, False suspect or down, None not known yet."""
-        if self.state is LinkState.connecting:
-            return None
-        return self.state is LinkState.live
+        return self.state.reachable
 
 
 class Breaker:
@@ -113,6 +116,14 @@ class Breaker:
         self._failed(now, reason, last_route=last_route)
         if again and not flaps:
             self.retry_at = now
+
+    def estranged(self, now: float, reason: str) -> None:
+        """Another cluster answers there; that rarely ends soon."""
+        if self.state is not LinkState.down:
+            self.since = now
+        self.state, self.reason, self.opened_at = LinkState.down, reason, None
+        self.failures += 1
+        self.retry_at = now + self._settings.backoff_cap_long
 
     def _failed(self, now: float, reason: str, *, last_route: bool) -> None:
         self.reason = reason

@@ -17,6 +17,7 @@ from casty_notebook.magics.connecting import (
     find_connection,
 )
 from casty_notebook.magics.suggest import closest, did_you_mean
+from casty_notebook.printable import printable
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -34,6 +35,7 @@ __all__ = [
     "casty_disconnect",
     "casty_doctor",
     "casty_events",
+    "casty_listen",
     "casty_members",
     "casty_sample",
     "casty_services",
@@ -57,6 +59,7 @@ def casty_ask(
     connection: str | None = None,
     timeout: float | None = None,
     retry: bool = False,
+    fail_fast: bool | None = None,
     reply_field: str = "reply_to",
 ) -> Any:
     """Ask one actor and return its reply.
@@ -74,6 +77,8 @@ def casty_ask(
         Longest wait in seconds.
     retry
         Ask again when the answer may be lost: only for a question that may run twice.
+    fail_fast
+        Fail at once where the actor's node cannot be reached, instead of holding what has not left until the timeout.
     reply_field
         The message's field for the reply ref.
 
@@ -86,7 +91,7 @@ def casty_ask(
     """
     cluster = find_connection(connection)
     _check_target(cluster, target)
-    return cluster.ask(target, message, timeout=timeout, retry=retry, reply_field=reply_field)
+    return cluster.ask(target, message, timeout=timeout, retry=retry, fail_fast=fail_fast, reply_field=reply_field)
 
 
 def casty_ask_many(
@@ -100,7 +105,7 @@ def casty_ask_many(
 ) -> DataFrame:
     """Ask many actors the same; a service's name stands for every instance of it.
 
-    Other options (retry, reply_field, on_answer) go to `Cluster.ask_many`.
+    Other options (retry, fail_fast, reply_field, on_answer) go to `Cluster.ask_many`.
 
     Returns
     -------
@@ -116,7 +121,7 @@ def casty_sample(
 ) -> DataFrame:
     """Ask one actor the same again and again, and measure.
 
-    Other options (timeout, reply_field) go to `Cluster.sample`.
+    Other options (timeout, fail_fast, reply_field) go to `Cluster.sample`.
 
     Returns
     -------
@@ -128,6 +133,29 @@ def casty_sample(
     return cluster.sample(target, message, count=count, every=every, **options)
 
 
+def casty_listen(
+    target: str,
+    message: Any,
+    *,
+    connection: str | None = None,
+    count: int | None = None,
+    seconds: float | None = None,
+    **options: Any,
+) -> DataFrame:
+    """Send one message, and return whatever comes to its reply address in so many seconds, or the first `count` of it.
+
+    Other options (fields, timeout, retry, limit, reply_field, progress) go to `Cluster.collect`.
+
+    Returns
+    -------
+    DataFrame
+        time, node, message, error; ``attrs["summary"]`` counts received, dropped and refused.
+    """
+    cluster = find_connection(connection)
+    _check_target(cluster, target)
+    return cluster.collect(target, message, count=count, seconds=seconds, **options)
+
+
 def latencies_in_words(table: DataFrame) -> str:
     """Return what a sampling found, in two lines for a terminal: percentiles, and the latencies as bars."""
     summary, percentiles = table.attrs["summary"], table.attrs["percentiles"]
@@ -137,7 +165,7 @@ def latencies_in_words(table: DataFrame) -> str:
     if percentiles["max"] is None:
         return counts
     shown = "  ".join(f"{name} {percentiles[name]:.3g} ms" for name in ("min", "p50", "p90", "p99", "max"))
-    return f"{summary['target']}: {counts}  {shown}\n{table.attrs['sparkline']}"
+    return f"{printable(summary['target'])}: {counts}  {shown}\n{table.attrs['sparkline']}"
 
 
 def casty_tell(target: str, message: Any, *, connection: str | None = None, everyone: bool = False) -> None:

@@ -10,8 +10,9 @@ from typing import Any, cast
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
-from traitlets import Bool, Float, Int
+from traitlets import Bool
 
+from casty_notebook.console import say
 from casty_notebook.errors import CastyNotebookError
 from casty_notebook.magics import api
 from casty_notebook.magics.commands import (
@@ -24,6 +25,7 @@ from casty_notebook.magics.commands import (
     Doctor,
     Events,
     FanOut,
+    Listen,
     Members,
     Services,
     Shards,
@@ -39,6 +41,7 @@ from casty_notebook.magics.recent import RecentEntities
 from casty_notebook.magics.scope import Scope
 from casty_notebook.magics.suggest import did_you_mean
 from casty_notebook.magics.targets import TargetPattern, expand
+from casty_notebook.magics.traits import Count, Seconds
 from casty_notebook.magics.usage import Stopped, as_usage_error
 
 __all__ = ["CastyMagics"]
@@ -82,13 +85,13 @@ _cell: Any = cell_magic("casty_ask")(cast("Any", no_var_expand(_fan_out)))
 class CastyMagics(Magics):
     """Look into a live Casty cluster. See ``%config CastyMagics`` for the defaults below."""
 
-    timeout = Float(
+    timeout = Seconds(
         None,
         allow_none=True,
         help="Longest wait for a reply in seconds, where -t says nothing. None: the client's own.",
     ).tag(config=True)
-    connect_timeout = Float(10.0, help="Longest wait for a cluster in seconds, where -t says nothing.").tag(config=True)
-    concurrency = Int(100, min=1, help="Asks that %%casty_ask keeps on their way at one time.").tag(config=True)
+    connect_timeout = Seconds(10.0, help="Longest wait for a cluster in seconds, where -t says nothing.").tag(config=True)
+    concurrency = Count(100, help="Asks that %%casty_ask keeps on their way at one time.").tag(config=True)
     verbose = Bool(False, help="On failure show the whole story, as -v does.").tag(config=True)
 
     def __init__(self, shell: InteractiveShell, **kwargs: Any) -> None:
@@ -100,6 +103,7 @@ class CastyMagics(Magics):
     casty_doctor = _line("casty_doctor")
     casty_ask = _line("casty_ask")
     casty_tell = _line("casty_tell")
+    casty_listen = _line("casty_listen")
     casty_members = _line("casty_members")
     casty_shards = _line("casty_shards")
     casty_services = _line("casty_services")
@@ -172,23 +176,18 @@ class CastyMagics(Magics):
         target = _target(command.target, names)
         reply_field = command.reply_field or "reply_to"
         message = _message(command, command.expression, names, reply_field)
-        timeout = command.timeout or self.timeout
+        options: dict[str, Any] = {
+            "timeout": command.timeout or self.timeout,
+            "reply_field": reply_field,
+            "fail_fast": command.fail_fast or None,
+        }
         if command.count is not None:
-            return self._sample(command, target, message, timeout=timeout, reply_field=reply_field)
+            return self._sample(command, target, message, **options)
         if command.every is not None:
             raise UsageError("--every says how often of --count: give both, for example --count 100 --every 0.1")
         if command.everyone:
-            return self._ask_many(
-                [target], message, connection=command.connection, timeout=timeout, reply_field=reply_field
-            )
-        reply = api.casty_ask(
-            target,
-            message,
-            connection=command.connection,
-            timeout=timeout,
-            retry=command.retry,
-            reply_field=reply_field,
-        )
+            return self._ask_many([target], message, connection=command.connection, **options)
+        reply = api.casty_ask(target, message, connection=command.connection, retry=command.retry, **options)
         self.recent.note(target)
         return reply
 
@@ -203,6 +202,7 @@ class CastyMagics(Magics):
             timeout=command.timeout or self.timeout,
             concurrency=command.concurrency,
             fields=command.fields,
+            fail_fast=command.fail_fast or None,
             reply_field=reply_field,
         )
         if command.output is None:
@@ -216,6 +216,24 @@ class CastyMagics(Magics):
         message = _message(command, command.expression, names, None)
         api.casty_tell(target, message, connection=command.connection, everyone=command.everyone)
         self.recent.note(target)
+
+    @_run.register
+    def _(self, command: Listen, names: Scope) -> Any:
+        target = _target(command.target, names)
+        reply_field = command.reply_field or "reply_to"
+        table = api.casty_listen(
+            target,
+            _message(command, command.expression, names, reply_field),
+            connection=command.connection,
+            count=command.count,
+            seconds=command.seconds,
+            fields=command.fields,
+            timeout=command.timeout or self.timeout,
+            retry=command.retry,
+            reply_field=reply_field,
+        )
+        self.recent.note(target)
+        return table
 
     @_run.register
     def _(self, command: Members, _names: Scope) -> Any:
@@ -260,7 +278,7 @@ class CastyMagics(Magics):
         options |= {name: value for name in ("count", "every") if (value := getattr(command, name)) is not None}
         table = api.casty_sample(target, message, connection=command.connection, **options)
         self.recent.note(target)
-        print(api.latencies_in_words(table))  # noqa: T201  on the thread of the cell, above the table
+        say(api.latencies_in_words(table))
         return table
 
     @property

@@ -24,6 +24,7 @@ __all__ = [
     "Doctor",
     "Events",
     "FanOut",
+    "Listen",
     "Members",
     "Services",
     "Shards",
@@ -83,6 +84,7 @@ class Ask(Command):
     expression: str
     everyone: bool = False
     retry: bool = False
+    fail_fast: bool = False
     reply_field: str | None = None
     count: int | None = None
     every: float | None = None
@@ -96,6 +98,7 @@ class FanOut(Command):
     output: str | None = None
     concurrency: int | None = None
     fields: bool = False
+    fail_fast: bool = False
     reply_field: str | None = None
 
 
@@ -106,6 +109,19 @@ class Tell(Command):
     target: TargetPattern
     expression: str
     everyone: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen(Command):
+    """``%casty_listen``: one message, and whatever comes to its reply address."""
+
+    target: TargetPattern
+    expression: str
+    count: int | None = None
+    seconds: float | None = None
+    fields: bool = False
+    retry: bool = False
+    reply_field: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +178,7 @@ _LINES = {
         _Syntax(grammars.CONNECT, Connect),
         _Syntax(grammars.ASK, Ask),
         _Syntax(grammars.TELL, Tell),
+        _Syntax(grammars.LISTEN, Listen),
         _Syntax(grammars.MEMBERS, Members),
         _Syntax(grammars.SHARDS, Shards),
         _Syntax(grammars.SERVICES, Services),

@@ -15,6 +15,7 @@ __all__ = [
     "DOCTOR",
     "EVENTS",
     "FAN_OUT",
+    "LISTEN",
     "MEMBERS",
     "SERVICES",
     "SHARDS",
@@ -83,6 +84,9 @@ _COMMON = (
     Flag(("-v", "--verbose"), "verbose", "when it fails, the whole story instead of one line"),
 )
 _EVERYONE = Flag(("--all",), "everyone", "every instance of a service instead of one; gives a table")
+_FAIL_FAST = Flag(
+    ("--fail-fast",), "fail_fast", "fail at once where a node cannot be reached; without it, hold what has not left until -t"
+)
 _REPLY_FIELD = Flag(
     ("--reply-field",), "reply_field", "the message's field for the reply address, if not reply_to", "NAME", _variable
 )
@@ -181,6 +185,7 @@ ASK = Grammar(
         *_COMMON,
         _EVERYONE,
         Flag(("--retry",), "retry", "ask again when the answer may be lost: only for questions that may run twice"),
+        _FAIL_FAST,
         _REPLY_FIELD,
         Flag(("--count",), "count", "ask so many times and measure; gives a table of latencies", "N", _count),
         Flag(("--every",), "every", "with --count: seconds from one ask to the next (0.1)", "SECONDS", _seconds),
@@ -209,6 +214,7 @@ FAN_OUT = Grammar(
         Flag(("-o", "--output"), "output", "put the table into this variable instead of showing it", "NAME", _variable),
         Flag(("--concurrency",), "concurrency", "asks on their way at one time", "N", _count),
         Flag(("--fields",), "fields", "show the fields of the replies as columns"),
+        _FAIL_FAST,
         _REPLY_FIELD,
     ),
     ("%%casty_ask counter/user-{1..100} -t 2\nGetCount()",),
@@ -219,6 +225,25 @@ TELL = Grammar(
     (_TARGET, _EXPRESSION),
     (*_COMMON, Flag(("--all",), "everyone", "every instance of a service instead of one")),
     ("%casty_tell counter/user-42 Increment(5)",),
+)
+LISTEN = Grammar(
+    "%casty_listen",
+    "Send one message and receive whatever comes to its reply address: a table of time, node and message.\n\n"
+    "Ends after --count messages or --for seconds, whichever comes first; without both after 10 seconds.\n"
+    "Ctrl-C ends it early and keeps what has arrived. Flags stand before the expression.",
+    (_TARGET, _EXPRESSION),
+    (
+        *_COMMON,
+        Flag(("--count",), "count", "so many messages", "N", _count),
+        Flag(("--for",), "seconds", "so long", "SECONDS", _seconds),
+        Flag(("--fields",), "fields", "the messages' fields as columns"),
+        Flag(("--retry",), "retry", "when the node is lost, send the message again and go on"),
+        _REPLY_FIELD,
+    ),
+    (
+        "%casty_listen --count 100 prices/EUR Subscribe()",
+        "%casty_listen --for 30 --reply-field consumer ticks Subscribe(demand=50)",
+    ),
 )
 MEMBERS = Grammar("%casty_members", "Table of the cluster's members: its view of each, and ours.", (), _COMMON)
 SHARDS = Grammar(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
@@ -14,12 +13,16 @@ from casty_notebook.cluster.health import NodeHealth
 from casty_notebook.cluster.messages import Listing, ServiceKey, TopologySnapshot
 from casty_notebook.cluster.refs import ActorRef, EntityRef, M, R
 from casty_notebook.codec import StandInModule, module_proxy
-from casty_notebook.errors import MisuseError
+from casty_notebook.errors import MisuseError, Overloaded
+from casty_notebook.logs import room_logger
+from casty_notebook.runtime.addressing import checked_settings, checked_shards
 from casty_notebook.runtime.background import background_loop
 from casty_notebook.runtime.client import ClusterClient
+from casty_notebook.runtime.collecting import Collecting, Note
 from casty_notebook.runtime.dialler import AddressMap
 from casty_notebook.runtime.fan_out import Answer, FanOut
 from casty_notebook.runtime.home import asyncio_needed
+from casty_notebook.runtime.listener import LIMIT, BlockingListener, Listener
 from casty_notebook.runtime.placing import AnyTarget, Location, Placing, Route
 from casty_notebook.runtime.progress import EVERY, ProgressBar
 from casty_notebook.runtime.questions import question, statement
@@ -28,14 +31,21 @@ from casty_notebook.runtime.ssh import SSH, SSHGateway
 from casty_notebook.runtime.structures import HasStructures
 from casty_notebook.runtime.targets import MAX_TARGETS, ServiceName, entity_targets, expand_ranges, parse_target
 from casty_notebook.runtime.tls import TLS
-from casty_notebook.settings import Settings
+from casty_notebook.settings import Settings, checked_count, checked_seconds
 
 __all__ = ["Answer", "BlockingClient", "Location"]
 
-log = logging.getLogger("casty_notebook")
+log = room_logger(__name__)
 
 IN_FLIGHT = 100
 """Asks on their way at one time, where nothing else is said: far below what a node or a link buffers."""
+
+BURST = 1000
+"""Tells in one turn of the loop: a node that keeps up has room for as many again and again."""
+
+
+LEAVING = 3.0
+"""Seconds that closing may take, beside what `Settings.close_timeout` bounds: then something else has the loop."""
 
 
 class BlockingClient(HasStructures):
@@ -67,7 +77,8 @@ class BlockingClient(HasStructures):
         parsed = uri if isinstance(uri, ClusterURI) else ClusterURI.parse(uri)
         self.uri = str(parsed)
         self.name = name or parsed.system
-        settings = settings or Settings()
+        settings = checked_settings(settings)
+        counts, timeout = checked_shards(shards), checked_seconds("timeout", timeout)
         self._gateway = SSHGateway(ssh, settings) if ssh is not None else None
         self.read_only = read_only
         self.client = _kind_of_client(self.name, read_only, questions)(
@@ -78,7 +89,7 @@ class BlockingClient(HasStructures):
         self._placing = Placing(self.client)
         self._loop = background_loop()
         self._closed = False
-        self._loop.run(self._enter(dict(shards or {}), timeout))
+        self._loop.run(self._enter(counts, timeout))
 
     async def _enter(self, shards: dict[str, int], timeout: float) -> None:
         await self.client.__aenter__()
@@ -145,16 +156,16 @@ class BlockingClient(HasStructures):
     @overload
     def ask(
         self, target: AnyTarget, message: Callable[[ActorRef[R]], Any], *, timeout: float | None = None, retry: bool = False,
-        reply_field: str = "reply_to",
+        fail_fast: bool | None = None, reply_field: str = "reply_to",
     ) -> R: ...  # fmt: skip
     @overload
     def ask(
         self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
-        reply_field: str = "reply_to",
+        fail_fast: bool | None = None, reply_field: str = "reply_to",
     ) -> Any: ...  # fmt: skip
     def ask(
         self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
-        reply_field: str = "reply_to",
+        fail_fast: bool | None = None, reply_field: str = "reply_to",
     ) -> Any:  # fmt: skip
         """Ask and wait for the reply.
 
@@ -170,6 +181,9 @@ class BlockingClient(HasStructures):
             Seconds; `Settings.ask_timeout` if None.
         retry
             The message does no harm when it arrives twice.
+        fail_fast
+            Fail at once while the target's node cannot be reached; `Settings.fail_fast` if None. Otherwise what has not left
+            is held until it can leave, or its timeout.
 
         Raises
         ------
@@ -180,11 +194,11 @@ class BlockingClient(HasStructures):
         MisuseError
             If it cannot work as written; nothing was sent then.
         """
-        return self._wait(self._ask(target, question(message, reply_field), timeout, retry=retry))
+        return self._wait(self._ask(target, question(message, reply_field), timeout, retry=retry, fail_fast=fail_fast))
 
     async def ask_async(
         self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
-        reply_field: str = "reply_to",
+        fail_fast: bool | None = None, reply_field: str = "reply_to",
     ) -> Any:  # fmt: skip
         """`ask`, awaitable on any event loop of asyncio's.
 
@@ -194,20 +208,23 @@ class BlockingClient(HasStructures):
             Under another kind of loop (trio), before anything is sent.
         """
         asyncio_needed("ask_async", "Elsewhere let a thread wait: await trio.to_thread.run_sync(cluster.ask, target, message)")
-        asked = self._ask(target, question(message, reply_field), timeout, retry=retry)
+        asked = self._ask(target, question(message, reply_field), timeout, retry=retry, fail_fast=fail_fast)
         return await asyncio.wrap_future(self._loop.submit(asked))
 
     async def _ask(
-        self, target: AnyTarget, asked: Callable[[ActorRef], Any], timeout: float | None, *, retry: bool = False
-    ) -> Any:
-        return await self._ask_on(self._placing.route(target), asked=asked, timeout=timeout, retry=retry)
+        self, target: AnyTarget, asked: Callable[[ActorRef], Any], timeout: float | None, *, retry: bool = False,
+        fail_fast: bool | None = None,
+    ) -> Any:  # fmt: skip
+        route = self._placing.route(target)
+        return await self._ask_on(route, asked=asked, timeout=timeout, retry=retry, fail_fast=fail_fast)
 
     async def _ask_on(
-        self, route: Route, *, asked: Callable[[ActorRef], Any], timeout: float | None, retry: bool
+        self, route: Route, *, asked: Callable[[ActorRef], Any], timeout: float | None, retry: bool, fail_fast: bool | None
     ) -> Any:
         return await self.client.ask(
-            route.ref, lambda reply_to: route.wrap(asked(reply_to)), timeout=timeout, retry=retry, label=route.target
-        )
+            route.ref, lambda reply_to: route.wrap(asked(reply_to)), timeout=timeout, retry=retry, fail_fast=fail_fast,
+            label=route.target,
+        )  # fmt: skip
 
     def tell(self, target: AnyTarget, message: Any) -> None:
         """Send without waiting for anything but the hand-over to the background loop.
@@ -226,12 +243,117 @@ class BlockingClient(HasStructures):
         route = self._placing.route(target)
         self.client.tell(route.ref, route.wrap(message))
 
+    def tell_many(
+        self, targets: Iterable[Any] | str, message: Any = None, *, messages: Iterable[Any] | None = None,
+        shard_type: str | None = None,
+    ) -> int:  # fmt: skip
+        """Tell many targets, as fast as they take it: waits where `tell` would refuse. Returns how many were told.
+
+        Parameters
+        ----------
+        targets, shard_type
+            As in `answers`.
+        message
+            The same for all.
+        messages
+            One for each target, in place of `message`.
+
+        Raises
+        ------
+        ReadOnly, MisuseError, NoSuchService
+            If it cannot work for any target; nothing was sent then.
+        """
+        found = self._targets(targets, shard_type)
+        told = [message] * len(found) if messages is None else list(messages)
+        if len(told) != len(found):
+            raise MisuseError(f"{len(found):,} targets and {len(told):,} messages: give one for each, or one message for all")
+        return self._wait(self._tell_many(found, told))
+
+    async def _tell_many(self, targets: list[AnyTarget], messages: list[Any]) -> int:
+        routes = [self._placing.route(target) for target in targets]
+        for number, (route, message) in enumerate(zip(routes, messages, strict=True), 1):
+            wrapped = route.wrap(message)
+            try:
+                self.client.tell(route.ref, wrapped)
+            except Overloaded:
+                await self.client.drain()
+                self.client.tell(route.ref, wrapped)
+            if number % BURST == 0:
+                await self.client.drain()
+        return len(routes)
+
+    def drain(self) -> None:
+        """Wait until all that was told has left: nothing waits for a route, or for room in a socket."""
+        self._wait(self.client.drain())
+
+    # --- what comes again and again ---------------------------------------------------------------------------------
+
+    def listen(
+        self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False, limit: int = LIMIT,
+        reply_field: str = "reply_to",
+    ) -> BlockingListener[Any]:  # fmt: skip
+        """Send a message with a ref of ours, and receive whatever is told to that ref until the listener is closed.
+
+        The listener is an iterator and a context manager; ``listener.get(timeout=2.0)`` waits for one message. The actor is not
+        told that nobody listens any more: tell it what it takes for that.
+
+        Parameters
+        ----------
+        target, message, reply_field
+            As in `ask`; the message is a subscription, a request for a stream.
+        timeout
+            How long the message may wait for a way to its target; `Settings.ask_timeout` if None.
+        retry
+            When the node is lost, send the message again. Otherwise the listener ends with `NodeUnreachable`.
+        limit
+            Messages kept for the reader; beyond it the oldest is dropped, counted and reported.
+
+        Raises
+        ------
+        NoSuchService, UnsendableMessage, Overloaded, ClientClosed, MisuseError
+            Before anything is sent.
+        ReadOnly
+            On a read-only connection, if the message's class is not one of its questions; nothing was sent.
+        """
+        listening = self._listen(target, question(message, reply_field), timeout=timeout, retry=retry, limit=limit)
+        return BlockingListener(self._loop, self._wait(listening))
+
+    async def _listen(self, target: AnyTarget, asked: Callable[[ActorRef], Any], **options: Any) -> Listener[Any]:
+        route = self._placing.route(target)
+        return self.client.listen(route.ref, lambda ref: route.wrap(asked(ref)), label=route.target, **options)
+
+    def heard(
+        self, target: AnyTarget, message: Any, *, count: int | None = None, seconds: float | None = None,
+        progress: bool = True, **options: Any,
+    ) -> tuple[list[Note], int, int]:  # fmt: skip
+        """Listen for some time, or to so many messages: what came, and how many were received and dropped.
+
+        Ctrl-C ends it early and keeps what has arrived.
+
+        Parameters
+        ----------
+        count, seconds
+            When to end, whichever comes first; without both after 10 seconds.
+        **options
+            timeout, retry, limit, reply_field, as in `listen`.
+        """
+        collecting = Collecting(count, seconds)
+        with (
+            self.listen(target, message, **options) as listener,
+            ProgressBar(collecting, "listening", unit="messages", shown=progress) as bar,
+        ):
+            try:
+                collecting.run(listener, self._placing.node_name, bar.tick)
+            except KeyboardInterrupt:
+                log.warning("%s: interrupted after %s messages; the table keeps them", self.name, f"{collecting.done:,}")
+        return collecting.rows, listener.received, listener.dropped
+
     # --- many at once ----------------------------------------------------------------------------------------------
 
     def answers(
         self, targets: Iterable[Any] | str, message: Any, *, shard_type: str | None = None, timeout: float | None = None,
-        concurrency: int = IN_FLIGHT, retry: bool = False, reply_field: str = "reply_to", progress: bool = True,
-        on_answer: Callable[[int, Answer], None] | None = None,
+        concurrency: int = IN_FLIGHT, retry: bool = False, fail_fast: bool | None = None, reply_field: str = "reply_to",
+        progress: bool = True, on_answer: Callable[[int, Answer], None] | None = None,
     ) -> list[Answer]:  # fmt: skip
         """Ask many targets the same; one row each, in the order given, failures included.
 
@@ -257,14 +379,15 @@ class BlockingClient(HasStructures):
             If the only target is a service without instances.
         """
         asked = question(message, reply_field)
-        each = partial(self._ask_on, asked=asked, timeout=timeout, retry=retry)
+        timeout = timeout if timeout is None else checked_seconds("timeout", timeout)
+        each = partial(self._ask_on, asked=asked, timeout=timeout, retry=retry, fail_fast=fail_fast)
         fan_out = FanOut(self._placing, each, self._targets(targets, shard_type), concurrency=concurrency)
         fan_out.on_answer = on_answer
         return self._run_fan_out(fan_out, "asking", progress=progress)
 
     def samples(
         self, target: AnyTarget, message: Any, *, count: int = 100, every: float = 0.1, timeout: float | None = None,
-        reply_field: str = "reply_to", progress: bool = True,
+        fail_fast: bool | None = None, reply_field: str = "reply_to", progress: bool = True,
     ) -> list[Answer]:  # fmt: skip
         """Ask one target the same again and again: one row for each time. Ctrl-C ends it early and keeps what has arrived.
 
@@ -275,11 +398,10 @@ class BlockingClient(HasStructures):
         every
             Seconds from one ask to the next, whether the first is answered or not; 0 asks again as soon as it is.
         """
-        if not 0 < count <= MAX_TARGETS:
-            raise MisuseError(f"count must be from 1 to {MAX_TARGETS:,}, not {count}")
-        if not 0 <= every <= 3600:
-            raise MisuseError(f"every must be from 0 to 3,600 seconds, not {every}")
-        each = partial(self._ask_on, asked=question(message, reply_field), timeout=timeout, retry=False)
+        count, every = checked_count("count", count, most=MAX_TARGETS), checked_seconds("every", every, zero=True, most=3600)
+        timeout = timeout if timeout is None else checked_seconds("timeout", timeout)
+        asked = question(message, reply_field)
+        each = partial(self._ask_on, asked=asked, timeout=timeout, retry=False, fail_fast=fail_fast)
         in_flight = IN_FLIGHT if every else 1
         fan_out = FanOut(self._placing, each, [target] * count, concurrency=in_flight, every=every)
         return self._run_fan_out(fan_out, "sampling", progress=progress)
@@ -359,7 +481,10 @@ class BlockingClient(HasStructures):
         if not self._closed:
             self._closed = True
             if not self._loop.gone:
-                self._loop.run(self._leave())
+                try:
+                    self._loop.run(self._leave(), within=LEAVING + 3 * self.client.settings.close_timeout)
+                except TimeoutError:
+                    log.warning("%s: not closed, since a listener keeps the background loop from everything else", self.name)
 
     def __enter__(self) -> Self:
         return self

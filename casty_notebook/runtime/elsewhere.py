@@ -7,16 +7,17 @@ long as no single call into C takes longer. What is read there is bounded like e
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
+from casty_notebook.logs import room_logger
+
 __all__ = ["Elsewhere"]
 
-log = logging.getLogger("casty_notebook")
+log = room_logger(__name__)
 
 type _Job = tuple[Callable[[], Any], Callable[[Any], None]]
 

@@ -63,10 +63,11 @@ class EnvelopeWriter:
         return Parcel(message, self._codec(encoding).encode(message), encoding)
 
     def _codec(self, encoding: Encoding) -> Codec:
-        # Nearly always that of the message before.
-        if encoding is not self._last[0]:
-            self._last = encoding, self._codecs.of(encoding)
-        return self._last[1]
+        # Nearly always that of the message before. Tells of other threads are written on theirs.
+        last = self._last
+        if encoding is not last[0]:
+            last = self._last = encoding, self._codecs.of(encoding)
+        return last[1]
 
     def frame(self, link: int, node: NodeAddress, identity: NodeAddress, outgoing: Outgoing) -> bytes:
         """The whole frame for one envelope on one link.

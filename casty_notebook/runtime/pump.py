@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from time import monotonic
 from typing import Any
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.events import (
+    Arrived,
     Break,
     Close,
     Closed,
@@ -37,16 +37,18 @@ from casty_notebook.cluster.events import (
 from casty_notebook.cluster.messages import TopologySnapshot
 from casty_notebook.cluster.session import Session
 from casty_notebook.errors import CastyNotebookError
+from casty_notebook.logs import room_logger
 from casty_notebook.runtime.codecs import Codecs
 from casty_notebook.runtime.dialler import DialFailed, Dialler
 from casty_notebook.runtime.envelopes import EnvelopeReader, EnvelopeWriter
 from casty_notebook.runtime.link import LinkProtocol
+from casty_notebook.runtime.reach_log import ReachLog
 from casty_notebook.runtime.receiving import Receiver
 from casty_notebook.settings import Settings
 
 __all__ = ["Pump"]
 
-log = logging.getLogger("casty_notebook")
+log = room_logger(__name__)
 
 WARNING_INTERVAL = 1.0
 """Seconds between two logged warnings: a hostile or broken peer must not fill a log."""
@@ -77,6 +79,7 @@ class Pump:
         self.new_future = self._loop.create_future
         self.session = session
         self.writer = EnvelopeWriter(codecs, session)
+        self._reach_log = ReachLog(session)
         self._receiver = Receiver(
             session, EnvelopeReader(codecs, session, settings), self._loop, settings.max_frame,
             is_open=self._is_open, deliver=self._tell, settle=self._keep_time, warn=self._warn, end=self.link_ended,
@@ -88,10 +91,15 @@ class Pump:
         self._on_hopeless = on_hopeless
         self._links: dict[int, LinkProtocol] = {}
         self._dials: dict[int, asyncio.Task[None]] = {}
+        self._dialling: set[asyncio.Task[None]] = set()
+        """All that were begun and have not ended, those that nobody wants any more among them."""
+        self._drained: asyncio.Future[None] | None = None
         self._wondered: Counter[NodeAddress] = Counter()
         self._sockets: set[LinkProtocol] = set()
         self._sockets_closed = asyncio.Event()
         self.futures: dict[str, asyncio.Future[Any]] = {}
+        self.bells: dict[str, Callable[[], None]] = {}
+        """Whom to call when something came to a listener."""
         self._rejection: Exception | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
@@ -99,9 +107,9 @@ class Pump:
         self._unwarned = 0
         self.closed = asyncio.Event()
         self._performers: dict[type[Effect], Callable[[Any], None]] = {
-            Transmit: self._transmit, Reply: self._reply, Fail: self._fail, Reject: self._reject, Publish: self._publish,
-            Dial: self._dial, Hangup: self._hang_up, Break: self._break, Recall: self._recall, Reclaim: self._reclaim,
-            Report: self._report, Ruin: self._ruin, Closed: self._closed,
+            Transmit: self._transmit, Reply: self._reply, Arrived: self._arrived, Fail: self._fail, Reject: self._reject,
+            Publish: self._publish, Dial: self._dial, Hangup: self._hang_up, Break: self._break, Recall: self._recall,
+            Reclaim: self._reclaim, Report: self._report, Ruin: self._ruin, Closed: self._closed,
         }  # fmt: skip
 
     @property
@@ -134,6 +142,8 @@ class Pump:
             self._warn(f"a tell from another thread was not sent: {error}")
 
     def _keep_time(self) -> None:
+        if self._drained is not None:
+            self._look_whether_drained()
         deadline = self.session.deadline
         if deadline < self._timer_at:
             self._arm(deadline)
@@ -148,15 +158,22 @@ class Pump:
     def _tick(self) -> None:
         self._timer, self._timer_at = None, float("inf")
         self.feed(Tick())
+        self._reach_log.look()
         if self._timer is None and self.session.state != "closed":
             self._arm(self.session.deadline)
 
     # --- links: effects --------------------------------------------------------------------------------------------
 
     def _dial(self, effect: Dial) -> None:
+        log.debug("link %d: dialling %s", effect.link, effect.address)
         protocol = LinkProtocol(effect.link, effect.address, effect.identity, self._settings, self)
         self._links[effect.link] = protocol
-        self._dials[effect.link] = self._loop.create_task(self._run_dial(effect, protocol))
+        self._start_dial(effect.link, self._run_dial(effect, protocol))
+
+    def _start_dial(self, link_id: int, dial: Coroutine[Any, Any, None]) -> None:
+        task = self._dials[link_id] = self._loop.create_task(dial)
+        self._dialling.add(task)
+        task.add_done_callback(self._dialling.discard)
 
     async def _run_dial(self, effect: Dial, protocol: LinkProtocol) -> None:
         try:
@@ -177,6 +194,7 @@ class Pump:
             del self._dials[link_id]
 
     def _hang_up(self, effect: Hangup) -> None:
+        log.debug("link %d: hanging up", effect.link)
         dial = self._dials.pop(effect.link, None)
         protocol = self._links.pop(effect.link, None)
         self._receiver.forget(effect.link)
@@ -189,6 +207,7 @@ class Pump:
     def _break(self, effect: Break) -> None:
         protocol = self._links.get(effect.link)
         if protocol is not None:
+            log.debug("link %d: given up: %s", effect.link, effect.reason)
             protocol.abort()
             self._lost(effect.link, effect.reason, protocol)
 
@@ -217,13 +236,15 @@ class Pump:
     # --- links: what happens ---------------------------------------------------------------------------------------
 
     def link_opened(self, link: LinkProtocol, node: NodeAddress) -> None:
+        log.debug("link %d: %s has answered the handshake", link.id, node)
         self.feed(LinkOpened(link.id, node))
+        self._reach_log.look()
 
     def link_ended(self, link: LinkProtocol, reason: str) -> None:
         if self._receiver.ends(link, reason):
             return
         if link.mute and self.session.snapshot is None and link.id in self._links:
-            self._dials[link.id] = self._loop.create_task(self._explain(link, reason))
+            self._start_dial(link.id, self._explain(link, reason))
             return
         if link.mute and self.session.snapshot is not None:
             # A member of a cluster that is understood: there is nothing to guess about its generation.
@@ -243,7 +264,7 @@ class Pump:
         waits = link.node is None and not link.ended and not link.heard and link.id in self._links
         if waits and self.session.snapshot is None and link.id not in self._dials:
             self._wondered[link.dialled] += 1
-            self._dials[link.id] = self._loop.create_task(self._explain_silence(link))
+            self._start_dial(link.id, self._explain_silence(link))
 
     async def _explain_silence(self, link: LinkProtocol) -> None:
         try:
@@ -261,7 +282,9 @@ class Pump:
         self.writer.forget(link_id)
         if protocol is not None and protocol.node is None:
             self._dialler.unanswered(protocol.dialled, protocol.reached)
+        log.debug("link %d: lost: %s", link_id, reason)
         self.feed(LinkLost(link_id, reason, protocol.unsent if protocol is not None else (), verdict))
+        self._reach_log.look()
         if self.session.hopeless:
             self._on_hopeless()
 
@@ -278,6 +301,11 @@ class Pump:
         if future is not None and not future.done():
             future.set_result(effect.message)
 
+    def _arrived(self, effect: Arrived) -> None:
+        bell = self.bells.get(effect.ask_id)
+        if bell is not None:
+            bell()
+
     def _fail(self, effect: Fail) -> None:
         future = self.futures.pop(effect.ask_id, None)
         if future is not None and not future.done():
@@ -287,13 +315,18 @@ class Pump:
         self._rejection = effect.error
 
     def _publish(self, effect: Publish) -> None:
+        self._reach_log.look()
         self._on_publish(effect.snapshot)
 
     def _ruin(self, effect: Ruin) -> None:
+        log.info("%s cannot be followed: %s", self.session.system_name, effect.error)
         self._on_ruin(effect.error)
 
     def _report(self, effect: Report) -> None:
-        self._warn(effect.text)
+        if effect.loss:
+            log.warning("%s: %s", self.session.system_name, effect.text)
+        else:
+            self._warn(effect.text)
 
     def _closed(self, _effect: Closed) -> None:
         if self._timer is not None:
@@ -312,18 +345,40 @@ class Pump:
 
     # --- leaving ---------------------------------------------------------------------------------------------------
 
+    async def drain(self) -> None:
+        """Wait until nothing that was told or asked waits for a route or for room in a socket."""
+        while self._waits:
+            if self._drained is None:
+                self._drained = self._loop.create_future()
+            # Of all who wait one may be cancelled.
+            await asyncio.shield(self._drained)
+
+    @property
+    def _waits(self) -> bool:
+        return self.session.buffered > 0 or any(link.waits for link in self._links.values())
+
+    def _look_whether_drained(self) -> None:
+        if self._drained is not None and not self._waits:
+            drained, self._drained = self._drained, None
+            drained.set_result(None)
+
+    def link_flushed(self, link: LinkProtocol) -> None:  # noqa: ARG002 - whichever it is
+        if self._drained is not None:
+            self._look_whether_drained()
+
     async def close(self) -> None:
-        """Unsubscribe, flush, close every connection; bounded by `Settings.close_timeout`."""
-        links, dials = list(self._links.values()), list(self._dials.values())
+        """Let what was told find its way, unsubscribe, flush, close every connection; bounded by `Settings.close_timeout`."""
         self.feed(Close())
         try:
-            async with asyncio.timeout(self._settings.close_timeout):
+            # The session's own bounds come first: one for what seeks a route, a quarter of it for the farewell.
+            async with asyncio.timeout(self._settings.close_timeout * 1.5):
                 await self.closed.wait()
         except TimeoutError:
             log.info("leaving %s without a sign that its nodes have read it", self.session.system_name)
         self._receiver.close()
-        for link in links:
+        for link in tuple(self._links.values()):
             link.hang_up()
+        dials = tuple(self._dialling)
         for task in dials:
             task.cancel()
         await asyncio.gather(*dials, return_exceptions=True)
@@ -331,6 +386,8 @@ class Pump:
             self._timer.cancel()
             self._timer = None
         await self._wait_for_sockets()
+        if self._drained is not None:
+            self._drained.cancel()
 
     def cut(self) -> None:
         """End every connection without its loop, which runs no more: its nodes see them end, nobody here is told."""
@@ -349,7 +406,16 @@ class Pump:
                     await self._sockets_closed.wait()
             except TimeoutError:
                 for link in tuple(self._sockets):
-                    link.abort()
+                    self._give_up(link)
+
+    def _give_up(self, link: LinkProtocol) -> None:
+        messages, size = link.unread
+        if messages:
+            log.warning(
+                "%s: at least %d messages (%d bytes) to %s were dropped: it read too slowly, for %g s while leaving",
+                self.session.system_name, messages, size, link.dialled, self._settings.close_timeout,
+            )  # fmt: skip
+        link.abort()
 
     def socket_opened(self, link: LinkProtocol) -> None:
         self._sockets.add(link)

@@ -160,7 +160,8 @@ class Receiver:
         self, link: LinkProtocol, envelope: Envelope, path: str, read: tuple[Any, Configuration | None], now: float
     ) -> None:
         message, written = read
-        self._deliver(Received(link.id, path, self._reader.system(envelope), envelope.type_hint, message, written), now)
+        system, size = self._reader.system(envelope), len(envelope.data)
+        self._deliver(Received(link.id, path, system, envelope.type_hint, message, written, size), now)
 
     # --- what takes longer ---------------------------------------------------------------------------------------------
 

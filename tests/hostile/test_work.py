@@ -119,6 +119,8 @@ def honest() -> dict[str, list[int]]:
     return {
         "consecutive": list(range(40_000)),
         "in any order": rng.sample(range(40_000), 40_000),
+        "a few thousand in any order": rng.sample(range(10_000), 10_000),
+        "one after the other, from two places": [*range(20_000), *range(10**6, 10**6 + 5000)],
         "some of them": rng.sample(range(100_000), 30_000),
         "at random": [rng.getrandbits(60) for _ in range(30_000)],
         "negative": list(range(-20_000, 20_000)),
@@ -152,6 +154,13 @@ def test_a_payload_that_would_take_seconds_is_refused_with_the_setting_s_name() 
     assert len(codec().decode(payload)) == 100_000
     with pytest.raises(UndecodableMessage, match=r"Settings\.max_work"):
         codec(max_work=0.05).decode(payload)
+
+
+@pytest.mark.parametrize("serializer", ["json", "msgpack"])
+def test_a_long_tree_of_numbers_and_lists_is_read_as_a_short_one_is(serializer: str) -> None:
+    made = [[n, n / 7, -n, {"a": [n]}, [], 2**60 + n] for n in range(20_000)]
+    mine = codec(serializer=serializer)
+    assert mine.decode(mine.encode(made)) == made
 
 
 def test_a_cancelled_reading_ends_with_the_next_charge() -> None:

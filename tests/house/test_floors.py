@@ -11,16 +11,20 @@ import pytest
 
 from tests.house.source import PACKAGE, ROOT, files, imports, room, room_of, tree
 
-GROUND = {"errors", "address", "settings"}
+GROUND = {"errors", "address", "console", "logs", "printable", "settings"}
 PURE = {"wire", "codec", "cluster"}
 VIRTUAL = {"virtual/wire", "virtual/codec", "virtual/session"}
 PURE_ROOMS = GROUND | PURE | VIRTUAL | {"tables"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     # [0] the ground
-    "errors": set(),
-    "settings": set(),
-    "address": {"errors"},
+    "printable": set(),
+    "console": {"printable"},
+    "logs": {"printable"},
+    "errors": {"printable"},
+    "settings": {"errors"},
+    "address": {"errors", "printable"},
+
     # [1] bytes, payloads, decisions: side by side, strangers to each other
     "wire": GROUND,
     "codec": GROUND,
@@ -40,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # [4] what a line says; ``--demo`` starts a cluster
     "magics": GROUND | PURE | {"runtime", "tables", "views", "demo"},
     # beside the house: the launcher needs no client, the terminal tour is a user like any other
-    "demo": {"errors", "address", "roof"},
+    "demo": {"errors", "address", "console", "printable", "settings", "roof"},
     # the public names
     "roof": GROUND | PURE | VIRTUAL | {"runtime", "tables", "views", "magics", "virtual/aio"},
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
@@ -40,12 +39,13 @@ from casty_notebook.backends.virtual.session.members import Members
 from casty_notebook.backends.virtual.session.session import Session
 from casty_notebook.backends.virtual.wire import Accepted, Hello, Message, Rejected
 from casty_notebook.errors import UndecodableMessage
+from casty_notebook.logs import room_logger
 from casty_notebook.runtime.dialler import DialFailed, Dialler
 from casty_notebook.settings import Settings
 
 __all__ = ["Pump"]
 
-log = logging.getLogger("casty_notebook.virtual")
+log = room_logger(__name__)
 
 LARGE = 256 * 1024
 """Bytes of an answer that is read beside the loop, so that the loop goes on meanwhile."""
