@@ -112,6 +112,8 @@ class Settings:
 
     # --- dialling (PROTOCOL section 8: nodes themselves use 2 s and 2 s)
     connect_timeout: float = 2.0
+    resolve_timeout: float = 5.0
+    """For a name to resolve; what a resolver gives its first server before it asks the second."""
     handshake_timeout: float = 2.0
     """A 0.15–0.21 node answers a handshake in about 1 ms; one of 0.14 never does (PROTOCOL section 1.4)."""
     contact_stagger: float = 0.25

@@ -215,7 +215,7 @@ class Session:
             self.counters["lost_links"] += 1
         if link.peer.links and link.peer.sender is None and self.subscription.encoding is not None:
             self.vigil.ping(link.peer.receiving, now)
-        self._custody.link_lost(link, event.unsent, event.reason, now, out)
+        self._custody.link_lost(link, event.unsent, event.reason, now, out, verdict=event.verdict)
         if not self.peers.any_live:
             # A dial that failed is no news: it keeps its pause.
             self.peers.lost_everything(now, just_now=link.opened is not None)

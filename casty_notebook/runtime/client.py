@@ -100,7 +100,8 @@ class ClusterClient:
         self._registry = build_registry(self.actor_ref, messages, send_main=send_main)
         self._codecs = Codecs(self._registry, *named(serializer, compression, self.settings), self.settings)
         context, server_hostname = tls_context(tls)
-        self.dialler = Dialler(self.settings, address_map, context, server_hostname, connector)
+        files = tls if isinstance(tls, TLS) else None
+        self.dialler = Dialler(self.settings, address_map, context, server_hostname, connector, files=files)
         self._pump: Pump | None = None
         self._home: HomeLoop
         self._left = False
@@ -210,7 +211,7 @@ class ClusterClient:
         ------
         NoContactPoint
             If none came in `timeout` seconds, or sooner if each contact point gave twice a reason that waiting does
-            not mend (TLS, a login); lists every contact point with what happened there.
+            not mend (TLS, a login) or refused for about a second; lists every contact point with what happened there.
         SystemNameMismatch
             If the cluster has another system name.
         """
@@ -233,7 +234,9 @@ class ClusterClient:
     def _no_contact(self, text: str) -> NoContactPoint:
         session = self._open_pump().session
         verdict = f": {session.contacts.verdict}" if session.contacts.verdict is not None else ""
-        return NoContactPoint(f"{text}{verdict}; the contact points say:", session.contact_attempts())
+        missing = f" ({self._codecs.untried})" if self._codecs.untried and session.peers.any_live else ""
+        told = f"{text}{verdict}{missing}; %casty_doctor examines the way; the contact points say:"
+        return NoContactPoint(told, session.contact_attempts())
 
     async def snapshots(self) -> AsyncIterator[TopologySnapshot]:
         """The current snapshot, then each changed one; a slow reader gets the newest only. Ends when the client is left."""

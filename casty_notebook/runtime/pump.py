@@ -181,6 +181,11 @@ class Pump:
         except DialFailed as failure:
             protocol.abort()
             self._lost(effect.link, str(failure), verdict=failure.verdict)
+        except Exception as error:
+            # A fault of ours: said, and no slot is lost by it.
+            log.exception("dialling %s", effect.address)
+            protocol.abort()
+            self._lost(effect.link, f"dialling failed: {type(error).__name__}: {error}")
         finally:
             self._forget_dial(effect.link)
 
@@ -275,10 +280,12 @@ class Pump:
             return
         self._receiver.forget(link_id)
         self.writer.forget(link_id)
+        if protocol is not None and protocol.node is None:
+            self._dialler.unanswered(protocol.dialled, protocol.reached)
         log.debug("link %d: lost: %s", link_id, reason)
         self.feed(LinkLost(link_id, reason, protocol.unsent if protocol is not None else (), verdict))
         self._reach_log.look()
-        if verdict and self.session.hopeless:
+        if self.session.hopeless:
             self._on_hopeless()
 
     def frames_received(self, link: LinkProtocol, frames: list[tuple[int, bytes]]) -> None:

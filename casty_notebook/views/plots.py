@@ -29,7 +29,7 @@ def _pyplot() -> ModuleType:
     try:
         import matplotlib.pyplot as pyplot
     except ImportError:
-        raise MisuseError("plots need matplotlib: pip install 'casty-notebook[plot]'") from None
+        raise MisuseError("plots need matplotlib: pip install matplotlib") from None
     return pyplot
 
 
