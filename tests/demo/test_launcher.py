@@ -115,7 +115,7 @@ def test_an_interpreter_without_casty_is_named_with_the_remedy(tmp_path: Path) -
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True)
     python = bare / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     demo = DemoCluster(1, python=python)
-    with pytest.raises(MisuseError, match=r"casty is not installed for .*bare.*casty-notebook\[demo\]"):
+    with pytest.raises(MisuseError, match=r"casty is not installed for .*bare.*pip install 'casty>=0\.20\.1"):
         demo.start()
     assert not demo.running
 

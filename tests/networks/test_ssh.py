@@ -273,7 +273,7 @@ def test_destinations_are_taken_apart(text: str, parts: tuple[str | None, str, i
 
 def test_without_asyncssh_there_is_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "asyncssh", None)
-    with pytest.raises(MisuseError, match=r"pip install 'casty-notebook\[ssh\]'"):
+    with pytest.raises(MisuseError, match=r"pip install asyncssh"):
         connect("casty://demo@127.0.0.1:1", ssh="ops@bastion")
 
 

@@ -112,7 +112,7 @@ def test_another_table_is_refused_by_name() -> None:
 
 def test_without_matplotlib_the_way_to_get_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(MisuseError, match=r"pip install 'casty-notebook\[plot\]'"):
+    with pytest.raises(MisuseError, match=r"pip install matplotlib"):
         plot_shards(*tables())
 
 
