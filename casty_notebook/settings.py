@@ -123,6 +123,11 @@ class Settings:
     max_members: int = 5_000
     """Members of a cluster that is believed. Each costs a place in every table and a look at every change; Akka's own largest
     clusters have 2,400."""
+    dial_burst: int = 256
+    """Dials at one time: every member of a cluster up to `eager_links`, and as many again under a fresh identity."""
+    dial_rate: float = 50.0
+    """Dials a second beyond `dial_burst`. Members are what a node says they are: it is not to make us knock on doors of its
+    choice by the thousand."""
     max_links: int = 1024
     """Connections of one client, whatever messages and refs ask for."""
 

@@ -9,6 +9,7 @@ from casty_notebook.cluster.events import Break, Dial, Effect, Hangup, Reclaim
 from casty_notebook.cluster.health import Breaker, LinkState
 from casty_notebook.cluster.links import Generation, Link, Peer
 from casty_notebook.cluster.messages import MemberStatus, TopologySnapshot
+from casty_notebook.cluster.rates import TokenBucket
 from casty_notebook.settings import Settings
 
 __all__ = ["Peers"]
@@ -25,7 +26,10 @@ class Peers:
         The user chose the identity: there is one generation for ever and no second link to a node.
     """
 
-    def __init__(self, settings: Settings, mint: Callable[[], NodeAddress], *, fixed: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, mint: Callable[[], NodeAddress], now: float = 0.0, *, fixed: bool = False,
+        named: set[NodeAddress] | None = None,
+    ) -> None:  # fmt: skip
         self._settings = settings
         self._mint = mint
         self._fixed = fixed
@@ -38,6 +42,9 @@ class Peers:
         self._to_spread: Generation | None = None
         self._settling = True
         self._settling_until = float("inf")
+        self._dials = TokenBucket(settings.dial_rate, settings.dial_burst, now)
+        self._named = set() if named is None else named
+        """Nodes that the user named, beside the contact points: they are dialled whether they are members or not."""
         self.changes = 0
         """Grows with everything that may make a dial, a probe or the end of a link due sooner than it was."""
 
@@ -93,6 +100,15 @@ class Peers:
             peer.wanted = False
             if not (peer.links or peer.dialling or peer.queue or peer.contact):
                 del self._by_address[peer.address]
+
+    def may_dial(self, address: NodeAddress) -> bool:
+        """Whether a message to an actor there is a reason to dial it: of a member, or of a node that the user named.
+
+        A ref may come inside of anything that a node sends; by itself it makes us dial nobody.
+        """
+        peer = self._by_address.get(address)
+        known = peer is not None and (peer.member or peer.contact or bool(peer.links))
+        return known or address in self._named
 
     def lost_everything(self, now: float, *, just_now: bool) -> None:
         """No link is left: every contact point is a way back again, at once if that has `just_now` become so."""
@@ -199,14 +215,23 @@ class Peers:
         wake = self._spread_at + self._settings.generation_interval if self._to_spread else float("inf")
         if self._settling:
             wake = min(wake, self._settling_until)
-        for peer in list(self):
+        due = []
+        for peer in self:
             if peer.dialling is not None or not self._needs_dial(peer):
                 continue
             if peer.breaker.retry_at <= now:
-                if len(self.links) < self._settings.max_links:
-                    self._dial(peer, self._generation_for(peer), out)
+                due.append(peer)
             else:
                 wake = min(wake, peer.breaker.retry_at)
+        if due and len(self.links) < self._settings.max_links:
+            allowed = self._dials.available(now)
+            if allowed < len(due):
+                # Whoever makes up members is not to keep us from those that we know, or that the user waits for.
+                due.sort(key=lambda peer: (not peer.queue, not peer.contact, not peer.opened, peer.breaker.failures))
+                wake = min(wake, self._dials.next_at(now))
+            for peer in due[: min(allowed, self._settings.max_links - len(self.links))]:
+                self._dials.take()
+                self._dial(peer, self._generation_for(peer), out)
         return wake
 
     def _needs_dial(self, peer: Peer) -> bool:
@@ -340,7 +365,16 @@ class Peers:
         The sender hands over only when it was idle for a while and the node has read all of it, so order holds.
         """
         done, to_ping, wake = [], [], float("inf")
+        patience = self._settings.liveness_window
         for peer in self:
+            if not (peer.member or peer.contact or peer.queue) and self._settling_until < float("inf"):
+                # No member any more: nothing is wanted of it, and whoever makes up members is not to fill our sockets.
+                for link in peer.links:
+                    if not link.asks and link.used + patience <= now:
+                        done.append(link)
+                    else:
+                        wake = min(wake, max(link.used + patience, now + patience / 10))
+                continue
             if len(peer.links) < 2 or peer.receiver is None:
                 continue
             wake = min(wake, now + self._settings.idle_before_switch)

@@ -25,6 +25,11 @@ from casty_notebook.settings import Settings
 
 __all__ = ["Router"]
 
+_NO_MEMBER = (
+    "{} is no member of the cluster, and a ref alone is no reason to dial it: any node may have sent it. If you mean it, name it "
+    "as text: {}"
+)
+
 type FailWith = Callable[[Outgoing, type[AskFailed] | CastyNotebookError, str, str, list[Effect]], None]
 """(envelope, error or its class, cause, advice, effects): fail the ask, or refuse the tell, with a full report."""
 
@@ -95,7 +100,10 @@ class Router:
     def route(self, outgoing: Outgoing, now: float, out: list[Effect]) -> None:
         target = outgoing.target
         if isinstance(target, ActorTarget):
-            self._to_peer(outgoing, self._peers.get_or_add(target.node, now), now, out)
+            if self._peers.may_dial(target.node):
+                self._to_peer(outgoing, self._peers.get_or_add(target.node, now), now, out)
+            else:
+                self._fail(outgoing, MisuseError(_NO_MEMBER.format(target.node, target)), "", "", out)
             return
         table = self.tables[target.shard_type]
         if outgoing.shard is None:

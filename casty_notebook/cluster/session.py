@@ -75,11 +75,14 @@ class Session:
         The time in seconds, of any clock that only goes forward.
     encodings
         What the nodes may understand, the likeliest first (PROTOCOL section 7).
+    named
+        Nodes that the user named, beside the contact points; may grow.
     """
 
     def __init__(
         self, system_name: str, contacts: tuple[NodeAddress, ...], mint: Callable[[], NodeAddress], now: float,
         settings: Settings, *, encodings: tuple[Encoding, ...] = PICKLE, fixed_identity: bool = False,
+        named: set[NodeAddress] | None = None,
     ) -> None:  # fmt: skip
         self.system_name = system_name
         self.client_system = f"{system_name}-client"
@@ -98,7 +101,7 @@ class Session:
         self._farewells: set[str] = set()
         self._story = Story(settings.story_length)
         self.subscription = Subscription(settings, self.client_system, self.send_system, encodings)
-        self.peers = Peers(settings, mint, fixed=fixed_identity)
+        self.peers = Peers(settings, mint, now, fixed=fixed_identity, named=named)
         self.peers.add_contacts(contacts, now)
         self.vigil = Vigil(self)
         self._custody = custody = Custody(self)

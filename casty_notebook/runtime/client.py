@@ -97,7 +97,7 @@ class ClusterClient:
         self.contact_points = checked_contacts(contact_points)
         self.settings = checked_settings(settings)
         self._mint, self._fixed = chosen_identity(client_host, client_port, advertised_host, advertised_port)
-        self._registry = build_registry(self.actor_ref, messages, send_main=send_main)
+        self._registry = build_registry(self._received_ref, messages, send_main=send_main)
         self._codecs = Codecs(self._registry, *named(serializer, compression, self.settings), self.settings)
         context, server_hostname = tls_context(tls)
         files = tls if isinstance(tls, TLS) else None
@@ -109,6 +109,7 @@ class ClusterClient:
         self._news = News()
         self._forget = self._news.listen(self._remember)
         self._names = Names()
+        self._named = {NodeAddress(*node) for node in address_map} if isinstance(address_map, Mapping) else set[NodeAddress]()
 
     # --- entering and leaving --------------------------------------------------------------------------------------
 
@@ -121,7 +122,7 @@ class ClusterClient:
         encodings = self._codecs.encodings(self.system_name, self.contact_points)
         session = Session(
             self.system_name, self.contact_points, self._mint, now, self.settings,
-            encodings=encodings, fixed_identity=self._fixed,
+            encodings=encodings, fixed_identity=self._fixed, named=self._named,
         )  # fmt: skip
         self._pump = Pump(
             session, self._codecs, self.dialler, self.settings, on_publish=self._news.publish, on_ruin=self._news.ruined,
@@ -314,8 +315,18 @@ class ClusterClient:
         return Distributed(self)
 
     def actor_ref(self, uri: str) -> ActorRef:
-        """The ref of any actor by its ``casty://system@host:port/path`` URI."""
+        """The ref of any actor by its ``casty://system@host:port/path`` URI. Its node is dialled, member or not: you named it."""
+        self._name_node(uri)
         return ActorRef(ActorAddress.parse(uri), self)
+
+    def _received_ref(self, uri: str) -> ActorRef:
+        """A ref inside of what a node sent: no reason to dial the node that it names."""
+        return ActorRef(ActorAddress.parse(uri), self)
+
+    def _name_node(self, uri: str) -> None:
+        node = ActorAddress.parse(uri).node
+        if node is not None:
+            self._named.add(node)
 
     def locate(self, shard_type: str, entity_id: str) -> tuple[int, NodeAddress | None, tuple[NodeAddress, ...]]:
         """Shard, owner and replicas of an entity as known now; the type must be in use (`entity_ref`)."""
@@ -357,6 +368,8 @@ class ClusterClient:
             If the client's own loop does not run any more.
         """
         pump = self._open_pump()
+        if isinstance(target, str):
+            self._name_node(target)
         resolved, message = resolve(target, message)
         told = TellMade(resolved, pump.writer.parcel(message))
         if self._home.here:
@@ -475,6 +488,8 @@ class ClusterClient:
     def _resolved(self, ref: Any, msg_factory: Callable[[ActorRef[R]], Any], reply_ref: ReplyRef[R]) -> tuple[Target, Any]:
         if not callable(msg_factory):
             raise MisuseError(f"ask takes a function of the reply ref, for example lambda r: …(reply_to=r), not {msg_factory!r}")
+        if isinstance(ref, str):
+            self._name_node(ref)
         return resolve(ref, msg_factory(reply_ref))
 
     async def _answer(self, pump: Pump, ask: Ask, now: float | None) -> Any:

@@ -105,7 +105,7 @@ class Placing:
             return self._entity_route(name, parsed)
         if isinstance(parsed, ServiceName):
             return Route(name, self._pick(self._service(parsed.name)).ref)
-        return Route(name, ActorRef(parsed, self._client))
+        return Route(name, self._client.actor_ref(parsed.uri))
 
     def _entity_route(self, name: str, entity: EntityName) -> Route:
         """Straight to the owner if the number of shards is known, else through a node's own proxy (PROTOCOL section 5)."""

@@ -430,6 +430,7 @@ def test_closing_fails_what_waits() -> None:
     world.nodes[node(2)].answers_asks = False
     ask = world.ask("counter/user-42")
     world.run(0.1)
+    world.session.peers._named.add(node(9))
     unsent = world.ask(ActorTarget(node(9), "/x"))
     world.feed(Close())
     error = world.failures[ask]

@@ -8,9 +8,10 @@ import pytest
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.bounds import MAX_NAME, excess
-from casty_notebook.cluster.events import Received, Report
+from casty_notebook.cluster.events import ActorTarget, Dial, LinkLost, Received, Report, Tick
 from casty_notebook.cluster.messages import Member, MemberStatus, ServiceEntry, ShardAllocation, ShardLocation, TopologySnapshot
 from casty_notebook.cluster.peers import Peers
+from casty_notebook.errors import MisuseError
 from casty_notebook.settings import Settings
 from tests.cluster.world import SYSTEM, World, node
 
@@ -103,3 +104,74 @@ def test_a_snapshot_of_no_cluster_there_is_gets_refused_by_name(snapshot: Topolo
 def test_the_largest_cluster_that_is_believed_is_believed() -> None:
     members = [member(stranger(n), "n" * MAX_NAME) for n in range(5_000)]
     assert excess(snapshot_of(*members, shards={"s": {0: ShardAllocation(node(1))}}), Settings()) is None
+
+
+# --- whom we dial ------------------------------------------------------------------------------------------------------
+
+
+def test_a_ref_alone_makes_us_dial_nobody() -> None:
+    world = World()
+    world.run(1.0)
+    asked = world.ask(ActorTarget(stranger(7), "/x"))
+    assert isinstance(world.failures[asked], MisuseError)
+    assert "is no member of the cluster" in str(world.failures[asked])
+    world.tell(ActorTarget(stranger(8), "/x"), "hello")
+    assert isinstance(world.rejected[-1], MisuseError)
+    assert {stranger(7), stranger(8)}.isdisjoint(world.session.peers._by_address)
+
+
+def test_a_node_that_the_user_named_is_dialled() -> None:
+    world = World()
+    world.run(1.0)
+    world.session.peers._named.add(stranger(7))
+    asked = world.ask(ActorTarget(stranger(7), "/x"))
+    assert asked not in world.failures
+    assert world.session.peers.get(stranger(7)) is not None
+
+
+def dials_of(effects: list[Any]) -> list[NodeAddress]:
+    return [effect.address for effect in effects if isinstance(effect, Dial)]
+
+
+def test_members_that_are_made_up_are_dialled_at_a_bounded_rate() -> None:
+    settings = Settings(dial_burst=20, dial_rate=10.0)
+    world = World(settings=settings)
+    link = followed(world)
+    dialled, now = 0, world.now
+    for turn in range(100):  # ten seconds of a hundred fresh members, ten times a second
+        members = [member(each) for each in world.nodes] + [member(stranger(100 * turn + n)) for n in range(100)]
+        event = Received(link, "/_topology_sub", SYSTEM, "x", snapshot_of(*members), ("pickle", None))
+        effects = world.session.handle(event, now)
+        for effect in list(effects):
+            if isinstance(effect, Dial):
+                effects += world.session.handle(LinkLost(effect.link, "connection refused", ()), now)
+        dialled += len(dials_of(effects))
+        now += 0.1
+    assert dialled <= 20 + 10 * 10 + 1
+
+
+def test_a_node_that_we_know_is_dialled_before_those_that_are_made_up() -> None:
+    world = World(settings=Settings(dial_burst=10, dial_rate=1.0))
+    link = followed(world)
+    victim = next(each for each in world.session.peers if each.live and each.links[0].id != link)
+    members = [member(stranger(n)) for n in range(100)] + [member(each) for each in world.nodes]
+    world.session.handle(Received(link, "/_topology_sub", SYSTEM, "x", snapshot_of(*members), ("pickle", None)), world.now)
+    now, found = world.now, []
+    found += dials_of(world.session.handle(LinkLost(victim.links[0].id, "reset", ()), now))
+    for _ in range(20):
+        now += 0.1
+        found += dials_of(world.session.handle(Tick(), now))
+    # Two seconds, two tokens: one of the hundred may have been due before it.
+    assert victim.address in found[:2]
+
+
+def test_links_to_nodes_that_are_no_members_any_more_are_let_go() -> None:
+    world = World()
+    world.run(1.0)
+    gone = max(world.nodes)
+    assert world.session.peers.get(gone).links  # type: ignore[union-attr]
+    del world.members[gone]
+    world.push()
+    world.run(15.0)
+    peer = world.session.peers.get(gone)
+    assert peer is None or not peer.links
