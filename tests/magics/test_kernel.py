@@ -58,7 +58,8 @@ def test_a_session_from_loading_to_unloading(connected: Kernel, demo_cluster: De
 
 
 def test_ctrl_c_ends_a_waiting_ask_and_the_next_one_works(connected: Kernel) -> None:
-    request = connected.start("print('asking', flush=True)\n%casty_ask -t 60 counter/kernel-slow Slow(40)")
+    # Said by the message itself, so the magic is at work when Ctrl-C comes.
+    request = connected.start("%casty_ask -t 60 counter/kernel-slow Slow(print('asking', flush=True) or 40)")
     for kind, content in connected.output_of(request):
         if kind == "stream" and "asking" in content["text"]:
             started = time.monotonic()
@@ -90,8 +91,9 @@ def test_ctrl_c_ends_a_waiting_ask_and_the_next_one_works(connected: Kernel) -> 
 def test_ctrl_c_while_connecting_is_one_line(kernel: Kernel) -> None:
     # Listens, and never answers: the connection stands and the handshake waits.
     kernel.run("%load_ext casty_notebook\nimport socket; mute = socket.create_server(('127.0.0.1', 0))")
-    kernel.run("uri = f'casty://x@127.0.0.1:{mute.getsockname()[1]}'")
-    request = kernel.start("print('connecting', flush=True)\n%casty_connect {uri} -t 60")
+    kernel.run("uri = f'casty://x@127.0.0.1:{mute.getsockname()[1]}'; kept = []")
+    kernel.run("def wait():\n    kept.append(mute.accept())\n    print('connecting', flush=True)")
+    request = kernel.start("__import__('threading').Thread(target=wait).start()\n%casty_connect {uri} -t 60")
     shown = []
     for kind, content in kernel.output_of(request):
         shown.append((kind, content))
