@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import functools
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -28,13 +28,19 @@ NAMES = st.text() | st.text(st.sampled_from("ab/{}\"'#$;?!%@=,-\\ \t\n\r\u2028:(
 )  # fmt: skip
 
 
-@functools.cache
-def shell() -> InteractiveShell:
+@pytest.fixture(scope="module", autouse=True)
+def shell() -> Iterator[InteractiveShell]:
+    """One for all examples: what it does to a line is the same whatever was typed before."""
     config = Config()
     config.HistoryManager.enabled = False
-    made = InteractiveShell(config=config)
+    made = _shells["of this module"] = InteractiveShell(config=config)
     made.extension_manager.load_extension("casty_notebook")
-    return made
+    yield made
+    made.extension_manager.unload_extension("casty_notebook")
+    _shells.clear()
+
+
+_shells: dict[str, InteractiveShell] = {}
 
 
 def never(expression: str) -> NoReturn:
@@ -43,7 +49,7 @@ def never(expression: str) -> NoReturn:
 
 def read(cell: str) -> Command:
     """What a cell means: IPython's transformation, its magic's line, our command."""
-    (statement,) = ast.parse(shell().transform_cell(cell)).body
+    (statement,) = ast.parse(_shells["of this module"].transform_cell(cell)).body
     assert isinstance(statement, ast.Expr | ast.Assign)
     call: Any = statement.value
     name, line, *body = (constant.value for constant in call.args)

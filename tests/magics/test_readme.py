@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pexpect
 import pytest
 
 from casty_notebook.magics import demos
-from tests.magics.harness import WAIT, Shell
+from tests.magics.harness import Shell, Terminal
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -40,22 +38,12 @@ def test_every_line_of_the_first_five_minutes_does_what_the_readme_says(bare_she
 
 
 def test_they_can_be_typed_into_terminal_ipython(tmp_path: Path) -> None:
-    terminal = pexpect.spawn(
-        sys.executable, ["-m", "IPython", "--simple-prompt", "--no-banner", "--colors=NoColor", "--no-confirm-exit"],
-        env={"HOME": str(tmp_path), "IPYTHONDIR": str(tmp_path), "TERM": "dumb", "PATH": "/usr/bin:/bin"}, encoding="utf-8",
-        timeout=WAIT, dimensions=(50, 200), cwd=str(README.parent),
-    )  # fmt: skip
+    terminal = Terminal(tmp_path)
     try:
         for number, (typed, shown) in enumerate(first_five_minutes(), 1):
-            terminal.expect_exact(f"In [{number}]: ")
-            terminal.sendline(typed)
+            printed = terminal.type(typed)
+            assert "Error" not in printed
             if re.fullmatch(r"\d+", shown):
-                terminal.expect_exact(f"Out[{number}]: {shown}")
-        terminal.expect_exact(f"In [{number + 1}]: ")
-        assert "Error" not in terminal.before
-        terminal.sendline("%unload_ext casty_notebook")
-        terminal.expect_exact(f"In [{number + 2}]: ")
-        terminal.sendline("exit")
-        terminal.expect(pexpect.EOF)
+                assert f"Out[{number}]: {shown}" in printed
     finally:
-        terminal.close(force=True)
+        terminal.close()
