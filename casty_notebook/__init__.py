@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from casty_notebook.address import ActorAddress, NodeAddress
+    from casty_notebook.backends.virtual.aio.client import VirtualClient
     from casty_notebook.cluster.messages import (
         Listing,
         Member,
@@ -59,6 +60,7 @@ _HOMES = {
     "StandIn": "codec",
     "TLS": "runtime.tls",
     "TopologySnapshot": "cluster.messages",
+    "VirtualClient": "backends.virtual.aio.client",
     "allow_nested": "runtime.nested",
     "connect": "views.cluster",
     "connections": "runtime.connections",
@@ -89,6 +91,7 @@ __all__ = [
     "ShardEnvelope",
     "StandIn",
     "TopologySnapshot",
+    "VirtualClient",
     "allow_nested",
     "connect",
     "connections",

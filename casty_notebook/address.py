@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from casty_notebook.errors import InvalidAddress
+from casty_notebook.printable import printable
 
 __all__ = ["ActorAddress", "ClusterURI", "NodeAddress", "check_host", "check_port"]
 
@@ -32,7 +33,7 @@ class NodeAddress(NamedTuple):
     port: int
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return printable(f"{self.host}:{self.port}")
 
     @classmethod
     def parse(cls, text: str) -> NodeAddress:
@@ -112,7 +113,7 @@ class ActorAddress:
         return f"casty://{self.system}@{self.node.host}:{self.node.port}/{path}"
 
     def __str__(self) -> str:
-        return self.uri
+        return printable(self.uri)
 
     @classmethod
     def parse(cls, uri: str) -> ActorAddress:

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from casty_notebook.printable import printable, printable_lines
+
 __all__ = [
+    "ActorFailed",
     "AskFailed",
     "AskTimeout",
     "CastyNotebookError",
@@ -22,9 +25,13 @@ __all__ = [
     "Interrupted",
     "InvalidAddress",
     "InvalidRecording",
+    "MailboxFull",
     "MisuseError",
     "NoContactPoint",
+    "NoSuchKey",
     "NoSuchService",
+    "NoSuchType",
+    "NodeDidNotStart",
     "NodeUnreachable",
     "NotEntered",
     "Overloaded",
@@ -41,7 +48,10 @@ __all__ = [
 
 
 class CastyNotebookError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose. Its text is printable, whatever names it quotes."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 # --- ours: mended in the caller's code ---------------------------------------------------------------------------
@@ -126,15 +136,25 @@ class ContactAttempt:
     outcome: str
 
     def __str__(self) -> str:
-        return f"{self.contact}: {self.outcome}"
+        return printable(f"{self.contact}: {self.outcome}")
 
 
 class NoContactPoint(ClusterError, ConnectionError):
     """No contact point gave a snapshot in time; `attempts` lists each with what happened there."""
 
     def __init__(self, message: str, attempts: tuple[ContactAttempt, ...] = ()) -> None:
-        super().__init__("\n  ".join([message, *map(str, attempts)]))
+        super().__init__("\n  ".join([printable(message), *map(str, attempts)]))
         self.attempts = attempts
+
+    def __str__(self) -> str:
+        return printable_lines(str(self.args[0]))
+
+
+class NodeDidNotStart(ClusterError):
+    """A demo cluster's own node process did not come up; quotes the last lines of its log."""
+
+    def __str__(self) -> str:
+        return printable_lines(str(self.args[0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +192,7 @@ class FailureReport:
 
     def headline(self) -> str:
         """The cause and the next thing to try, in one line."""
-        return f"{self.target}: {self.cause}" + (f" {self.advice}" if self.advice else "")
+        return printable(f"{self.target}: {self.cause}" + (f" {self.advice}" if self.advice else ""))
 
     def details(self) -> str:
         """One line of facts: shard, owner, health, snapshot age, elapsed."""
@@ -185,7 +205,7 @@ class FailureReport:
         if self.elapsed is not None:
             facts.append(f"after {self.elapsed:.2f} s")
         facts.append("it may have been executed" if self.may_have_run else "it was not sent")
-        return ", ".join(facts)
+        return printable(", ".join(facts))
 
 
 class AskFailed(ClusterError):
@@ -211,8 +231,38 @@ class NoSuchService(AskFailed, LookupError):
     """No instance of that service is in the last snapshot."""
 
 
+class NoSuchType(AskFailed, LookupError):
+    """The node that owns the key does not have its actor type (clusters of casty 0.30)."""
+
+
+class NoSuchKey(AskFailed, LookupError):
+    """The key does not exist, and its type has no state for new ones (clusters of casty 0.30)."""
+
+
+class ActorFailed(AskFailed):
+    """The actor raised while it worked on the message (clusters of casty 0.30).
+
+    Attributes
+    ----------
+    error, message
+        Class name and text of the exception; the exception itself stays on the node.
+    """
+
+    def __init__(self, report: FailureReport, error: str, message: str) -> None:
+        super().__init__(report)
+        self.error = error
+        self.message = message
+
+    def __reduce__(self) -> tuple[type[ActorFailed], tuple[FailureReport, str, str]]:  # type: ignore[override]
+        return type(self), (self.report, self.error, self.message)
+
+
 class Overloaded(AskFailed):
     """A bounded buffer is full; the newest message was refused and nothing else was lost."""
+
+
+class MailboxFull(Overloaded):
+    """The actor's mailbox is full; its node refused the message (clusters of casty 0.30)."""
 
 
 class ClientClosed(AskFailed):

@@ -1,15 +1,93 @@
-"""Every limit and timeout of the client in one place, each with its reason. Times are seconds, sizes bytes."""
+"""Every limit and timeout of the client in one place, each with its reason. Times are seconds, sizes bytes.
+
+And what counts as a number where one is given: a timeout of ``nan`` is neither late nor early, ever.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import numbers
+from dataclasses import dataclass, fields
+from typing import Any
 
-__all__ = ["Settings"]
+from casty_notebook.errors import MisuseError
+
+__all__ = ["Settings", "checked_count", "checked_seconds"]
+
+LONGEST = 1e9
+"""Seconds, 31 years: what every system's timers can hold."""
+
+
+def checked_seconds(name: str, value: Any, *, zero: bool = False, most: float = LONGEST) -> float:
+    """A time that somebody gave.
+
+    Raises
+    ------
+    MisuseError
+        If it is no number (a text, a bool), or none that can be waited for: ``nan``, ``inf``, below 0 or, unless `zero`, 0.
+
+    Examples
+    --------
+    >>> checked_seconds("timeout", 5)
+    5.0
+    """
+    if type(value) is float and 0.0 < value <= most:
+        return value
+    if not isinstance(value, numbers.Real) or _is_bool(value):
+        raise MisuseError(f"{name} must be a number of seconds, not {value!r}")
+    number = float(value)
+    if 0 < number <= most or (zero and number == 0):
+        return number
+    allowed = f"from 0 to {most:,.0f} seconds" if zero else f"above 0 and at most {most:,.0f} seconds"
+    raise MisuseError(f"{name} must be {allowed}, not {value!r}")
+
+
+def checked_count(name: str, value: Any, least: int | None = 1, most: int | None = None) -> int:
+    """A whole number that somebody gave, `least` and `most` included.
+
+    Raises
+    ------
+    MisuseError
+        If it is another kind of value (a text, a float, a bool), or outside.
+
+    Examples
+    --------
+    >>> checked_count("concurrency", 100)
+    100
+    """
+    if not isinstance(value, numbers.Integral) or _is_bool(value):
+        raise MisuseError(f"{name} must be a whole number, not {value!r}")
+    number = int(value)
+    if (least is not None and number < least) or (most is not None and number > most):
+        allowed = f"at least {least:,}" if most is None else f"from {least:,} to {most:,}"
+        raise MisuseError(f"{name} must be {allowed}, not {value!r}")
+    return number
+
+
+def _is_bool(value: object) -> bool:
+    """Numpy's counts as well, which is no number to Python."""
+    return type(value).__name__ in ("bool", "bool_")
+
+
+MAY_BE_ZERO = frozenset(
+    {
+        "contact_stagger", "eager_links", "settle_time", "idle_before_switch", "generation_interval", "backoff_patience",
+        "close_timeout", "story_length",
+    }
+)  # fmt: skip
+"""Settings whose zero means something: no head start, no wait, nothing kept."""
+
+LONGEST_FRAME = 0xFFFF_FFFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Limits and timeouts. Change one with ``dataclasses.replace(Settings(), ask_timeout=2.0)``."""
+    """Limits and timeouts. Change one with ``dataclasses.replace(Settings(), ask_timeout=2.0)``.
+
+    Raises
+    ------
+    MisuseError
+        For a value that is no number, or none that can work: ``nan``, ``inf``, below 0, and 0 where that would stop everything.
+    """
 
     # --- wire: the protocol has no limit but a u32 (PROTOCOL section 1.1), so a receiver must impose its own
     max_frame: int = 64 * 1024 * 1024
@@ -95,3 +173,19 @@ class Settings:
     """Lines of (event, effects) kept for errors to quote."""
     close_timeout: float = 2.0
     """Longest wait for unsubscribing and flushing on close."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value, zero = getattr(self, field.name), field.name in MAY_BE_ZERO
+            if field.type == "float":
+                object.__setattr__(self, field.name, checked_seconds(field.name, value, zero=zero))
+            elif field.type == "int":
+                object.__setattr__(self, field.name, checked_count(field.name, value, least=0 if zero else 1))
+            elif field.type == "bool" and not isinstance(value, bool):
+                raise MisuseError(f"{field.name} must be True or False, not {value!r}")
+        checked_count("max_frame", self.max_frame, most=LONGEST_FRAME)
+        if self.probe_timeout >= self.liveness_window:
+            raise MisuseError(
+                f"probe_timeout ({self.probe_timeout:g} s) must be below liveness_window ({self.liveness_window:g} s), at "
+                "the end of which the probe is waited for"
+            )

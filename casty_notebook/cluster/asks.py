@@ -9,6 +9,7 @@ from typing import Any
 from casty_notebook.cluster.events import Outgoing, Target
 from casty_notebook.cluster.links import Generation, Link
 from casty_notebook.cluster.refs import ReplyRef
+from casty_notebook.printable import printable
 
 __all__ = ["FOREVER", "Ask", "Asks"]
 
@@ -62,6 +63,10 @@ class Ask:
         link.asks[self.id] = self
         generation.asks += 1
 
+    def overdue(self) -> bool:
+        """Whether its being late ends it."""
+        return True
+
     def withdrawn(self) -> None:
         """The envelope is back in the session's custody, or the ask is over."""
         if self.link is not None:
@@ -72,7 +77,7 @@ class Ask:
             self.generation = None
 
     def __repr__(self) -> str:
-        return f"<Ask {self.label}>"
+        return printable(f"<Ask {self.label}>")
 
 
 class Asks:
@@ -125,6 +130,6 @@ class Asks:
         while self._deadlines and self._deadlines[0][0] <= now:
             _, ask_id = heapq.heappop(self._deadlines)
             ask = self.pending.get(ask_id)
-            if ask is not None:
+            if ask is not None and ask.overdue():
                 late.append(ask)
         return late

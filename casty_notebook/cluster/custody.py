@@ -7,19 +7,23 @@ from typing import TYPE_CHECKING, Any
 from casty_notebook.cluster import explain
 from casty_notebook.cluster.asks import Ask, Asks
 from casty_notebook.cluster.events import (
+    Arrived,
     AskCancelled,
     AskMade,
     Effect,
     Fail,
     Outgoing,
     Recall,
+    Received,
     Reclaimed,
     Refused,
     Reject,
     Reply,
+    Report,
     Target,
     TellMade,
 )
+from casty_notebook.cluster.listening import Arrival, Listening
 from casty_notebook.errors import (
     AskFailed,
     AskTimeout,
@@ -75,10 +79,27 @@ class Custody:
 
     # --- endings ---------------------------------------------------------------------------------------------------
 
-    def replied(self, ask_id: str, message: Any, out: list[Effect]) -> None:
+    def replied(self, event: Received, now: float, out: list[Effect]) -> None:
+        ask_id, message = event.path, event.message
+        listening = self.asks.get(ask_id)
+        if type(listening) is Listening:
+            self._arrived(listening, event, now, out)
+            return
         if self.asks.remove(ask_id) is None:
             return
         out.append(Fail(ask_id, message) if isinstance(message, UndecodableMessage) else Reply(ask_id, message))
+
+    def _arrived(self, listening: Listening, event: Received, now: float, out: list[Effect]) -> None:
+        link = self._session.peers.links.get(event.link)
+        arrival = Arrival(now, link.peer.address if link is not None else None, event.message, event.size)
+        first = not listening.dropped
+        dropped = listening.put(arrival)
+        if dropped:
+            self._session.counters["dropped"] += dropped
+            if first:
+                kept = f"the oldest of {listening.limit:,} is dropped"
+                out.append(Report(f"what {listening.label} tells is read too slowly: {kept}"))
+        out.append(Arrived(listening.id))
 
     def cancelled(self, event: AskCancelled, _now: float, out: list[Effect]) -> None:
         self._withdraw(event.ask_id, out)

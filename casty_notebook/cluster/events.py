@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, dataclass_transform
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.printable import printable
 
 if TYPE_CHECKING:
     from casty_notebook.cluster.asks import Ask
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ActorTarget",
+    "Arrived",
     "AskCancelled",
     "AskMade",
     "Break",
@@ -26,6 +28,7 @@ __all__ = [
     "Event",
     "Fail",
     "Hangup",
+    "Heard",
     "LinkLost",
     "LinkOpened",
     "Outgoing",
@@ -108,7 +111,7 @@ class Outgoing:
         """Counted against the bound of what may wait; a message once taken is not refused later."""
 
     def __repr__(self) -> str:
-        return f"<Outgoing {self.seq} to {self.target}>"
+        return printable(f"<Outgoing {self.seq} to {self.target}>")
 
 
 # --- events ------------------------------------------------------------------------------------------------------
@@ -139,7 +142,7 @@ class LinkLost:
 class Received:
     """A decoded message for one of our paths, or the `UndecodableMessage` that came of it.
 
-    `written`: the serializer and compression that its first bytes show; None where only one is allowed.
+    `written`: the serializer and compression that its first bytes show; None where only one is allowed. `size`: of its frame.
     """
 
     link: int
@@ -148,6 +151,14 @@ class Received:
     type_hint: str
     message: Any
     written: tuple[str, str | None] | None = None
+    size: int = 0
+
+
+@value
+class Heard:
+    """A node lives: what it sent is still being read, and what it sent since waits behind that."""
+
+    link: int
 
 
 @value
@@ -198,7 +209,7 @@ class Close:
     """Leave: unsubscribe, flush, hang up."""
 
 
-type Event = LinkOpened | LinkLost | Reclaimed | Refused | Received | AskMade | AskCancelled | TellMade | Tick | Close
+type Event = LinkOpened | LinkLost | Heard | Reclaimed | Refused | Received | AskMade | AskCancelled | TellMade | Tick | Close
 
 
 # --- effects -----------------------------------------------------------------------------------------------------
@@ -260,6 +271,13 @@ class Reply:
 
 
 @value
+class Arrived:
+    """A message has come to a listener, and is in its inbox."""
+
+    ask_id: str
+
+
+@value
 class Fail:
     """An ask has failed."""
 
@@ -300,7 +318,9 @@ class Closed:
     """All that is to be flushed was handed to the links."""
 
 
-type Effect = Dial | Transmit | Recall | Reclaim | Hangup | Break | Reply | Fail | Reject | Publish | Report | Ruin | Closed
+type Effect = (
+    Dial | Transmit | Recall | Reclaim | Hangup | Break | Reply | Arrived | Fail | Reject | Publish | Report | Ruin | Closed
+)
 
 
 def insert_in_order(waiting: dict[int, Outgoing], outgoing: Outgoing) -> None:

@@ -11,6 +11,7 @@ from typing import Generic
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.refs import ActorRef, M, M_co, M_contra
+from casty_notebook.printable import printable
 
 __all__ = [
     "Find",
@@ -168,7 +169,7 @@ class Listing(Generic[M]):  # noqa: UP046 - see M
 
     def __repr__(self) -> str:
         places = ", ".join(f"{instance.node}{instance.ref.address.path}" for instance in self)
-        return f"<Listing of {self.key.name!r}: {places or 'no instance'}>"
+        return printable(f"<Listing of {self.key.name!r}: {places or 'no instance'}>")
 
 
 @dataclass(frozen=True)

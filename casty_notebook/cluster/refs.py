@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.errors import MisuseError
+from casty_notebook.printable import printable
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -73,7 +74,7 @@ class ActorRef(Generic[M_contra]):  # noqa: UP046 - see M
         return hash(self.uri)
 
     def __repr__(self) -> str:
-        return f"<ActorRef {self.uri}>"
+        return printable(f"<ActorRef {self.uri}>")
 
 
 class ReplyRef(ActorRef[M_contra]):
@@ -109,7 +110,7 @@ class ReplyRef(ActorRef[M_contra]):
         return self is other
 
     def __repr__(self) -> str:
-        return f"<ReplyRef {self.path}>"
+        return printable(f"<ReplyRef {self.path}>")
 
 
 class EntityRef(Generic[M_contra]):  # noqa: UP046 - see M
@@ -132,4 +133,4 @@ class EntityRef(Generic[M_contra]):  # noqa: UP046 - see M
         self._sender.tell(self, envelope)
 
     def __repr__(self) -> str:
-        return f"<EntityRef {self.shard_type!r}, {self.num_shards} shards>"
+        return printable(f"<EntityRef {self.shard_type!r}, {self.num_shards} shards>")

@@ -21,6 +21,7 @@ from casty_notebook.cluster.events import (
     Effect,
     Event,
     Hangup,
+    Heard,
     LinkLost,
     LinkOpened,
     Outgoing,
@@ -51,6 +52,11 @@ __all__ = ["ASK_PATH", "Session"]
 type Handler = Callable[[Any, float, list[Effect]], None]
 
 ASK_PATH = "/_ask/"
+COUNTED = ("overflowed", "timed_out", "late_replies", "lost_links", "probes", "snapshots", "dropped")
+
+
+_QUIET = (Tick, Heard)
+"""Events that are no news unless something comes of them."""
 
 
 class Session:
@@ -82,7 +88,7 @@ class Session:
         self.snapshot: TopologySnapshot | None = None
         self.snapshot_at: float | None = None
         self.contacts = Contacts(contacts)
-        self.counters = dict.fromkeys(("overflowed", "timed_out", "late_replies", "lost_links", "probes", "snapshots"), 0)
+        self.counters = dict.fromkeys(COUNTED, 0)
         self.now = now
         self._out: list[Effect] = []
         self._wake = now
@@ -102,7 +108,7 @@ class Session:
         }  # fmt: skip
         self._others: dict[type[Event], Handler] = {
             Received: self._received, Tick: self._tick, LinkOpened: self._link_opened, LinkLost: self._link_lost,
-            Close: self._close,
+            Close: self._close, Heard: self._heard,
         }  # fmt: skip
 
     # --- the one way in --------------------------------------------------------------------------------------------
@@ -120,7 +126,7 @@ class Session:
         else:
             self._others[kind](event, now, out)
             self._settle(now, out)
-            if out or kind is not Tick:
+            if out or kind not in _QUIET:
                 self._story.note(now, event, out)
         self._out = []  # a batch of failed asks would stay in memory until the next event
         return out
@@ -223,9 +229,13 @@ class Session:
             self.router.review(now, out)
         return True
 
+    def _heard(self, event: Heard, now: float, out: list[Effect]) -> None:
+        if self.state != "ruined" and self.peers.heard(event.link, now):
+            self.router.review(now, out)
+
     def _replied(self, event: Received, now: float, out: list[Effect]) -> None:
         if self._is_welcome(event, now, out):
-            self._custody.replied(event.path, event.message, out)
+            self._custody.replied(event, now, out)
 
     def _received(self, event: Received, now: float, out: list[Effect]) -> None:
         if not self._is_welcome(event, now, out):

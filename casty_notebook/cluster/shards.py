@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.events import Outgoing, insert_in_order
 from casty_notebook.cluster.messages import ShardAllocation, entity_shard
-from casty_notebook.errors import ShardCountMismatch
+from casty_notebook.errors import ShardCountMismatch, UnsendableMessage
 from casty_notebook.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,7 +60,12 @@ class ShardTable:
         self._refused: dict[int, float] = {}
 
     def shard_of(self, entity_id: str) -> int:
-        return entity_shard(entity_id, self.num_shards)
+        try:
+            return entity_shard(entity_id, self.num_shards)
+        except UnicodeEncodeError:
+            raise UnsendableMessage(
+                f"the entity id {entity_id!r} has a lone surrogate in it, half a character: no text for a node"
+            ) from None
 
     def adopt(self, allocations: Mapping[int, ShardAllocation]) -> None:
         """Take a snapshot's allocations of this type; a shard id outside `num_shards` stops the traffic to it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from casty_notebook.cluster.events import Effect, Event, LinkLost, LinkOpened, Publish, Received, Transmit
+from casty_notebook.printable import printable
 
 __all__ = ["Story"]
 
@@ -37,4 +38,4 @@ class Story:
         return name
 
     def lines(self, now: float) -> tuple[str, ...]:
-        return tuple(f"{at - now:+.3f} s {event} -> {wanted}" for at, event, wanted in self._lines)
+        return tuple(printable(f"{at - now:+.3f} s {event} -> {wanted}") for at, event, wanted in self._lines)

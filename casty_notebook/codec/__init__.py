@@ -4,7 +4,7 @@ Knows the formats of PROTOCOL section 4; no frame, no connection, no cluster, an
 Start reading at `Codec`, then `Registry` for what may be built and `pickle_reader` for how bytes become it.
 """
 
-from casty_notebook.codec.codec import SERIALIZERS, Codec, detect, recognise
+from casty_notebook.codec.codec import SERIALIZERS, Codec, TakesLonger, detect, recognise
 from casty_notebook.codec.compression import ALGORITHMS
 from casty_notebook.codec.refs import casty_ref_uri
 from casty_notebook.codec.registry import Layout, Registry
@@ -21,6 +21,7 @@ __all__ = [
     "StandIn",
     "StandInClass",
     "StandInModule",
+    "TakesLonger",
     "casty_ref_uri",
     "detect",
     "module_proxy",

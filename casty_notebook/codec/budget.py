@@ -15,8 +15,8 @@ __all__ = ["CALL", "COPIED", "OPCODE", "Refused", "WorkBudget"]
 FREE = 40_000_000
 """What any payload may take, however short: small ones are honest at any price."""
 PER_BYTE = 1_000
-"""What each byte of a payload adds. Honest ones take 5 to 150."""
-OPCODE = 150
+"""What each byte of a payload adds. Honest ones take 5 to 300."""
+OPCODE = 300
 """One opcode of a pickle, or one token of a tree."""
 CALL = 1_500
 """One object, or one value made by a call."""
@@ -54,7 +54,7 @@ class WorkBudget:
     @property
     def spent(self) -> int:
         """Nanoseconds charged so far."""
-        return self._allowed - self._left
+        return self._allowed - max(0, self._left)
 
     def charge(self, nanoseconds: int) -> None:
         """Count work that is about to be done, or was just done in a small piece.

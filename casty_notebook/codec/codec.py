@@ -15,7 +15,13 @@ from casty_notebook.codec.tree import TreeReader, TreeWriter
 from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMessage
 from casty_notebook.settings import Settings
 
-__all__ = ["SERIALIZERS", "Codec", "detect", "recognise"]
+__all__ = ["SERIALIZERS", "Codec", "TakesLonger", "detect", "recognise"]
+
+
+class TakesLonger(Exception):
+    """The payload is longer than was to be read now; it may be read all the same, where nobody waits."""
+
+
 
 SERIALIZERS = ("pickle", "json", "msgpack", "cloudpickle")
 
@@ -48,11 +54,13 @@ def detect(payload: bytes) -> tuple[str | None, str | None]:
     return ("msgpack", None) if payload else (None, None)
 
 
-def recognise(data: bytes, settings: Settings, start: int = 0) -> tuple[str, str | None]:
+def recognise(data: bytes, settings: Settings, start: int = 0, most: int | None = None) -> tuple[str, str | None]:
     """Tell (serializer, compression) of a whole message, looking into a compressed one; cloudpickle is pickle here.
 
     Raises
     ------
+    TakesLonger
+        If it is longer than `most`.
     UndecodableMessage
         If it is nothing that casty writes, is damaged, or is longer than allowed when decompressed.
 
@@ -66,7 +74,7 @@ def recognise(data: bytes, settings: Settings, start: int = 0) -> tuple[str, str
     serializer, compression = detect(head)
     if compression is not None:
         try:
-            serializer, _ = detect(_decompressed(compression, data, start, settings))
+            serializer, _ = detect(_decompressed(compression, data, start, settings, most))
         except MisuseError as error:
             raise UndecodableMessage(str(error)) from None
     if serializer is None:
@@ -74,11 +82,16 @@ def recognise(data: bytes, settings: Settings, start: int = 0) -> tuple[str, str
     return serializer, compression
 
 
-def _decompressed(algorithm: str, data: bytes, start: int, settings: Settings) -> bytes:
+def _decompressed(algorithm: str, data: bytes, start: int, settings: Settings, most: int | None) -> bytes:
     with memoryview(data) as view:
         room = max(0, settings.max_memory - len(data))
         limit = min(settings.max_payload, compressing.longest(algorithm, settings.max_work))
-        return compressing.decompress(algorithm, view[start:], limit, room)
+        if most is None or most > min(limit, room):
+            return compressing.decompress(algorithm, view[start:], limit, room)
+        try:
+            return compressing.decompress(algorithm, view[start:], most)
+        except compressing.TooLong:
+            raise TakesLonger from None
 
 
 class Codec:
@@ -155,18 +168,20 @@ class Codec:
             raise UnsendableMessage(f"{name} cannot be sent: {type(error).__name__}: {str(error)[:200]}") from error
         return payload if self.compression is None else compressing.compress(self.compression, payload)
 
-    def decode(self, data: bytes | memoryview, start: int = 0) -> Any:
+    def decode(self, data: bytes | memoryview, start: int = 0, most: int | None = None) -> Any:
         """Read one payload: all of `data` from `start` on, so that a long frame need not be copied to be read.
 
         Raises
         ------
+        TakesLonger
+            If it is longer than `most` (when decompressed), nothing of it having been read.
         UndecodableMessage
             For anything that is outside the format, the closed table or the bounds, and never anything else.
         """
         if type(data) is not bytes:
             data = bytes(data)
         try:
-            return self._decode(data, start)
+            return self._decode(data, start, most)
         except UndecodableMessage as error:
             hint = self._mismatch(data[start : start + 16])
             if hint is None:
@@ -175,10 +190,12 @@ class Codec:
         except (MemoryError, RecursionError) as error:
             raise UndecodableMessage(f"a payload of {len(data) - start:,} bytes was refused: {type(error).__name__}") from None
 
-    def _decode(self, data: bytes, start: int) -> Any:
+    def _decode(self, data: bytes, start: int, most: int | None) -> Any:
         held = len(data)
+        if most is not None and held - start > most:
+            raise TakesLonger
         if self.compression is not None:
-            plain = _decompressed(self.compression, data, start, self._settings)
+            plain = _decompressed(self.compression, data, start, self._settings, most)
             return self._read(plain, 0, held + len(plain))
         limit = self._settings.max_payload
         if held - start > limit:

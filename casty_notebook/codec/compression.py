@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from casty_notebook.errors import MisuseError, UndecodableMessage
 
-__all__ = ["ALGORITHMS", "compress", "decompress", "longest"]
+__all__ = ["ALGORITHMS", "TooLong", "compress", "decompress", "longest"]
 
 ALGORITHMS = ("zlib", "gzip", "bz2", "lzma", "lz4")
 _LEVEL = 6
@@ -25,6 +25,10 @@ _NANOSECONDS = {"zlib": 6, "gzip": 6, "bz2": 80, "lzma": 40, "lz4": 2}
 """What each byte of the result takes at its worst."""
 _PADDING = re.compile(rb"\0*+")
 """What tapes, and gzip's own readers, allow behind a stream."""
+
+
+class TooLong(UndecodableMessage):
+    """More than the bound when decompressed."""
 
 
 class _Inflater(Protocol):
@@ -172,7 +176,7 @@ def _inflate_member(algorithm: str, inflater: _Inflater, data: memoryview, plain
         piece = inflater.decompress(feed, max_length=min(_CHUNK, limit - plain.tell() + 1))
         plain.write(piece)
         if plain.tell() > limit:
-            raise UndecodableMessage(
+            raise TooLong(
                 f"a {algorithm} payload of more than {limit:,} bytes "
                 "(Settings.max_payload, Settings.max_memory, Settings.max_work)"
             )

@@ -16,7 +16,10 @@ __all__ = ["dump_json", "read_json"]
 def dump_json(tree: Any) -> bytes:
     """Write a tree; `UnsendableMessage` for text that is not Unicode."""
     try:
-        return json.dumps(tree).encode()
+        written = json.dumps(tree)
+        if "\\ud" in written:  # JSON itself has a way to write half a character
+            json.dumps(tree, ensure_ascii=False).encode()
+        return written.encode()
     except (ValueError, TypeError, RecursionError) as error:
         raise UnsendableMessage(f"the message cannot be written as JSON: {error}") from None
 

@@ -18,11 +18,13 @@ _RECALL = [b"h" + bytes([index]) for index in range(256)]
 
 
 def text(value: str) -> bytes:
-    """Write a str, lone surrogates included."""
+    """Write a str. Half a character is refused: a node that hashes, logs or stores it fails, and says so to nobody."""
     try:
         data = value.encode()
     except UnicodeEncodeError:
-        data = value.encode("utf-8", "surrogatepass")
+        raise UnsendableMessage(
+            f"{value[:60]!r} has a lone surrogate in it, half a character: no text for a node. Send bytes, or what was meant"
+        ) from None
     size = len(data)
     if size < 256:
         return _SHORT_TEXT[size] + data

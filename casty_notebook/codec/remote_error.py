@@ -6,6 +6,7 @@ import builtins
 from typing import Any, final
 
 from casty_notebook.codec.standin import StandInClass
+from casty_notebook.printable import printable
 
 __all__ = ["RemoteError", "names_an_exception"]
 
@@ -63,7 +64,7 @@ class RemoteError:
     def __repr__(self) -> str:
         held = [self.cls.dotted.removeprefix("builtins."), *map(repr, self.args)]
         held += [f"{name}={value!r}" for name, value in self.attributes.items()]
-        return f"RemoteError({', '.join(held)})"
+        return printable(f"RemoteError({', '.join(held)})")
 
     def __copy__(self) -> RemoteError:
         return self

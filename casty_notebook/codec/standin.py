@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, final
 
 from casty_notebook.errors import MisuseError
+from casty_notebook.printable import printable
 
 __all__ = ["StandIn", "StandInClass", "StandInModule", "module_proxy", "stand_in_class"]
 
@@ -67,7 +68,7 @@ class StandIn:
                 if name in self._extra():
                     return _EXTRA[name](self)
         known = ", ".join(self._standin_fields) or "none"
-        raise AttributeError(f"{self._standin_cls.dotted} (a stand-in) has no field {name!r}; its fields are: {known}")
+        raise AttributeError(printable(f"{self._standin_cls.dotted} (a stand-in) has no field {name!r}; its fields are: {known}"))
 
     @property
     def __dataclass_fields__(self) -> dict[str, Any]:
@@ -80,10 +81,10 @@ class StandIn:
         return tuple(name for name, value in names if value and name not in self._standin_fields)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"{self._standin_cls.dotted} is a stand-in and cannot be changed; make another one")
+        raise AttributeError(printable(f"{self._standin_cls.dotted} is a stand-in and cannot be changed; make another one"))
 
     def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"{self._standin_cls.dotted} is a stand-in and cannot be changed")
+        raise AttributeError(printable(f"{self._standin_cls.dotted} is a stand-in and cannot be changed"))
 
     def __dir__(self) -> list[str]:
         return [*(name for name in self._standin_fields if name.isidentifier()), "to_dict"]
@@ -95,7 +96,7 @@ class StandIn:
 
     def __hash__(self) -> int:
         if self._standin_items or self._standin_pairs:
-            raise TypeError(f"unhashable stand-in of {self._standin_cls.dotted}")
+            raise TypeError(printable(f"unhashable stand-in of {self._standin_cls.dotted}"))
         return hash((self._standin_cls, self._standin_args, frozenset(self._standin_fields.items())))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -108,7 +109,7 @@ class StandIn:
         if self._standin_pairs:
             parts.append(repr(self._standin_pairs))
         parts += [f"{name}={value!r}" for name, value in self._standin_fields.items()]
-        return f"{self._standin_cls.dotted}({', '.join(parts)})"
+        return printable(f"{self._standin_cls.dotted}({', '.join(parts)})")
 
     def _contents(self) -> tuple[StandInClass, tuple[Any, ...], dict[str, Any], list[Any], dict[Any, Any]]:
         return self._standin_cls, self._standin_args, self._standin_fields, self._standin_items, self._standin_pairs
@@ -183,7 +184,7 @@ class StandInClass:
         put = object.__setattr__
         put(self, "module", module)
         put(self, "qualname", qualname)
-        put(self, "dotted", f"{module}.{qualname}")
+        put(self, "dotted", f"{module}.{qualname}" if module else qualname)
         put(self, "__name__", qualname.rpartition(".")[2])
         put(self, "__qualname__", qualname)
 
@@ -212,7 +213,7 @@ class StandInClass:
         return StandInClass, (self.module, self.qualname)
 
     def __repr__(self) -> str:
-        return f"<stand-in class {self.dotted}>"
+        return printable(f"<stand-in class {self.dotted}>")
 
 
 @final
@@ -254,7 +255,7 @@ class StandInModule:
 
     def __repr__(self) -> str:
         name = getattr(self, "_standin_module", "without a name yet")
-        return f"<stand-in module {name}>"
+        return printable(f"<stand-in module {name}>")
 
 
 def stand_in_class(name: str) -> StandInClass:

@@ -17,7 +17,8 @@ from casty_notebook.address import ClusterURI, NodeAddress
 from casty_notebook.demo import messages
 from casty_notebook.demo.ports import free_ports
 from casty_notebook.demo.process import DemoNode, end_together
-from casty_notebook.errors import ClusterError, MisuseError
+from casty_notebook.errors import ClusterError, MisuseError, NodeDidNotStart
+from casty_notebook.settings import checked_count
 
 __all__ = ["DemoCluster"]
 
@@ -81,8 +82,7 @@ class DemoCluster:
         compression: Literal["zlib", "gzip", "bz2", "lzma", "lz4"] | None = None,
         log_level: Literal["debug", "info", "warning", "error"] = "warning",
     ) -> None:
-        if nodes < 1:
-            raise MisuseError(f"a cluster of {nodes} nodes cannot be; use 1 or more")
+        nodes, shards = checked_count("nodes", nodes), checked_count("shards", shards)
         self.system = system
         self.host = host
         self._size = nodes
@@ -314,7 +314,7 @@ class DemoCluster:
                     raise _failure(node)
             if time.monotonic() > deadline:
                 log = nodes[0].log_tail(20)
-                raise ClusterError(f"the nodes did not {purpose} within {START_TIMEOUT:g} s: {self!r}\n{log}")
+                raise NodeDidNotStart(f"the nodes did not {purpose} within {START_TIMEOUT:g} s: {self!r}\n{log}")
 
 
 def _failure(node: DemoNode) -> MisuseError | ClusterError:
@@ -324,7 +324,7 @@ def _failure(node: DemoNode) -> MisuseError | ClusterError:
         return MisuseError(f"{reason}; the demo cluster needs it: pip install 'casty-notebook[demo]'")
     if kind == "serializer":
         return MisuseError(reason)
-    return ClusterError(f"{node.name} did not start: {reason.rstrip()}")
+    return NodeDidNotStart(f"{node.name} did not start: {reason.rstrip()}")
 
 
 def _end_all(nodes: list[DemoNode], owner: int) -> None:

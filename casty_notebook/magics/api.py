@@ -35,6 +35,7 @@ __all__ = [
     "casty_disconnect",
     "casty_doctor",
     "casty_events",
+    "casty_listen",
     "casty_members",
     "casty_sample",
     "casty_services",
@@ -127,6 +128,29 @@ def casty_sample(
     cluster = find_connection(connection)
     _check_target(cluster, target)
     return cluster.sample(target, message, count=count, every=every, **options)
+
+
+def casty_listen(
+    target: str,
+    message: Any,
+    *,
+    connection: str | None = None,
+    count: int | None = None,
+    seconds: float | None = None,
+    **options: Any,
+) -> DataFrame:
+    """Send one message, and return whatever comes to its reply address in so many seconds, or the first `count` of it.
+
+    Other options (fields, timeout, retry, limit, reply_field, progress) go to `Cluster.collect`.
+
+    Returns
+    -------
+    DataFrame
+        time, node, message, error; ``attrs["summary"]`` counts received, dropped and refused.
+    """
+    cluster = find_connection(connection)
+    _check_target(cluster, target)
+    return cluster.collect(target, message, count=count, seconds=seconds, **options)
 
 
 def latencies_in_words(table: DataFrame) -> str:

@@ -10,7 +10,7 @@ from typing import Any, cast
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
-from traitlets import Bool, Float, Int
+from traitlets import Bool
 
 from casty_notebook.errors import CastyNotebookError
 from casty_notebook.magics import api
@@ -24,6 +24,7 @@ from casty_notebook.magics.commands import (
     Doctor,
     Events,
     FanOut,
+    Listen,
     Members,
     Services,
     Shards,
@@ -39,6 +40,7 @@ from casty_notebook.magics.recent import RecentEntities
 from casty_notebook.magics.scope import Scope
 from casty_notebook.magics.suggest import did_you_mean
 from casty_notebook.magics.targets import TargetPattern, expand
+from casty_notebook.magics.traits import Count, Seconds
 from casty_notebook.magics.usage import as_usage_error, stopped
 
 __all__ = ["CastyMagics"]
@@ -82,13 +84,13 @@ _cell: Any = cell_magic("casty_ask")(cast("Any", no_var_expand(_fan_out)))
 class CastyMagics(Magics):
     """Look into a live Casty cluster. See ``%config CastyMagics`` for the defaults below."""
 
-    timeout = Float(
+    timeout = Seconds(
         None,
         allow_none=True,
         help="Longest wait for a reply in seconds, where -t says nothing. None: the client's own.",
     ).tag(config=True)
-    connect_timeout = Float(10.0, help="Longest wait for a cluster in seconds, where -t says nothing.").tag(config=True)
-    concurrency = Int(100, min=1, help="Asks that %%casty_ask keeps on their way at one time.").tag(config=True)
+    connect_timeout = Seconds(10.0, help="Longest wait for a cluster in seconds, where -t says nothing.").tag(config=True)
+    concurrency = Count(100, help="Asks that %%casty_ask keeps on their way at one time.").tag(config=True)
     verbose = Bool(False, help="On failure show the whole story, as -v does.").tag(config=True)
 
     def __init__(self, shell: InteractiveShell, **kwargs: Any) -> None:
@@ -100,6 +102,7 @@ class CastyMagics(Magics):
     casty_doctor = _line("casty_doctor")
     casty_ask = _line("casty_ask")
     casty_tell = _line("casty_tell")
+    casty_listen = _line("casty_listen")
     casty_members = _line("casty_members")
     casty_shards = _line("casty_shards")
     casty_services = _line("casty_services")
@@ -216,6 +219,24 @@ class CastyMagics(Magics):
         message = _message(command, command.expression, names, None)
         api.casty_tell(target, message, connection=command.connection, everyone=command.everyone)
         self._note(command, target)
+
+    @_run.register
+    def _(self, command: Listen, names: Scope) -> Any:
+        target = _target(command.target, names)
+        reply_field = command.reply_field or "reply_to"
+        table = api.casty_listen(
+            target,
+            _message(command, command.expression, names, reply_field),
+            connection=command.connection,
+            count=command.count,
+            seconds=command.seconds,
+            fields=command.fields,
+            timeout=command.timeout or self.timeout,
+            retry=command.retry,
+            reply_field=reply_field,
+        )
+        self._note(command, target)
+        return table
 
     @_run.register
     def _(self, command: Members, _names: Scope) -> Any:

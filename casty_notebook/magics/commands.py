@@ -24,6 +24,7 @@ __all__ = [
     "Doctor",
     "Events",
     "FanOut",
+    "Listen",
     "Members",
     "Services",
     "Shards",
@@ -109,6 +110,19 @@ class Tell(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Listen(Command):
+    """``%casty_listen``: one message, and whatever comes to its reply address."""
+
+    target: TargetPattern
+    expression: str
+    count: int | None = None
+    seconds: float | None = None
+    fields: bool = False
+    retry: bool = False
+    reply_field: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Members(Command):
     """``%casty_members``."""
 
@@ -162,6 +176,7 @@ _LINES = {
         _Syntax(grammars.CONNECT, Connect),
         _Syntax(grammars.ASK, Ask),
         _Syntax(grammars.TELL, Tell),
+        _Syntax(grammars.LISTEN, Listen),
         _Syntax(grammars.MEMBERS, Members),
         _Syntax(grammars.SHARDS, Shards),
         _Syntax(grammars.SERVICES, Services),

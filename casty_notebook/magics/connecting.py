@@ -193,7 +193,8 @@ def _connected(
     from casty_notebook.views.cluster import connect
 
     return connect(
-        uri, name=name, shards=shards, address_map=address_map, timeout=timeout or _CONNECT_TIMEOUT, **options
+        uri, name=name, shards=shards, address_map=address_map, timeout=_CONNECT_TIMEOUT if timeout is None else timeout,
+        **options,
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from casty_notebook.printable import printable
+from casty_notebook.views.html import element, fragment, table
 
 __all__ = ["ConnectionList", "ConnectionRow"]
 
@@ -26,13 +28,14 @@ class ConnectionRow:
     def cells(self) -> tuple[str, ...]:
         """Return what each column shows."""
         state = "no snapshot yet" if self.members is None else "connected"
-        return (
+        cells = (
             "*" if self.current else "",
             self.name,
             self.uri,
             "?" if self.members is None else str(self.members),
             ", ".join([state, *(["demo"] if self.demo else []), *self.marks]),
         )
+        return tuple(map(printable, cells))
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,17 +53,14 @@ class ConnectionList:
     def __repr__(self) -> str:
         if not self.rows:
             return _EMPTY
-        table = [_HEADINGS, *(row.cells() for row in self.rows)]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = [_HEADINGS, *(row.cells() for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         return "\n".join(
-            "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in table
+            "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
         )
 
     def _repr_html_(self) -> str:
         if not self.rows:
-            return f"<p>{html.escape(_EMPTY)}</p>"
-        head = "".join(f'<th scope="col">{html.escape(heading) or "current"}</th>' for heading in _HEADINGS)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row.cells()) + "</tr>" for row in self.rows
-        )
-        return f"<table><caption>Casty connections</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            return fragment(element("p", _EMPTY))
+        headings = [heading or "current" for heading in _HEADINGS]
+        return fragment(table("Casty connections", headings, (row.cells() for row in self.rows), len(self.rows)))

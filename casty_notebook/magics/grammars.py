@@ -15,6 +15,7 @@ __all__ = [
     "DOCTOR",
     "EVENTS",
     "FAN_OUT",
+    "LISTEN",
     "MEMBERS",
     "SERVICES",
     "SHARDS",
@@ -219,6 +220,25 @@ TELL = Grammar(
     (_TARGET, _EXPRESSION),
     (*_COMMON, Flag(("--all",), "everyone", "every instance of a service instead of one")),
     ("%casty_tell counter/user-42 Increment(5)",),
+)
+LISTEN = Grammar(
+    "%casty_listen",
+    "Send one message and receive whatever comes to its reply address: a table of time, node and message.\n\n"
+    "Ends after --count messages or --for seconds, whichever comes first; without both after 10 seconds.\n"
+    "Ctrl-C ends it early and keeps what has arrived. Flags stand before the expression.",
+    (_TARGET, _EXPRESSION),
+    (
+        *_COMMON,
+        Flag(("--count",), "count", "so many messages", "N", _count),
+        Flag(("--for",), "seconds", "so long", "SECONDS", _seconds),
+        Flag(("--fields",), "fields", "the messages' fields as columns"),
+        Flag(("--retry",), "retry", "when the node is lost, send the message again and go on"),
+        _REPLY_FIELD,
+    ),
+    (
+        "%casty_listen --count 100 prices/EUR Subscribe()",
+        "%casty_listen --for 30 --reply-field consumer ticks Subscribe(demand=50)",
+    ),
 )
 MEMBERS = Grammar("%casty_members", "Table of the cluster's members: its view of each, and ours.", (), _COMMON)
 SHARDS = Grammar(

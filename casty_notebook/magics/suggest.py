@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from casty_notebook.printable import printable
+
 __all__ = ["closest", "did_you_mean"]
 
 _CUTOFF = 0.6
@@ -41,8 +43,8 @@ def did_you_mean(word: str, names: Iterable[str], *, kind: str = "", limit: int 
     """
     names = sorted(names)
     if guess := closest(word, names):
-        return f" Did you mean {guess}?"
+        return f" Did you mean {printable(guess)}?"
     if not names or not kind:
         return ""
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return f" Known {kind}: {', '.join(names[:limit])}{more}."
+    return f" Known {kind}: {', '.join(map(printable, names[:limit]))}{more}."

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from IPython.core.error import UsageError
 
 from casty_notebook.errors import AskFailed, CastyNotebookError
+from casty_notebook.printable import printable
 
 __all__ = ["as_usage_error", "stopped"]
 
@@ -30,10 +31,12 @@ def as_usage_error(error: CastyNotebookError, *, verbose: bool = False) -> Usage
 
     Examples
     --------
-    >>> print(as_usage_error(CastyNotebookError("no contact point answered\n  a:1: refused\n  b:2: mute")))
+    >>> from casty_notebook.errors import ContactAttempt, NoContactPoint
+    >>> attempts = ContactAttempt("a:1", "refused"), ContactAttempt("b:2", "mute")
+    >>> print(as_usage_error(NoContactPoint("no contact point answered", attempts)))
     no contact point answered: a:1: refused; b:2: mute
     """
-    return UsageError("\n".join(_story(error)) if verbose else _one_line(error))
+    return UsageError("\n".join(_story(error)) if verbose else printable(_one_line(error)))
 
 
 def _one_line(error: CastyNotebookError) -> str:
@@ -50,10 +53,10 @@ def _story(error: CastyNotebookError) -> Iterator[str]:
     yield f"{type(error).__name__}: {error}"
     if isinstance(error, AskFailed) and error.report.story:
         yield "What the session did last:"
-        yield from (f"  {line}" for line in error.report.story)
+        yield from (f"  {printable(line)}" for line in error.report.story)
     cause = error.__cause__
     for _ in range(_CAUSES):
         if cause is None:
             return
-        yield f"Caused by {type(cause).__name__}: {cause}"
+        yield printable(f"Caused by {type(cause).__name__}: {cause}")
         cause = cause.__cause__

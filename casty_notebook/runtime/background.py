@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import logging
 import os
 import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 from casty_notebook.errors import CastyNotebookError, ClientClosed, FailureReport, WrongProcess, WrongThread
+from casty_notebook.logs import room_logger
 
 __all__ = ["BackgroundLoop", "background_loop"]
 
-log = logging.getLogger("casty_notebook")
+log = room_logger(__name__)
 
 POLL = 0.2
 """Windows does not interrupt a lock's wait for Ctrl-C, so there it is waited for in slices."""
@@ -129,14 +130,17 @@ class BackgroundLoop:
         return future
 
     def run[T](
-        self, coroutine: Coroutine[Any, Any, T], *, tick: Callable[[], None] | None = None, every: float = POLL
-    ) -> T:
+        self, coroutine: Coroutine[Any, Any, T], *, tick: Callable[[], None] | None = None, every: float = POLL,
+        within: float | None = None,
+    ) -> T:  # fmt: skip
         """Run a coroutine on the loop and wait for it. Ctrl-C cancels it.
 
         Parameters
         ----------
         tick
             Called on the calling thread every so many seconds while it waits: progress is shown from there.
+        within
+            Seconds after which it is given up, for what must end also where a listener keeps the loop from everything else.
 
         Raises
         ------
@@ -144,6 +148,8 @@ class BackgroundLoop:
             On the loop's own thread, where waiting for the loop can never end.
         WrongProcess, ClientClosed
             If the loop is gone.
+        TimeoutError
+            If it was given up.
         """
         if threading.current_thread() is self._thread and not self.gone:
             coroutine.close()
@@ -152,12 +158,13 @@ class BackgroundLoop:
                 "use the awaitable form, for example ask_async, or another thread"
             )
         future = self.submit(coroutine)
+        until = None if within is None else monotonic() + within
         try:
             while True:
                 try:
-                    return future.result(every if tick is not None or sys.platform == "win32" else None)
+                    return future.result(every if tick is not None or sys.platform == "win32" else within)
                 except TimeoutError:
-                    if future.done():
+                    if future.done() or (until is not None and monotonic() >= until):
                         raise
                 if tick is not None:
                     tick()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
@@ -15,11 +14,15 @@ from casty_notebook.cluster.messages import Listing, ServiceKey, TopologySnapsho
 from casty_notebook.cluster.refs import ActorRef, EntityRef, M, R
 from casty_notebook.codec import StandInModule, module_proxy
 from casty_notebook.errors import MisuseError
+from casty_notebook.logs import room_logger
+from casty_notebook.runtime.addressing import checked_settings, checked_shards
 from casty_notebook.runtime.background import background_loop
 from casty_notebook.runtime.client import ClusterClient
+from casty_notebook.runtime.collecting import Collecting, Note
 from casty_notebook.runtime.dialler import AddressMap
 from casty_notebook.runtime.fan_out import Answer, FanOut
 from casty_notebook.runtime.home import asyncio_needed
+from casty_notebook.runtime.listener import LIMIT, BlockingListener, Listener
 from casty_notebook.runtime.placing import AnyTarget, Location, Placing, Route
 from casty_notebook.runtime.progress import EVERY, ProgressBar
 from casty_notebook.runtime.questions import question, statement
@@ -28,14 +31,18 @@ from casty_notebook.runtime.ssh import SSH, SSHGateway
 from casty_notebook.runtime.structures import HasStructures
 from casty_notebook.runtime.targets import MAX_TARGETS, ServiceName, entity_targets, expand_ranges, parse_target
 from casty_notebook.runtime.tls import TLS
-from casty_notebook.settings import Settings
+from casty_notebook.settings import Settings, checked_count, checked_seconds
 
 __all__ = ["Answer", "BlockingClient", "Location"]
 
-log = logging.getLogger("casty_notebook")
+log = room_logger(__name__)
 
 IN_FLIGHT = 100
 """Asks on their way at one time, where nothing else is said: far below what a node or a link buffers."""
+
+
+LEAVING = 3.0
+"""Seconds that closing may take, beside what `Settings.close_timeout` bounds: then something else has the loop."""
 
 
 class BlockingClient(HasStructures):
@@ -67,7 +74,8 @@ class BlockingClient(HasStructures):
         parsed = uri if isinstance(uri, ClusterURI) else ClusterURI.parse(uri)
         self.uri = str(parsed)
         self.name = name or parsed.system
-        settings = settings or Settings()
+        settings = checked_settings(settings)
+        counts, timeout = checked_shards(shards), checked_seconds("timeout", timeout)
         self._gateway = SSHGateway(ssh, settings) if ssh is not None else None
         self.read_only = read_only
         self.client = _kind_of_client(self.name, read_only, questions)(
@@ -78,7 +86,7 @@ class BlockingClient(HasStructures):
         self._placing = Placing(self.client)
         self._loop = background_loop()
         self._closed = False
-        self._loop.run(self._enter(dict(shards or {}), timeout))
+        self._loop.run(self._enter(counts, timeout))
 
     async def _enter(self, shards: dict[str, int], timeout: float) -> None:
         await self.client.__aenter__()
@@ -226,6 +234,68 @@ class BlockingClient(HasStructures):
         route = self._placing.route(target)
         self.client.tell(route.ref, route.wrap(message))
 
+    # --- what comes again and again ---------------------------------------------------------------------------------
+
+    def listen(
+        self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False, limit: int = LIMIT,
+        reply_field: str = "reply_to",
+    ) -> BlockingListener[Any]:  # fmt: skip
+        """Send a message with a ref of ours, and receive whatever is told to that ref until the listener is closed.
+
+        The listener is an iterator and a context manager; ``listener.get(timeout=2.0)`` waits for one message. The actor is not
+        told that nobody listens any more: tell it what it takes for that.
+
+        Parameters
+        ----------
+        target, message, reply_field
+            As in `ask`; the message is a subscription, a request for a stream.
+        timeout
+            How long the message may wait for a way to its target; `Settings.ask_timeout` if None.
+        retry
+            When the node is lost, send the message again. Otherwise the listener ends with `NodeUnreachable`.
+        limit
+            Messages kept for the reader; beyond it the oldest is dropped, counted and reported.
+
+        Raises
+        ------
+        NoSuchService, UnsendableMessage, Overloaded, ClientClosed, MisuseError
+            Before anything is sent.
+        ReadOnly
+            On a read-only connection, if the message's class is not one of its questions; nothing was sent.
+        """
+        listening = self._listen(target, question(message, reply_field), timeout=timeout, retry=retry, limit=limit)
+        return BlockingListener(self._loop, self._wait(listening))
+
+    async def _listen(self, target: AnyTarget, asked: Callable[[ActorRef], Any], **options: Any) -> Listener[Any]:
+        route = self._placing.route(target)
+        return self.client.listen(route.ref, lambda ref: route.wrap(asked(ref)), label=route.target, **options)
+
+    def heard(
+        self, target: AnyTarget, message: Any, *, count: int | None = None, seconds: float | None = None,
+        progress: bool = True, **options: Any,
+    ) -> tuple[list[Note], int, int]:  # fmt: skip
+        """Listen for some time, or to so many messages: what came, and how many were received and dropped.
+
+        Ctrl-C ends it early and keeps what has arrived.
+
+        Parameters
+        ----------
+        count, seconds
+            When to end, whichever comes first; without both after 10 seconds.
+        **options
+            timeout, retry, limit, reply_field, as in `listen`.
+        """
+        collecting = Collecting(count, seconds)
+        with (
+            self.listen(target, message, **options) as listener,
+            ProgressBar(collecting, "listening", unit="messages", shown=progress) as bar,
+        ):
+            try:
+                collecting.run(listener, self._placing.node_name, bar.tick)
+            except KeyboardInterrupt:
+                log.warning("%s: interrupted after %s messages; the table keeps them", self.name, f"{collecting.done:,}")
+        return collecting.rows, listener.received, listener.dropped
+
     # --- many at once ----------------------------------------------------------------------------------------------
 
     def answers(
@@ -257,6 +327,7 @@ class BlockingClient(HasStructures):
             If the only target is a service without instances.
         """
         asked = question(message, reply_field)
+        timeout = timeout if timeout is None else checked_seconds("timeout", timeout)
         each = partial(self._ask_on, asked=asked, timeout=timeout, retry=retry)
         fan_out = FanOut(self._placing, each, self._targets(targets, shard_type), concurrency=concurrency)
         fan_out.on_answer = on_answer
@@ -275,10 +346,8 @@ class BlockingClient(HasStructures):
         every
             Seconds from one ask to the next, whether the first is answered or not; 0 asks again as soon as it is.
         """
-        if not 0 < count <= MAX_TARGETS:
-            raise MisuseError(f"count must be from 1 to {MAX_TARGETS:,}, not {count}")
-        if not 0 <= every <= 3600:
-            raise MisuseError(f"every must be from 0 to 3,600 seconds, not {every}")
+        count, every = checked_count("count", count, most=MAX_TARGETS), checked_seconds("every", every, zero=True, most=3600)
+        timeout = timeout if timeout is None else checked_seconds("timeout", timeout)
         each = partial(self._ask_on, asked=question(message, reply_field), timeout=timeout, retry=False)
         in_flight = IN_FLIGHT if every else 1
         fan_out = FanOut(self._placing, each, [target] * count, concurrency=in_flight, every=every)
@@ -359,7 +428,10 @@ class BlockingClient(HasStructures):
         if not self._closed:
             self._closed = True
             if not self._loop.gone:
-                self._loop.run(self._leave())
+                try:
+                    self._loop.run(self._leave(), within=LEAVING + 3 * self.client.settings.close_timeout)
+                except TimeoutError:
+                    log.warning("%s: not closed, since a listener keeps the background loop from everything else", self.name)
 
     def __enter__(self) -> Self:
         return self

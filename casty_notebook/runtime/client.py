@@ -8,13 +8,14 @@ import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from time import monotonic
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.cluster.asks import Ask
 from casty_notebook.cluster.encodings import Encoding
-from casty_notebook.cluster.events import AskCancelled, AskMade, TellMade, Tick
+from casty_notebook.cluster.events import AskCancelled, AskMade, Target, TellMade, Tick
 from casty_notebook.cluster.health import NodeHealth
+from casty_notebook.cluster.listening import Listening
 from casty_notebook.cluster.messages import (
     Listing,
     ServiceInstance,
@@ -24,16 +25,20 @@ from casty_notebook.cluster.messages import (
 from casty_notebook.cluster.refs import ActorRef, EntityRef, M, R, ReplyRef, Tellable
 from casty_notebook.cluster.session import ASK_PATH, Session
 from casty_notebook.errors import ClientClosed, FailureReport, MisuseError, NoContactPoint, NotEntered, WrongThread
-from casty_notebook.runtime.addressing import checked_contacts, checked_system, resolve
+from casty_notebook.runtime.addressing import checked_contacts, checked_settings, checked_system, resolve
 from casty_notebook.runtime.binding import build_registry
-from casty_notebook.runtime.codecs import Codecs, remember
+from casty_notebook.runtime.codecs import Codecs, named, remember
 from casty_notebook.runtime.dialler import AddressMap, Connector, Dialler
 from casty_notebook.runtime.home import HomeLoop
 from casty_notebook.runtime.identity import chosen_identity
+from casty_notebook.runtime.listener import LIMIT, Listener, checked_limit
 from casty_notebook.runtime.news import News
 from casty_notebook.runtime.pump import Pump
 from casty_notebook.runtime.tls import TLS, tls_context
-from casty_notebook.settings import Settings
+from casty_notebook.settings import Settings, checked_seconds
+
+if TYPE_CHECKING:
+    from casty_notebook.runtime.structures import Distributed
 
 __all__ = ["ClusterClient"]
 
@@ -57,9 +62,9 @@ class ClusterClient:
     serializer, compression
         As the cluster is configured: "pickle", "json", "msgpack" or "cloudpickle"; None, "zlib", "gzip", "bz2",
         "lzma" or "lz4". Nothing is negotiated (PROTOCOL section 4.5); ``serializer="auto"`` finds both out by asking,
-        and each wrong guess is a line in a node's log.
+        and each wrong guess is a line in a node's log. One of casty's own serializer objects is as good as the two names.
     tls
-        A `TLS` or an `ssl.SSLContext` for a cluster with TLS.
+        A `TLS`, an `ssl.SSLContext`, or casty's own TLS configuration, for a cluster with TLS.
     messages
         Classes, or modules of them, that replies may become; others arrive as inert stand-ins.
     settings
@@ -86,16 +91,16 @@ class ClusterClient:
         self, *, contact_points: Iterable[tuple[str, int]], system_name: str,
         client_host: str | None = "127.0.0.1", client_port: int = 0, address_map: AddressMap = None,
         advertised_host: str | None = None, advertised_port: int | None = None,
-        serializer: str = "pickle", compression: str | None = None, tls: TLS | ssl.SSLContext | None = None,
+        serializer: Any = "pickle", compression: str | None = None, tls: TLS | ssl.SSLContext | None = None,
         messages: Iterable[Any] = (), settings: Settings | None = None, connector: Connector | None = None,
         send_main: bool = False,
     ) -> None:  # fmt: skip
         self.system_name = checked_system(system_name)
         self.contact_points = checked_contacts(contact_points)
-        self.settings = settings or Settings()
+        self.settings = checked_settings(settings)
         self._mint, self._fixed = chosen_identity(client_host, client_port, advertised_host, advertised_port)
         self._registry = build_registry(self.actor_ref, messages, send_main=send_main)
-        self._codecs = Codecs(self._registry, serializer, compression, self.settings)
+        self._codecs = Codecs(self._registry, *named(serializer, compression, self.settings), self.settings)
         context, server_hostname = tls_context(tls)
         self.dialler = Dialler(self.settings, address_map, context, server_hostname, connector)
         self._pump: Pump | None = None
@@ -176,7 +181,7 @@ class ClusterClient:
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """What happened so far: overflowed, timed_out, late_replies, lost_links, probes, snapshots."""
+        """What happened so far: overflowed, timed_out, late_replies, lost_links, probes, snapshots, dropped (by listeners)."""
         return dict(self._pump.session.counters) if self._pump is not None else {}
 
     @property
@@ -206,6 +211,7 @@ class ClusterClient:
             If the cluster has another system name.
         """
         pump = self._open_pump()
+        timeout = checked_seconds("timeout", timeout)
         if not self._home.here:
             return await self._home.wait_for(self.wait_for_topology(timeout))
         try:
@@ -294,6 +300,12 @@ class ClusterClient:
             ref = self._entity_refs[shard_type] = EntityRef(shard_type, num_shards, self)
         return ref
 
+    def distributed(self) -> Distributed:
+        """Distributed structures of casty's (counters, maps, sets, queues), by the names that casty's own client gives them."""
+        from casty_notebook.runtime.structures import Distributed
+
+        return Distributed(self)
+
     def actor_ref(self, uri: str) -> ActorRef:
         """The ref of any actor by its ``casty://system@host:port/path`` URI."""
         return ActorRef(ActorAddress.parse(uri), self)
@@ -369,18 +381,72 @@ class ClusterClient:
         """
         pump = self._open_pump()
         self._home.check_waiting()
-        ask_id = f"{self._ask_prefix}{next(self._count):x}"
-        reply_ref: ReplyRef[R] = ReplyRef(pump.session.client_system, ask_id)
-        if not callable(msg_factory):
-            raise MisuseError(f"ask takes a function of the reply ref, for example lambda r: …(reply_to=r), not {msg_factory!r}")
-        resolved, built = resolve(ref, msg_factory(reply_ref))
+        wait = self.settings.ask_timeout if timeout is None else checked_seconds("timeout", timeout)
+        reply_ref: ReplyRef[R] = self._reply_ref(pump)
+        resolved, built = self._resolved(ref, msg_factory, reply_ref)
         now = pump.now
-        deadline = now + (self.settings.ask_timeout if timeout is None else timeout)
-        ask = Ask(ask_id, resolved, built, reply_ref, now, deadline, retry=retry, label=label)
+        ask = Ask(reply_ref.path, resolved, built, reply_ref, now, now + wait, retry=retry, label=label)
         reply: R = await (
             self._answer(pump, ask, now) if self._home.here else self._home.wait_for(self._answer(pump, ask, None))
         )
         return reply
+
+    def listen(
+        self, ref: Tellable[M] | str, msg_factory: Callable[[ActorRef[R]], M], *, timeout: float | None = None,
+        retry: bool = False, limit: int = LIMIT, label: str = "",
+    ) -> Listener[R]:  # fmt: skip
+        """Send a message with a ref of ours, and receive whatever is told to that ref until the listener is closed.
+
+        Parameters
+        ----------
+        ref
+            Whom to send it to: a ref, or a ``casty://`` URI.
+        msg_factory
+            A function of our ref that makes the message: a subscription, a request for a stream.
+        timeout
+            How long the message may wait for a way to its target; `Settings.ask_timeout` if None. Once it has left, the
+            listener waits for as long as it is open.
+        retry
+            When the node is lost, send the message again, so that the listener goes on with whoever then answers. Otherwise it
+            ends with `NodeUnreachable`.
+        limit
+            Messages kept for the reader; beyond it the oldest is dropped, counted and reported.
+
+        Raises
+        ------
+        UnsendableMessage, ShardCountMismatch, Overloaded, ClientClosed, NotEntered, MisuseError, WrongThread
+            Before anything is sent.
+
+        Examples
+        --------
+        >>> async def main(client, producer):
+        ...     async with client.listen(producer, lambda r: Subscribe(consumer=r, demand=16)) as elements:
+        ...         async for element in elements:
+        ...             client.tell(producer, StreamDemand(1))
+        """
+        pump = self._open_pump()
+        if not self._home.here:
+            raise WrongThread("listen is to be called on the event loop that the client was entered on; connect() has one for "
+                              "plain calls on any thread")  # fmt: skip
+        wait = self.settings.ask_timeout if timeout is None else checked_seconds("timeout", timeout)
+        reply_ref: ReplyRef[R] = self._reply_ref(pump)
+        resolved, built = self._resolved(ref, msg_factory, reply_ref)
+        now = pump.now
+        listening = Listening(
+            reply_ref.path, resolved, built, reply_ref, now, now + wait, limit=checked_limit(limit),
+            max_bytes=self.settings.max_buffered_bytes, retry=retry, label=label,
+        )  # fmt: skip
+        listener: Listener[R] = Listener(pump, listening)
+        listener.open(now)
+        return listener
+
+    def _reply_ref(self, pump: Pump) -> ReplyRef[Any]:
+        return ReplyRef(pump.session.client_system, f"{self._ask_prefix}{next(self._count):x}")
+
+    def _resolved(self, ref: Any, msg_factory: Callable[[ActorRef[R]], Any], reply_ref: ReplyRef[R]) -> tuple[Target, Any]:
+        if not callable(msg_factory):
+            raise MisuseError(f"ask takes a function of the reply ref, for example lambda r: …(reply_to=r), not {msg_factory!r}")
+        return resolve(ref, msg_factory(reply_ref))
 
     async def _answer(self, pump: Pump, ask: Ask, now: float | None) -> Any:
         future = pump.futures[ask.id] = pump.new_future()

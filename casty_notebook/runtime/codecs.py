@@ -8,10 +8,11 @@ from typing import Any
 from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.encodings import Encoding, guesses, known_encodings
 from casty_notebook.codec import Codec, Layout, Registry, recognise
-from casty_notebook.errors import UndecodableMessage
+from casty_notebook.codec.refs import is_castys
+from casty_notebook.errors import MisuseError, UndecodableMessage
 from casty_notebook.settings import Settings
 
-__all__ = ["AUTO", "Codecs", "remember"]
+__all__ = ["AUTO", "Codecs", "named", "remember"]
 
 AUTO = "auto"
 """In place of a serializer's name: find it out by asking."""
@@ -31,6 +32,29 @@ def remember(system: str, contacts: tuple[NodeAddress, ...], encoding: Encoding)
         _remembered[system, contact] = encoding
     while len(_remembered) > REMEMBERED:
         del _remembered[next(iter(_remembered))]
+
+
+def named(serializer: Any, compression: str | None, settings: Settings) -> tuple[str, str | None]:
+    """The names of serializer and compression, where one of casty's own serializer objects may stand for both.
+
+    Raises
+    ------
+    MisuseError
+        For any other object: what it writes is its secret.
+    """
+    if serializer is None:
+        return "pickle", compression
+    if isinstance(serializer, str):
+        return serializer, compression
+    if not is_castys(type(serializer)) or not callable(getattr(serializer, "serialize", None)):
+        raise MisuseError(
+            f"serializer= takes a name (pickle, json, msgpack, cloudpickle) or one of casty's own serializers, not "
+            f"{type(serializer).__name__}"
+        )
+    # What compresses keeps no name of it; a text tells all there is apart.
+    written, compressed_by = recognise(bytes(serializer.serialize("")), settings)
+    inner = type(getattr(serializer, "_inner", serializer)).__name__
+    return "cloudpickle" if inner == "CloudPickleSerializer" else written, compression or compressed_by
 
 
 class Codecs:
@@ -75,7 +99,7 @@ class Codecs:
         return codec
 
     def read(
-        self, data: bytes, known: Encoding | None, start: int = 0
+        self, data: bytes, known: Encoding | None, start: int = 0, most: int | None = None
     ) -> tuple[Any, tuple[str, str | None] | None]:
         """Read the payload that is all of `data` from `start` on; also the configuration that wrote it, where any is possible.
 
@@ -84,21 +108,21 @@ class Codecs:
 
         Raises
         ------
-        UndecodableMessage
+        UndecodableMessage, TakesLonger
             As `Codec.decode`.
         """
         if not self.auto:
-            return self._fixed.decode(data, start), None
+            return self._fixed.decode(data, start, most), None
         if known is not None:
             try:
-                return self.of(known).decode(data, start), known.configuration
+                return self.of(known).decode(data, start, most), known.configuration
             except UndecodableMessage:
-                configuration = recognise(data, self._settings, start)
+                configuration = recognise(data, self._settings, start, most)
                 if configuration == known.configuration:
                     raise
         else:
-            configuration = recognise(data, self._settings, start)
-        return self.of(Encoding(Layout.pkg, *configuration)).decode(data, start), configuration
+            configuration = recognise(data, self._settings, start, most)
+        return self.of(Encoding(Layout.pkg, *configuration)).decode(data, start, most), configuration
 
 
 def _guesses(compression: str | None) -> tuple[Encoding, ...]:

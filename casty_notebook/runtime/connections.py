@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from casty_notebook.errors import CastyNotebookError, MisuseError
+from casty_notebook.logs import room_logger
 
 __all__ = ["Connection", "close_all", "connections", "current", "listeners", "register", "unregister", "use"]
 
-log = logging.getLogger("casty_notebook")
+log = room_logger(__name__)
 
 
 class Connection(Protocol):

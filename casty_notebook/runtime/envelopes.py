@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from casty_notebook.address import NodeAddress
@@ -15,13 +17,17 @@ from casty_notebook.runtime.codecs import Codecs
 from casty_notebook.settings import Settings
 from casty_notebook.wire import Envelope, EnvelopeHeader, decode_envelope, sender_system, target_path
 
-__all__ = ["EnvelopeReader", "EnvelopeWriter", "Parcel"]
+__all__ = ["Configuration", "EnvelopeReader", "EnvelopeWriter", "Parcel"]
 
 type Configuration = tuple[str, str | None]
 """(serializer, compression)."""
 
 CACHED = 4096
 """Headers and sender names kept ready; more than a session of a person at a notebook ever uses."""
+
+
+SHORT = 32 * 1024
+"""Bytes of a payload that the loop waits for: by the work that each may cost (see `codec.budget`) no more than 0.07 s."""
 
 
 class Parcel:
@@ -57,10 +63,11 @@ class EnvelopeWriter:
         return Parcel(message, self._codec(encoding).encode(message), encoding)
 
     def _codec(self, encoding: Encoding) -> Codec:
-        # Nearly always that of the message before.
-        if encoding is not self._last[0]:
-            self._last = encoding, self._codecs.of(encoding)
-        return self._last[1]
+        # Nearly always that of the message before. Tells of other threads are written on theirs.
+        last = self._last
+        if encoding is not last[0]:
+            last = self._last = encoding, self._codecs.of(encoding)
+        return last[1]
 
     def frame(self, link: int, node: NodeAddress, identity: NodeAddress, outgoing: Outgoing) -> bytes:
         """The whole frame for one envelope on one link.
@@ -116,9 +123,24 @@ class EnvelopeReader:
         return envelope, target_path(envelope.target)
 
     def message(self, envelope: Envelope, node: NodeAddress | None) -> tuple[Any, Configuration | None]:
-        """The message, or the `UndecodableMessage` that says what was refused and who sent it; and what wrote it."""
+        """The message, or the `UndecodableMessage` that says what was refused and who sent it; and what wrote it.
+
+        Raises
+        ------
+        TakesLonger
+            If it is not to be read on the loop, but by `job`.
+        """
+        return self._read(envelope, node, self._session.subscription.encoding, SHORT)
+
+    def job(self, envelope: Envelope, node: NodeAddress | None) -> Callable[[], tuple[Any, Configuration | None]]:
+        """As `message`, to be called in any thread, however long it takes."""
+        return partial(self._read, envelope, node, self._session.subscription.encoding, None)
+
+    def _read(
+        self, envelope: Envelope, node: NodeAddress | None, encoding: Encoding | None, most: int | None
+    ) -> tuple[Any, Configuration | None]:
         try:
-            return self._codecs.read(envelope.data, self._session.subscription.encoding, envelope.start)
+            return self._codecs.read(envelope.data, encoding, envelope.start, most)
         except UndecodableMessage as error:
             return UndecodableMessage(f"from {node}, announced as {envelope.type_hint[:120]!r}: {error}"), None
 
@@ -129,8 +151,12 @@ class EnvelopeReader:
             return self._last[1]
         read = self.message(envelope, node)
         if isinstance(read[0], TopologySnapshot):
-            self._last = (start, data), read
+            self.keep(envelope, read)
         return read
+
+    def keep(self, envelope: Envelope, read: tuple[Any, Configuration | None]) -> None:
+        """Remember what a snapshot was read as."""
+        self._last = (envelope.start, envelope.data), read
 
     def system(self, envelope: Envelope) -> str | None:
         """The system name that the sender states (PROTOCOL section 2)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,12 +10,14 @@ from time import monotonic
 from typing import Any
 
 from casty_notebook.errors import CastyNotebookError, Interrupted, MisuseError, ReadOnly
+from casty_notebook.logs import room_logger
 from casty_notebook.runtime.placing import AnyTarget, Placing, Route, label
 from casty_notebook.runtime.targets import MAX_TARGETS
+from casty_notebook.settings import checked_count
 
 __all__ = ["Answer", "AskOne", "FanOut"]
 
-log = logging.getLogger("casty_notebook")
+log = room_logger(__name__)
 
 _KINDS = 5
 """Kinds of failures that a line has room for; the table has all of them."""
@@ -66,8 +67,7 @@ class FanOut:
     def __init__(
         self, placing: Placing, ask: AskOne, targets: Sequence[AnyTarget], *, concurrency: int, every: float = 0.0
     ) -> None:
-        if concurrency < 1:
-            raise MisuseError(f"concurrency must be at least 1, not {concurrency}")
+        concurrency = checked_count("concurrency", concurrency)
         if len(targets) > MAX_TARGETS:
             raise MisuseError(f"{len(targets):,} targets are more than {MAX_TARGETS:,} for one call; ask them in several")
         self._placing = placing

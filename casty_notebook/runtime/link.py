@@ -121,6 +121,16 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         else:
             self._fail(f"connection lost: {exc}" if exc is not None else "the node closed the connection")
 
+    def pause_reading(self) -> None:
+        """Leave what the node sends in its socket for a moment: what came is still being read."""
+        if self._transport is not None and not self.ended:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if self._transport is not None and not self.ended:
+            self._transport.resume_reading()
+
     def pause_writing(self) -> None:
         self._paused = True
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 from casty_notebook.cluster.messages import TopologySnapshot
+from casty_notebook.logs import room_logger
 
 __all__ = ["News"]
 
-log = logging.getLogger("casty_notebook")
+log = room_logger(__name__)
 
 type Listener = Callable[[TopologySnapshot], None]
 

@@ -13,6 +13,7 @@ from casty_notebook.cluster.messages import Member, ServiceInstance, ShardEnvelo
 from casty_notebook.cluster.names import natural
 from casty_notebook.cluster.refs import ActorRef, EntityRef
 from casty_notebook.errors import FailureReport, MisuseError, NoSuchService
+from casty_notebook.printable import printable
 from casty_notebook.runtime.client import ClusterClient
 from casty_notebook.runtime.targets import EntityName, ServiceName, only_target, parse_target
 
@@ -46,7 +47,7 @@ class Location:
         node = f"on {self.node} at {self.address}" if self.node else f"at {self.address}" if self.address else "nowhere known"
         copies = f", replicas at {', '.join(map(str, self.replicas))}" if self.replicas else ""
         reach = {True: "reachable", False: "not reachable", None: "reachability unknown"}[self.reachable]
-        return f"<Location of {self.target}: {shard}{node}{copies}, {self.status or 'no member'}, {reach}>"
+        return printable(f"<Location of {self.target}: {shard}{node}{copies}, {self.status or 'no member'}, {reach}>")
 
 
 @dataclass(frozen=True, slots=True)

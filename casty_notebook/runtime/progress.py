@@ -20,7 +20,7 @@ class Counted(Protocol):
     """What is far enough along to be counted."""
 
     @property
-    def total(self) -> int: ...
+    def total(self) -> int | None: ...
     @property
     def done(self) -> int: ...
     @property
@@ -34,9 +34,10 @@ class ProgressBar:
     the bar is first needed, in a notebook as a widget, in a terminal as text, and not at all where stderr is a file.
     """
 
-    def __init__(self, counted: Counted, what: str, *, shown: bool = True) -> None:
+    def __init__(self, counted: Counted, what: str, *, unit: str = "asks", shown: bool = True) -> None:
         self._counted = counted
         self._what = what
+        self._unit = unit
         self._wanted = shown
         self._began = time.monotonic()
         self._bar: Any = None
@@ -48,7 +49,7 @@ class ProgressBar:
                 return
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=self._counted.total, desc=self._what, unit=" asks", leave=False, disable=None)
+            self._bar = tqdm(total=self._counted.total, desc=self._what, unit=f" {self._unit}", leave=False, disable=None)
         self._bar.update(self._counted.done - self._bar.n)
         if self._counted.failed:
             self._bar.set_postfix_str(f"{self._counted.failed:,} failed")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Callable
 from time import monotonic
@@ -11,6 +10,7 @@ from typing import Any
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.events import (
+    Arrived,
     Break,
     Close,
     Closed,
@@ -23,7 +23,6 @@ from casty_notebook.cluster.events import (
     LinkOpened,
     Publish,
     Recall,
-    Received,
     Reclaim,
     Reclaimed,
     Refused,
@@ -37,18 +36,18 @@ from casty_notebook.cluster.events import (
 )
 from casty_notebook.cluster.messages import TopologySnapshot
 from casty_notebook.cluster.session import Session
-from casty_notebook.cluster.subscription import SUBSCRIPTION_PATH
-from casty_notebook.errors import CastyNotebookError, ProtocolError
+from casty_notebook.errors import CastyNotebookError
+from casty_notebook.logs import room_logger
 from casty_notebook.runtime.codecs import Codecs
 from casty_notebook.runtime.dialler import DialFailed, Dialler
 from casty_notebook.runtime.envelopes import EnvelopeReader, EnvelopeWriter
 from casty_notebook.runtime.link import LinkProtocol
+from casty_notebook.runtime.receiving import Receiver
 from casty_notebook.settings import Settings
-from casty_notebook.wire import MESSAGE
 
 __all__ = ["Pump"]
 
-log = logging.getLogger("casty_notebook")
+log = room_logger(__name__)
 
 WARNING_INTERVAL = 1.0
 """Seconds between two logged warnings: a hostile or broken peer must not fill a log."""
@@ -79,7 +78,10 @@ class Pump:
         self.new_future = self._loop.create_future
         self.session = session
         self.writer = EnvelopeWriter(codecs, session)
-        self._reader = EnvelopeReader(codecs, session, settings)
+        self._receiver = Receiver(
+            session, EnvelopeReader(codecs, session, settings), self._loop, settings.max_frame,
+            is_open=self._is_open, deliver=self._tell, settle=self._keep_time, warn=self._warn, end=self.link_ended,
+        )  # fmt: skip
         self._dialler = dialler
         self._settings = settings
         self._on_publish = on_publish
@@ -91,6 +93,8 @@ class Pump:
         self._sockets: set[LinkProtocol] = set()
         self._sockets_closed = asyncio.Event()
         self.futures: dict[str, asyncio.Future[Any]] = {}
+        self.bells: dict[str, Callable[[], None]] = {}
+        """Whom to call when something came to a listener."""
         self._rejection: Exception | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
@@ -98,9 +102,9 @@ class Pump:
         self._unwarned = 0
         self.closed = asyncio.Event()
         self._performers: dict[type[Effect], Callable[[Any], None]] = {
-            Transmit: self._transmit, Reply: self._reply, Fail: self._fail, Reject: self._reject, Publish: self._publish,
-            Dial: self._dial, Hangup: self._hang_up, Break: self._break, Recall: self._recall, Reclaim: self._reclaim,
-            Report: self._report, Ruin: self._ruin, Closed: self._closed,
+            Transmit: self._transmit, Reply: self._reply, Arrived: self._arrived, Fail: self._fail, Reject: self._reject,
+            Publish: self._publish, Dial: self._dial, Hangup: self._hang_up, Break: self._break, Recall: self._recall,
+            Reclaim: self._reclaim, Report: self._report, Ruin: self._ruin, Closed: self._closed,
         }  # fmt: skip
 
     @property
@@ -173,6 +177,7 @@ class Pump:
     def _hang_up(self, effect: Hangup) -> None:
         dial = self._dials.pop(effect.link, None)
         protocol = self._links.pop(effect.link, None)
+        self._receiver.forget(effect.link)
         if dial is not None:
             dial.cancel()
         if protocol is not None:
@@ -213,6 +218,8 @@ class Pump:
         self.feed(LinkOpened(link.id, node))
 
     def link_ended(self, link: LinkProtocol, reason: str) -> None:
+        if self._receiver.ends(link, reason):
+            return
         if link.mute and self.session.snapshot is None and link.id in self._links:
             self._dials[link.id] = self._loop.create_task(self._explain(link, reason))
             return
@@ -248,36 +255,17 @@ class Pump:
     def _lost(self, link_id: int, reason: str, protocol: LinkProtocol | None = None, *, verdict: bool = False) -> None:
         if self._links.pop(link_id, None) is None:
             return
+        self._receiver.forget(link_id)
         self.writer.forget(link_id)
         self.feed(LinkLost(link_id, reason, protocol.unsent if protocol is not None else (), verdict))
         if verdict and self.session.hopeless:
             self._on_hopeless()
 
     def frames_received(self, link: LinkProtocol, frames: list[tuple[int, bytes]]) -> None:
-        newest = None
-        now, reader = monotonic(), self._reader
-        for kind, body in frames:
-            # Nodes may send nothing but messages here; other types are ignored as nodes do (PROTOCOL section 1.1).
-            if kind != MESSAGE or link.ended:
-                continue
-            try:
-                envelope, path = reader.open(body)
-            except ProtocolError as error:
-                self._warn(f"{link.node} sent a malformed envelope, which was ignored: {error}")
-                continue
-            if not self.session.expects(path):
-                continue
-            if path == SUBSCRIPTION_PATH:
-                # Only the newest snapshot of a batch matters (PROTOCOL section 9: drain, conflate, never pause).
-                newest = envelope
-                continue
-            message, written = reader.message(envelope, link.node)
-            self._tell(Received(link.id, path, reader.system(envelope), envelope.type_hint, message, written), now)
-        if newest is not None and not link.ended:
-            message, written = reader.snapshot(newest, link.node)
-            system = reader.system(newest)
-            self._tell(Received(link.id, SUBSCRIPTION_PATH, system, newest.type_hint, message, written), now)
-        self._keep_time()
+        self._receiver.receive(link, frames)
+
+    def _is_open(self, link: LinkProtocol) -> bool:
+        return self._links.get(link.id) is link
 
     # --- answers ---------------------------------------------------------------------------------------------------
 
@@ -285,6 +273,11 @@ class Pump:
         future = self.futures.pop(effect.ask_id, None)
         if future is not None and not future.done():
             future.set_result(effect.message)
+
+    def _arrived(self, effect: Arrived) -> None:
+        bell = self.bells.get(effect.ask_id)
+        if bell is not None:
+            bell()
 
     def _fail(self, effect: Fail) -> None:
         future = self.futures.pop(effect.ask_id, None)
@@ -329,6 +322,7 @@ class Pump:
                 await self.closed.wait()
         except TimeoutError:
             log.info("leaving %s without a sign that its nodes have read it", self.session.system_name)
+        self._receiver.close()
         for link in links:
             link.hang_up()
         for task in dials:

@@ -13,6 +13,7 @@ from casty_notebook.codec import StandIn, StandInClass, stand_in_class
 from casty_notebook.codec.standin import parts
 from casty_notebook.errors import MisuseError, ReadOnly
 from casty_notebook.runtime.client import ClusterClient
+from casty_notebook.runtime.listener import Listener
 
 __all__ = ["Questions", "ReadOnlyClient"]
 
@@ -104,6 +105,16 @@ class ReadOnlyClient(ClusterClient):
             If it is not; nothing was sent.
         """
         return await super().ask(ref, lambda reply_to: self._checked(msg_factory(reply_to)), **options)
+
+    def listen(self, ref: Tellable[M] | str, msg_factory: Callable[[ActorRef[R]], M], **options: Any) -> Listener[R]:
+        """Listen, if the class of the message that asks for it is one of the questions.
+
+        Raises
+        ------
+        ReadOnly
+            If it is not; nothing was sent.
+        """
+        return super().listen(ref, lambda reply_to: self._checked(msg_factory(reply_to)), **options)
 
     def _checked(self, message: M) -> M:
         name = _class_of(message)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from time import monotonic
 from typing import Any, ClassVar
 
@@ -21,8 +21,9 @@ from casty_notebook.runtime.client import ClusterClient
 from casty_notebook.runtime.placing import Placing, Route
 from casty_notebook.runtime.questions import question
 from casty_notebook.runtime.targets import EntityName
+from casty_notebook.settings import checked_count, checked_seconds
 
-__all__ = ["Counter", "Dict", "HasStructures", "Queue", "Set"]
+__all__ = ["Counter", "Dict", "Distributed", "HasStructures", "Queue", "Set"]
 
 
 class HasStructures:
@@ -61,6 +62,56 @@ class HasStructures:
         return Queue(self, name, shards, timeout)
 
 
+class _Awaited(HasStructures):
+    """The structures of a `ClusterClient`: on its own loop nothing is waited for but by ``await``."""
+
+    def __init__(self, client: ClusterClient) -> None:
+        self.client = client
+        self.name = client.system_name
+        self._placing = Placing(client)
+
+    def _wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return coroutine
+
+
+class _Generic:
+    """Makes structures of one kind, with the types of its items or without: ``map[str, int]("users")``, ``map("users")``."""
+
+    def __init__(self, make: Callable[..., Any]) -> None:
+        self._make = make
+
+    def __getitem__(self, types: Any) -> Callable[..., Any]:
+        return self._make
+
+    def __call__(self, name: str, *, shards: int | None = None, timeout: float | None = None) -> Any:
+        return self._make(name, shards=shards, timeout=timeout)
+
+
+class Distributed:
+    """The structures by casty's own names; every method of one is to be awaited.
+
+    Parameters as for `HasStructures.counter`. An observer holds no locks, semaphores or barriers: one that goes away would
+    leave them held.
+
+    Examples
+    --------
+    >>> async def main(client):
+    ...     hits = client.distributed().counter("hits")
+    ...     users = client.distributed().map[str, int]("users")
+    ...     return await hits.increment(), await users.get("alice")
+    """
+
+    def __init__(self, client: ClusterClient) -> None:
+        self._made = made = _Awaited(client)
+        self.map = _Generic(made.dict)
+        self.set = _Generic(made.set)
+        self.queue = _Generic(made.queue)
+
+    def counter(self, name: str, *, shards: int | None = None, timeout: float | None = None) -> Any:
+        """The counter that the nodes call `name`."""
+        return self._made.counter(name, shards=shards, timeout=timeout)
+
+
 class _Structure:
     """One structure, as seen through one connection. Makes no traffic until it is asked something.
 
@@ -83,8 +134,8 @@ class _Structure:
         self.name = name
         self.shard_type = f"d-{self.infix}-{name}"
         self._connection = connection
-        self._shards = shards
-        self._timeout = timeout
+        self._shards = None if shards is None else checked_count("shards", shards)
+        self._timeout = None if timeout is None else checked_seconds("timeout", timeout)
         self._messages: StandInModule = module_proxy(f"casty.distributed.{self.kind}")
 
     def __repr__(self) -> str:
@@ -104,7 +155,7 @@ class _Structure:
         route = await self._route(EntityName(self.shard_type, self.name if entity is None else entity), timeout)
         asked = question(self._messages[message](**fields))
         return await client.ask(
-            route.ref, lambda ref: route.wrap(asked(ref)), timeout=max(0.0, ends - monotonic()),
+            route.ref, lambda ref: route.wrap(asked(ref)), timeout=max(0.001, ends - monotonic()),
             retry=retry, label=route.target,
         )  # fmt: skip
 
@@ -155,11 +206,11 @@ class Counter(_Structure):
 
     def increment(self, amount: int = 1) -> int:
         """Add, and return the new value."""
-        return self._write("Increment", amount=amount)  # type: ignore[no-any-return]
+        return self._write("Increment", amount=checked_count("amount", amount, None))  # type: ignore[no-any-return]
 
     def decrement(self, amount: int = 1) -> int:
         """Subtract, and return the new value."""
-        return self._write("Decrement", amount=amount)  # type: ignore[no-any-return]
+        return self._write("Decrement", amount=checked_count("amount", amount, None))  # type: ignore[no-any-return]
 
     def destroy(self) -> bool:
         """End it; the next use starts from 0."""
@@ -233,7 +284,7 @@ class Queue(_Structure):
 
     def enqueue(self, value: Any) -> None:
         """Put an item at the end."""
-        self._write("Enqueue", value=value)
+        return self._write("Enqueue", value=value)  # type: ignore[no-any-return]
 
     def dequeue(self) -> Any:
         """Take the next item; None if there is none."""

@@ -6,6 +6,7 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from casty_notebook.codec.refs import is_castys
 from casty_notebook.errors import MisuseError
 
 __all__ = ["TLS", "tls_context"]
@@ -63,4 +64,7 @@ def tls_context(tls: TLS | ssl.SSLContext | None) -> tuple[ssl.SSLContext | None
         return tls, None
     if isinstance(tls, TLS):
         return tls.context(), tls.server_hostname
+    context = getattr(tls, "client_context", None)
+    if is_castys(type(tls)) and isinstance(context, ssl.SSLContext):
+        return context, None
     raise MisuseError(f"tls= takes a TLS(certfile, keyfile, cafile) or an ssl.SSLContext, not {type(tls).__name__}")

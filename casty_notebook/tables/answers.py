@@ -12,7 +12,7 @@ from casty_notebook.errors import AskFailed, Interrupted
 from casty_notebook.tables.columns import attrs_of, frame, repeated, text
 from casty_notebook.tables.fields import field_columns, fields_of
 
-__all__ = ["AnswerLike", "answers", "in_words", "milliseconds"]
+__all__ = ["AnswerLike", "answers", "in_words", "milliseconds", "whole_or_fields"]
 
 COLUMNS = ("target", "node", "shard", "latency_ms", "error")
 
@@ -72,7 +72,7 @@ def answers(rows: Sequence[AnswerLike], *, cluster: str, fields: bool = False) -
             "target": text([row.target for row in rows]),
             "node": repeated([row.node for row in rows]),
             "shard": pd.array([row.shard for row in rows], dtype="Int64"),
-            **_replies(rows, fields=fields),
+            **whole_or_fields("reply", [row.reply for row in rows], COLUMNS, fields=fields),
             "latency_ms": milliseconds(rows),
             "error": text([None if row.error is None else in_words(row.error) for row in rows]),
         },
@@ -82,14 +82,15 @@ def answers(rows: Sequence[AnswerLike], *, cluster: str, fields: bool = False) -
     return made
 
 
-def _replies(rows: Sequence[AnswerLike], *, fields: bool) -> dict[str, Any]:
-    replies = _objects([row.reply for row in rows])
-    columns = field_columns(replies, (*COLUMNS, "reply")) if fields else None
+def whole_or_fields(name: str, values: Sequence[Any], taken: Sequence[str], *, fields: bool) -> dict[str, Any]:
+    """Values as one column of that name, or as a column for each of their fields, beside the columns that are `taken`."""
+    replies = _objects(values)
+    columns = field_columns(replies, (*taken, name), name) if fields else None
     if columns is None:
-        return {"reply": replies}
-    spread: dict[str, Any] = {name: _column(values) for name, values in columns.items()}
+        return {name: replies}
+    spread: dict[str, Any] = {field: _column(column) for field, column in columns.items()}
     whole = [reply if fields_of(reply) is None else None for reply in replies]
-    return spread if all(value is None for value in whole) else {"reply": _objects(whole), **spread}
+    return spread if all(value is None for value in whole) else {name: _objects(whole), **spread}
 
 
 def _objects(values: Sequence[Any]) -> Any:

@@ -12,6 +12,8 @@ import pandas as pd
 from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.health import NodeHealth
 from casty_notebook.cluster.names import natural
+from casty_notebook.printable import writable
+from casty_notebook.tables.table import Table
 
 if TYPE_CHECKING:
     from casty_notebook.cluster.messages import TopologySnapshot
@@ -23,7 +25,7 @@ type Codes = np.ndarray[Any, np.dtype[np.intp]]
 
 def frame(columns: Mapping[str, Any], attrs: Mapping[str, Any]) -> pd.DataFrame:
     """Put ready columns together."""
-    made = pd.DataFrame(columns, copy=False)
+    made = Table(columns, copy=False)
     made.attrs.update(attrs)
     return made
 
@@ -42,7 +44,7 @@ def attrs_of(cluster: str, snapshot: TopologySnapshot | None, taken_at: datetime
 
 def text(values: Sequence[str | None]) -> Any:
     """A column of text that seldom repeats; None is missing."""
-    written: Any = [float("nan") if value is None else _writable(value) for value in values]
+    written: Any = [float("nan") if value is None else writable(value) for value in values]
     return pd.Series(written, dtype=_TEXT)
 
 
@@ -50,7 +52,7 @@ def categorical(codes: Codes, names: Sequence[str]) -> pd.Categorical:
     """A column of names by their place in `names`; -1 is missing. Names may repeat, since two nodes may share one."""
     places: dict[str, int] = {}
     new = np.fromiter(
-        (places.setdefault(_writable(name), len(places)) for name in names), dtype=np.intp, count=len(names)
+        (places.setdefault(writable(name), len(places)) for name in names), dtype=np.intp, count=len(names)
     )
     if len(places) != len(names):
         codes = np.where(codes < 0, -1, new[codes])
@@ -75,11 +77,6 @@ def reachable(addresses: Sequence[NodeAddress], health: Mapping[NodeAddress, Nod
     """Our own view of each address as a nullable boolean; missing where we do not know yet."""
     views = [health[address].reachable if address in health else None for address in addresses]
     return pd.array(views, dtype="boolean")
-
-
-def _writable(name: str) -> str:
-    """Arrow holds UTF-8 only, and a peer can send lone surrogates."""
-    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()
 
 
 _TEXT: Any = pd.Series([], dtype="str").dtype

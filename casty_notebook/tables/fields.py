@@ -47,16 +47,16 @@ def _names(reply: Any) -> Sequence[str] | None:
     return None
 
 
-def field_columns(replies: Sequence[Any], taken: Sequence[str]) -> dict[str, list[Any]] | None:
+def field_columns(replies: Sequence[Any], taken: Sequence[str], prefix: str = "reply") -> dict[str, list[Any]] | None:
     """The fields of all replies as columns, missing values where a reply lacks one; None if no reply has fields.
 
-    A field called like one of the columns in `taken` gets the name ``reply.FIELD``.
+    A field called like one of the columns in `taken` gets the name ``reply.FIELD``, with `prefix` in place of ``reply``.
     """
     rows = [fields_of(reply) for reply in replies]
     names = list(dict.fromkeys(name for row in rows if row is not None for name in row))
     if not names:
         return None
     return {
-        f"reply.{name}" if name in taken else name: [row.get(name) if row is not None else None for row in rows]
+        f"{prefix}.{name}" if name in taken else name: [row.get(name) if row is not None else None for row in rows]
         for name in names
     }

@@ -7,7 +7,6 @@ A trait or message may be sent from any thread, also while a cell runs; what the
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 import time
 from collections import deque
@@ -15,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from casty_notebook.cluster.changes import Change, TopologyEvent
+from casty_notebook.logs import room_logger
 from casty_notebook.runtime.background import background_loop
 from casty_notebook.views.deltas import EventRow, Packet, Story, delta, event_row, full, reach_events
 from casty_notebook.views.scene import Scene, SceneBuilder
@@ -22,7 +22,7 @@ from casty_notebook.views.sources import Moment, Source
 
 __all__ = ["Bridge"]
 
-log = logging.getLogger("casty_notebook")
+log = room_logger(__name__)
 
 INTERVAL = 0.25
 """Shortest time between two updates, and how often the nodes' health is looked at while somebody watches."""

@@ -11,8 +11,9 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.health import NodeHealth
 from casty_notebook.cluster.messages import MemberStatus, TopologySnapshot
 from casty_notebook.cluster.names import member_at, name_of, natural
+from casty_notebook.printable import printable
 from casty_notebook.views.html import code, element, facts, fragment, state
-from casty_notebook.views.plain import age, clipped, few, visible
+from casty_notebook.views.plain import age, clipped, few
 
 __all__ = ["CardFacts", "ShardFact", "cluster_card_html", "cluster_card_text"]
 
@@ -27,8 +28,8 @@ class ShardFact:
 
     def __str__(self) -> str:
         if self.num_shards is None:
-            return f"{visible(self.shard_type)} ({self.listed:,} listed)"
-        return f"{visible(self.shard_type)} ({self.listed:,} of {self.num_shards:,} listed)"
+            return f"{printable(self.shard_type)} ({self.listed:,} listed)"
+        return f"{printable(self.shard_type)} ({self.listed:,} of {self.num_shards:,} listed)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,24 +146,24 @@ def _html_table(card: CardFacts) -> str:
 
 
 def _title(facts: CardFacts) -> str:
-    other = f" (system {visible(facts.system)})" if facts.system != facts.name else ""
+    other = f" (system {printable(facts.system)})" if facts.system != facts.name else ""
     traits = ", ".join([*([facts.colour] if facts.colour else []), *(["read-only"] if facts.read_only else [])])
-    return clipped(f"Casty cluster {visible(facts.name)}{other}{f' [{traits}]' if traits else ''}", 200)
+    return clipped(f"Casty cluster {printable(facts.name)}{other}{f' [{traits}]' if traits else ''}", 200)
 
 
 def _lines(facts: CardFacts) -> Iterator[tuple[str, str]]:
-    yield "uri", clipped(visible(facts.uri))
+    yield "uri", clipped(printable(facts.uri))
     yield "state", _state(facts)
     if facts.read_only:
-        yield "asks", few(map(visible, facts.questions)) or "nothing but distributed structures: no questions were given"
+        yield "asks", few(map(printable, facts.questions)) or "nothing but distributed structures: no questions were given"
     if facts.members is not None:
         yield "members", _members(facts)
-        yield "leader", visible(facts.leader) if facts.leader is not None else "none"
+        yield "leader", printable(facts.leader) if facts.leader is not None else "none"
     if facts.found is not None:
-        yield "messages", facts.found
+        yield "messages", printable(facts.found)
     yield "shards", few(map(str, facts.shards)) or "none listed"
     if facts.members is not None:
-        yield "services", few(f"{visible(key)} ({count:,})" for key, count in facts.services) or "none"
+        yield "services", few(f"{printable(key)} ({count:,})" for key, count in facts.services) or "none"
 
 
 def _state(facts: CardFacts) -> str:
@@ -183,6 +184,6 @@ def _members(facts: CardFacts) -> str:
     if facts.undecided:
         parts.append(f"{facts.undecided:,} not known yet")
     if facts.lost:
-        reasons = (f"{visible(name)}: {visible(why)}" if why else visible(name) for name, why in facts.lost)
+        reasons = (f"{printable(name)}: {printable(why)}" if why else printable(name) for name, why in facts.lost)
         parts.append(f"{len(facts.lost):,} not ({few(reasons, 3)})")
     return ", ".join(parts)

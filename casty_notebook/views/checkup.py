@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 from casty_notebook.address import ClusterURI
+from casty_notebook.printable import printable
 from casty_notebook.runtime.background import background_loop
 from casty_notebook.runtime.client import ClusterClient
 from casty_notebook.runtime.examination import examine
 from casty_notebook.runtime.findings import Finding, Verdict
 from casty_notebook.views.html import Markup, element, fragment, joined
-from casty_notebook.views.plain import visible
 
 if TYPE_CHECKING:
     from casty_notebook.runtime.blocking import BlockingClient
@@ -77,31 +77,31 @@ class CheckUp(Sequence[Finding]):
         return ", ".join(f"{count} {verdict}" for verdict, count in counts if count) + f" ({self.seconds:.1f} s)"
 
     def __repr__(self) -> str:
-        return "\n".join([f"{visible(self.uri)}: {self.summary}", *self._lines()])
+        return "\n".join([f"{printable(self.uri)}: {self.summary}", *self._lines()])
 
     def _lines(self) -> Iterator[str]:
         width = max((len(finding.check) for finding in self.findings), default=0)
         for finding in self.findings:
-            yield f"  {_MARKS[finding.verdict]} {finding.verdict:<4}  {finding.check:<{width}}  {_said(finding)}"
+            yield f"  {_MARKS[finding.verdict]} {finding.verdict:<4}  {printable(finding.check):<{width}}  {_said(finding)}"
             if finding.fix:
-                yield f"  {'':<6}  {'':<{width}}  → {visible(finding.fix)}"
+                yield f"  {'':<6}  {'':<{width}}  → {printable(finding.fix)}"
 
     def _repr_html_(self) -> str:
         heads = (element("th", heading, scope="col") for heading in ("check", "verdict", "found", "what to do"))
-        caption = element("caption", f"{visible(self.uri)}: {self.summary}")
+        caption = element("caption", f"{printable(self.uri)}: {self.summary}")
         body = element("tbody", *map(_row, self.findings))
         return fragment(element("table", caption, element("thead", element("tr", *heads)), body))
 
 
 def _said(finding: Finding) -> str:
-    return (f"{visible(finding.subject)}: " if finding.subject else "") + visible(finding.text)
+    return (f"{printable(finding.subject)}: " if finding.subject else "") + printable(finding.text)
 
 
 def _row(finding: Finding) -> Markup:
     mark = element("span", _MARKS[finding.verdict], class_=f"casty-{_KINDS[finding.verdict]}", aria_hidden="true")
     return element(
         "tr", element("th", finding.check, scope="row"), element("td", joined([mark, " ", str(finding.verdict)])),
-        element("td", _said(finding)), element("td", visible(finding.fix)),
+        element("td", _said(finding)), element("td", printable(finding.fix)),
     )  # fmt: skip
 
 

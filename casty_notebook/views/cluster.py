@@ -51,7 +51,15 @@ class Cluster(Pictured, Experiments):
         return self._recorder.history
 
     def _clock(self) -> datetime.datetime:
-        return datetime.datetime.now(datetime.UTC)
+        return self._recorder.clock()
+
+    def _set_back(self) -> datetime.timedelta:
+        return self._recorder.clock.ahead
+
+    @property
+    def clock(self) -> datetime.datetime:
+        """The time on the scale of `events` and `history`: never earlier than before, whatever the wall clock does."""
+        return self._recorder.clock()
 
     @property
     def recent_events(self) -> Sequence[TopologyEvent]:
@@ -99,9 +107,12 @@ class Cluster(Pictured, Experiments):
     def close(self) -> None:
         """Unsubscribe, flush, close. Idempotent."""
         connections.unregister(self)
-        if not self._loop.gone:
-            self._on_loop(self._recorder.stop)
         super().close()
+
+    async def _leave(self) -> None:
+        if hasattr(self, "_recorder"):  # it was entered
+            self._recorder.stop()
+        await super()._leave()
 
     def __repr__(self) -> str:
         return cluster_card_text(self.card())

@@ -61,6 +61,33 @@ class Experiments(BlockingClient):
 
         return answers(self.answers(targets, message, **options), cluster=self.name, fields=fields)
 
+    def collect(
+        self, target: Any, message: Any, *, count: int | None = None, seconds: float | None = None, fields: bool = False,
+        **options: Any,
+    ) -> pd.DataFrame:  # fmt: skip
+        """Listen (see `listen`) for some time, or to so many messages. Ctrl-C keeps what has arrived.
+
+        Parameters
+        ----------
+        count, seconds
+            When to end, whichever comes first; without both after 10 seconds.
+        fields
+            Show the messages' fields as columns in place of ``message``.
+        **options
+            timeout, retry, limit, reply_field, as in `listen`, and progress.
+
+        Returns
+        -------
+        DataFrame
+            time, node, message, error; ``attrs["summary"]`` counts received, dropped and refused.
+        """
+        from casty_notebook.runtime.placing import label
+        from casty_notebook.tables.heard import heard
+
+        rows, received, dropped = self.heard(target, message, count=count, seconds=seconds, **options)
+        counts: dict[str, Any] = {"target": label(target), "received": received, "dropped": dropped}
+        return heard(rows, cluster=self.name, fields=fields, **counts)
+
     def sample(
         self, target: Any, message: Any, *, count: int = 100, every: float = 0.1, **options: Any
     ) -> pd.DataFrame:  # fmt: skip

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import islice
 
-from casty_notebook.views.plain import clipped, visible
+from casty_notebook.printable import printable
+from casty_notebook.views.plain import clipped
 
 __all__ = [
     "MOST_ROWS",
+    "PLACE",
     "Markup",
     "code",
     "details",
@@ -41,11 +43,12 @@ font-size:var(--jp-content-font-size1,var(--vscode-font-size,.9em));overflow-x:a
 div.casty-nb table{border-collapse:collapse;border:0;margin:.2em 0 .6em;background:none;color:inherit}
 div.casty-nb caption{caption-side:top;text-align:left;font-weight:600;padding:.2em 0;color:inherit}
 div.casty-nb tr{background:none}
-div.casty-nb th,div.casty-nb td{text-align:left;vertical-align:top;padding:.2em 1em .2em 0;max-width:60em;
+div.casty-nb table tr th,div.casty-nb table tr td{text-align:left}
+div.casty-nb th,div.casty-nb td{vertical-align:top;padding:.2em 1em .2em 0;max-width:60em;
 overflow-wrap:anywhere;white-space:normal;border:0;border-bottom:1px solid var(--casty-line);color:inherit}
 div.casty-nb th{font-weight:600;overflow-wrap:break-word}
 div.casty-nb th[scope=row]{font-weight:400;color:var(--casty-faint)}
-div.casty-nb td.casty-number{text-align:right;font-variant-numeric:tabular-nums}
+div.casty-nb table tr td.casty-number{text-align:right;font-variant-numeric:tabular-nums}
 div.casty-nb code{font-family:var(--jp-code-font-family,var(--vscode-editor-font-family,monospace));
 background:none;color:inherit;padding:0}
 div.casty-nb p{margin:.2em 0}
@@ -57,6 +60,10 @@ div.casty-nb .casty-faint{color:var(--casty-faint)}
 """Everything is under one class, so that the notebook's own tables keep their looks, and the other way round."""
 
 
+PLACE = "casty-nb tex2jax_ignore mathjax_ignore"
+"""Of what holds our HTML: its style, and that ``$`` starts no formula there (classes of MathJax 2, and of MathJax 3 and 4)."""
+
+
 class Markup(str):
     """HTML. Any other string is text, and is escaped where it is put in."""
 
@@ -64,7 +71,7 @@ class Markup(str):
 
 
 def _text(value: object) -> Markup:
-    return value if isinstance(value, Markup) else Markup(escape(visible(clipped(str(value)))))
+    return value if isinstance(value, Markup) else Markup(escape(printable(clipped(str(value)))))
 
 
 def joined(parts: Iterable[object], between: str = "") -> Markup:
@@ -81,7 +88,7 @@ def element(tag: str, *parts: object, **attributes: str) -> Markup:
     '<p class="casty-faint">1 &lt; 2</p>'
     """
     written = "".join(
-        f' {name.rstrip("_").replace("_", "-")}="{escape(visible(value))}"' for name, value in attributes.items()
+        f' {name.rstrip("_").replace("_", "-")}="{escape(printable(value))}"' for name, value in attributes.items()
     )
     return Markup(f"<{tag}{written}>{joined(parts)}</{tag}>")
 
@@ -93,7 +100,7 @@ def code(value: object) -> Markup:
 
 def fragment(*parts: object) -> str:
     """All that one value shows, with the style it needs: outputs are moved, saved and cleared one by one."""
-    return str(joined([Markup("<style>" + STYLE.strip() + "</style>"), element("div", *parts, class_="casty-nb")]))
+    return str(joined([Markup("<style>" + STYLE.strip() + "</style>"), element("div", *parts, class_=PLACE)]))
 
 
 def facts(caption: object, rows: Iterable[tuple[str, object]]) -> Markup:

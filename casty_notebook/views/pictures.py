@@ -45,6 +45,10 @@ class Pictured(ABC):
     def _clock(self) -> datetime.datetime:
         """What "seconds ago" is counted from."""
 
+    def _set_back(self) -> datetime.timedelta:
+        """By how much the wall clock is behind the times that the tables show, since somebody set it back."""
+        return datetime.timedelta(0)
+
     # --- now ----------------------------------------------------------------------------------------------------------
 
     @property
@@ -99,7 +103,7 @@ class Pictured(ABC):
         ----------
         time
             A datetime or pandas Timestamp, ISO text (local time where it names no zone), or seconds ago as a number
-            below 0.
+            below 0. It is the time that `events` and `history` show, which goes on steadily where the wall clock is set back.
 
         Raises
         ------
@@ -125,6 +129,9 @@ class Pictured(ABC):
     def _record(self, time: Time) -> Record:
         wanted, past = moment_of(time, self._clock()), self._past()
         record = past.at(wanted)
+        if record is None and isinstance(time, str | datetime.datetime):
+            # Not on the scale that the tables show: by the wall clock, then, if that was set back since.
+            record = past.at(wanted + self._set_back())
         if record is None:
             records = past.records
             if not records:

@@ -9,27 +9,12 @@ from typing import Any
 
 from casty_notebook.codec import RemoteError
 from casty_notebook.codec.standin import StandIn, parts
+from casty_notebook.printable import printable
 
-__all__ = ["age", "brief", "clipped", "few", "many", "visible"]
+__all__ = ["age", "brief", "clipped", "few", "many"]
 
 LONGEST = 2_000
 """Characters of one value. A reply may be megabytes, a cell's output is kept in the notebook's file."""
-
-
-def visible(text: str) -> str:
-    r"""Return `text` with everything that cannot be seen written out.
-
-    A node's name could otherwise clear the terminal, turn the reading direction, or, by a lone surrogate, make the
-    whole output undeliverable.
-
-    Examples
-    --------
-    >>> print(visible("node-1"), visible("\x1b[2Jnode\u202e"))
-    node-1 \x1b[2Jnode\u202e
-    """
-    if text.isprintable():
-        return text
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def clipped(text: str, longest: int = LONGEST) -> str:
@@ -92,7 +77,7 @@ def brief(value: Any) -> str:
     >>> brief(list(range(1_000_000)))
     '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, …]'
     """
-    return _BRIEF.repr(value)
+    return printable(_BRIEF.repr(value))
 
 
 def few(names: Iterable[str], most: int = 8) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from casty_notebook.cluster.names import natural
 from casty_notebook.errors import MisuseError
-from casty_notebook.views.plain import clipped, visible
+from casty_notebook.printable import printable
+from casty_notebook.views.plain import clipped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,4 +167,4 @@ def _of(table: pd.DataFrame) -> str:
 
 def _named(name: str) -> str:
     """Names come from the network: nothing is hidden in them, and ``$`` starts no formula."""
-    return clipped(visible(name), LONGEST_NAME).replace("$", r"\$")
+    return clipped(printable(name), LONGEST_NAME).replace("$", r"\$")

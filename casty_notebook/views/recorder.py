@@ -9,6 +9,7 @@ from collections.abc import Callable
 from casty_notebook.cluster.history import History
 from casty_notebook.cluster.messages import TopologySnapshot
 from casty_notebook.runtime.client import ClusterClient
+from casty_notebook.views.clock import SteadyClock
 
 __all__ = ["Recorder"]
 
@@ -25,10 +26,13 @@ class Recorder:
         All that is remembered. Changes on the loop only; its `records` and `latest` may be read from any thread.
     seen, seen_at
         The last snapshot and when it came.
+    clock
+        What all this is timed by; may be asked from any thread.
     """
 
     def __init__(self, client: ClusterClient) -> None:
         self._client = client
+        self.clock = SteadyClock()
         self.history = History()
         self.seen: TopologySnapshot | None = None
         self.seen_at: datetime.datetime | None = None
@@ -49,10 +53,10 @@ class Recorder:
             self._timer.cancel()
 
     def _came(self, snapshot: TopologySnapshot) -> None:
-        self.seen, self.seen_at = snapshot, datetime.datetime.now(datetime.UTC)
+        self.seen, self.seen_at = snapshot, self.clock()
         self.history.note(self.seen_at, snapshot, self._client.health)
 
     def _look_again(self) -> None:
         if self.seen is not None:
-            self.history.note(datetime.datetime.now(datetime.UTC), self.seen, self._client.health)
+            self.history.note(self.clock(), self.seen, self._client.health)
         self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look_again)

@@ -12,9 +12,9 @@ from casty_notebook.cluster.recorded import Label, read_history, write_history
 from casty_notebook.codec.compression import compress, decompress
 from casty_notebook.codec.msgpack_codec import dump_msgpack, parse_msgpack
 from casty_notebook.errors import InvalidRecording, UndecodableMessage
+from casty_notebook.printable import printable
 from casty_notebook.settings import Settings
 from casty_notebook.views.pictures import Pictured, Seen
-from casty_notebook.views.plain import visible
 from casty_notebook.views.times import Time, moment_of, told
 
 if TYPE_CHECKING:
@@ -129,4 +129,4 @@ class Recording(Pictured):
         records = self._history.records
         span = f"{told(records[0].time)} to {told(records[-1].time)}" if records else "empty"
         events = len(self._history.events)
-        return f"<Recording of {visible(self.name)}: {len(records):,} moments, {events:,} events, {span}>"
+        return f"<Recording of {printable(self.name)}: {len(records):,} moments, {events:,} events, {span}>"

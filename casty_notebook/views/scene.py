@@ -13,8 +13,9 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.health import NodeHealth
 from casty_notebook.cluster.messages import Member, ShardAllocation, TopologySnapshot
 from casty_notebook.cluster.names import member_at, natural
+from casty_notebook.printable import printable
 from casty_notebook.tables.placements import Placements
-from casty_notebook.views.plain import clipped, visible
+from casty_notebook.views.plain import clipped
 from casty_notebook.views.sources import Facts, Moment
 
 __all__ = ["Column", "Node", "Scene", "SceneBuilder", "Status", "milliseconds", "shown"]
@@ -94,7 +95,7 @@ def milliseconds(time: datetime.datetime) -> int:
 
 def shown(name: str) -> str:
     """A name from the network, fit to be sent and shown."""
-    return visible(clipped(name, LONGEST_NAME))
+    return printable(clipped(name, LONGEST_NAME))
 
 
 class SceneBuilder:

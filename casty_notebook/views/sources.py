@@ -94,7 +94,7 @@ class LiveSource:
         cluster, client = self._cluster, self._cluster.client
         closed = cluster.closed
         facts = Facts(
-            cluster.name, cluster.uri, cluster.system_name, datetime.datetime.now(datetime.UTC),
+            cluster.name, cluster.uri, cluster.system_name, cluster.clock,
             age=None if closed else client.snapshot_age, closed=closed, shard_counts=client.shard_counts,
         )  # fmt: skip
         return Moment(client.topology, {} if closed else client.health, facts)

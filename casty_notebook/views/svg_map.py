@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from casty_notebook.cluster.names import natural
-from casty_notebook.views.html import Markup, element, joined
+from casty_notebook.views.html import PLACE, Markup, element, joined
 from casty_notebook.views.plain import few, many
 from casty_notebook.views.scene import Node, Scene, SceneBuilder
 from casty_notebook.views.sources import Moment
@@ -29,7 +29,7 @@ def map_html(moment: Moment) -> str:
     """A figure with the map of a moment; nothing if there was no snapshot yet."""
     if moment.snapshot is None:
         return ""
-    return str(element("div", topology_svg(SceneBuilder().build(moment)), class_="casty-nb"))
+    return str(element("div", topology_svg(SceneBuilder().build(moment)), class_=PLACE))
 
 
 def topology_svg(scene: Scene) -> Markup:

@@ -9,6 +9,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from casty_notebook.printable import printable
 from casty_notebook.views.bridge import Bridge
 from casty_notebook.views.cards import cluster_card_html, cluster_card_text
 from casty_notebook.views.cell_watch import CellWatch
@@ -58,7 +59,8 @@ class TopologyWidget(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         status = self.bridge.scene.status
-        return f"<TopologyWidget {status.name}: {status.connection}, {len(self.bridge.scene.columns)} sharded types>"
+        kinds = len(self.bridge.scene.columns)
+        return printable(f"<TopologyWidget {status.name}: {status.connection}, {kinds} sharded types>")
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         bundle = super()._repr_mimebundle_(**options)

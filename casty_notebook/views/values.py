@@ -14,6 +14,7 @@ from casty_notebook.cluster.refs import ActorRef, EntityRef
 from casty_notebook.codec import RemoteError
 from casty_notebook.codec.standin import StandIn, parts
 from casty_notebook.errors import AskFailed, NoContactPoint
+from casty_notebook.printable import printable
 from casty_notebook.runtime.blocking import Location
 from casty_notebook.views.html import (
     MOST_ROWS,
@@ -28,7 +29,7 @@ from casty_notebook.views.html import (
     state,
     table,
 )
-from casty_notebook.views.plain import brief, few, many, visible
+from casty_notebook.views.plain import brief, few, many
 
 __all__ = [
     "actor_ref_html",
@@ -62,7 +63,7 @@ def entity_ref_html(ref: EntityRef) -> str:
 
 def listing_html(listing: Listing) -> str:
     """The instances of a service, by node and path."""
-    name = visible(listing.key.name)
+    name = printable(listing.key.name)
     if not listing:
         return fragment(element("p", f"Service {name}: no instance in the last snapshot"))
     rows = ((code(one.node), code(one.ref.address.path), code(one.ref.uri)) for one in listing)
@@ -148,7 +149,7 @@ def stand_in_html(standin: StandIn) -> str:
         *((f"item {place}", code(brief(value))) for place, value in enumerate(items[:MOST_ROWS])),
         *((f"item {brief(key)}", code(brief(value))) for key, value in islice(pairs.items(), MOST_ROWS)),
     ]
-    caption = f"{visible(cls.dotted)} (stand-in)"
+    caption = f"{printable(cls.dotted)} (stand-in)"
     if not rows:
         return fragment(element("p", code(caption), " without fields"))
     total = len(args) + len(fields) + len(items) + len(pairs)
@@ -157,7 +158,7 @@ def stand_in_html(standin: StandIn) -> str:
 
 def remote_error_html(error: RemoteError) -> str:
     """An exception that came as a reply: which, and with what. It was not raised, neither there nor here."""
-    name = visible(error.cls.dotted.removeprefix("builtins."))
+    name = printable(error.cls.dotted.removeprefix("builtins."))
     headline = element("p", state("bad", element("strong", name)), " (the reply is an exception, sent as a value)")
     rows = [
         *((f"argument {place}", code(brief(value))) for place, value in enumerate(error.args[:MOST_ROWS])),
@@ -178,7 +179,7 @@ def snapshot_html(snapshot: TopologySnapshot) -> str:
         for kind, allocations in snapshot.shard_allocations.items()
     }
     leader = "none" if snapshot.leader is None else name_of(snapshot.leader, members)
-    headline = f"Topology snapshot: leader {visible(leader)}, epoch {snapshot.allocation_epoch:,}"
+    headline = f"Topology snapshot: leader {printable(leader)}, epoch {snapshot.allocation_epoch:,}"
     return fragment(
         element("p", element("strong", headline)),
         _members(snapshot, members, owners),

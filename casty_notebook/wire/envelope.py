@@ -8,6 +8,7 @@ from struct import Struct
 from typing import Any
 
 from casty_notebook.errors import MisuseError, ProtocolError
+from casty_notebook.printable import printable
 from casty_notebook.settings import Settings
 from casty_notebook.wire.frames import MAX_FRAME, MESSAGE
 
@@ -98,7 +99,8 @@ class Envelope:
         return self.data[self.start :] if self.start else self.data
 
     def __repr__(self) -> str:
-        return f"<Envelope {self.type_hint} from {self.sender} to {self.target}, {len(self.data) - self.start} bytes>"
+        size = len(self.data) - self.start
+        return printable(f"<Envelope {self.type_hint} from {self.sender} to {self.target}, {size} bytes>")
 
 
 def decode_envelope(body: bytes, max_header: int = _MAX_HEADER) -> Envelope:

@@ -35,6 +35,7 @@ from casty_notebook.cluster.events import (
     Tick,
     Transmit,
 )
+from casty_notebook.cluster.listening import Listening
 from casty_notebook.cluster.messages import (
     Find,
     GetShardLocation,
@@ -278,6 +279,23 @@ class World:
         ref = ReplyRef(SYSTEM, ask_id)
         self.feed(AskMade(Ask(ask_id, target, message, ref, self.now, self.now + timeout, retry=retry)))
         return ask_id
+
+    def listen(self, target: Target | str, *, timeout: float = 5.0, retry: bool = False, limit: int = 10) -> Listening:
+        """As `ask`; every message that comes is kept. Nodes answer its message as they answer an ask's."""
+        target = self._target(target)
+        ask_id = f"{ASK_PATH}{next(self._asks)}"
+        message: Any = ShardEnvelope(target.entity_id, ask_id) if isinstance(target, EntityTarget) else ask_id
+        ref, deadline = ReplyRef(SYSTEM, ask_id), self.now + timeout
+        listening = Listening(
+            ask_id, target, message, ref, self.now, deadline, limit=limit, max_bytes=1_000_000, retry=retry
+        )
+        self.feed(AskMade(listening))
+        return listening
+
+    def utter(self, address: NodeAddress, listening: Listening, *messages: Any) -> None:
+        """An actor of that node tells the listener's ref something."""
+        for message in messages:
+            self._answer(self.nodes[address], listening.reply_ref.address, message)
 
     def tell(self, target: Target | str, message: Any) -> None:
         target = self._target(target)

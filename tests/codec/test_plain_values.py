@@ -105,3 +105,13 @@ def test_a_class_of_such_a_package_is_known_without_importing_it() -> None:
 def test_the_kind_of_a_scalar_is_kept_and_its_value_exact() -> None:
     assert plain_value(np.uint64(2**64 - 1)) == 2**64 - 1
     assert str(plain_value(np.float64("-0.0"))) == "-0.0"
+
+
+@pytest.mark.parametrize("serializer", SERIALIZERS)
+def test_half_a_character_is_no_text_for_a_node_and_whole_ones_are(serializer: str) -> None:
+    for text in ("\ud800", "a\udfffb", "\udc80" * 300):
+        for message in (text, [text], {text: 1}, {"key": text}, Amount(1, text), stand_in_class("bank.Pay")(a=text)):
+            with pytest.raises(UnsendableMessage, match=r"surrogate"):
+                codec(serializer=serializer).encode(message)
+    for text in ("🧺", "\\ud800", "é" * 300):
+        assert sent(serializer, [text]) == [text]

@@ -89,7 +89,7 @@ def test_two_clusters_run_side_by_side(demo_cluster: DemoCluster, start_cluster:
 
 
 def test_a_cluster_of_no_nodes_is_refused() -> None:
-    with pytest.raises(MisuseError, match="0 nodes"):
+    with pytest.raises(MisuseError, match="nodes must be at least 1, not 0"):
         DemoCluster(0)
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from casty_notebook import Cluster, connect
+from casty_notebook import Cluster, ClusterClient, connect
 from casty_notebook.demo import DemoCluster
 from casty_notebook.errors import AskTimeout, MisuseError, ReadOnly, ShardCountMismatch
 
@@ -95,3 +95,22 @@ def test_a_read_only_connection_reads_structures_and_does_not_write_them(bank: C
             with pytest.raises(ReadOnly, match=r"'looker' is read-only and casty\.distributed\..* is not one of its questions"):
                 write()
     assert bank.queue("jobs").dequeue() == "kept"
+
+
+async def test_the_client_has_them_by_castys_own_names(bank_cluster: DemoCluster) -> None:
+    async with ClusterClient(contact_points=bank_cluster.contact_points, system_name="bank") as client:
+        await client.wait_for_topology(timeout=5.0)
+        theirs = client.distributed()
+        hits = theirs.counter("hits", shards=50)
+        before = await hits.get()
+        assert (await hits.increment(), await hits.decrement(3)) == (before + 1, before - 2)
+        assert await hits.increment(2) == before
+        users = theirs.map[str, int]("users", timeout=5.0)
+        assert await users.put("distributed", 1) is None
+        assert (await users.get("distributed"), await users.contains("distributed")) == (1, True)
+        assert await users.delete("distributed") is True
+        tags = theirs.set("tags")
+        assert (await tags.add("distributed"), await tags.remove("distributed")) == (True, True)
+        jobs = theirs.queue[str]("jobs")
+        await jobs.enqueue("distributed")
+        assert await jobs.dequeue() == "distributed"

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from tests.fuzz import seeds
+from tests.fuzz.grammar import LONGEST
 
 ROUND = 1_000_000
 MEMORY_MB = 1024
@@ -50,7 +51,7 @@ def _round(folder: Path, runs: int) -> int:
     counter = folder / "count"
     counter.write_text("0")
     flags = [
-        f"-runs={runs}", "-max_len=4096", f"-dict={folder / 'dictionary'}", f"-artifact_prefix={folder / 'found'}/",
+        f"-runs={runs}", f"-max_len={LONGEST}", f"-dict={folder / 'dictionary'}", f"-artifact_prefix={folder / 'found'}/",
         f"-rss_limit_mb={MEMORY_MB}", f"-timeout={HANG_SECONDS}", "-print_final_stats=1", "-verbosity=0", "-reload=0",
     ]  # fmt: skip
     command = [sys.executable, "-m", "tests.fuzz.fuzz_all", str(folder), *flags, str(folder / "corpus")]

@@ -7,17 +7,23 @@ import pickle
 import pickletools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from casty_notebook.cluster.history import History
+from casty_notebook.cluster.recorded import write_history
 from casty_notebook.codec import ALGORITHMS
 from casty_notebook.codec.compression import compress
 from casty_notebook.codec.constructors import BUILDERS
+from casty_notebook.codec.msgpack_codec import dump_msgpack
 from casty_notebook.magics.commands import LINE_COMMANDS
+from casty_notebook.views.recording import MAGIC
+from tests.cluster.test_recorded import LABEL, sample
 from tests.codec.table import USER_CLASSES, Amount, Basket, Colour, Point, Slotted
 from tests.fuzz import targets
 from tests.fuzz.targets import input_for
 from tests.support.golden import HANDSHAKES, MESSAGES
 
-__all__ = ["words", "write_dictionary", "write_seeds"]
+__all__ = ["recordings", "words", "write_dictionary", "write_seeds"]
 
 LONGEST = 8192
 LINES = (
@@ -81,6 +87,8 @@ def _others() -> Iterator[bytes]:
     for line in LINES:
         for variant in (*range(len(LINE_COMMANDS)), 128):
             yield input_for(targets.magic, line.encode(), variant)
+    for each in recordings():
+        yield input_for(targets.recorded, MAGIC + compress("zlib", dump_msgpack(each)))
     for uri in ("casty://s@10.0.0.1:25520/a/b", "casty://s/p", "casty://s@h:1,h2:2", "10.0.0.1:25520"):
         yield input_for(targets.address, uri.encode())
 
@@ -111,6 +119,11 @@ def words() -> Iterator[bytes]:
         yield bytes([0xA0 | len(tag)]) + tag.encode()
     yield from (b"casty://", b"casty://s@h:1/p", b")\x81}(", b"ub", b"\x85R", bytes(4), b"\xff" * 4, b"\x00\x00\x00\x05\x01")
     yield from (flag.encode() for grammar in LINE_COMMANDS.values() for each in grammar.flags for flag in each.names)
+
+
+def recordings() -> list[Any]:
+    """The trees of recordings, for the grammar to change."""
+    return [write_history(sample(), LABEL), write_history(History(), LABEL)]
 
 
 def write_dictionary(path: Path) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -17,9 +19,10 @@ from casty_notebook.codec import ALGORITHMS, SERIALIZERS, Codec, Layout, recogni
 from casty_notebook.codec.compression import decompress
 from casty_notebook.codec.pickle_reader import loads
 from casty_notebook.codec.refs import check_uri
-from casty_notebook.errors import MisuseError, ProtocolError, UndecodableMessage
+from casty_notebook.errors import InvalidRecording, MisuseError, ProtocolError, UndecodableMessage
 from casty_notebook.magics.commands import CELL_COMMANDS, LINE_COMMANDS, parse_cell, parse_line
 from casty_notebook.settings import Settings
+from casty_notebook.views.recording import Recording
 from casty_notebook.wire import (
     HANDSHAKE,
     FrameReader,
@@ -167,6 +170,15 @@ def magic(variant: int, data: bytes) -> None:
         parse_line(_LINES[variant % len(_LINES)], text)
 
 
+def recorded(_variant: int, data: bytes) -> None:
+    """A recording from somebody, which must show what it holds."""
+    with TemporaryDirectory(prefix="casty-fuzz-") as folder:
+        path = Path(folder) / "x.casty"
+        path.write_bytes(data)
+        loaded = Recording.load(path)
+    repr(loaded)
+
+
 @dataclass(frozen=True)
 class Target:
     """One parser and the errors that it promises."""
@@ -189,6 +201,7 @@ TARGETS = (
     Target(any_encoding, (UndecodableMessage,)),
     Target(address),
     Target(magic, (UsageError,)),
+    Target(recorded, (InvalidRecording,)),
 )
 
 

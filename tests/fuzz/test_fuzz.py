@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from casty_notebook.codec.pickle_scalars import SCALARS
-from tests.fuzz import seeds, targets
+from tests.fuzz import grammar, seeds, targets
 from tests.fuzz.targets import TARGETS, run
+from tests.fuzz.watch import Watch
 
 KEPT = sorted((Path(__file__).parent / "kept").glob("*"))
 
@@ -55,6 +57,29 @@ def test_damaged_seeds_are_read_or_refused_as_promised(corpus: list[bytes]) -> N
                 case _:
                     del data[at : at + rng.randint(1, 9)]
         run(bytes(data))
+
+
+def test_inputs_grown_from_the_grammar_are_read_or_refused_as_promised(tmp_path: Path) -> None:
+    watch, recordings, rng = Watch(tmp_path), seeds.recordings(), random.Random(7)
+    for _ in range(4000):
+        watch(grammar.grown(rng, recordings))
+    assert not list((tmp_path / "found").iterdir())
+
+
+def test_the_grammar_reaches_every_kind_of_payload_and_is_read_as_often_as_refused() -> None:
+    recordings, rng = seeds.recordings(), random.Random(8)
+    read: Counter[str] = Counter()
+    for _ in range(1500):
+        data = grammar.grown(rng, recordings)
+        target = TARGETS[data[0]]
+        try:
+            target.parse(0, data[2:])
+        except target.promised:
+            read[f"{target.parse.__name__} refused"] += 1
+        else:
+            read[f"{target.parse.__name__} read"] += 1
+    kinds = [f"{name} {how}" for name in ("pickled", "as_json", "as_msgpack", "recorded") for how in ("read", "refused")]
+    assert not [kind for kind in kinds if read[kind] < 5], read
 
 
 def test_a_fault_is_not_taken_for_a_promised_error(monkeypatch: pytest.MonkeyPatch) -> None:

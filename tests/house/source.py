@@ -38,8 +38,13 @@ def tree(file: Path) -> ast.Module:
 
 
 def room_of(module: str) -> str:
-    """``casty_notebook.wire.frames`` is in ``wire``, ``casty_notebook.errors`` in ``errors``; the top is ``roof``."""
+    """``casty_notebook.wire.frames`` is in ``wire``, ``casty_notebook.errors`` in ``errors``; the top is ``roof``.
+
+    A backend has rooms of its own: ``casty_notebook.backends.virtual.wire.frames`` is in ``virtual/wire``.
+    """
     parts = module.split(".")
+    if parts[1:2] == ["backends"] and len(parts) > 3 and parts[2] != "__init__":
+        return "/".join(parts[2:4]) if parts[3] != "__init__" else parts[2]
     return parts[1] if len(parts) > 1 and parts[1] != "__init__" else "roof"
 
 

@@ -9,10 +9,14 @@ import pytest
 from tests.house.source import ROOT
 from tests.house.test_order import kept_files
 
-PAGES = {"PROTOCOL": "docs/protocol-sharded.md", "DESIGN": "docs/architecture.md"}
+PAGES = {
+    "PROTOCOL": "docs/protocol-sharded.md",
+    "VIRTUAL": "docs/protocol-virtual.md",
+    "DESIGN": "docs/architecture.md",
+}
 
 CITATION = re.compile(
-    r"\b(PROTOCOL|DESIGN)[\s#]+"
+    r"\b(PROTOCOL|VIRTUAL|DESIGN)[\s#]+"
     r"(?:sections?[\s#]+([0-9]+(?:\.[0-9]+)*(?:(?:,| and| to)\s+[0-9]+(?:\.[0-9]+)*)*)|appendix[\s#]+([A-Z]))"
 )
 

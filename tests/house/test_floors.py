@@ -11,15 +11,19 @@ import pytest
 
 from tests.house.source import PACKAGE, ROOT, files, imports, room, room_of, tree
 
-GROUND = {"errors", "address", "settings"}
+GROUND = {"errors", "address", "logs", "printable", "settings"}
 PURE = {"wire", "codec", "cluster"}
-PURE_ROOMS = GROUND | PURE | {"tables"}
+VIRTUAL = {"virtual/wire", "virtual/codec", "virtual/session"}
+PURE_ROOMS = GROUND | PURE | VIRTUAL | {"tables"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     # [0] the ground
-    "errors": set(),
-    "settings": set(),
-    "address": {"errors"},
+    "printable": set(),
+    "logs": {"printable"},
+    "errors": {"printable"},
+    "settings": {"errors"},
+    "address": {"errors", "printable"},
+
     # [1] bytes, payloads, decisions: side by side, strangers to each other
     "wire": GROUND,
     "codec": GROUND,
@@ -27,14 +31,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     # [2] the world, and values for reading
     "runtime": GROUND | PURE,
     "tables": GROUND | PURE,
+    # [2] the backend of casty 0.30, in the same order; it shares stand-ins and shapes, the circuit breaker, and the dialler
+    "backends": set(),
+    "virtual": set(),
+    "virtual/wire": GROUND,
+    "virtual/codec": GROUND | {"codec"},
+    "virtual/session": GROUND | {"virtual/wire", "virtual/codec", "cluster"},
+    "virtual/aio": GROUND | VIRTUAL | {"codec", "cluster", "runtime"},
     # [3] what a cell shows
     "views": GROUND | PURE | {"runtime", "tables"},
     # [4] what a line says; ``--demo`` starts a cluster
     "magics": GROUND | PURE | {"runtime", "tables", "views", "demo"},
     # beside the house: the launcher needs no client, the terminal tour is a user like any other
-    "demo": {"errors", "address", "roof"},
+    "demo": {"errors", "address", "printable", "settings", "roof"},
     # the public names
-    "roof": GROUND | PURE | {"runtime", "tables", "views", "magics"},
+    "roof": GROUND | PURE | VIRTUAL | {"runtime", "tables", "views", "magics", "virtual/aio"},
 }
 
 WORLDLY = {

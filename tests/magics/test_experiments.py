@@ -168,3 +168,27 @@ class TestCompletion:
     def test_flags_are_offered(self, connected: Shell) -> None:
         assert self.offered(connected, "%casty_ask --co") == ["--connection", "--count"]
         assert "--read-only" in self.offered(connected, "%casty_connect --re")
+
+
+class TestListening:
+    def test_what_comes_is_a_table(self, connected: Shell) -> None:
+        table = connected.run("%casty_listen --count 1 --for 20 counter/listened GetCount")
+        assert list(table["message"]) == [0]
+        assert list(table.columns) == ["time", "node", "message", "error"]
+        assert table.attrs["summary"] == {"target": "counter/listened", "received": 1, "dropped": 0, "refused": 0}
+
+    def test_the_time_ends_it_and_the_fields_may_be_columns(self, connected: Shell) -> None:
+        table = connected.run("%casty_listen --for 0.5 --fields account/listened GetBalance()  # in words")
+        assert list(table["amount"]) == [0]
+
+    @pytest.mark.parametrize(
+        ("cell", "says"),
+        [
+            ("%casty_listen --for never counter/1 GetCount", "--for 'never': expected a number of seconds"),
+            ("%casty_listen --count 0 counter/1 GetCount", "--count '0': expected a whole number above 0"),
+            ("%casty_listen countr/1 GetCount", "Did you mean counter/1?"),
+            ("%casty_listen counter/1 Increment(1)", "Increment has no field 'reply_to'"),
+        ],
+    )
+    def test_mistakes_are_one_line(self, connected: Shell, cell: str, says: str) -> None:
+        assert says in usage_error(connected, cell)

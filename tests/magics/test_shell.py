@@ -71,6 +71,16 @@ class TestLoading:
         shell.run("%config CastyMagics.timeout = 0.5")
         assert shell.run("%config CastyMagics.timeout") == 0.5
 
+    @pytest.mark.parametrize("wrong", ["float('nan')", "float('inf')", "-1", "0", "'5'", "True"])
+    def test_a_default_that_no_call_would_take_is_refused_and_the_one_before_kept(
+        self, shell: Shell, caplog: pytest.LogCaptureFixture, wrong: str
+    ) -> None:
+        for name in ("timeout", "connect_timeout", "concurrency"):
+            before = shell.run(f"%config CastyMagics.{name}")
+            shell.attempt(f"%config CastyMagics.{name} = {wrong}")
+            assert shell.run(f"%config CastyMagics.{name}") == before
+            assert f"{name} must be" in caplog.text
+
 
 class TestConnecting:
     def test_a_connection_becomes_current_and_shows_its_card(self, shell: Shell, demo_cluster: DemoCluster) -> None:

@@ -172,3 +172,15 @@ def test_a_connection_that_nobody_closed_before_the_loop_was_frozen_can_still_be
     assert done.returncode == 0, done.stderr
     assert "interpreter is ending" in done.stdout, done.stderr
     assert done.stdout.endswith("closed"), done.stderr
+
+
+def test_a_listener_that_never_returns_does_not_keep_the_interpreter_from_ending(demo_cluster: DemoCluster) -> None:
+    script = after_connecting("""
+        import time
+        cluster = casty_notebook.connect(uri, name="kept", settings=casty_notebook.Settings(close_timeout=0.1))
+        cluster._loop.soon(time.sleep, 600)
+        print("ends")
+    """)
+    done = run_script(script, demo_cluster.uri)
+    assert (done.returncode, done.stdout.strip()) == (0, "ends"), done.stderr
+    assert "kept: not closed, since a listener keeps the background loop" in done.stderr

@@ -9,21 +9,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casty_notebook.codec import stand_in_class
-from casty_notebook.views.plain import brief, clipped, visible
+from casty_notebook.printable import printable
+from casty_notebook.views.plain import brief, clipped
 
 Reply = stand_in_class("bank.messages.Reply")
 
 
 @given(st.text())
 def test_what_is_shown_is_printable_and_can_be_delivered(text: str) -> None:
-    assert visible(text).isprintable()
-    assert visible(text).encode().decode() == visible(text)
+    assert printable(text).isprintable()
+    assert printable(text).encode().decode() == printable(text)
 
 
 @given(st.text(), st.integers(1, 20))
 def test_what_was_cut_says_how_much_there_is(text: str, longest: int) -> None:
     shown = clipped(text, longest)
     assert shown == text or f"({longest} of {len(text)} characters)" in shown
+
+
+def test_what_shows_nothing_is_written_out_and_what_shows_something_is_kept() -> None:
+    assert printable("Ünï-码-👍-é") == "Ünï-码-👍-é"
+    assert printable("user\u3164\ufe00") == r"user\u3164\ufe00"
 
 
 def test_small_values_are_shown_by_their_own_repr() -> None:

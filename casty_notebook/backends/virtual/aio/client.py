@@ -1,0 +1,325 @@
+"""`VirtualClient`: an external observer of a cluster of casty 0.30, for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Self
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.backends.virtual.aio.pump import Pump
+from casty_notebook.backends.virtual.aio.targets import parse_target, resolve_type
+from casty_notebook.backends.virtual.codec.values import EntityKey, ReplyTo, ValueReader, message_name, write_message
+from casty_notebook.backends.virtual.session.events import AskCancelled, AskMade, TellMade, Tick
+from casty_notebook.backends.virtual.session.members import Members
+from casty_notebook.backends.virtual.session.session import Session
+from casty_notebook.cluster.health import NodeHealth
+from casty_notebook.codec import StandIn, StandInClass
+from casty_notebook.errors import ClientClosed, FailureReport, MisuseError, NoContactPoint, NotEntered
+from casty_notebook.runtime.addressing import checked_contacts, checked_system
+from casty_notebook.runtime.dialler import AddressMap, Connector, Dialler
+from casty_notebook.runtime.tls import TLS, tls_context
+from casty_notebook.runtime.written import written_message
+from casty_notebook.settings import Settings
+
+__all__ = ["Placement", "VirtualClient"]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a key lives, computed from the members; nobody was asked.
+
+    Attributes
+    ----------
+    owner
+        The node that its messages go to; None if no replica takes any.
+    replicas
+        The nodes that keep it, in order: three, unless its type says otherwise (which is not on the wire) or there are fewer.
+    """
+
+    actor: str
+    key: str
+    owner: NodeAddress | None
+    replicas: tuple[NodeAddress, ...]
+
+
+class VirtualClient:
+    """Observes a cluster of casty 0.30 from outside: members and what they think of each other, placement, asks and tells.
+
+    Joins nothing and listens on nothing; never sends ``Start``. An ask may still create its key, as any ask does there.
+
+    Parameters
+    ----------
+    contact_points
+        ``(host, port)`` of one or more nodes; the others are learned from them.
+    cluster_name
+        The cluster's name. A wrong one is corrected by the first node that says its own, and said once.
+    address_map
+        Where to dial a node, for tunnels: a dict ``{(host, port): (host, port)}`` or a function of ``(host, port)``.
+    tls
+        A `TLS` or an `ssl.SSLContext` for a cluster with TLS. Its own nodes do not verify host names, this client does.
+    messages
+        Classes, or modules of them, that replies may become; others arrive as inert stand-ins.
+    settings
+        Limits and timeouts.
+
+    Raises
+    ------
+    InvalidAddress
+        If a contact point could not be dialled.
+    MisuseError
+        If an argument is unusable.
+
+    Examples
+    --------
+    >>> async def main():
+    ...     async with VirtualClient(contact_points=[("10.0.1.10", 25520)], cluster_name="shop") as client:
+    ...         await client.wait_for_members()
+    ...         return await client.ask("counter/user-42", Get())
+    """
+
+    def __init__(
+        self, *, contact_points: Iterable[tuple[str, int]], cluster_name: str = "casty", address_map: AddressMap = None,
+        tls: TLS | ssl.SSLContext | None = None, messages: Iterable[Any] = (), settings: Settings | None = None,
+        connector: Connector | None = None,
+    ) -> None:  # fmt: skip
+        self._cluster_name = checked_system(cluster_name)
+        self.contact_points = checked_contacts(contact_points)
+        self.settings = settings or Settings()
+        context, server_hostname = tls_context(tls)
+        self._dialler = Dialler(self.settings, address_map, context, server_hostname, connector)
+        self._incarnation = secrets.token_bytes(16)
+        self._reader = ValueReader()
+        self._reader.register(*messages)
+        self._pump: Pump | None = None
+        self._left = False
+        self._changed = asyncio.Event()
+        self._listeners: dict[int, Callable[[Members], None]] = {}
+        self._tokens = itertools.count()
+
+    # --- entering and leaving --------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        """Start connecting; returns at once. Asks made before the first table of members wait for it."""
+        if self._pump is not None or self._left:
+            raise MisuseError("this client was entered before; make a new one")
+        session = Session(self._cluster_name, self.contact_points, monotonic(), self.settings)
+        self._pump = Pump(
+            session, self._reader, self._dialler, self._incarnation, self.settings, self._on_change, self._wake
+        )  # fmt: skip
+        self._pump.feed(Tick())
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Close every connection; nothing is left on the nodes but the keys that asks have made."""
+        if self._pump is not None and not self._left:
+            self._left = True
+            self._wake()
+            await self._pump.close()
+
+    def _open_pump(self) -> Pump:
+        if self._pump is None:
+            raise NotEntered("this client is not entered yet; use it inside: async with VirtualClient(...) as client")
+        if self._left:
+            cause = "the client was left: its connections are closed."
+            raise ClientClosed(FailureReport(f"cluster {self.cluster_name}", cause, "Make a new client."))
+        return self._pump
+
+    # --- what is known ---------------------------------------------------------------------------------------------
+
+    @property
+    def cluster_name(self) -> str:
+        """The cluster's name, corrected if a node said another."""
+        return self._pump.session.cluster if self._pump is not None else self._cluster_name
+
+    @property
+    def members(self) -> Members | None:
+        """The members as most of them see each other, with each one's opinion; None before the first table."""
+        return self._pump.session.members if self._pump is not None else None
+
+    @property
+    def table_age(self) -> float | None:
+        """Seconds since a member last sent its table."""
+        at = self._pump.session.table_at if self._pump is not None else None
+        return monotonic() - at if at is not None else None
+
+    @property
+    def health(self) -> Mapping[NodeAddress, NodeHealth]:
+        """Our own view of every member, from our own connections (DESIGN section 2.7)."""
+        return self._pump.session.health(monotonic()) if self._pump is not None else {}
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What happened so far: timed_out, late_replies, lost_links, returned, tables, dropped."""
+        return dict(self._pump.session.counters) if self._pump is not None else {}
+
+    async def wait_for_members(self, timeout: float = 10.0) -> Members:
+        """Wait for the first table of members (returns at once if there is one).
+
+        Raises
+        ------
+        NoContactPoint
+            If none came in `timeout` seconds, or as soon as each contact point has failed twice; lists each with its reason.
+        """
+        pump = self._open_pump()
+        try:
+            async with asyncio.timeout(timeout):
+                while (members := self.members) is None:
+                    if pump.session.hopeless:
+                        raise self._no_contact(f"{self.cluster_name!r} cannot be reached; the contact points say:")
+                    await self._changed.wait()
+        except TimeoutError:
+            raise self._no_contact(f"no member of {self.cluster_name!r} answered within {timeout:g} s:") from None
+        return members
+
+    def _no_contact(self, text: str) -> NoContactPoint:
+        return NoContactPoint(text, self._open_pump().session.contact_attempts())
+
+    async def changes(self) -> AsyncIterator[Members]:
+        """The members now, then whenever they change; a slow reader gets the newest only. Ends when the client is left."""
+        self._open_pump()
+        seen: Members | None = None
+        while not self._left:
+            members = self.members
+            if members is not None and members is not seen:
+                seen = members
+                yield members
+            else:
+                await self._changed.wait()
+
+    def on_change(self, listener: Callable[[Members], None]) -> Callable[[], None]:
+        """Call `listener` on the loop whenever the members change, in the order they came; returns the way to stop that."""
+        token = next(self._tokens)
+        self._listeners[token] = listener
+
+        def stop() -> None:
+            self._listeners.pop(token, None)
+
+        return stop
+
+    def _on_change(self, members: Members) -> None:
+        for listener in tuple(self._listeners.values()):
+            try:
+                listener(members)
+            except Exception as error:  # a listener's fault is its own
+                context = {"message": "a listener of members failed", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(context)
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    # --- keys ------------------------------------------------------------------------------------------------------
+
+    def resolve(self, target: EntityKey | str, *, force: bool = False) -> EntityKey:
+        """A target with its type's full name.
+
+        Raises
+        ------
+        NoSuchType, MisuseError
+            If no member knows the type, or its short name stands for several; see `force` of `ask`.
+        """
+        entity = parse_target(target)
+        members = self.members
+        return EntityKey(resolve_type(entity.actor, members.types if members is not None else (), force=force), entity.key)
+
+    def place(self, target: EntityKey | str) -> Placement:
+        """Where a key lives now, of any type, used or not. Asks nobody."""
+        entity = parse_target(target)
+        members = self.members
+        if ":" not in entity.actor:
+            entity = self.resolve(entity)
+        if members is None:
+            return Placement(entity.actor, entity.key, None, ())
+        owner = members.owner(entity.actor, entity.key)
+        replicas = tuple(node.address for node in members.replicas(entity.actor, entity.key))
+        return Placement(entity.actor, entity.key, owner.address if owner is not None else None, replicas)
+
+    def register(self, *classes: Any) -> None:
+        """Let replies become instances of more classes, or of those that modules define; `MisuseError` for unsuitable ones."""
+        self._reader.register(*classes)
+
+    # --- messages --------------------------------------------------------------------------------------------------
+
+    async def ask(
+        self, target: EntityKey | str, message: Any, *, timeout: float | None = None, retry: bool = False,
+        fail_fast: bool = False, force: bool = False,
+    ) -> Any:  # fmt: skip
+        """Ask a key and wait for the answer. This may create the key, as any ask does on such a cluster.
+
+        Parameters
+        ----------
+        target
+            ``"counter/user-42"`` if one type known to the members is called so, ``"shop.actors:counter/user-42"``,
+            ``"helper@10.0.1.10:25520/key"`` for a pinned type, or an `EntityKey`.
+        message
+            An instance, a class, a stand-in, the text of one (``"shop.actors.Add(amount=3)"``), or a function of the reply's
+            address that makes it; `reply_to` is filled in.
+        timeout
+            Seconds; `Settings.ask_timeout` if None. The node is told when nobody waits any more.
+        retry
+            The message does no harm when it arrives twice: send it again if its node is lost before the answer.
+        fail_fast
+            Fail at once if no member takes the key's messages, instead of waiting until one does.
+        force
+            Send to a type that no member has met (its nodes then import that module), and a message that did not fit before.
+
+        Raises
+        ------
+        AskTimeout, NodeUnreachable, Overloaded, ClientClosed
+            Each with a report of all that is known.
+        ActorFailed, NoSuchKey, NoSuchType, MailboxFull
+            As the node answered.
+        UnsendableMessage, MisuseError, NotEntered
+            If it cannot work as written; nothing was sent then.
+        """
+        pump = self._open_pump()
+        patience = self.settings.ask_timeout if timeout is None else timeout
+        number = secrets.randbits(63)
+        made = _made(message, ReplyTo(self._incarnation, number))
+        body = write_message(made, ReplyTo(self._incarnation, number))
+        started = monotonic()
+        if self.members is None:
+            await self.wait_for_members(patience)
+        entity = self.resolve(target, force=force)
+        future = pump.futures[number] = asyncio.get_running_loop().create_future()
+        left = patience - (monotonic() - started)
+        pump.feed(AskMade(number, entity.actor, entity.key, message_name(made), body, left, retry, fail_fast, force, str(target)))
+        try:
+            return await future
+        finally:
+            if pump.futures.pop(number, None) is not None:
+                pump.feed(AskCancelled(number))
+
+    def tell(self, target: EntityKey | str, message: Any, *, force: bool = False) -> None:
+        """Send without waiting; never blocks. Kept, bounded, while no member takes the key's messages.
+
+        Raises
+        ------
+        UnsendableMessage, NoSuchType, Overloaded, ClientClosed, NotEntered, MisuseError
+            At once, not later.
+        """
+        pump = self._open_pump()
+        entity = self.resolve(target, force=force)
+        made = _made(message, None)
+        event = TellMade(entity.actor, entity.key, message_name(made), write_message(made, None), force, str(target))
+        refusal = pump.session.refusal_of_tell(event)
+        if refusal is not None:
+            raise refusal
+        pump.feed(event)
+
+
+def _made(message: Any, reply_to: ReplyTo | None) -> Any:
+    if isinstance(message, str):
+        message = written_message(message)
+    if isinstance(message, type | StandInClass):
+        return message()
+    if callable(message) and not isinstance(message, StandIn) and not hasattr(message, "__dataclass_fields__"):
+        return message(reply_to)
+    return message

@@ -1,0 +1,179 @@
+"""One TCP connection to one node: bytes in, bytes out, the hello's deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Protocol, cast
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.backends.virtual.wire import Accepted, Connection, Hello, Leaving, Message, Rejected
+from casty_notebook.errors import ProtocolError
+from casty_notebook.settings import Settings
+
+__all__ = ["LinkOwner", "LinkProtocol"]
+
+HELLO_TIMEOUT = 1.5
+"""Seconds for the answer to a hello: a node answers in about 1 ms, and a user is told after two."""
+READ_BUFFER = 256 * 1024
+
+
+class LinkOwner(Protocol):
+    """Who is told what happens on a link."""
+
+    def link_opened(self, link: LinkProtocol, event: Accepted) -> None: ...
+    def link_refused(self, link: LinkProtocol, event: Rejected) -> None: ...
+    def link_leaving(self, link: LinkProtocol) -> None: ...
+    def messages_came(self, link: LinkProtocol, messages: list[Message]) -> None: ...
+    def link_ended(self, link: LinkProtocol, reason: str, *, silent: bool = False) -> None: ...
+    def socket_opened(self, link: LinkProtocol) -> None: ...
+    def socket_closed(self, link: LinkProtocol) -> None: ...
+
+
+class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
+    """connecting --made--> greeting --accepted--> open --lost | hang_up--> ended; greeting --rejected--> ended.
+
+    asyncio's sockets read into our own buffer (see the link of sharded clusters); others call `data_received`.
+    """
+
+    def __init__(
+        self, link_id: int, dialled: NodeAddress, hello: Hello, settings: Settings, owner: LinkOwner, *, secure: bool
+    ) -> None:
+        self.id = link_id
+        self.dialled = dialled
+        self.node: NodeAddress | None = None
+        self._connection = Connection(hello, settings.max_buffered_bytes)
+        self._owner = owner
+        self._secure = secure
+        self._transport: asyncio.Transport | None = None
+        self._greeting: asyncio.TimerHandle | None = None
+        self._room = memoryview(bytearray(READ_BUFFER))
+        self._flush_due = False
+        self.ended = False
+
+    # --- asyncio's calls -------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._owner.socket_opened(self)
+        if self.ended:
+            self._transport.abort()
+            return
+        self._greeting = asyncio.get_running_loop().call_later(HELLO_TIMEOUT, self._greeting_late)
+        self._flush()
+
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        return self._room
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(self._room[:nbytes])
+
+    def data_received(self, data: bytes | memoryview) -> None:
+        if self.ended:
+            return
+        try:
+            events = self._connection.receive(data)
+        except ProtocolError as error:
+            self._fail(str(error))
+            return
+        messages: list[Message] = []
+        for event in events:
+            if type(event) is Message:
+                messages.append(event)
+            elif type(event) is Leaving:
+                self._owner.link_leaving(self)
+            else:
+                self._answered(cast(Accepted | Rejected, event))
+        if messages and not self.ended:
+            self._owner.messages_came(self, messages)
+        if not self._flush_due:
+            self._flush()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._owner.socket_closed(self)
+        if self.ended:
+            return
+        if self.node is not None:
+            self._fail(f"connection lost: {exc}" if exc is not None else "the node closed the connection")
+        elif self._secure:
+            # Under TLS 1.3 a refused certificate shows only after the handshake looked done.
+            alert = f" ({exc.reason})" if isinstance(exc, ssl.SSLError) and exc.reason else ""
+            self._fail(f"closed the connection right after the TLS handshake{alert}: it probably rejected our client certificate")
+        elif exc is not None:
+            self._fail(f"connection lost during the hello: {exc}")
+        else:
+            self._fail("closed the connection without answering the hello: a casty before 0.30, or no casty node")
+
+    # --- the hello -------------------------------------------------------------------------------------------------
+
+    def _answered(self, event: Accepted | Rejected) -> None:
+        if self._greeting is not None:
+            self._greeting.cancel()
+        if isinstance(event, Accepted):
+            self.node = event.node
+            self._owner.link_opened(self, event)
+        else:
+            self._stop()
+            if self._transport is not None:
+                self._transport.abort()
+            self._owner.link_refused(self, event)
+
+    def _greeting_late(self) -> None:
+        what = "answered something else" if self._connection.heard_anything else "said nothing"
+        reason = f"no answer to the hello within {HELLO_TIMEOUT:g} s; it {what}: a casty of 0.15 to 0.21, or a node that hangs"
+        self._fail(reason, silent=True)
+
+    # --- sending ---------------------------------------------------------------------------------------------------
+
+    def send(self, service: bytes, body: bytes) -> bool:
+        """Take one message. Returns False if too much waits for the node.
+
+        Raises
+        ------
+        ValueError
+            If it is longer than the cluster's limit for one message.
+        """
+        if self.ended or not self._connection.send(service, body):
+            return False
+        if not self._flush_due:
+            # All that is sent in this turn of the loop leaves at once, at its end.
+            self._flush_due = True
+            asyncio.get_running_loop().call_soon(self._flush)
+        return True
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        if self._transport is not None and not self.ended:
+            data = self._connection.data_to_send()
+            if data:
+                self._transport.write(data)
+
+    # --- ending ----------------------------------------------------------------------------------------------------
+
+    def hang_up(self) -> None:
+        """Flush, then close; nothing is reported any more."""
+        if not self.ended:
+            self._flush()
+            self._stop()
+            if self._transport is not None:
+                self._transport.close()
+
+    def abort(self) -> None:
+        """Close without flushing; nothing is reported any more."""
+        self._stop()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _stop(self) -> None:
+        self.ended = True
+        if self._greeting is not None:
+            self._greeting.cancel()
+
+    def _fail(self, reason: str, *, silent: bool = False) -> None:
+        if self.ended:
+            return
+        self.abort()
+        self._owner.link_ended(self, reason, silent=silent)

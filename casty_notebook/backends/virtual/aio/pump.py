@@ -1,0 +1,264 @@
+"""Runs what the session decides: dials, sends, timers, answers. Decides nothing itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.backends.virtual.aio.link import LinkProtocol
+from casty_notebook.backends.virtual.codec import protocol
+from casty_notebook.backends.virtual.codec.values import ValueReader
+from casty_notebook.backends.virtual.session.events import (
+    Answer,
+    Cancel,
+    Close,
+    Closed,
+    Deliver,
+    Dial,
+    Effect,
+    Event,
+    Fail,
+    Hangup,
+    LinkLeaving,
+    LinkLost,
+    LinkOpened,
+    LinkRefused,
+    Publish,
+    Replied,
+    Report,
+    Returned,
+    Sync,
+    TableCame,
+    Tick,
+    Unsent,
+)
+from casty_notebook.backends.virtual.session.members import Members
+from casty_notebook.backends.virtual.session.session import Session
+from casty_notebook.backends.virtual.wire import Accepted, Hello, Message, Rejected
+from casty_notebook.errors import UndecodableMessage
+from casty_notebook.logs import room_logger
+from casty_notebook.runtime.dialler import DialFailed, Dialler
+from casty_notebook.settings import Settings
+
+__all__ = ["Pump"]
+
+log = room_logger(__name__)
+
+LARGE = 256 * 1024
+"""Bytes of an answer that is read beside the loop, so that the loop goes on meanwhile."""
+OVERFULL = "the node reads more slowly than we send, and what waits for it is at the bound (max_buffered_bytes)."
+
+
+class Pump:
+    """Lives on one event loop; every method is to be called there."""
+
+    def __init__(
+        self, session: Session, reader: ValueReader, dialler: Dialler, incarnation: bytes, settings: Settings,
+        on_change: Callable[[Members], None], on_failure: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._loop = asyncio.get_running_loop()
+        self.session = session
+        self._reader = reader
+        self._dialler = dialler
+        self._incarnation = incarnation
+        self._settings = settings
+        self._on_change = on_change
+        self._on_failure = on_failure
+        self._sync = protocol.encode_sync(incarnation)
+        self._links: dict[int, LinkProtocol] = {}
+        self._dials: dict[int, asyncio.Task[None]] = {}
+        self._sockets: set[LinkProtocol] = set()
+        self._sockets_closed = asyncio.Event()
+        self._reading: set[asyncio.Task[None]] = set()
+        self.futures: dict[int, asyncio.Future[Any]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = float("inf")
+        self._performers: dict[type[Effect], Callable[[Any], None]] = {
+            Dial: self._dial, Hangup: self._hang_up, Sync: self._send_sync, Deliver: self._deliver, Cancel: self._cancel,
+            Answer: self._answer, Fail: self._fail, Publish: self._publish, Report: self._report, Closed: self._closed,
+        }  # fmt: skip
+
+    # --- events in -------------------------------------------------------------------------------------------------
+
+    def feed(self, event: Event) -> None:
+        """Tell the session, and do what it wants."""
+        for effect in self.session.handle(event, monotonic()):
+            self._performers[type(effect)](effect)
+        deadline = self.session.deadline
+        if deadline < self._timer_at:
+            self._arm(deadline)
+
+    def _arm(self, deadline: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self._loop.call_later(deadline - monotonic(), self._tick) if deadline < float("inf") else None
+
+    def _tick(self) -> None:
+        self._timer, self._timer_at = None, float("inf")
+        self.feed(Tick())
+        self._arm(self.session.deadline)
+
+    def messages_came(self, link: LinkProtocol, messages: list[Message]) -> None:
+        for message in messages:
+            try:
+                event = self._event(link, message)
+            except UndecodableMessage as error:
+                self._report(Report(f"a message from {link.node} was refused: {error}"))
+                continue
+            if event is not None:
+                self.feed(event)
+            if link.ended:
+                return
+
+    def _event(self, link: LinkProtocol, message: Message) -> Event | None:
+        """What a message means; None for those that a client has no part in."""
+        if message.service == protocol.REPLIES:
+            return Replied(protocol.read_reply(message.body))
+        if message.service == protocol.MEMBERSHIP:
+            records = protocol.read_membership(message.body)
+            return TableCame(link.id, records) if records is not None else None
+        if message.service == protocol.ACTORS:
+            returned = protocol.read_actors(message.body)
+            return Returned(link.id, returned) if returned is not None else None
+        raise UndecodableMessage(f"the service {message.service[:40]!r}, which casty 0.30 does not have for clients")
+
+    # --- links -----------------------------------------------------------------------------------------------------
+
+    def _dial(self, effect: Dial) -> None:
+        hello = Hello(effect.cluster, self._incarnation, effect.limits)
+        link = LinkProtocol(effect.link, effect.address, hello, self._settings, self, secure=self._dialler.secure)
+        self._links[effect.link] = link
+        task = self._dials[effect.link] = self._loop.create_task(self._dial_link(effect.address, link))
+        task.add_done_callback(lambda _: self._dials.pop(effect.link, None))
+
+    async def _dial_link(self, address: NodeAddress, link: LinkProtocol) -> None:
+        try:
+            await self._dialler.dial(address, link)
+        except DialFailed as failure:
+            link.abort()
+            self.link_ended(link, str(failure))
+        except Exception as error:  # whatever it is, a link that is not there must not be waited for
+            link.abort()
+            self.link_ended(link, f"dialling failed: {type(error).__name__}: {error}")
+
+    def link_opened(self, link: LinkProtocol, event: Accepted) -> None:
+        log.debug("link %d to %s is open", link.id, event.node)
+        self.feed(LinkOpened(link.id, event.node, event.incarnation))
+
+    def link_leaving(self, link: LinkProtocol) -> None:
+        log.debug("%s says goodbye on link %d", link.node, link.id)
+        self.feed(LinkLeaving(link.id))
+
+    def link_refused(self, link: LinkProtocol, event: Rejected) -> None:
+        self._links.pop(link.id, None)
+        self.feed(LinkRefused(link.id, event.refusal))
+        self._on_failure()
+
+    def link_ended(self, link: LinkProtocol, reason: str, *, silent: bool = False) -> None:
+        if self._links.pop(link.id, None) is not None:
+            log.debug("link %d to %s is gone: %s", link.id, link.dialled, reason)
+            self.feed(LinkLost(link.id, reason, silent))
+            self._on_failure()
+
+    def socket_opened(self, link: LinkProtocol) -> None:
+        self._sockets.add(link)
+
+    def socket_closed(self, link: LinkProtocol) -> None:
+        self._sockets.discard(link)
+        if not self._sockets:
+            self._sockets_closed.set()
+
+    def _hang_up(self, effect: Hangup) -> None:
+        link = self._links.pop(effect.link, None)
+        if link is not None:
+            link.hang_up()
+        task = self._dials.pop(effect.link, None)
+        if task is not None:
+            task.cancel()
+
+    # --- messages out ----------------------------------------------------------------------------------------------
+
+    def _send_sync(self, effect: Sync) -> None:
+        self._links[effect.link].send(protocol.MEMBERSHIP, self._sync)
+
+    def _deliver(self, effect: Deliver) -> None:
+        body = protocol.encode_deliver(self._incarnation, effect.actor, effect.key, effect.message, effect.number)
+        try:
+            taken = self._links[effect.link].send(protocol.ACTORS, body)
+            cause, advice = OVERFULL, "Send less at once."
+        except ValueError as error:
+            taken, cause, advice = False, f"the message is too long: {error}.", "Send it in parts."
+        if not taken:
+            # Not now: the session is in the middle of its decision.
+            self._loop.call_soon(self.feed, Unsent(effect.envelope, cause, advice))
+
+    def _cancel(self, effect: Cancel) -> None:
+        body = protocol.encode_cancel(self._incarnation, effect.actor, effect.key, effect.number)
+        self._links[effect.link].send(protocol.ACTORS, body)
+
+    # --- answers ---------------------------------------------------------------------------------------------------
+
+    def _answer(self, effect: Answer) -> None:
+        future = self.futures.pop(effect.number, None)
+        if future is None or future.done():
+            return
+        if len(effect.data) > LARGE:
+            task = self._loop.create_task(self._read_beside(effect.data, future))
+            self._reading.add(task)
+            task.add_done_callback(self._reading.discard)
+            return
+        try:
+            future.set_result(self._reader.read(effect.data))
+        except UndecodableMessage as error:
+            future.set_exception(error)
+
+    async def _read_beside(self, data: bytes, future: asyncio.Future[Any]) -> None:
+        try:
+            value = await self._loop.run_in_executor(None, self._reader.read, data)
+        except UndecodableMessage as error:
+            if not future.done():
+                future.set_exception(error)
+            return
+        if not future.done():
+            future.set_result(value)
+
+    def _fail(self, effect: Fail) -> None:
+        future = self.futures.pop(effect.number, None)
+        if future is not None and not future.done():
+            future.set_exception(effect.error)
+
+    def _publish(self, effect: Publish) -> None:
+        self._on_change(effect.members)
+
+    def _report(self, effect: Report) -> None:
+        log.warning("%s", effect.text)
+
+    # --- leaving ---------------------------------------------------------------------------------------------------
+
+    def _closed(self, _effect: Closed) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_at = float("-inf")
+
+    async def close(self) -> None:
+        """Close every connection; bounded by `Settings.close_timeout`."""
+        self.feed(Close())
+        dials = list(self._dials.values())
+        for task in dials:
+            task.cancel()
+        await asyncio.gather(*dials, return_exceptions=True)
+        for patience in (self._settings.close_timeout, 0.1):
+            if not self._sockets:
+                return
+            self._sockets_closed.clear()
+            try:
+                async with asyncio.timeout(patience):
+                    await self._sockets_closed.wait()
+            except TimeoutError:
+                for link in tuple(self._sockets):
+                    link.abort()

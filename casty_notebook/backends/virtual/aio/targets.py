@@ -1,0 +1,88 @@
+"""What a user writes for a key: ``counter/user-42``, ``shop.actors:counter/user-42``, ``helper@10.0.1.10:25520/key``."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.backends.virtual.codec.values import EntityKey
+from casty_notebook.errors import FailureReport, MisuseError, NoSuchType
+
+__all__ = ["parse_target", "resolve_type"]
+
+PINNED_KEY = "default"
+"""The key of a pinned type where the user names none."""
+
+
+def parse_target(target: EntityKey | str) -> EntityKey:
+    """Read a target; its type may still be a short name.
+
+    Raises
+    ------
+    MisuseError
+        If it names no key.
+
+    Examples
+    --------
+    >>> parse_target("counter/user-42")
+    EntityKey(actor='counter', key='user-42')
+    >>> parse_target("shop.nodes:helper@10.0.1.10:25520/a")
+    EntityKey(actor='shop.nodes:helper', key='@10.0.1.10:25520/a')
+    """
+    if isinstance(target, EntityKey):
+        return target
+    if not isinstance(target, str):
+        raise MisuseError(f"a target is a text like counter/user-42, or an EntityKey, not {type(target).__name__}")
+    place, slash, key = target.partition("/")
+    name, at, node = place.partition("@")
+    if at:
+        return EntityKey(_checked(name, target), f"@{NodeAddress.parse(node)}/{key or PINNED_KEY}")
+    if not slash or not key:
+        raise MisuseError(f"{target!r} names no key; write counter/user-42, or helper@10.0.1.10:25520 for a pinned type")
+    return EntityKey(_checked(name, target), key)
+
+
+def _checked(name: str, target: str) -> str:
+    if not name:
+        raise MisuseError(f"{target!r} names no actor type; write for example counter/user-42")
+    return name
+
+
+def resolve_type(name: str, known: Iterable[str], *, force: bool) -> str:
+    """The full name of a type, by what the members have met.
+
+    A node imports the module of a type that it is asked for, so that what no member knows is refused, unless it is written in
+    full and the user insists.
+
+    Raises
+    ------
+    NoSuchType
+        If no member lists it; names what is near.
+    MisuseError
+        If a short name stands for several.
+
+    Examples
+    --------
+    >>> resolve_type("counter", ["shop.actors:counter", "shop.actors:cart"], force=False)
+    'shop.actors:counter'
+    """
+    types = list(known)
+    if name in types or (force and ":" in name):
+        return name
+    matches = [each for each in types if name in (each.partition(":")[2], each.partition(":")[2].rpartition(".")[2])]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise MisuseError(f"{name!r} may be {' or '.join(sorted(matches))}; write the name in full")
+    names = {each.partition(":")[2]: each for each in types}
+    near = [names.get(each, each) for each in difflib.get_close_matches(name, [*types, *names], n=2)]
+    met = f"they have met {', '.join(sorted(types)[:8])}" if types else "they have met no type yet"
+    cause = f"no member knows the actor type {name!r}; {met}."
+    if near:
+        advice = f"Did you mean {near[0]}?"
+    elif ":" in name:
+        advice = "A type is listed after its first use. If it exists, insist with force=True: the nodes then import its module."
+    else:
+        advice = "A type is listed after its first use. Write it in full (module:qualname) and insist with force=True."
+    raise NoSuchType(FailureReport(name, cause, advice))

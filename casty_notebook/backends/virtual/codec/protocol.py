@@ -1,0 +1,185 @@
+"""The cluster's own messages (VIRTUAL section 5): bodies of the services ``membership``, ``actors`` and ``replies``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.backends.virtual.codec.packing import pack, unpack
+from casty_notebook.errors import CastyNotebookError, UndecodableMessage
+
+__all__ = [
+    "ACTORS", "MEMBERSHIP", "REPLIES", "STATUSES", "Outcome", "Record", "WrongOwner", "encode_cancel", "encode_deliver",
+    "encode_sync", "read_actors", "read_membership", "read_reply",
+]  # fmt: skip
+
+MEMBERSHIP, ACTORS, REPLIES = b"membership", b"actors", b"replies"
+STATUSES = ("alive", "leaving", "suspect", "dead")
+"""From the best to the worst."""
+GONE = "left"
+"""A member that is listed so is none any more; casty's own client does not show it."""
+MAX_MEMBERS = 10_000
+"""Members in one table; casty 0.30 has not been seen with more than a few."""
+MAX_NAME = 1_000
+"""Characters of an address or of the name of a type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What one node says of one member."""
+
+    address: NodeAddress
+    incarnation: bytes
+    status: str
+    types: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an ask ended on its node: ``Value``, ``Failed``, ``Missing``, ``Unknown``, ``Full`` or another word of the node's.
+
+    Attributes
+    ----------
+    data
+        The value's bytes, of ``Value`` alone.
+    error, message
+        Class and text of the exception, of ``Failed`` alone.
+    """
+
+    number: int
+    kind: str
+    data: bytes = b""
+    error: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WrongOwner:
+    """A message came back unread: its key lives elsewhere."""
+
+    number: int | None
+    """Of the ask; None for a tell, which says nothing by which it could be told apart."""
+    actor: str
+    key: str
+    message: bytes
+
+
+def _me(incarnation: bytes) -> dict[str, Any]:
+    return {"address": None, "incarnation": incarnation}
+
+
+def encode_sync(incarnation: bytes) -> bytes:
+    """Ask a node for its table of members."""
+    return pack(["Message", {"sender": ["NodeId", _me(incarnation)], "body": ["Sync", {"records": []}]}])
+
+
+def encode_deliver(incarnation: bytes, actor: str, key: str, message: bytes, number: int | None) -> bytes:
+    """Give a key a message; `number` is that of an ask, None of a tell. Never ``Start``: that would make the key."""
+    me = _me(incarnation)
+    reply = None if number is None else ["ReplyTarget", {"node": me, "id": number}]
+    command = ["Deliver", {"actor": actor, "key": key, "message": message, "reply": reply}]
+    return pack(["Routed", {"command": command, "origin": me, "attempt": 1}])
+
+
+def encode_cancel(incarnation: bytes, actor: str, key: str, number: int) -> bytes:
+    """Tell the key's node that nobody waits for the answer any more."""
+    request = ["r", None, incarnation, number]
+    return pack(["Cancel", {"actor": actor, "key": key, "request": request}])
+
+
+def read_membership(body: bytes) -> tuple[Record, ...] | None:
+    """The table in a ``SyncReply``; None for any other message of the membership, which clients have no part in.
+
+    Raises
+    ------
+    UndecodableMessage
+        For what casty 0.30 does not write; says what was seen.
+    """
+    fields = _variant(unpack(body), "Message")
+    kind, table = _pair(fields.get("body"))
+    if kind != "SyncReply":
+        return None
+    records = table.get("records")
+    if not isinstance(records, list) or len(records) > MAX_MEMBERS:
+        raise UndecodableMessage(f"a table of members came as {str(records)[:80]}; at most {MAX_MEMBERS:,} are read")
+    names: dict[str, str] = {}  # a type that a hundred members know is one text
+    return tuple(_record(record, names) for record in records if not _is_gone(record))
+
+
+def _is_gone(record: Any) -> bool:
+    return isinstance(record, dict) and record.get("status") == GONE
+
+
+def _record(record: Any, names: dict[str, str]) -> Record:
+    try:
+        address, incarnation = record["node"]["address"], record["node"]["incarnation"]
+        status, types = record["status"], record["types"]
+        if type(incarnation) is not bytes or len(incarnation) != 16 or status not in STATUSES or len(address) > MAX_NAME:
+            raise ValueError
+        if any(len(name) > MAX_NAME for name in types):
+            raise ValueError
+        known = frozenset(names.setdefault(name, name) for name in map(str, types))
+        return Record(NodeAddress.parse(address), incarnation, status, known)
+    except (KeyError, TypeError, ValueError, AttributeError, CastyNotebookError):
+        raise UndecodableMessage(
+            f"a member came as {str(record)[:160]}; casty 0.30 writes node, status ({', '.join(STATUSES)}) and types"
+        ) from None
+
+
+def read_reply(body: bytes) -> Outcome:
+    """How an ask ended.
+
+    Raises
+    ------
+    UndecodableMessage
+        For what casty 0.30 does not write.
+    """
+    tree = unpack(body)
+    try:
+        fields = tree[1]
+        kind, said = fields["outcome"]
+        number = fields["id"]
+        if kind == "Value" and type(said["data"]) is bytes and type(number) is int:
+            return Outcome(number, kind, said["data"])
+        if tree[0] != "Reply" or type(number) is not int or type(kind) is not str or kind == "Value":
+            raise TypeError
+        return Outcome(number, kind, b"", str(said.get("error", ""))[:MAX_NAME], str(said.get("message", ""))[: 4 * MAX_NAME])
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        raise UndecodableMessage(f"a reply came as {str(tree)[:160]}") from None
+
+
+def read_actors(body: bytes) -> WrongOwner | None:
+    """The message that came back; None for anything else, which clients have no part in.
+
+    Raises
+    ------
+    UndecodableMessage
+        For what casty 0.30 does not write.
+    """
+    tree = unpack(body)
+    try:
+        kind, fields = tree
+        if kind != "WrongOwner":
+            return None
+        command, deliver = fields["routed"]["command"]
+        if command != "Deliver":
+            return None  # a Cancel that came too late for its key
+        reply = deliver["reply"]
+        number = None if reply is None else reply[1]["id"]
+        return WrongOwner(number, str(deliver["actor"]), str(deliver["key"]), bytes(deliver["message"]))
+    except (KeyError, TypeError, ValueError, IndexError):
+        raise UndecodableMessage(f"a message to an actor came as {str(tree)[:160]}") from None
+
+
+def _variant(tree: Any, name: str) -> dict[str, Any]:
+    kind, fields = _pair(tree)
+    if kind != name:
+        raise UndecodableMessage(f"{str(kind)[:80]!r} came where casty 0.30 writes {name!r}")
+    return fields
+
+
+def _pair(tree: Any) -> tuple[str, dict[str, Any]]:
+    if type(tree) is not list or len(tree) != 2 or type(tree[0]) is not str or type(tree[1]) is not dict:
+        raise UndecodableMessage(f"a message came as {str(tree)[:160]}")
+    return tree[0], tree[1]

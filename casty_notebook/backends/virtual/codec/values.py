@@ -1,0 +1,419 @@
+"""Values as casty 0.30 writes them: what the user sends, and what comes back (VIRTUAL section 4).
+
+A message says its class by name and its fields by name, and nothing else: whether an array was a tuple or a set, and an integer
+a number or a day, only the classes know. Where they are here (`messages=`) values are read by their annotations; where not, they
+are shown as they came, and dataclasses as stand-ins.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping, Set
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any, Union, get_args, get_origin
+from uuid import UUID
+
+from casty_notebook.backends.virtual.codec.packing import pack, unpack
+from casty_notebook.codec import StandIn, StandInClass
+from casty_notebook.codec.shapes import Shape, shape_of
+from casty_notebook.codec.standin import parts
+from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMessage
+
+__all__ = ["EntityKey", "OneOf", "ReplyTo", "ValueReader", "message_name", "write_message"]
+
+MAX_DEPTH = 100
+"""Nesting of a message; honest ones stay below 20."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 - the class is needed below, too
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_MICROSECOND = timedelta(microseconds=1)
+_PLAIN = (int, float, str, bytes, bool, type(None))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ReplyTo:
+    """Where the answer to an ask is to go: this client, under the ask's number. Put it where a message wants its `reply_to`."""
+
+    incarnation: bytes
+    number: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EntityKey:
+    """A key of a type, as it travels inside messages.
+
+    Examples
+    --------
+    >>> print(EntityKey("shop.actors:counter", "user-42"))
+    shop.actors:counter/user-42
+    """
+
+    actor: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.actor}/{self.key}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OneOf:
+    """A value whose field takes one of several classes (``A | B``, ``A | None``), for messages that are written by name.
+
+    Such a value travels with its class's name, one whose field takes a single class without. Where the classes are here their
+    annotations tell which it is.
+    """
+
+    value: Any
+
+
+# --- writing -------------------------------------------------------------------------------------------------------
+
+
+def message_name(message: Any) -> str:
+    """The name by which an actor knows a message: its class's qualified name; the module does not travel."""
+    if type(message) is StandIn:
+        return parts(message)[0].qualname
+    return type(message).__qualname__
+
+
+def write_message(message: Any, reply_to: ReplyTo | None) -> bytes:
+    """Write a message with its `reply_to`: of an ask where the answer goes, None of a tell.
+
+    Raises
+    ------
+    UnsendableMessage
+        If it is no message of named fields, or holds what casty 0.30 cannot write; says which field, and what to do.
+    """
+    if type(message) is StandInClass:
+        message = message()
+    name, fields = _named(message, "the message")
+    tree = {field: _write(value, hint, field, 1) for field, value, hint in fields}
+    tree["reply_to"] = None if reply_to is None else ["r", None, reply_to.incarnation, reply_to.number]
+    return pack([name, tree])
+
+
+def _named(value: Any, where: str) -> tuple[str, list[tuple[str, Any, Any]]]:
+    """A value's name and its fields, each with its annotation (Any for a stand-in's)."""
+    if type(value) is StandIn:
+        cls, args, fields, items, pairs = parts(value)
+        if args or items or pairs:
+            raise UnsendableMessage(f"{where}: name the fields, as in {cls.qualname}(amount=3); casty 0.30 has no others")
+        return cls.qualname, [(name, field, Any) for name, field in fields.items()]
+    shape = _shape(type(value), where)
+    hints = _hints(shape.cls)
+    return shape.cls.__qualname__, [(name, getattr(value, name), hints.get(name, Any)) for name in shape.fields]
+
+
+def _shape(cls: type, where: str) -> Shape:
+    try:
+        shape = shape_of(cls)
+    except MisuseError:
+        shape = None
+    if shape is None or shape.family == "enum":
+        raise UnsendableMessage(
+            f"{where}: {cls.__qualname__} cannot be sent to casty 0.30, which takes dataclasses and their like, numbers, text, "
+            "bytes, tuples, sets, mappings, dates, Decimal, UUID and enums"
+        )
+    return shape
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(cls)
+    except Exception:  # annotations are the user's own, and may name what is not here
+        return {}
+
+
+def _write(value: Any, hint: Any, where: str, depth: int) -> Any:
+    if depth > MAX_DEPTH:
+        raise UnsendableMessage(f"{where}: nested more than {MAX_DEPTH} deep, or it contains itself")
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    writer = _WRITERS.get(kind)
+    if writer is not None:
+        return writer(value, where)
+    if isinstance(value, enum.Enum):
+        return value.name
+    if isinstance(value, bool | int | float | str):
+        return kind.__mro__[-2](value)  # a subclass of a plain type, as the plain value
+    if isinstance(value, Mapping):
+        keys, values = (*get_args(hint), Any, Any)[:2] if get_origin(hint) is not None else (Any, Any)
+        pairs = [[_write(k, keys, where, depth + 1), _write(v, values, where, depth + 1)] for k, v in value.items()]
+        return sorted(pairs, key=lambda pair: pack(pair[0]))
+    if isinstance(value, Set):
+        inner = _inner(hint)
+        return sorted((_write(item, inner, where, depth + 1) for item in value), key=pack)
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        hints = _each(hint, len(value))
+        return [_write(item, inner, where, depth + 1) for item, inner in zip(value, hints, strict=True)]
+    return _write_object(value, hint, where, depth)
+
+
+def _write_object(value: Any, hint: Any, where: str, depth: int) -> Any:
+    if type(value) is OneOf:
+        return _tagged(value.value, where, depth)
+    if type(value) is StandInClass:
+        return value.qualname.rpartition(".")[2]  # a member of an enum that is not here
+    if _is_union(hint):
+        return _tagged(value, where, depth)
+    return _tagged(value, where, depth)[1]
+
+
+def _tagged(value: Any, where: str, depth: int) -> list[Any]:
+    name, fields = _named(value, where)
+    return [name, {field: _write(inner, hint, f"{where}.{field}", depth + 1) for field, inner, hint in fields}]
+
+
+def _is_union(hint: Any) -> bool:
+    return get_origin(hint) in (Union, types.UnionType)
+
+
+def _inner(hint: Any) -> Any:
+    return next(iter(get_args(hint)), Any)
+
+
+def _each(hint: Any, count: int) -> Iterable[Any]:
+    """The annotation of each item of a tuple or list."""
+    args = get_args(hint)
+    if get_origin(hint) is tuple and not (len(args) == 2 and args[1] is Ellipsis):
+        return args if len(args) == count else [Any] * count
+    return [args[0] if args else Any] * count
+
+
+def _datetime(value: datetime, where: str) -> list[int]:
+    offset = value.utcoffset()
+    if offset is None:
+        raise UnsendableMessage(f"{where}: a datetime without a time zone; casty 0.30 takes none (use datetime.now(UTC))")
+    return [(value - _EPOCH) // _MICROSECOND, offset // timedelta(seconds=1)]
+
+
+_WRITERS: dict[type, Callable[[Any, str], Any]] = {
+    datetime: _datetime,
+    date: lambda value, _: value.toordinal() - _EPOCH_DAY,
+    timedelta: lambda value, _: value // _MICROSECOND,
+    Decimal: lambda value, _: str(value),
+    UUID: lambda value, _: value.bytes,
+    bytearray: lambda value, _: bytes(value),
+    ReplyTo: lambda value, _: ["r", None, value.incarnation, value.number],
+    EntityKey: lambda value, _: ["e", value.actor, value.key],
+}
+
+
+# --- reading -------------------------------------------------------------------------------------------------------
+
+type Read = Callable[[Any], Any]
+
+
+class Misfit(Exception):
+    """A value is not what its annotation says; it is shown as it came."""
+
+
+class ValueReader:
+    """Trees to values, with the classes that were named.
+
+    A reply of a named class becomes an instance of it, read by its annotations and built without running its code. Whatever
+    does not fit them is shown as a stand-in instead: the class here is another than the nodes'.
+    """
+
+    def __init__(self) -> None:
+        self._shapes: dict[str, Shape] = {}
+        self._readers: dict[Any, Read] = {}
+
+    def register(self, *classes: Any) -> None:
+        """Let replies become instances of these classes, or of those that modules define.
+
+        Raises
+        ------
+        MisuseError
+            For a class that declares no fields, or a module that defines no suitable class.
+        """
+        for each in classes:
+            if isinstance(each, types.ModuleType):
+                self._register_module(each)
+            elif isinstance(each, type):
+                self._shapes[each.__qualname__] = shape_of(each)
+            else:
+                raise MisuseError(f"{each!r} is neither a class nor a module; register message classes or a module of them")
+
+    def _register_module(self, module: types.ModuleType) -> None:
+        found = 0
+        for value in list(vars(module).values()):
+            if isinstance(value, type) and value.__module__ == module.__name__:
+                try:
+                    self._shapes[value.__qualname__] = shape_of(value)
+                except MisuseError:
+                    continue  # a helper among messages; it would be refused by name if registered by itself
+                found += 1
+        if not found:
+            raise MisuseError(f"{module.__name__} defines no dataclass, enum, NamedTuple or model that could be registered")
+
+    def read(self, data: bytes) -> Any:
+        """Read a value.
+
+        Raises
+        ------
+        UndecodableMessage
+            For what is not msgpack, or outside the bounds.
+        """
+        tree = unpack(data)
+        return tree if type(tree) in _PLAIN else self._shown(tree, 0)
+
+    def _shown(self, tree: Any, depth: int) -> Any:
+        """A value of which nothing is known but what it says itself."""
+        kind = type(tree)
+        if kind in _PLAIN:
+            return tree
+        if depth > MAX_DEPTH:
+            raise UndecodableMessage(f"a value is nested more than {MAX_DEPTH} deep")
+        if kind is list:
+            if len(tree) == 2 and type(tree[0]) is str and type(tree[1]) is dict:
+                return self._instance(tree[0], tree[1], depth)
+            return tuple([self._shown(item, depth + 1) for item in tree])
+        return {key: self._shown(item, depth + 1) for key, item in tree.items()}
+
+    def _instance(self, name: str, fields: dict[str, Any], depth: int) -> Any:
+        shape = self._shapes.get(name)
+        if shape is not None and shape.family != "enum":
+            try:
+                return self._built(shape, fields)
+            except (Misfit, ValueError, TypeError, KeyError, OverflowError):
+                pass  # shown as it came, below
+        shown = {str(key): self._shown(item, depth + 1) for key, item in fields.items()}
+        return StandIn(StandInClass("", name), (), shown)
+
+    def _built(self, shape: Shape, fields: dict[str, Any]) -> Any:
+        hints = _hints(shape.cls)
+        known = shape.fields
+        return shape.build({name: self._reader(hints.get(name, Any))(fields[name]) for name in known if name in fields})
+
+    # --- by annotation ---------------------------------------------------------------------------------------------
+
+    def _reader(self, hint: Any) -> Read:
+        try:
+            return self._readers[hint]
+        except KeyError:
+            reader = self._readers[hint] = self._made(hint)
+            return reader
+        except TypeError:  # an annotation that cannot be hashed
+            return self._made(hint)
+
+    def _made(self, hint: Any) -> Read:
+        origin, args = get_origin(hint), get_args(hint)
+        if origin is typing.Annotated:
+            return self._reader(args[0])
+        if origin in (Union, types.UnionType):
+            return self._one_of(args)
+        if origin is tuple:
+            return self._tuple(args)
+        if origin in (frozenset, set):
+            kind, item = origin, self._lazily(_inner(hint))
+            return lambda tree: kind([item(each) for each in _list(tree)])
+        if isinstance(origin, type) and issubclass(origin, Mapping):
+            key, value = (self._lazily(arg) for arg in (args or (Any, Any)))
+            return lambda tree: {key(k): value(v) for k, v in map(_pair, _list(tree))}
+        if hint in _READERS:
+            return _READERS[hint]
+        if isinstance(hint, type) and issubclass(hint, enum.Enum):
+            return lambda tree: hint.__members__[tree]
+        if isinstance(hint, type) and hint.__qualname__ in self._shapes:
+            return lambda tree: self._built(self._shapes[hint.__qualname__], _untagged(tree))
+        return lambda tree: self._shown(tree, 1)
+
+    def _lazily(self, hint: Any) -> Read:
+        """The reader of an annotation, looked up when it is used: classes refer to themselves."""
+        return lambda tree: self._reader(hint)(tree)
+
+    def _tuple(self, args: tuple[Any, ...]) -> Read:
+        if len(args) == 2 and args[1] is Ellipsis:
+            item = self._lazily(args[0])
+            return lambda tree: tuple([item(each) for each in _list(tree)])
+        items = [self._lazily(arg) for arg in args]
+        return lambda tree: tuple([item(each) for item, each in zip(items, _list(tree), strict=True)])
+
+    def _one_of(self, choices: tuple[Any, ...]) -> Read:
+        """An alternative that is a dataclass says its name; of the others the first that fits."""
+        readers = [(choice, self._lazily(choice)) for choice in choices]
+
+        def read(tree: Any) -> Any:
+            if type(tree) is list and len(tree) == 2 and type(tree[0]) is str and type(tree[1]) is dict:
+                return self._instance(tree[0], tree[1], 1)
+            for choice, reader in readers:
+                if choice is type(tree) or (tree is None and choice is type(None)):
+                    return tree
+                if choice not in _PLAIN:
+                    try:
+                        return reader(tree)
+                    except (Misfit, ValueError, TypeError, KeyError):
+                        continue
+            raise Misfit
+
+        return read
+
+
+def _list(tree: Any) -> list[Any]:
+    if type(tree) is not list:
+        raise Misfit
+    return tree
+
+
+def _pair(tree: Any) -> tuple[Any, Any]:
+    if type(tree) is not list or len(tree) != 2:
+        raise Misfit
+    return tree[0], tree[1]
+
+
+def _untagged(tree: Any) -> dict[str, Any]:
+    """The fields of a dataclass, which says its name where it is a whole message or one of several alternatives."""
+    if type(tree) is list and len(tree) == 2 and type(tree[1]) is dict:
+        tree = tree[1]
+    if type(tree) is not dict:
+        raise Misfit
+    return tree
+
+
+def _exactly(kind: type) -> Read:
+    def read(tree: Any) -> Any:
+        if type(tree) is not kind:
+            raise Misfit
+        return tree
+
+    return read
+
+
+def _float(tree: Any) -> float:
+    if type(tree) not in (int, float):
+        raise Misfit
+    return float(tree)
+
+
+def _integer(tree: Any) -> int:
+    if type(tree) is not int:
+        raise Misfit
+    return tree
+
+
+def _read_datetime(tree: Any) -> datetime:
+    moment, offset = map(_integer, _pair(tree))
+    return (_EPOCH + timedelta(microseconds=moment)).astimezone(timezone(timedelta(seconds=offset)))
+
+
+def _read_key(tree: Any) -> Any:
+    if type(tree) is list and len(tree) == 3 and tree[0] == "e":
+        return EntityKey(_exactly(str)(tree[1]), _exactly(str)(tree[2]))
+    raise Misfit
+
+
+_READERS: dict[Any, Read] = {
+    **{kind: _exactly(kind) for kind in (int, str, bytes, bool, type(None))},
+    float: _float,
+    datetime: _read_datetime,
+    date: lambda tree: date.fromordinal(_EPOCH_DAY + _integer(tree)),
+    timedelta: lambda tree: timedelta(microseconds=_integer(tree)),
+    Decimal: lambda tree: Decimal(_exactly(str)(tree)),
+    UUID: lambda tree: UUID(bytes=_exactly(bytes)(tree)),
+    EntityKey: _read_key,
+}

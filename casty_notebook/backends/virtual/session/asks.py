@@ -1,0 +1,192 @@
+"""Envelopes (asks and tells) and where each is: waiting for a member, waiting for its turn, or on its way."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from casty_notebook.backends.virtual.session.links import Link
+
+__all__ = ["Envelope", "Envelopes"]
+
+FOREVER = float("inf")
+
+
+@dataclass(slots=True, eq=False)
+class Envelope:
+    """made --owner live--> sent --reply | failure | deadline--> gone; made --no owner | no room--> waiting --> made."""
+
+    seq: int
+    actor: str
+    key: str
+    name: str
+    message: bytes
+    started: float
+    deadline: float
+    label: str
+    number: int | None = None
+    """Of an ask; None for a tell."""
+    retry: bool = False
+    fail_fast: bool = False
+    link: Link | None = None
+    """By which it left."""
+    left: bool = False
+    """An earlier try may have reached its node."""
+    returned: int = 0
+    """So often it came back unread."""
+    not_before: float = 0.0
+    """When a message that came back may go to the same node again."""
+    avoid: object = None
+    """The picture of the members under which it came back."""
+
+    @property
+    def what(self) -> str:
+        return self.label or f"{self.actor}/{self.key}"
+
+    @property
+    def place(self) -> Place:
+        return self.actor, self.key
+
+
+type Place = tuple[str, str]
+
+
+class _Waiting:
+    """Envelopes in the order in which they came, and how many of them are for which key."""
+
+    def __init__(self) -> None:
+        self.by_seq: OrderedDict[int, Envelope] = OrderedDict()
+        self.places: Counter[Place] = Counter()
+
+    def __len__(self) -> int:
+        return len(self.by_seq)
+
+    def add(self, envelope: Envelope) -> None:
+        self.by_seq[envelope.seq] = envelope
+        self.places[envelope.place] += 1
+
+    def discard(self, envelope: Envelope) -> bool:
+        """Take one out; whether it was in."""
+        if self.by_seq.pop(envelope.seq, None) is None:
+            return False
+        self.places[envelope.place] -= 1
+        if not self.places[envelope.place]:
+            del self.places[envelope.place]
+        return True
+
+    def take_all(self) -> list[Envelope]:
+        taken = list(self.by_seq.values())
+        self.by_seq.clear()
+        self.places.clear()
+        return taken
+
+
+class Envelopes:
+    """All envelopes that are not over.
+
+    Of one key, envelopes leave in the order in which they were made: one that waits is never overtaken.
+
+    Attributes
+    ----------
+    stirred
+        One that was held is over, so that others behind it may go now.
+    """
+
+    def __init__(self, in_flight: int) -> None:
+        self._in_flight = in_flight
+        self.asks: dict[int, Envelope] = {}
+        """By number: all asks that are not over."""
+        self.sent: dict[int, Envelope] = {}
+        """By number: the asks that are on their way."""
+        self._held = _Waiting()
+        self._turn = _Waiting()
+        self.stirred = False
+        self._deadlines: list[tuple[float, int, Envelope]] = []
+        self._seq = 0
+
+    def __len__(self) -> int:
+        """How many are waiting here."""
+        return len(self._held) + len(self._turn)
+
+    def next_seq(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    def add(self, envelope: Envelope) -> None:
+        if envelope.number is not None:
+            self.asks[envelope.number] = envelope
+        heapq.heappush(self._deadlines, (envelope.deadline, envelope.seq, envelope))
+
+    # --- waiting ---------------------------------------------------------------------------------------------------
+
+    @property
+    def full(self) -> bool:
+        """As many asks are on their way as may be."""
+        return len(self.sent) >= self._in_flight
+
+    def is_behind_another(self, envelope: Envelope) -> bool:
+        """An older envelope for its key waits for a member."""
+        return envelope.place in self._held.places
+
+    def must_queue(self, envelope: Envelope) -> bool:
+        """An older envelope for its key waits for its turn, or it is an ask and there is no room on the way."""
+        return envelope.place in self._turn.places or (envelope.number is not None and self.full)
+
+    def hold(self, envelope: Envelope) -> None:
+        """It waits for a member that takes it."""
+        self._held.add(envelope)
+
+    def queue(self, envelope: Envelope) -> None:
+        """It waits for its turn."""
+        self._turn.add(envelope)
+
+    def next_in_turn(self) -> Envelope | None:
+        """The first whose turn it is, if there is room for it; it no longer counts as waiting."""
+        envelope = next(iter(self._turn.by_seq.values()), None)
+        if envelope is None or (envelope.number is not None and self.full):
+            return None
+        self._turn.discard(envelope)
+        return envelope
+
+    def take_all(self) -> list[Envelope]:
+        """Everything that waits, in the order in which it was made."""
+        return sorted((*self._held.take_all(), *self._turn.take_all()), key=lambda envelope: envelope.seq)
+
+    def held(self) -> Iterator[Envelope]:
+        return iter(self._held.by_seq.values())
+
+    # --- over ------------------------------------------------------------------------------------------------------
+
+    def over(self, envelope: Envelope) -> None:
+        """Forget an envelope, wherever it is."""
+        if envelope.number is not None:
+            self.asks.pop(envelope.number, None)
+            self.sent.pop(envelope.number, None)
+        if self._held.discard(envelope):
+            self.stirred = True
+        else:
+            self._turn.discard(envelope)
+        if len(self._deadlines) > 2 * (len(self.asks) + len(self)) + 64:
+            self._deadlines = [entry for entry in self._deadlines if self._is_alive(entry[2])]
+            heapq.heapify(self._deadlines)
+
+    def _is_alive(self, envelope: Envelope) -> bool:
+        if envelope.number is not None:
+            return envelope.number in self.asks
+        return envelope.seq in self._held.by_seq or envelope.seq in self._turn.by_seq
+
+    @property
+    def deadline(self) -> float:
+        """The earliest deadline, or an earlier one of an envelope that is over; infinite if there is none."""
+        return self._deadlines[0][0] if self._deadlines else FOREVER
+
+    def due(self, now: float) -> list[Envelope]:
+        """Envelopes whose time is up, in order."""
+        late = []
+        while self._deadlines and self._deadlines[0][0] <= now:
+            envelope = heapq.heappop(self._deadlines)[2]
+            if self._is_alive(envelope):
+                late.append(envelope)
+        return late

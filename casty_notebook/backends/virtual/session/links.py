@@ -1,0 +1,242 @@
+"""Nodes and the connections to them: who is dialled when, and what their silence means (VIRTUAL section 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.backends.virtual.session.events import Dial, Effect, Hangup, Sync
+from casty_notebook.backends.virtual.session.members import Members
+from casty_notebook.backends.virtual.wire import Limits
+from casty_notebook.cluster.health import Breaker, LinkState
+from casty_notebook.settings import Settings
+
+__all__ = ["Link", "Peer", "Peers"]
+
+FOREVER = float("inf")
+SYNC_EVERY = 1.0
+"""Seconds between two tables of a member, which costs its node a tenth of a percent of a core; beyond `UNHURRIED` members the
+pause grows with their number, so that what all of them send together grows no faster than the tables do."""
+UNHURRIED = 32
+DIALS_AT_ONCE = 32
+"""Dials on their way at one time; the rest of a large cluster waits for its turn."""
+
+
+@dataclass(slots=True)
+class Link:
+    """dialling --LinkOpened--> open --LinkLost | Hangup--> gone."""
+
+    id: int
+    peer: Peer
+    dialled: NodeAddress
+    opened: bool = False
+    leaving: bool = False
+    """Its node said goodbye: nothing new is sent by it."""
+    heard: float = 0.0
+    asked: float | None = None
+    """When the sync went out whose table is still due."""
+    next_sync: float = 0.0
+
+
+@dataclass(slots=True)
+class Peer:
+    """One node's address, with its breaker and at most one link."""
+
+    address: NodeAddress
+    breaker: Breaker
+    link: Link | None = None
+    via: NodeAddress | None = None
+    """A contact point that turned out to be this node: another way to dial it."""
+    contact: bool = False
+    wanted: bool = False
+    incarnation: bytes | None = None
+    """The life of the node that the link leads to."""
+    status: str = ""
+    """What the members said of it last; a change is news worth a dial."""
+
+    @property
+    def live(self) -> bool:
+        """Messages can be handed over now."""
+        link = self.link
+        return link is not None and link.opened and not link.leaving and self.breaker.state is LinkState.live
+
+
+@dataclass(slots=True)
+class Peers:
+    """The table of nodes and links. Sends nothing but through effects."""
+
+    settings: Settings
+    by_address: dict[NodeAddress, Peer] = field(default_factory=dict)
+    links: dict[int, Link] = field(default_factory=dict)
+    _next_link: int = 1
+
+    def __iter__(self) -> Iterator[Peer]:
+        return iter(self.by_address.values())
+
+    def get(self, address: NodeAddress | None) -> Peer | None:
+        return self.by_address.get(address) if address is not None else None
+
+    def _get_or_add(self, address: NodeAddress, now: float) -> Peer:
+        peer = self.by_address.get(address)
+        if peer is None:
+            # The jitter of back-offs differs from node to node, reproducibly in tests.
+            jitter = len(self.by_address) * 31 % 97 / 97.0
+            peer = self.by_address[address] = Peer(address, Breaker(self.settings, now, jitter))
+        return peer
+
+    @property
+    def any_live(self) -> bool:
+        return any(peer.live for peer in self)
+
+    # --- what is wanted --------------------------------------------------------------------------------------------
+
+    def add_contacts(self, contacts: Iterable[NodeAddress], now: float) -> None:
+        """Race the contact points: each gets a head start on the next (RFC 8305)."""
+        for place, address in enumerate(contacts):
+            peer = self._get_or_add(address, now)
+            peer.contact = peer.wanted = True
+            peer.breaker.retry_at = now + place * self.settings.contact_stagger
+
+    def settle(self, members: Members, now: float) -> None:
+        """Want a link to every member, up to `Settings.eager_links`; forget who is no member any more."""
+        addresses = set()
+        for place, member in enumerate(members.members):
+            addresses.add(member.address)
+            peer = self._get_or_add(member.address, now)
+            peer.wanted = place < self.settings.eager_links
+            # A member that was only a contact point before stays one: it is a way back when all is lost.
+            if peer.status != (said := f"{member.status} {member.incarnation.hex()}"):
+                peer.status = said
+                peer.breaker.kick(now)
+        for peer in list(self):
+            if peer.address not in addresses:
+                peer.wanted = False
+                if peer.link is None and not peer.contact:
+                    del self.by_address[peer.address]
+
+    def lost_everything(self, now: float) -> None:
+        """No link is left: every contact point is a way back again."""
+        for peer in self:
+            if peer.contact and not peer.wanted:
+                peer.wanted = True
+                peer.breaker.kick(now)
+
+    # --- links -----------------------------------------------------------------------------------------------------
+
+    def opened(self, link_id: int, node: NodeAddress, incarnation: bytes, now: float, out: list[Effect]) -> Peer | None:
+        """A node took our hello. Returns the peer that gained a link, or None if it has one already."""
+        link = self.links[link_id]
+        dialled_as, peer = link.peer, self._get_or_add(node, now)
+        if peer is not dialled_as:
+            dialled_as.link = None
+            if not dialled_as.contact:
+                self._led_astray(dialled_as, node, now)
+            dialled_as.wanted = False
+            if peer.link is not None:
+                self.hang_up(link, out)
+                return None
+            peer.via, link.peer, peer.link = link.dialled, peer, link
+        link.opened, link.heard, link.next_sync = True, now, now
+        peer.wanted, peer.incarnation = True, incarnation
+        peer.breaker.opened(now)
+        return peer
+
+    def _led_astray(self, dialled_as: Peer, node: NodeAddress, now: float) -> None:
+        reason = f"{dialled_as.address} answers as {node}: the address map or a tunnel leads to another node"
+        dialled_as.breaker.lost(now, reason, last_route=False)
+
+    def lost(self, link_id: int, reason: str, now: float) -> Link | None:
+        """A dial failed or a connection ended. Returns the link if we still counted on it."""
+        link = self.links.pop(link_id, None)
+        if link is None:
+            return None
+        peer = link.peer
+        peer.link = None
+        if link.opened:
+            peer.breaker.ended(now, reason, last_route=not self.any_live)
+        else:
+            peer.breaker.lost(now, reason, last_route=not self.any_live)
+            self._next_contact(peer, now)
+        if not self.any_live:
+            self.lost_everything(now)
+        return link
+
+    def _next_contact(self, peer: Peer, now: float) -> None:
+        """A contact point refused: the next that still has to wait for its turn need not."""
+        waiting = [p for p in self if p.contact and p.wanted and not p.breaker.failures and p.breaker.retry_at > now]
+        if peer.contact and waiting:
+            min(waiting, key=lambda each: each.breaker.retry_at).breaker.kick(now)
+
+    def hang_up(self, link: Link, out: list[Effect]) -> None:
+        """Close a link on purpose."""
+        self.links.pop(link.id, None)
+        if link.peer.link is link:
+            link.peer.link = None
+        out.append(Hangup(link.id))
+
+    def heard(self, link: Link, now: float) -> bool:
+        """Something came by a link. Returns True if a suspicion ended with it."""
+        link.heard = now
+        return link.peer.breaker.heard(now)
+
+    # --- time ------------------------------------------------------------------------------------------------------
+
+    def dial_due(self, cluster: str, limits: Limits, now: float, out: list[Effect]) -> float:
+        """Dial whoever is wanted and due. Returns when the next one is."""
+        wake, dialling = FOREVER, sum(not link.opened for link in self.links.values())
+        for peer in self:
+            if peer.link is not None or not peer.wanted:
+                continue
+            if peer.breaker.retry_at > now:
+                wake = min(wake, peer.breaker.retry_at)
+            elif dialling < DIALS_AT_ONCE and len(self.links) < self.settings.max_links:
+                dialling += 1
+                # With two known ways to a node, a failed one is followed by the other.
+                address = peer.via if peer.via is not None and peer.breaker.failures % 2 == 0 else peer.address
+                link = peer.link = self.links[self._next_link] = Link(self._next_link, peer, address)
+                self._next_link += 1
+                out.append(Dial(link.id, address, cluster, limits))
+        return wake
+
+    def sync_due(self, now: float, out: list[Effect]) -> float:
+        """Ask whoever's table is due; judge whoever has not answered. Returns when to look again."""
+        wake = FOREVER
+        for link in list(self.links.values()):
+            if link.opened and not link.leaving:
+                wake = min(wake, self._sync_link(link, now, out))
+        return wake
+
+    def _sync_link(self, link: Link, now: float, out: list[Effect]) -> float:
+        s = self.settings
+        if link.asked is None:
+            if link.next_sync > now:
+                return link.next_sync
+            link.asked = now
+            out.append(Sync(link.id))
+            return now + s.probe_timeout
+        breaker = link.peer.breaker
+        if breaker.state is LinkState.live:
+            if link.asked + s.probe_timeout > now:
+                return link.asked + s.probe_timeout
+            breaker.missed(now, f"no table of members for {now - link.asked:.1f} s")
+        end = max(link.heard, link.asked) + s.liveness_window
+        if end > now:
+            return end
+        reason = f"silent for {now - link.heard:.1f} s"
+        self.hang_up(link, out)
+        breaker.ended(now, reason, last_route=not self.any_live)
+        return now
+
+    def table_came(self, link: Link, members: int, now: float) -> None:
+        """The answer to a sync; the next one goes out after a pause that grows with the size of the cluster."""
+        if link.asked is not None:
+            link.peer.breaker.rtt = now - link.asked
+            link.asked = None
+        link.next_sync = now + SYNC_EVERY * max(1.0, members / UNHURRIED)
+
+    def sync_soon(self, now: float, pause: float) -> None:
+        """A message came back: the tables are out of date. Asks all, none more often than every `pause` seconds."""
+        for link in self.links.values():
+            if link.opened and not link.leaving and link.asked is None and now - link.heard >= pause:
+                link.next_sync = now

@@ -1,0 +1,102 @@
+"""Where a key lives: a pure function of the table of members (VIRTUAL section 6)."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import NamedTuple
+from uuid import UUID
+
+from casty_notebook.address import NodeAddress
+
+__all__ = ["NodeId", "Ring"]
+
+TOKENS = 128
+"""Places of one node on the ring."""
+REPLICAS = 3
+"""Nodes that keep a key, unless its type says otherwise; that is not on the wire."""
+_CIRCLE = 1 << 64
+
+
+class NodeId(NamedTuple):
+    """One life of a node: a restarted one has another incarnation, and other places on the ring."""
+
+    address: NodeAddress
+    incarnation: bytes
+
+    def __str__(self) -> str:
+        return str(self.address)
+
+
+def token(text: str) -> int:
+    """A text's place on the ring.
+
+    Examples
+    --------
+    >>> token("shop.actors:counter/user-42")
+    9166446083633510322
+    """
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
+
+
+def _tokens(node: NodeId) -> list[int]:
+    prefix = f"{node.address}/{UUID(bytes=node.incarnation)}/"
+    return [token(f"{prefix}{place}") for place in range(TOKENS)]
+
+
+class Ring:
+    """The ring of some nodes: all that are listed, dead ones included, until they are removed.
+
+    Parameters
+    ----------
+    nodes
+        In any order.
+    before
+        A ring whose nodes' places need not be computed again.
+    """
+
+    __slots__ = ("_owners", "_places", "_tokens", "nodes")
+
+    def __init__(self, nodes: Iterable[NodeId], before: Ring | None = None) -> None:
+        self.nodes: tuple[NodeId, ...] = tuple(sorted(set(nodes)))
+        known: dict[NodeId, list[int]] = before._places if before is not None else {}
+        self._places: dict[NodeId, list[int]] = {node: known.get(node) or _tokens(node) for node in self.nodes}
+        pairs = sorted((place, index) for index, node in enumerate(self.nodes) for place in self._places[node])
+        self._tokens = array("Q", [place for place, _ in pairs])
+        self._owners = array("L", [index for _, index in pairs])
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def replicas(self, actor: str, key: str, count: int = REPLICAS) -> tuple[NodeId, ...]:
+        """The nodes that keep a key, in order; the first that lives owns it. Empty for a ring without nodes."""
+        return self.at(token(f"{actor}/{key}"), count)
+
+    def at(self, place: int, count: int = REPLICAS) -> tuple[NodeId, ...]:
+        """The nodes that keep whatever is at a place of the ring (0 to 2**64 - 1)."""
+        owners = self._owners
+        size, wanted = len(owners), min(count, len(self.nodes))
+        found: list[int] = []
+        at = bisect_left(self._tokens, place)
+        while len(found) < wanted:
+            index = owners[at % size]
+            if index not in found:
+                found.append(index)
+            at += 1
+        return tuple([self.nodes[index] for index in found])
+
+    def shares(self) -> dict[NodeId, float]:
+        """The part of all keys of which each node is the first replica; they add up to 1."""
+        arcs = dict.fromkeys(range(len(self.nodes)), 0)
+        before = self._tokens[-1] - _CIRCLE if len(self._tokens) else 0
+        for place, owner in zip(self._tokens, self._owners, strict=True):
+            arcs[owner] += place - before
+            before = place
+        return {self.nodes[index]: arc / _CIRCLE for index, arc in arcs.items()}
+
+    def slices(self, number: int = 1024, count: int = REPLICAS) -> Sequence[tuple[NodeId, ...]]:
+        """The replicas at the middle of each of `number` equal parts of the ring; the parts stay when members change."""
+        width = _CIRCLE // number
+        return [self.at(part * width + width // 2, count) for part in range(number)]

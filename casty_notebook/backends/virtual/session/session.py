@@ -1,0 +1,433 @@
+"""One session: all that a client knows of one virtual cluster, and every decision it takes. No clock, no IO."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.backends.virtual.session import failures
+from casty_notebook.backends.virtual.session.asks import FOREVER, Envelope, Envelopes
+from casty_notebook.backends.virtual.session.events import (
+    Answer,
+    AskCancelled,
+    AskMade,
+    Cancel,
+    Close,
+    Closed,
+    Deliver,
+    Effect,
+    Event,
+    Fail,
+    Hangup,
+    LinkLeaving,
+    LinkLost,
+    LinkOpened,
+    LinkRefused,
+    Publish,
+    Replied,
+    Report,
+    Returned,
+    TableCame,
+    TellMade,
+    Tick,
+    Unsent,
+)
+from casty_notebook.backends.virtual.session.links import Peers
+from casty_notebook.backends.virtual.session.members import Members, Tables
+from casty_notebook.backends.virtual.wire import Limits
+from casty_notebook.cluster.health import NodeHealth
+from casty_notebook.errors import CastyNotebookError, ContactAttempt
+from casty_notebook.settings import Settings
+
+__all__ = ["IN_FLIGHT", "Session"]
+
+type Handler = Callable[[Any, float, list[Effect]], None]
+
+IN_FLIGHT = 100
+"""Asks on their way at one time. Of 1,500 new keys asked at once the nodes refused 291: activations cost them."""
+RETURNED_PAUSE = 0.05
+"""Seconds before a message that came back goes to the same node again; doubles each time, up to `RETURNED_PAUSE_CAP`."""
+RETURNED_PAUSE_CAP = 1.0
+ENOUGH = 2
+"""Failures of a contact point before a user is told: at the first one its node may have been restarting."""
+PATIENCE = 5.0
+"""Seconds for which a table counts after its member has fallen silent."""
+
+
+class Session:
+    """open --Close--> closed. Only `handle` changes anything.
+
+    Parameters
+    ----------
+    cluster
+        The name to say in hellos. A wrong one is corrected by the first node that says its own.
+    contacts
+        Where to begin, in order of preference.
+    now
+        The time in seconds, of any clock that only goes forward.
+    in_flight
+        Asks on their way at one time.
+    """
+
+    def __init__(
+        self, cluster: str, contacts: tuple[NodeAddress, ...], now: float, settings: Settings, *, in_flight: int = IN_FLIGHT
+    ) -> None:
+        self.cluster = cluster
+        self.limits = Limits()
+        self.settings = settings
+        self.state = "open"
+        self.members: Members | None = None
+        self.changed_at: float | None = None
+        self.table_at: float | None = None
+        self.contacts = contacts
+        self.attempts: dict[NodeAddress, str] = {}
+        self._refusals = dict.fromkeys(contacts, 0)
+        self.counters = dict.fromkeys(("timed_out", "late_replies", "lost_links", "returned", "tables", "dropped"), 0)
+        self.now = now
+        self._wake = now
+        self._envelopes = Envelopes(in_flight)
+        self._misfits: dict[tuple[str, str], str] = {}
+        self._tables = Tables(PATIENCE)
+        self._trace: deque[tuple[float, str]] = deque(maxlen=settings.story_length)
+        self.peers = Peers(settings)
+        self.peers.add_contacts(contacts, now)
+        self._handlers: dict[type[Event], Handler] = {
+            AskMade: self._ask_made, TellMade: self._tell_made, AskCancelled: self._cancelled, Replied: self._replied,
+            Unsent: self._unsent, Returned: self._returned, TableCame: self._table_came, LinkOpened: self._link_opened,
+            LinkRefused: self._link_refused, LinkLeaving: self._link_leaving, LinkLost: self._link_lost, Tick: self._tick,
+            Close: self._close,
+        }  # fmt: skip
+
+    # --- the one way in --------------------------------------------------------------------------------------------
+
+    def handle(self, event: Event, now: float) -> list[Effect]:
+        """Take one event at time `now`; return what is wanted done, in order."""
+        out: list[Effect] = []
+        self.now = now
+        kind = type(event)
+        self._handlers[kind](event, now, out)
+        if self._envelopes.stirred:
+            self._review(now, out)
+        if kind is not Replied and kind is not AskMade and kind is not TellMade:
+            self._settle(now, out)
+        return out
+
+    @property
+    def deadline(self) -> float:
+        """When a `Tick` is due at the latest; infinite if nothing waits for time to pass."""
+        return min(self._wake, self._envelopes.deadline)
+
+    def _settle(self, now: float, out: list[Effect]) -> None:
+        """After anything but the user's own traffic: do whatever time or the change has made due."""
+        self._wake = FOREVER
+        if self.state != "open":
+            return
+        dials = self.peers.dial_due(self.cluster, self.limits, now, out)
+        syncs = self.peers.sync_due(now, out)
+        retries = min((each.not_before for each in self._envelopes.held() if each.not_before > now), default=FOREVER)
+        self._wake = min(dials, syncs, retries)
+
+    # --- what the rooms above may read -----------------------------------------------------------------------------
+
+    def health(self, now: float) -> Mapping[NodeAddress, NodeHealth]:
+        """Our own view of every member, and of the contact points that lead to none yet."""
+        return {peer.address: peer.breaker.health(now) for peer in self.peers if peer.wanted or peer.link is not None}
+
+    @property
+    def pending(self) -> int:
+        """Asks that are not over."""
+        return len(self._envelopes.asks)
+
+    @property
+    def waiting(self) -> int:
+        """Asks and tells that have not left."""
+        return len(self._envelopes)
+
+    @property
+    def hopeless(self) -> bool:
+        """Each contact point has failed twice, or kept silent, and there has been no table of members."""
+        return self.members is None and all(count >= ENOUGH for count in self._refusals.values())
+
+    def contact_attempts(self) -> tuple[ContactAttempt, ...]:
+        return tuple(ContactAttempt(str(contact), outcome) for contact, outcome in self.attempts.items())
+
+    def trace(self) -> tuple[str, ...]:
+        """The last things that happened to links and members, oldest first."""
+        return tuple(f"{at - self.now:+.3f} s {line}" for at, line in self._trace)
+
+    # --- links -----------------------------------------------------------------------------------------------------
+
+    def _link_opened(self, event: LinkOpened, now: float, out: list[Effect]) -> None:
+        link = self.peers.links.get(event.link)
+        if link is None or self.state != "open":
+            out.append(Hangup(event.link))
+            return
+        self._note(f"link {event.link} to {event.node} is open")
+        self.attempts[link.dialled] = f"connected to {event.node}, but no table of members came"
+        if self.peers.opened(event.link, event.node, event.incarnation, now, out) is not None:
+            self._review(now, out)
+
+    def _link_refused(self, event: LinkRefused, now: float, out: list[Effect]) -> None:
+        link = self.peers.links.get(event.link)
+        if link is None:
+            return
+        refusal = event.refusal
+        if self.members is None and refusal.cluster is not None and refusal.cluster != self.cluster:
+            out.append(Report(f"the cluster at {link.dialled} is called {refusal.cluster!r}, not {self.cluster!r}"))
+            self._corrected(now, cluster=refusal.cluster)
+        elif self.members is None and refusal.limits is not None and refusal.limits != self.limits:
+            self._corrected(now, limits=refusal.limits)
+        else:
+            self._gone(event.link, f"it refused us: {refusal.reason}", now, out)
+            return
+        self.peers.links.pop(event.link)
+        link.peer.link = None
+
+    def _corrected(self, now: float, *, cluster: str | None = None, limits: Limits | None = None) -> None:
+        """A node said what it would have accepted: say that from now on, to all."""
+        self.cluster, self.limits = cluster or self.cluster, limits or self.limits
+        for peer in self.peers:
+            peer.breaker.kick(now)
+
+    def _link_leaving(self, event: LinkLeaving, now: float, _out: list[Effect]) -> None:
+        link = self.peers.links.get(event.link)
+        if link is not None:
+            link.leaving = True
+            self._note(f"{link.peer.address} says goodbye")
+            self.peers.sync_soon(now, 0.0)
+
+    def _link_lost(self, event: LinkLost, now: float, out: list[Effect]) -> None:
+        self._gone(event.link, event.reason, now, out, tries=ENOUGH if event.silent else 1)
+
+    def _gone(self, link_id: int, reason: str, now: float, out: list[Effect], *, tries: int = 1) -> None:
+        link = self.peers.lost(link_id, reason, now)
+        if link is None:
+            return
+        self._note(f"link {link_id} to {link.peer.address} is gone ({reason[:120]})")
+        if link.opened:
+            self.counters["lost_links"] += 1
+        self.attempts[link.dialled] = reason
+        if link.dialled in self._refusals:
+            self._refusals[link.dialled] += tries
+        for number, envelope in list(self._envelopes.sent.items()):
+            if envelope.link is link:
+                self._cut(number, envelope, reason, out)
+        self._review(now, out)
+
+    def _cut(self, number: int, envelope: Envelope, reason: str, out: list[Effect]) -> None:
+        """The link by which an ask left is gone: it may have run, so only the user may say that it is asked again."""
+        if envelope.retry:
+            del self._envelopes.sent[number]
+            envelope.left, envelope.link = True, None
+            self._envelopes.hold(envelope)
+        else:
+            self._fail(envelope, failures.connection_lost(self, envelope, reason), out)
+
+    # --- members ---------------------------------------------------------------------------------------------------
+
+    def _table_came(self, event: TableCame, now: float, out: list[Effect]) -> None:
+        link = self.peers.links.get(event.link)
+        if link is None or not link.opened:
+            return
+        self.counters["tables"] += 1
+        revived = self.peers.heard(link, now)
+        self.peers.table_came(link, len(event.records), now)
+        self._tables.take(link.peer.address, event.records, now)
+        merged = self._tables.merged()
+        self.table_at = now
+        if merged is not None and merged.unlike(self.members):
+            self.attempts[link.dialled] = "connected, and tables of members come"
+            self.members, self.changed_at = merged, now
+            self.peers.settle(merged, now)
+            self._note("members: " + ", ".join(f"{each.address} {each.status}" for each in merged.members[:8]))
+            out.append(Publish(merged))
+            self._review(now, out)
+        elif revived:
+            self._review(now, out)
+
+    # --- the user's messages ---------------------------------------------------------------------------------------
+
+    def _ask_made(self, event: AskMade, now: float, out: list[Effect]) -> None:
+        envelopes = self._envelopes
+        envelope = Envelope(
+            envelopes.next_seq(), event.actor, event.key, event.name, event.message, now, now + event.timeout, event.label,
+            event.number, event.retry, event.fail_fast,
+        )  # fmt: skip
+        refused = self._refusal(envelope, force=event.force)
+        if refused is not None:
+            out.append(Fail(event.number, refused))
+            return
+        envelopes.add(envelope)
+        self._place(envelope, now, out)
+
+    def _tell_made(self, event: TellMade, now: float, out: list[Effect]) -> None:
+        """Errors of a tell are raised before it gets here; what is lost later is reported and counted."""
+        envelopes = self._envelopes
+        expires = now + self.settings.tell_expiry
+        envelope = Envelope(
+            envelopes.next_seq(), event.actor, event.key, event.name, event.message, now, expires, event.label
+        )
+        envelopes.add(envelope)
+        self._place(envelope, now, out)
+
+    def refusal_of_tell(self, event: TellMade) -> CastyNotebookError | None:
+        """Why a tell cannot be taken, before anything is done."""
+        expires = self.now + self.settings.tell_expiry
+        envelope = Envelope(0, event.actor, event.key, event.name, event.message, self.now, expires, event.label)
+        return self._refusal(envelope, force=event.force)
+
+    def _refusal(self, envelope: Envelope, *, force: bool) -> CastyNotebookError | None:
+        if self.state != "open":
+            return failures.closed(self, envelope)
+        if len(self._envelopes.asks) >= self.settings.max_pending_asks or len(self._envelopes) >= self.settings.max_buffered:
+            return failures.overloaded(self, envelope)
+        misfit = self._misfits.get((envelope.actor, envelope.name))
+        return failures.misfit(envelope, misfit) if misfit is not None and not force else None
+
+    def _place(self, envelope: Envelope, now: float, out: list[Effect], *, in_turn: bool = False) -> None:
+        """Send it, or let it wait: for a member that takes it, or for its turn."""
+        envelopes = self._envelopes
+        members = self.members
+        owner = members.owner(envelope.actor, envelope.key) if members is not None else None
+        peer = self.peers.get(owner.address) if owner is not None else None
+        link = peer.link if peer is not None and peer.live else None
+        if link is None or (envelope.not_before > now and envelope.avoid is members):
+            if envelope.fail_fast and members is not None and not (peer is not None and peer.breaker.usable):
+                self._fail(envelope, failures.unreachable(self, envelope), out)
+            else:
+                envelopes.hold(envelope)
+        elif envelopes.is_behind_another(envelope):
+            envelopes.hold(envelope)
+        elif not in_turn and envelopes.must_queue(envelope):
+            envelopes.queue(envelope)
+        else:
+            envelope.link = link
+            if envelope.number is not None:
+                envelopes.sent[envelope.number] = envelope
+            out.append(Deliver(link.id, envelope.seq, envelope.actor, envelope.key, envelope.message, envelope.number))
+
+    def _take_turns(self, now: float, out: list[Effect]) -> None:
+        while (envelope := self._envelopes.next_in_turn()) is not None:
+            self._place(envelope, now, out, in_turn=True)
+
+    def _review(self, now: float, out: list[Effect]) -> None:
+        """Something changed (members, a link, health): look at everything that waits again, in order."""
+        self._envelopes.stirred = False
+        if len(self._envelopes):
+            for envelope in self._envelopes.take_all():
+                self._place(envelope, now, out)
+
+    # --- how they end ----------------------------------------------------------------------------------------------
+
+    def _replied(self, event: Replied, now: float, out: list[Effect]) -> None:
+        outcome = event.outcome
+        # Only an ask that is on its way can be answered; its number cannot be guessed, so whoever answers was asked.
+        envelope = self._envelopes.sent.get(outcome.number)
+        if envelope is None:
+            self.counters["late_replies"] += 1
+            return
+        self._envelopes.over(envelope)
+        if outcome.kind == "Value":
+            out.append(Answer(outcome.number, outcome.data))
+        else:
+            if outcome.kind == "Failed" and outcome.error == "SchemaError":
+                if len(self._misfits) >= self.settings.max_shard_types:
+                    self._misfits.clear()
+                self._misfits[envelope.actor, envelope.name] = outcome.message
+            out.append(Fail(outcome.number, failures.of_outcome(self, envelope, outcome)))
+        self._take_turns(now, out)
+
+    def _unsent(self, event: Unsent, now: float, out: list[Effect]) -> None:
+        """The connection did not take a message."""
+        for envelope in list(self._envelopes.sent.values()):
+            if envelope.seq == event.envelope:
+                self._fail(envelope, failures.unsent(self, envelope, event.cause, event.advice), out)
+                self._take_turns(now, out)
+                return
+        self.counters["dropped"] += 1
+        out.append(Report(f"a message was dropped: {event.cause}"))
+
+    def _returned(self, event: Returned, now: float, out: list[Effect]) -> None:
+        """A message came back unread: it was not processed, so that it may go elsewhere."""
+        self.counters["returned"] += 1
+        self.peers.sync_soon(now, RETURNED_PAUSE)
+        message = event.message
+        if message.number is not None:
+            envelope = self._envelopes.sent.pop(message.number, None)
+        else:
+            envelope = self._tell_again(message, now)
+        if envelope is None:
+            return
+        envelope.link = None
+        envelope.returned += 1
+        envelope.avoid = self.members
+        envelope.not_before = now + min(RETURNED_PAUSE * 2.0 ** (envelope.returned - 1), RETURNED_PAUSE_CAP)
+        self._place(envelope, now, out)
+        self._take_turns(now, out)
+
+    def _tell_again(self, message: Any, now: float) -> Envelope | None:
+        """A tell that came back says all that it was made of, but not how often it has come back; it is tried for a while."""
+        if len(self._envelopes) >= self.settings.max_buffered:
+            self.counters["dropped"] += 1
+            return None
+        envelope = Envelope(
+            self._envelopes.next_seq(), message.actor, message.key, "", message.message, now,
+            now + self.settings.tell_expiry, "",
+        )  # fmt: skip
+        self._envelopes.add(envelope)
+        return envelope
+
+    def _cancelled(self, event: AskCancelled, now: float, out: list[Effect]) -> None:
+        envelope = self._envelopes.asks.get(event.number)
+        if envelope is not None:
+            self._stop(envelope, out)
+            self._take_turns(now, out)
+
+    def _stop(self, envelope: Envelope, out: list[Effect]) -> None:
+        """Nobody waits for it any more: its node need not work on it."""
+        link = envelope.link
+        if link is not None and link.id in self.peers.links and envelope.number is not None:
+            out.append(Cancel(link.id, envelope.actor, envelope.key, envelope.number))
+        self._envelopes.over(envelope)
+
+    def _fail(self, envelope: Envelope, error: CastyNotebookError, out: list[Effect]) -> None:
+        self._envelopes.over(envelope)
+        if envelope.number is not None:
+            out.append(Fail(envelope.number, error))
+        else:
+            self.counters["dropped"] += 1
+            out.append(Report(f"a message to {envelope.what} was dropped: {error}"))
+
+    # --- time ------------------------------------------------------------------------------------------------------
+
+    def _tick(self, _event: Tick, now: float, out: list[Effect]) -> None:
+        late = self._envelopes.due(now)
+        for envelope in late:
+            if envelope.number is not None:
+                self.counters["timed_out"] += 1
+            error = failures.timed_out(self, envelope)
+            self._stop(envelope, out)
+            self._fail(envelope, error, out)
+        if late:
+            self._take_turns(now, out)
+        if any(each.not_before <= now for each in self._envelopes.held() if each.not_before):
+            self._review(now, out)
+
+    def _close(self, _event: Close, _now: float, out: list[Effect]) -> None:
+        if self.state != "open":
+            return
+        self.state = "closed"
+        for envelope in list(self._envelopes.asks.values()):
+            self._fail(envelope, failures.closed(self, envelope), out)
+        lost = len(self._envelopes.take_all())
+        if lost:
+            self.counters["dropped"] += lost
+            out.append(Report(f"{lost} messages that had not left were dropped as the client was left"))
+        for link in list(self.peers.links.values()):
+            self.peers.hang_up(link, out)
+        out.append(Closed())
+
+    def _note(self, line: str) -> None:
+        self._trace.append((self.now, line))

@@ -1,0 +1,59 @@
+"""The DataFrame that our tables are: true values in its cells, and text that is fit to show where it is printed.
+
+A name, an id or a reply in a cell is what the cluster knows it by, so that it can be compared, joined and asked. pandas prints
+text as it is, though: whatever a peer put into it would reach the terminal, and MathJax typeset what stands between two ``$``.
+Slices, selections and single columns are of these classes too; what other libraries are handed is a DataFrame like any other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from casty_notebook.printable import printable_lines
+
+__all__ = ["Table", "TableColumn"]
+
+
+class TableColumn(pd.Series):
+    """A column of a `Table`."""
+
+    @property
+    def _constructor(self) -> Any:
+        return TableColumn
+
+    @property
+    def _constructor_expanddim(self) -> Any:
+        return Table
+
+    def __repr__(self) -> str:
+        return printable_lines(super().__repr__())
+
+    def to_string(self, buf: Any = None, *args: Any, **options: Any) -> Any:
+        text = super().to_string(buf, *args, **options)
+        return text if text is None else printable_lines(text)
+
+
+class Table(pd.DataFrame):
+    """A DataFrame whose printed forms are printable. Its values, and what it is saved as, are as they came."""
+
+    @property
+    def _constructor(self) -> Any:
+        return Table
+
+    @property
+    def _constructor_sliced(self) -> Any:
+        return TableColumn
+
+    def __repr__(self) -> str:
+        return printable_lines(super().__repr__())
+
+    def _repr_html_(self) -> str | None:
+        with pd.option_context("display.html.use_mathjax", False):
+            shown = super()._repr_html_()  # type: ignore[misc]
+        return None if shown is None else printable_lines(shown)
+
+    def to_string(self, buf: Any = None, *args: Any, **options: Any) -> Any:
+        text = super().to_string(buf, *args, **options)
+        return text if text is None else printable_lines(text)

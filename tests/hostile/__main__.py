@@ -1,0 +1,123 @@
+"""``python -m tests.hostile --table [NAME…]``: for how long each worst payload keeps the loop, and what memory it takes.
+
+Each is sent by a node to a real client, in a process of its own; a task on the client's loop that does nothing but wake
+every few milliseconds says for how long it could not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+
+import psutil
+
+from casty_notebook import ClusterClient, ShardEnvelope
+from casty_notebook.demo import messages
+from casty_notebook.demo.messages import GetCount
+from casty_notebook.errors import UndecodableMessage
+from casty_notebook.wire import encode_envelope
+from tests.hostile.work import GENERATORS, SIZES
+from tests.support.fake_node import Connection, FakeNode
+
+LONGEST = 0.3
+"""Seconds that no payload may keep the loop."""
+TICK = 0.002
+
+
+class Meter:
+    """Wakes all the time, and knows for how long it could not (`longest`), and how much of that was the loop's own work
+    (`busiest`, processor time), which another process cannot make longer.
+    """
+
+    def __init__(self) -> None:
+        self.longest = self.busiest = 0.0
+        self._task = asyncio.ensure_future(self._run())
+
+    async def _run(self) -> None:
+        before, worked = time.perf_counter(), time.thread_time()
+        while True:
+            await asyncio.sleep(TICK)
+            now, work = time.perf_counter(), time.thread_time()
+            self.longest, self.busiest = max(self.longest, now - before - TICK), max(self.busiest, work - worked)
+            before, worked = now, work
+
+    def stop(self) -> None:
+        self._task.cancel()
+
+
+async def measure(name: str, size: int) -> tuple[float, float, float, str]:
+    """Longest stall, seconds until the answer, megabytes by which the process grew, what became of it."""
+    serializer, compression, make = GENERATORS[name]
+    payload = make(size)
+    async with FakeNode() as node:
+        node.codec = type(node.codec)(node.codec._registry, serializer, compression)
+        client = ClusterClient(
+            contact_points=[node.address], system_name="demo", messages=[messages], serializer=serializer, compression=compression
+        )
+        async with client:
+            counter = client.entity_ref("counter", 100)
+
+            def question(reply_to: object) -> ShardEnvelope:
+                return ShardEnvelope("alice", GetCount(reply_to))  # type: ignore[arg-type]
+
+            await client.ask(counter, question)
+
+            def answer(fake: FakeNode, connection: Connection, _path: str, message: object) -> bool:
+                if not isinstance(message, ShardEnvelope):
+                    return False
+                uri = message.message.reply_to.uri
+                connection.write(encode_envelope(uri, f"casty://demo@{fake.address}/", "a.B", payload))
+                return True
+
+            node.on_message = answer
+            before, meter, started = psutil.Process().memory_info().rss, Meter(), time.perf_counter()
+            await asyncio.sleep(3 * TICK)
+            try:
+                outcome = f"read: {type(await client.ask(counter, question, timeout=60)).__name__}"
+            except UndecodableMessage as error:
+                outcome = f"refused: {str(error).partition('refused')[2][:100] or str(error)[-100:]}"
+            taken = time.perf_counter() - started
+            await asyncio.sleep(3 * TICK)
+            meter.stop()
+            return meter.longest, taken, (_peak() - before) / 2**20, outcome
+
+
+def _peak() -> int:
+    from tests.hostile.memory import _peak as peak
+
+    return peak()
+
+
+def in_a_process(name: str, size: str) -> tuple[float, float, float, str]:
+    """The same in a process of its own."""
+    command = [sys.executable, "-m", "tests.hostile", name, size]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise AssertionError(f"{name}, {size}: {done.stderr[-2000:]}")
+    stall, taken, grown, outcome = json.loads(done.stdout.splitlines()[-1])
+    return stall, taken, grown, outcome
+
+
+def _table(names: list[str]) -> int:
+    worst = 0.0
+    print(f"  {'payload':46} {'size':>6} {'stall':>8} {'answer':>8} {'memory':>9}")
+    for name in names or GENERATORS:
+        for size in SIZES:
+            stall, taken, grown, outcome = in_a_process(name, size)
+            worst = max(worst, stall)
+            mark = " " if stall <= LONGEST else "!"
+            figures = f"{stall * 1000:5.0f} ms {taken:6.2f} s {grown:5.0f} MiB"
+            print(f"{mark} {name:46} {size:>6} {figures}  {outcome[:90]}", flush=True)
+    print(f"longest stall {worst * 1000:.0f} ms; allowed {LONGEST * 1000:.0f} ms")
+    return 1 if worst > LONGEST else 0
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["--table", *names]:
+            sys.exit(_table(names))
+        case [name, size]:
+            print(json.dumps(asyncio.run(measure(name, SIZES[size]))))

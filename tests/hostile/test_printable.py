@@ -1,0 +1,240 @@
+"""One name with everything that a terminal or a page would act upon, sent through every output that there is."""
+
+from __future__ import annotations
+
+import ast
+import logging
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from casty_notebook import errors, tables
+from casty_notebook.address import ActorAddress, NodeAddress
+from casty_notebook.cluster.asks import Ask
+from casty_notebook.cluster.changes import TopologyEvent
+from casty_notebook.cluster.events import ActorTarget, Outgoing
+from casty_notebook.cluster.health import LinkState, NodeHealth
+from casty_notebook.cluster.history import History, Record
+from casty_notebook.cluster.messages import (
+    Listing,
+    Member,
+    MemberStatus,
+    ServiceEntry,
+    ServiceInstance,
+    ServiceKey,
+    ShardAllocation,
+    TopologySnapshot,
+)
+from casty_notebook.cluster.packed import pack
+from casty_notebook.cluster.recorded import Label
+from casty_notebook.cluster.refs import ActorRef, EntityRef, ReplyRef
+from casty_notebook.codec import RemoteError, stand_in_class
+from casty_notebook.codec.standin import StandIn, StandInClass, StandInModule
+from casty_notebook.errors import AskTimeout, ContactAttempt, FailureReport, MisuseError, NoContactPoint, NodeDidNotStart
+from casty_notebook.logs import room_logger
+from casty_notebook.magics.connection_list import ConnectionList, ConnectionRow
+from casty_notebook.magics.suggest import did_you_mean
+from casty_notebook.magics.usage import as_usage_error
+from casty_notebook.printable import printable
+from casty_notebook.runtime.blocking import Location
+from casty_notebook.runtime.findings import Finding, Verdict
+from casty_notebook.tables.latency import samples
+from casty_notebook.views import formatters
+from casty_notebook.views.cards import CardFacts, ShardFact, cluster_card_html, cluster_card_text
+from casty_notebook.views.checkup import CheckUp
+from casty_notebook.views.recording import Recording
+from casty_notebook.views.svg_map import map_html
+from casty_notebook.wire.envelope import Envelope
+from tests.house.source import PACKAGE, files, tree
+
+EVIL = "a\x1b[2J\x07\x9b1m\nOut[7]: 42\r\u202eb\u200b\u2028\ud800\u3164c"
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+NODE, OTHER = NodeAddress(EVIL, 1), NodeAddress("10.0.1.11", 2)
+SNAPSHOT = TopologySnapshot(
+    frozenset({Member(NODE, MemberStatus.up, frozenset({EVIL}), EVIL), Member(OTHER, MemberStatus.up, frozenset(), EVIL + "2")}),
+    NODE, {EVIL: {0: ShardAllocation(NODE, (OTHER,))}}, 1, frozenset({OTHER}), frozenset({ServiceEntry(EVIL, NODE, "/" + EVIL)}),
+)  # fmt: skip
+HEALTH = {
+    NODE: NodeHealth(LinkState.live, 0.001, "", None),
+    OTHER: NodeHealth(LinkState.down, None, EVIL, 1.0),
+}
+REF = ActorRef(ActorAddress(EVIL, "/" + EVIL, NODE))
+CARD = CardFacts.gather(
+    name=EVIL, uri=EVIL, system=EVIL, closed=False, snapshot=SNAPSHOT, health=HEALTH, shard_counts={EVIL: 9}, snapshot_age=1.0,
+    read_only=True, questions=(EVIL,),
+)  # fmt: skip
+CARD = replace(CARD, found=EVIL)
+STAND_IN = StandIn(StandInClass(EVIL, EVIL), (EVIL,), {EVIL: EVIL})
+REPORT = FailureReport(EVIL, EVIL, EVIL, owner=EVIL, story=(EVIL,))
+PLACE = Location(EVIL, EVIL, EVIL, 0, EVIL, NODE, (OTHER,), True, EVIL)
+CHECKED = CheckUp(EVIL, (Finding(EVIL, Verdict.fail, EVIL, EVIL, EVIL),), 0.1)
+LISTED = ConnectionList((ConnectionRow(EVIL, EVIL, 1, True, marks=(EVIL,)),))
+FOUND = Listing(ServiceKey(EVIL), frozenset({ServiceInstance(REF, NODE)}))
+EVENT = TopologyEvent(NOW, "lost", EVIL, EVIL, EVIL)
+ROW = SimpleNamespace(target=EVIL, node=EVIL, shard=1, reply=EVIL, latency=0.1, error=AskTimeout(REPORT), started=0.0)
+FIELDS = SimpleNamespace(target=EVIL, node=EVIL, shard=1, reply={EVIL: EVIL}, latency=0.1, error=None, started=0.0)
+
+SHOWN: dict[str, Callable[[], str]] = {
+    "address.py NodeAddress.__str__": lambda: str(NODE),
+    "address.py ActorAddress.__str__": lambda: str(REF.address),
+    "cluster/asks.py Ask.__repr__": lambda: repr(_ask()),
+    "cluster/events.py Outgoing.__repr__": lambda: repr(Outgoing(1, ActorTarget(NODE, EVIL), EVIL, None, 1.0)),
+    "cluster/messages.py Listing.__repr__": lambda: repr(FOUND),
+    "cluster/messages.py TopologySnapshot.__repr__": lambda: repr(SNAPSHOT),
+    "cluster/refs.py ActorRef.__repr__": lambda: repr(REF),
+    "cluster/refs.py EntityRef.__repr__": lambda: repr(EntityRef(EVIL, 1, None)),  # type: ignore[arg-type]
+    "cluster/refs.py ReplyRef.__repr__": lambda: repr(ReplyRef(EVIL, EVIL)),
+    "codec/remote_error.py RemoteError.__repr__": lambda: repr(RemoteError(STAND_IN._standin_cls, (EVIL,), {EVIL: EVIL})),
+    "codec/standin.py StandIn.__repr__": lambda: repr(STAND_IN),
+    "codec/standin.py StandInClass.__repr__": lambda: repr(StandInClass(EVIL, EVIL)),
+    "codec/standin.py StandInModule.__repr__": lambda: repr(StandInModule(EVIL)),
+    "errors.py CastyNotebookError.__str__": lambda: str(MisuseError(f"there are: {EVIL}")),
+    "errors.py ContactAttempt.__str__": lambda: str(ContactAttempt(EVIL, EVIL)),
+    "errors.py NodeDidNotStart.__str__": lambda: str(NodeDidNotStart(printable(EVIL))),
+    "errors.py NoContactPoint.__str__": lambda: str(NoContactPoint(EVIL, (ContactAttempt(EVIL, EVIL),))),
+    "magics/connection_list.py ConnectionList.__repr__": lambda: repr(LISTED),
+    "magics/connection_list.py ConnectionList._repr_html_": lambda: LISTED._repr_html_(),
+    "runtime/placing.py Location.__repr__": lambda: repr(PLACE),
+    "tables/table.py Table.__repr__": lambda: repr(tables.services(SNAPSHOT, HEALTH, cluster=EVIL, taken_at=NOW)),
+    "tables/table.py Table._repr_html_": lambda: str(tables.services(SNAPSHOT, {}, cluster=EVIL, taken_at=NOW)._repr_html_()),
+    "tables/table.py TableColumn.__repr__": lambda: repr(tables.members(SNAPSHOT, {}, cluster=EVIL, taken_at=NOW)["roles"]),
+    "views/cards.py ShardFact.__str__": lambda: str(ShardFact(EVIL, 1, None)),
+    "views/checkup.py CheckUp.__repr__": lambda: repr(CHECKED),
+    "views/checkup.py CheckUp._repr_html_": lambda: CHECKED._repr_html_(),
+    "views/recording.py Recording.__repr__": lambda: repr(_recording()),
+    "views/topology_widget.py TopologyWidget.__repr__": lambda: repr(_recording().widget()),
+    "views/topology_widget.py TopologyWidget._repr_mimebundle_": lambda: _bundle(),
+    "wire/envelope.py Envelope.__repr__": lambda: repr(Envelope(EVIL, EVIL, EVIL, b"", 0)),
+}
+
+ADDRESSES = {
+    "backends/virtual/codec/values.py EntityKey.__str__", "backends/virtual/session/ring.py NodeId.__str__",
+    "address.py ClusterURI.__str__", "cluster/events.py ActorTarget.__str__", "cluster/events.py EntityTarget.__str__",
+    "magics/targets.py TargetPattern.__str__",
+    "runtime/targets.py EntityName.__str__", "runtime/targets.py ServiceName.__str__",
+}  # fmt: skip
+"""These write what is sent or read again; where it is shown, it is so within an error or a log line."""
+
+NOTHING_FROM_OUTSIDE = {
+    "cluster/encodings.py Encoding.__str__", "cluster/links.py Generation.__repr__", "cluster/links.py Link.__repr__",
+    "cluster/links.py Peer.__repr__", "codec/codec.py Codec.__repr__", "demo/cluster.py DemoCluster.__repr__",
+    "demo/cluster.py DemoCluster._repr_html_", "demo/process.py DemoNode.__repr__", "runtime/client.py ClusterClient.__repr__",
+    "runtime/ssh.py SSHGateway.__repr__", "runtime/structures.py _Structure.__repr__",
+}  # fmt: skip
+"""They show our own settings and addresses, which show themselves printable."""
+
+MADE_OF_THE_CARD = {"views/cluster.py Cluster.__repr__", "views/cluster.py Cluster._repr_html_"}
+
+OTHERS: dict[str, Callable[[], str]] = {
+    "an error's headline": REPORT.headline,
+    "an error's details": REPORT.details,
+    "a magic's error": lambda: str(as_usage_error(AskTimeout(REPORT))),
+    "a magic's error in full": lambda: str(as_usage_error(AskTimeout(REPORT), verbose=True)),
+    "a suggestion": lambda: did_you_mean(EVIL, [EVIL]),
+    "the names there are": lambda: did_you_mean("zzz", [EVIL], kind="services"),
+    "the card as text": lambda: cluster_card_text(CARD),
+    "the card as HTML": lambda: cluster_card_html(CARD),
+    "the map": lambda: map_html(_recording().widget().bridge.moment()),
+    "members": lambda: _table(tables.members(SNAPSHOT, HEALTH, cluster=EVIL, taken_at=NOW)),
+    "shards": lambda: _table(tables.shards(SNAPSHOT, HEALTH, cluster=EVIL, taken_at=NOW)),
+    "services": lambda: _table(tables.services(SNAPSHOT, HEALTH, cluster=EVIL, taken_at=NOW)),
+    "events": lambda: _table(tables.events([EVENT], cluster=EVIL)),
+    "answers": lambda: _table(tables.answers([ROW], cluster=EVIL)),
+    "answers by field": lambda: _table(tables.answers([FIELDS], cluster=EVIL, fields=True)),
+    "history": lambda: _table(tables.history(_recording()._past().records, cluster=EVIL)),
+    "samples": lambda: _table(samples([ROW], cluster=EVIL)),
+}
+
+FORMATTED: list[Any] = [
+    REF, AskTimeout(REPORT), EntityRef(EVIL, 1, None), FOUND, PLACE, NoContactPoint(EVIL, (ContactAttempt(EVIL, EVIL),)),  # type: ignore[arg-type]
+    HEALTH[OTHER], RemoteError(STAND_IN._standin_cls, (EVIL,), {EVIL: EVIL}), STAND_IN, SNAPSHOT,
+]  # fmt: skip
+
+
+def _ask() -> Ask:
+    made = Ask.__new__(Ask)
+    made._label = EVIL
+    return made
+
+
+def _recording() -> Recording:
+    past = History.restored([Record(NOW, pack(SNAPSHOT), HEALTH)], [EVENT])
+    return Recording(past, Label(EVIL, EVIL, EVIL, {EVIL: 9}))
+
+
+def _bundle() -> str:
+    data, _ = _recording().widget()._repr_mimebundle_()  # type: ignore[misc]
+    return f"{data['text/plain']}\n{data['text/html']}"
+
+
+def _table(table: Any) -> str:
+    columns = "\n".join(repr(table[name]) for name in table)
+    return "\n".join([repr(table), table.to_string(), table._repr_html_(), repr(table.tail(1)), columns])
+
+
+def raw(text: str) -> list[str]:
+    """What a terminal or page would act upon, or nobody would see."""
+    signs = {sign for sign in text if unicodedata.category(sign)[0] == "C" or sign in "\u2028\u2029\u3164"}
+    return sorted(signs - {"\n"}) + re.findall(r"^Out\[7\]: 42", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("output", [*SHOWN, *OTHERS])
+def test_every_output_is_printable(output: str) -> None:
+    text = {**SHOWN, **OTHERS}[output]()
+    assert raw(text) == []
+    assert text.encode()
+    assert "\\x1b" in text or "\\\\x1b" in text or output == "history"
+
+
+@pytest.mark.parametrize("value", FORMATTED, ids=lambda value: type(value).__name__)
+def test_every_card_of_a_value_is_printable_and_typesets_no_formula(value: Any) -> None:
+    card = formatters._PRINTERS[type(value) if type(value) is not AskTimeout else errors.AskFailed](value)
+    assert raw(card) == []
+    assert "tex2jax_ignore" in card
+    assert "mathjax_ignore" in card
+
+
+def test_no_output_was_forgotten() -> None:
+    known = {*SHOWN, *ADDRESSES, *NOTHING_FROM_OUTSIDE, *MADE_OF_THE_CARD}
+    found = {
+        f"{file.relative_to(PACKAGE).as_posix()} {cls.name}.{method.name}"
+        for file in files()
+        for cls in ast.walk(tree(file))
+        if isinstance(cls, ast.ClassDef)
+        for method in cls.body
+        if isinstance(method, ast.FunctionDef)
+        and (method.name in ("__repr__", "__str__", "__format__") or method.name.startswith("_repr_"))
+    }
+    assert found == known, "a new way to show something: send the hostile name through it here"
+    assert {name for name in tables.__all__ if name.islower()} <= set(OTHERS)
+    assert {type(value).__mro__[0] for value in FORMATTED} - {AskTimeout} == set(formatters._PRINTERS) - {errors.AskFailed}
+
+
+def test_every_log_line_passes_by() -> None:
+    loggers = [
+        file.relative_to(PACKAGE).as_posix()
+        for file in files()
+        for node in ast.walk(tree(file))
+        if isinstance(node, ast.Attribute) and node.attr == "getLogger"
+    ]
+    assert loggers == ["logs.py"], "ask room_logger for a logger: its lines are printable"
+
+
+def test_what_is_shown_keeps_its_true_value() -> None:
+    row = SimpleNamespace(target="counter/\x1b", node="n", shard=1, reply="\x1b", latency=0.1, error=None)
+    table = tables.answers([row], cluster="prod")
+    assert (table["target"].iloc[0], table["reply"].iloc[0]) == ("counter/\x1b", "\x1b")
+    assert stand_in_class("a.B")(x="\x1b").x == "\x1b"
+
+
+def test_a_log_line_is_one_printable_line(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, "casty_notebook"):
+        room_logger("casty_notebook.runtime.pump").warning("%s left", EVIL)
+    assert raw(caplog.records[-1].getMessage()) == []
+    assert "\n" not in caplog.records[-1].getMessage()
