@@ -18,7 +18,7 @@ _OPS_PER_ITEM = 2
 """Opcodes allowed per value of `Settings.max_items`: one makes it, one remembers it."""
 _ITEMS_PER_CONTAINER = 4
 """A container costs about as much memory as four plain values."""
-_PER_KEY = 80
+_PER_KEY = 130
 """Bytes to remember the hash of one key that could collide on purpose."""
 _BLOB = 64 * 1024
 _PER_WATCH = 800
@@ -173,8 +173,12 @@ class CostGuard:
                 self.check_hashing(key)
         elif len(here) + len(keys) <= FEW:
             return
-        self.spend(_PER_KEY * len(keys))
-        self._watch(target).add(keys, self.work, ints=kinds == _INT)
+        watch = self._watch(target)
+        if not watch.are_apart(keys, ints=kinds == _INT):
+            # What is remembered of a container that gets no more keys is forgotten at once.
+            count = self.reserve if isinstance(target, type) else self.spend
+            count(_PER_KEY * (len(keys) + watch.unseen))
+            watch.add(keys, self.work)
 
     def _watch(self, target: Collection[Any] | type) -> KeyWatch:
         if isinstance(target, type):

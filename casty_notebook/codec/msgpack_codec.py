@@ -15,6 +15,8 @@ from casty_notebook.settings import Settings
 
 __all__ = ["dump_msgpack", "parse_msgpack", "read_msgpack", "read_plain"]
 
+_LONG = 1 << 18
+"""Bytes from which on the parser is to let the loop have its turn."""
 _LONGEST = 1 << 19
 """Items of one list. The parser makes a list as long as its header says before it has the items, up to 1,024 of them
 within one another: address space of at most 4 GiB, of which only what is filled becomes memory."""
@@ -94,6 +96,8 @@ def parse_msgpack(data: bytes | memoryview, settings: Settings, hook: Callable[[
             raw=False,
             strict_map_key=True,
             object_hook=hook,
+            # Between two functions in Python the interpreter lets other threads run.
+            list_hook=_same if len(data) >= _LONG else None,
             ext_hook=_refuse_extension,
             timestamp=1,  # a float; no node writes one, and no hook is asked
             max_array_len=min(longest, _LONGEST),
@@ -102,6 +106,10 @@ def parse_msgpack(data: bytes | memoryview, settings: Settings, hook: Callable[[
     except (ValueError, TypeError, RecursionError, library.UnpackException) as error:
         text = str(error) or type(error).__name__
         raise UndecodableMessage(f"not msgpack ({text[:100]}): {bytes(data[:30]).hex(' ')}") from None
+
+
+def _same(items: list[Any]) -> list[Any]:
+    return items
 
 
 def _refuse_extension(code: int, data: bytes) -> NoReturn:

@@ -49,7 +49,22 @@ class KeyWatch:
         if target and all(type(key) is int for key in target):
             self._low, self._high = min(target), max(target)
 
-    def add(self, keys: list[Any], work: WorkBudget, *, ints: bool) -> None:
+    def are_apart(self, keys: list[Any], *, ints: bool) -> bool:
+        """Whether no two of `keys` and of those that are there can meet, so that they may be inserted."""
+        if not ints or (self._low is None and self._target):
+            self._low, self._high = None, _UNSIGNED
+            return False
+        close = self._close(keys)
+        if close:
+            self._table = None
+        return close
+
+    @property
+    def unseen(self) -> int:
+        """Keys that are there and have to be looked at with the next ones."""
+        return len(self._target) if self._table is None else 0
+
+    def add(self, keys: list[Any], work: WorkBudget) -> None:
         """See that inserting `keys`, which are about to be inserted, is cheap.
 
         Raises
@@ -57,13 +72,6 @@ class KeyWatch:
         Refused
             If they collide more than by chance.
         """
-        if ints and (self._low is not None or not self._target):
-            if self._close(keys):
-                self._table = None
-                return
-        else:
-            self._low = None
-            self._high = _UNSIGNED
         if self._table is None:
             self._table = _Table(isinstance(self._target, set | frozenset))
             if self._target:

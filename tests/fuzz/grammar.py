@@ -25,7 +25,7 @@ __all__ = ["LONGEST", "grown"]
 
 LONGEST = 1 << 20
 """Bytes of the longest inputs."""
-_LONG = 400
+_LONG = 2000
 """One input in so many is long."""
 _WRONG = 0.02
 _CASTYS = (

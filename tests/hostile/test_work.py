@@ -154,6 +154,13 @@ def test_a_payload_that_would_take_seconds_is_refused_with_the_setting_s_name() 
         codec(max_work=0.05).decode(payload)
 
 
+@pytest.mark.parametrize("serializer", ["json", "msgpack"])
+def test_a_long_tree_of_numbers_and_lists_is_read_as_a_short_one_is(serializer: str) -> None:
+    made = [[n, n / 7, -n, {"a": [n]}, [], 2**60 + n] for n in range(20_000)]
+    mine = codec(serializer=serializer)
+    assert mine.decode(mine.encode(made)) == made
+
+
 def test_a_cancelled_reading_ends_with_the_next_charge() -> None:
     work = WorkBudget(Settings(), 10**6)
     work.charge(1)
