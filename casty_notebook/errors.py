@@ -82,10 +82,10 @@ class WrongProcess(MisuseError, RuntimeError):
 
 
 class ShardCountMismatch(MisuseError, ValueError):
-    """``num_shards`` contradicts an earlier ``entity_ref`` or a shard id that the cluster uses.
+    """``num_shards`` is no number of shards, or contradicts an earlier ``entity_ref`` of the same client.
 
-    The number of shards is nowhere on the wire (PROTOCOL section 4.2); a wrong one silently asks the wrong entities,
-    so any contradiction stops the traffic to that type.
+    The number of shards is nowhere on the wire (PROTOCOL section 4.2), and a wrong one silently asks the wrong entities.
+    What the cluster's shards tell of it is logged, not raised: they may be another client's mistake.
     """
 
 

@@ -156,15 +156,17 @@ class Settings:
 
     # --- routing and asks
     ask_timeout: float = 5.0
+    fail_fast: bool = False
+    """Fail an ask at once while its owner cannot be reached, instead of holding it until its own timeout."""
     shard_retry: float = 0.5
-    """Pause before a shard's location is asked for again; doubles up to `shard_retry_cap`."""
+    """Pause before a shard's location is asked for again; doubles up to `shard_retry_cap` where nobody answers for long."""
     shard_retry_cap: float = 4.0
     tell_expiry: float = 30.0
     """How long a tell may wait for a route before it is dropped and counted."""
     max_buffered: int = 10_000
-    """Envelopes waiting for a route, and envelopes waiting for one socket. The newest beyond it is refused."""
+    """Envelopes waiting for a route. The newest beyond it is refused."""
     max_buffered_bytes: int = 64 * 1024 * 1024
-    """Bytes waiting for one socket."""
+    """Bytes waiting for one socket that takes no more, about 1 KiB for each envelope included. The newest is refused."""
     max_pending_asks: int = 100_000
     max_shard_types: int = 10_000
 

@@ -24,13 +24,13 @@ class Ask:
     """
 
     __slots__ = (
-        "_label", "deadline", "generation", "id", "left", "link", "message", "outgoing", "reply_ref", "retry", "started",
-        "target",
+        "_label", "deadline", "fail_fast", "generation", "id", "left", "link", "message", "outgoing", "reply_ref", "retry",
+        "started", "target",
     )  # fmt: skip
 
     def __init__(
         self, ask_id: str, target: Target, message: Any, reply_ref: ReplyRef, started: float, deadline: float, *,
-        retry: bool = False, label: str = "",
+        retry: bool = False, fail_fast: bool = False, label: str = "",
     ) -> None:  # fmt: skip
         self.id = ask_id
         self.target = target
@@ -39,6 +39,9 @@ class Ask:
         self.started = started
         self.deadline = deadline
         self.retry = retry
+        """Send it again if it may have left and its node is lost."""
+        self.fail_fast = fail_fast
+        """Do not hold it until its deadline where its owner cannot be reached."""
         self._label = label
         self.outgoing: Outgoing | None = None
         self.link: Link | None = None

@@ -20,10 +20,10 @@ class Buffer:
         self._peers = peers
         self.count = 0
 
-    def at_shard(self, table: ShardTable, shard: int, outgoing: Outgoing) -> Waiting:
+    def at_shard(self, table: ShardTable, shard: int, outgoing: Outgoing, now: float) -> Waiting:
         """Wait until the shard is located."""
         self.count += 1
-        return table.wait(outgoing, shard)
+        return table.wait(outgoing, shard, now)
 
     def at_peer(self, peer: Peer, outgoing: Outgoing) -> None:
         """Wait until the node is connected."""

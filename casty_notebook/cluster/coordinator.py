@@ -10,7 +10,7 @@ from casty_notebook.cluster.links import Link, Peer
 from casty_notebook.cluster.messages import GetShardLocation, MemberStatus, TopologySnapshot
 from casty_notebook.cluster.peers import Peers
 from casty_notebook.cluster.refs import ActorRef
-from casty_notebook.cluster.shards import ShardTable, Waiting
+from casty_notebook.cluster.shards import Question, ShardTable
 from casty_notebook.settings import Settings
 
 __all__ = ["PROXY_PATH", "Coordinator", "Send"]
@@ -31,11 +31,11 @@ class Coordinator:
         self._send = send
         self.snapshot: TopologySnapshot | None = None
 
-    def find(self) -> Peer | None:
+    def find(self, turn: int = 0) -> Peer | None:
         """The leader, or who becomes it when the cluster notices the leader's death; None if nobody can be asked now.
 
         A snapshot may name a dead leader for ever (PROTOCOL section 6.5); the leader is the lowest address among the
-        ``up`` members (section 6.6).
+        ``up`` members (section 6.6). The survivors do not all know the same then, so they are asked in `turn`.
         """
         if self.snapshot is None:
             return None
@@ -44,16 +44,17 @@ class Coordinator:
             # Still connecting: a follower would only forward the question, and the answer would come too early.
             return leader if leader.live else None
         candidates = sorted(m.address for m in self.snapshot.members if m.status is MemberStatus.up)
-        peers = (self._peers.get(address) for address in candidates)
-        return next((peer for peer in peers if peer is not None and peer.live), None)
+        peers = [peer for address in candidates if (peer := self._peers.get(address)) is not None and peer.live]
+        return peers[turn % len(peers)] if peers else None
 
-    def ask(self, table: ShardTable, shard: int, waiting: Waiting, now: float) -> None:
-        """Ask where a shard lives, and note in `waiting` when to ask again."""
-        peer = self.find()
+    def ask(self, table: ShardTable, shard: int, question: Question, now: float) -> None:
+        """Ask where a shard lives, and note in `question` when to ask again."""
+        peer = self.find(question.count)
         if peer is None:
-            waiting.retry_at = now + self._settings.shard_retry
+            question.retry_at = now + self._settings.shard_retry
             return
-        waiting.asked(peer.address, now, self._settings)
+        question.asked(peer.address, now, self._settings)
+        table.census.ours.add(shard)
         link = peer.receiving
         ref = ActorRef(ActorAddress(self._system, PROXY_PATH + table.shard_type, link.generation.identity))
         self._send(link, f"/_coord-{table.shard_type}", GetShardLocation(shard, ref), None)

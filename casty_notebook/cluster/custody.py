@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.cluster import explain
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from casty_notebook.cluster.session import Session
 
 __all__ = ["Custody"]
+
+LISTED = 5
+"""Targets named where messages are dropped."""
 
 
 class Custody:
@@ -142,9 +146,25 @@ class Custody:
             out.append(Fail(outgoing.ask.id, error))
 
     def fail_all(self, error: type[AskFailed] | CastyNotebookError, cause: str, out: list[Effect]) -> None:
+        """End every ask; what has not left is not sent any more."""
         for ask in self.asks:
             if ask.outgoing is not None:
+                if ask.link is not None:
+                    out.append(Recall(ask.link.id, ask.outgoing))
+                self._session.router.withdraw(ask)
                 self.fail(ask.outgoing, error, cause, "Connect again.", out, may_have_run=ask.may_have_run)
+
+    def drop(self, told: list[Outgoing], why: str, out: list[Effect]) -> None:
+        """Let go of what waited for a route in vain, and say how much of it that is."""
+        targets = Counter(str(outgoing.target) for outgoing in told)
+        if not targets:
+            return
+        count = targets.total()
+        self._session.counters["undelivered"] += count
+        listed = ", ".join(f"{name} ({n})" if n > 1 else name for name, n in targets.most_common(LISTED))
+        more = f" and {len(targets) - LISTED} more" if len(targets) > LISTED else ""
+        what = "1 message that was told was dropped" if count == 1 else f"{count} messages that were told were dropped"
+        out.append(Report(f"{what}: {why} (to {listed}{more})", loss=True))
 
     def refused(self, event: Refused, _now: float, out: list[Effect]) -> None:
         """A link did not take an envelope."""
@@ -153,8 +173,9 @@ class Custody:
             return
         if outgoing.ask is not None:
             outgoing.ask.withdrawn()
-        cause = "the node reads more slowly than we send, and what waits for its socket is at the bound (max_buffered)."
-        self.fail(outgoing, event.error or Overloaded, cause, "Send less at once, for example with less concurrency.", out)
+        bound = self._settings.max_buffered_bytes
+        cause = f"the node reads more slowly than we send: {bound:,} bytes wait for its socket, the bound (max_buffered_bytes)."
+        self.fail(outgoing, event.error or Overloaded, cause, "Wait for it with drain(), or send less at once.", out)
 
     # --- lost links ------------------------------------------------------------------------------------------------
 

@@ -301,9 +301,10 @@ class Publish:
 
 @value
 class Report:
-    """Something to log: never silent, never a print."""
+    """Something to log: never silent, never a print. A `loss` is logged even where many others are summed up."""
 
     text: str
+    loss: bool = False
 
 
 @value

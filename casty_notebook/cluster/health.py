@@ -114,6 +114,14 @@ class Breaker:
         if again and not flaps:
             self.retry_at = now
 
+    def estranged(self, now: float, reason: str) -> None:
+        """Another cluster answers there; that rarely ends soon."""
+        if self.state is not LinkState.down:
+            self.since = now
+        self.state, self.reason, self.opened_at = LinkState.down, reason, None
+        self.failures += 1
+        self.retry_at = now + self._settings.backoff_cap_long
+
     def _failed(self, now: float, reason: str, *, last_route: bool) -> None:
         self.reason = reason
         self.failures += 1

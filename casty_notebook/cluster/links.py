@@ -69,7 +69,7 @@ class Peer:
 
     __slots__ = (
         "address", "breaker", "contact", "dialling", "links", "member", "opened", "queue", "receiver", "sender", "status",
-        "via", "wanted",
+        "stranger", "via", "wanted",
     )  # fmt: skip
 
     def __init__(self, address: NodeAddress, breaker: Breaker) -> None:
@@ -91,6 +91,8 @@ class Peer:
         """Dial it (again) whenever it has no link."""
         self.opened = False
         """Had a link once: the node may have been given an identity that it has refused since (PROTOCOL section 3.2)."""
+        self.stranger = ""
+        """The system of the other cluster that answers at this address, until a node of ours does."""
         self.status = ""
         """What the last snapshot said of it; a change is news worth a dial."""
 

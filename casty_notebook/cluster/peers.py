@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.cluster.events import Dial, Effect, Hangup, Reclaim
+from casty_notebook.cluster.events import Break, Dial, Effect, Hangup, Reclaim
 from casty_notebook.cluster.health import Breaker, LinkState
 from casty_notebook.cluster.links import Generation, Link, Peer
 from casty_notebook.cluster.messages import MemberStatus, TopologySnapshot
@@ -119,7 +119,8 @@ class Peers:
             self._drop(peer.dialling, out)
             peer.dialling = None
         peer.opened = True
-        peer.breaker.opened(now)
+        if not peer.stranger:
+            peer.breaker.opened(now)
         return peer
 
     def _adopt(self, link: Link, dialled_as: Peer, node: NodeAddress, now: float, out: list[Effect]) -> bool:
@@ -153,7 +154,9 @@ class Peers:
                 self._next_contact(now)
         elif link in peer.links:
             self._forget(link, peer)
-            if not peer.links:
+            if peer.stranger and not peer.links:
+                peer.breaker.estranged(now, reason)
+            elif not peer.links:
                 peer.breaker.ended(now, reason, last_route=not self.any_live)
         return link
 
@@ -253,6 +256,9 @@ class Peers:
         if link is None or link.opened is None:
             return False
         peer = link.peer
+        if peer.stranger:
+            peer.stranger = ""
+            peer.breaker.opened(now)
         if link.pinged is not None:
             peer.breaker.rtt = now - link.pinged
             link.read_up_to = link.pinged
@@ -268,6 +274,12 @@ class Peers:
             out.append(Reclaim(sender.id))
         peer.sender = link
         return sender is not link
+
+    def estrange(self, link: Link, system: str, reason: str, out: list[Effect]) -> bool:
+        """A node of another cluster has answered a ping: its links are of no use. Returns True if that is news."""
+        news, link.peer.stranger = link.peer.stranger != system, system
+        out.append(Break(link.id, reason))
+        return news
 
     @property
     def settling(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from casty_notebook.cluster.asks import Ask
+from casty_notebook.cluster.asks import FOREVER, Ask
 from casty_notebook.cluster.buffer import Buffer, shard_type_of
 from casty_notebook.cluster.coordinator import Coordinator, Send
 from casty_notebook.cluster.events import (
@@ -19,7 +19,7 @@ from casty_notebook.cluster.health import LinkState
 from casty_notebook.cluster.links import Peer
 from casty_notebook.cluster.messages import ShardLocation, TopologySnapshot
 from casty_notebook.cluster.peers import Peers
-from casty_notebook.cluster.shards import ShardTable, Waiting
+from casty_notebook.cluster.shards import Question, ShardTable
 from casty_notebook.errors import AskFailed, CastyNotebookError, MisuseError, NodeUnreachable, Overloaded, ShardCountMismatch
 from casty_notebook.settings import Settings
 
@@ -28,22 +28,29 @@ __all__ = ["Router"]
 type FailWith = Callable[[Outgoing, type[AskFailed] | CastyNotebookError, str, str, list[Effect]], None]
 """(envelope, error or its class, cause, advice, effects): fail the ask, or refuse the tell, with a full report."""
 
+type Drop = Callable[[list[Outgoing], str, list[Effect]], None]
+"""(envelopes, why, effects): they are not sent any more, which is counted and said."""
+
 
 class Router:
-    """made --owner live--> transmitted; made --shard unknown--> waiting --located--> made; made --connecting--> queued --> made.
+    """made --owner live--> transmitted; made --shard unknown | owner lost--> waiting --located--> made; made --no link--> queued.
 
+    What is queued for a node is made again once it is connected. An ask that is to fail fast fails where others would wait
+    for a lost owner or node.
     What a lost link had not sent is made again.
     Order per entity holds: an envelope never overtakes one that waits for the same shard or the same node.
     """
 
-    def __init__(self, settings: Settings, system: str, peers: Peers, send: Send, fail: FailWith) -> None:
+    def __init__(self, settings: Settings, system: str, peers: Peers, send: Send, fail: FailWith, drop: Drop) -> None:
         self._settings = settings
         self._peers = peers
         self._fail = fail
+        self._drop = drop
         self._coordinator = Coordinator(settings, system, peers, send)
         self.tables: dict[str, ShardTable] = {}
         self._buffer = Buffer(self.tables, peers)
-        self.wake = float("inf")
+        self._expiry = FOREVER
+        self.wake = FOREVER
 
     @property
     def snapshot(self) -> TopologySnapshot | None:
@@ -62,7 +69,8 @@ class Router:
         Raises
         ------
         ShardCountMismatch
-            If the type is known with another number, or the cluster uses a shard id outside it.
+            If the number is none, or the type is in use with another. What the cluster uses is reported, not raised: one
+            stranger's wrong number would stop everybody else.
         """
         if not isinstance(num_shards, int) or isinstance(num_shards, bool) or num_shards < 1:
             raise ShardCountMismatch(f"num_shards of {shard_type!r} must be a positive integer, not {num_shards!r}")
@@ -70,12 +78,11 @@ class Router:
         if table is None:
             if len(self.tables) >= self._settings.max_shard_types:
                 raise MisuseError(f"{len(self.tables)} sharded types are in use already; the limit is max_shard_types")
-            table = ShardTable(shard_type, num_shards)
+            table = self.tables[shard_type] = ShardTable(shard_type, num_shards)
             if self.snapshot is not None:
-                table.adopt(self.snapshot.shard_allocations.get(shard_type, {}))
-            if table.mismatch is not None:
-                raise table.mismatch
-            self.tables[shard_type] = table
+                table.adopt(self.snapshot.shard_allocations.get(shard_type, {}), 0.0)
+                if table.census.has_news:
+                    self.wake = 0.0
         elif table.num_shards != num_shards:
             raise ShardCountMismatch(
                 f"{shard_type!r} is in use with num_shards={table.num_shards} and cannot also have {num_shards}: "
@@ -91,9 +98,6 @@ class Router:
             self._to_peer(outgoing, self._peers.get_or_add(target.node, now), now, out)
             return
         table = self.tables[target.shard_type]
-        if table.mismatch is not None:
-            self._fail(outgoing, table.mismatch, "", "", out)
-            return
         if outgoing.shard is None:
             outgoing.shard = table.shard_of(target.entity_id)
         shard = outgoing.shard
@@ -120,8 +124,8 @@ class Router:
         self, table: ShardTable, outgoing: Outgoing, shard: int, now: float, out: list[Effect]
     ) -> None:
         if self._has_room(outgoing, out):
-            waiting = self._buffer.at_shard(table, shard, outgoing)
-            waiting.retry_at = now + self._settings.shard_retry
+            waiting = self._buffer.at_shard(table, shard, outgoing, now)
+            waiting.question.retry_at = now + self._settings.shard_retry
             out.append(Reclaim(table.carriers.pop(shard)))
 
     def _bring_along(self, table: ShardTable, shard: int, peer: Peer, now: float, out: list[Effect]) -> None:
@@ -144,17 +148,19 @@ class Router:
     def _to_peer(self, outgoing: Outgoing, peer: Peer, now: float, out: list[Effect]) -> None:
         if peer.live and not peer.queue and not self._peers.settling:
             self._transmit(outgoing, peer, now, out)
-        elif peer.breaker.usable or outgoing.ask is None or outgoing.ask.retry:
-            if self._has_room(outgoing, out):
-                self._buffer.at_peer(peer, outgoing)
-                self._wake_at(min(outgoing.expires, now if peer.dialling is None else outgoing.expires))
-        else:
+        elif not peer.breaker.usable and _fails_fast(outgoing):
             self._fail_unreachable(outgoing, peer, out)
+        elif self._has_room(outgoing, out):
+            self._buffer.at_peer(peer, outgoing)
+            self._note_expiry(outgoing)
+            if peer.dialling is None:
+                self._wake_at(now)
 
     def _transmit(self, outgoing: Outgoing, peer: Peer, now: float, out: list[Effect]) -> None:
         link = peer.sender or peer.receiving
         link.used = now
         ask = outgoing.ask
+        outgoing.admitted = True
         if ask is not None:
             ask.sent(link, peer.receiving.generation)
         if outgoing.shard is not None:
@@ -165,8 +171,8 @@ class Router:
         if outgoing.admitted or self.buffered < self._settings.max_buffered:
             outgoing.admitted = True
             return True
-        cause = f"{self.buffered} messages already wait for a route, which is the bound (max_buffered)"
-        self._fail(outgoing, Overloaded, cause, "Wait until the cluster is reachable again, or send less at once.", out)
+        cause = f"{self.buffered} messages already wait for a route, which is the bound (max_buffered)."
+        self._fail(outgoing, Overloaded, cause, "Wait for them with drain(), or send less at once.", out)
         return False
 
     def _fail_unreachable(self, outgoing: Outgoing, peer: Peer, out: list[Effect]) -> None:
@@ -180,49 +186,59 @@ class Router:
     # --- locating ----------------------------------------------------------------------------------------------
 
     def _wait(self, table: ShardTable, outgoing: Outgoing, shard: int, now: float, out: list[Effect]) -> None:
-        if self._owner_is_hopeless(table, outgoing, shard, now, out) or not self._has_room(outgoing, out):
+        if _fails_fast(outgoing):
+            lost = self._hopeless_owner(table, shard, now)
+            if lost is not None:
+                self._fail_unreachable(outgoing, lost, out)
+                return
+        if not self._has_room(outgoing, out):
             return
-        waiting = self._buffer.at_shard(table, shard, outgoing)
-        self._wake_at(outgoing.expires)
-        if waiting.retry_at <= now:
-            self._ask_coordinator(table, shard, waiting, now)
+        waiting = self._buffer.at_shard(table, shard, outgoing, now)
+        self._note_expiry(outgoing)
+        self._inquire(table, shard, waiting.question, now)
 
-    def _owner_is_hopeless(self, table: ShardTable, outgoing: Outgoing, shard: int, now: float, out: list[Effect]) -> bool:
-        """Fail an ask at once if its owner is unreachable and nobody could name another one now."""
-        ask = outgoing.ask
-        if ask is None or ask.retry or self.snapshot is None:
-            return False
+    def _hopeless_owner(self, table: ShardTable, shard: int, now: float) -> Peer | None:
+        """The shard's owner, if it is unreachable and nobody could name another one now."""
+        if self.snapshot is None:
+            return None
         node = table.locate(shard, now)
         peer = self._peers.get(node) if node is not None else None
         if peer is None or peer.breaker.usable:
-            return False
+            return None
         if self._coordinator.find() is not None and not table.was_refused(shard, now, self._settings.shard_retry):
-            return False
-        self._fail_unreachable(outgoing, peer, out)
-        return True
+            return None
+        return peer
 
-    def _ask_coordinator(self, table: ShardTable, shard: int, waiting: Waiting, now: float) -> None:
-        self._coordinator.ask(table, shard, waiting, now)
-        self._wake_at(waiting.retry_at)
+    def _inquire(self, table: ShardTable, shard: int, question: Question, now: float) -> None:
+        """Ask a coordinator, if it is time to."""
+        if question.retry_at <= now:
+            self._coordinator.ask(table, shard, question, now)
+        self._wake_at(question.retry_at)
 
     def located(self, shard_type: str, location: ShardLocation, now: float, out: list[Effect]) -> None:
         """A coordinator has answered."""
         table = self.tables.get(shard_type)
         if table is None:
             return
+        shard = location.shard_id
         peer = self._peers.get_or_add(location.node, now)
         if peer.breaker.usable:
-            table.located(location.shard_id, location.node, now)
-            self._release(table, location.shard_id, peer, now, out)
+            table.located(shard, location.node, now)
+            self._release(table, shard, peer, now, out)
             return
-        table.refused(location.shard_id, now)
-        waiting = table.waiting.get(location.shard_id)
-        if waiting is None:
+        question = table.questions.get(shard)
+        if question is None:
             return
-        for outgoing in list(waiting.items.values()):
-            if outgoing.ask is not None and not outgoing.ask.retry:
+        question.answered(location.node, now, self._settings)
+        self._wake_at(question.retry_at)
+        if shard in table.waiting:
+            self._fail_the_hasty(table, shard, peer, out)
+
+    def _fail_the_hasty(self, table: ShardTable, shard: int, lost: Peer, out: list[Effect]) -> None:
+        for outgoing in list(table.waiting[shard].items.values()):
+            if _fails_fast(outgoing):
                 self._buffer.take(outgoing)
-                self._fail_unreachable(outgoing, peer, out)
+                self._fail_unreachable(outgoing, lost, out)
 
     def _release(self, table: ShardTable, shard: int, peer: Peer, now: float, out: list[Effect]) -> None:
         if shard not in table.waiting:
@@ -231,6 +247,7 @@ class Router:
             # They come back (`reclaimed`), take their place among those that wait, and all are released again.
             out.append(Reclaim(table.carriers.pop(shard)))
             return
+        table.questions.pop(shard, None)
         waiting = self._buffer.leave_shard(table, shard)
         self._bring_along(table, shard, peer, now, out)
         for outgoing in waiting:
@@ -240,12 +257,14 @@ class Router:
 
     def adopt(self, snapshot: TopologySnapshot, now: float, out: list[Effect]) -> None:
         """Read a new snapshot, and release what it locates."""
+        before = self.snapshot
         self._coordinator.snapshot = snapshot
+        others = before is None or before.leader != snapshot.leader or before.members != snapshot.members
         for table in self.tables.values():
-            before = table.mismatch
-            table.adopt(snapshot.shard_allocations.get(table.shard_type, {}))
-            if table.mismatch is not None and before is None:
-                out.append(Report(str(table.mismatch)))
+            table.adopt(snapshot.shard_allocations.get(table.shard_type, {}), now)
+            if others:
+                for question in table.questions.values():
+                    question.overtaken()
         self.review(now, out)
 
     def review(self, now: float, out: list[Effect]) -> None:
@@ -258,25 +277,23 @@ class Router:
                 self.flush(peer, now, out)
 
     def _review_shard(self, table: ShardTable, shard: int, now: float, out: list[Effect]) -> None:
-        waiting = table.waiting[shard]
-        if table.mismatch is not None:
-            for outgoing in list(waiting.items.values()):
-                self._buffer.take(outgoing)
-                self._fail(outgoing, table.mismatch, "", "", out)
-            return
         node = table.locate(shard, now)
         peer = self._peers.get_or_add(node, now) if node is not None else None
         if peer is not None and peer.breaker.usable:
             self._release(table, shard, peer, now, out)
             return
-        for outgoing in list(waiting.items.values()):
-            if self._owner_is_hopeless(table, outgoing, shard, now, out):
-                self._buffer.take(outgoing)
-        if shard not in table.waiting:
+        lost = self._hopeless_owner(table, shard, now)
+        if lost is not None:
+            self._fail_the_hasty(table, shard, lost, out)
+        waiting = table.waiting.get(shard)
+        if waiting is None:
             return
-        asked = self._peers.get(waiting.asked_of) if waiting.asked_of is not None else None
-        if asked is None or not asked.live or waiting.retry_at <= now:
-            self._ask_coordinator(table, shard, waiting, now)
+        question = waiting.question
+        asked = self._peers.get(question.asked_of) if question.asked_of is not None else None
+        if asked is None or not asked.live:
+            # Nobody was there to be asked, or who was asked is gone.
+            question.retry_at = min(question.retry_at, now)
+        self._inquire(table, shard, question, now)
 
     def flush(self, peer: Peer, now: float, out: list[Effect]) -> None:
         """The peer has a link: send what waited for it, or to wherever its shard has moved meanwhile."""
@@ -289,6 +306,10 @@ class Router:
         for outgoing in (*unsent, *queue):
             self.route(outgoing, now, out)
 
+    def take_all(self) -> list[Outgoing]:
+        """Give back everything that waits for a route."""
+        return [outgoing for outgoing in self._buffer.everything() if self._buffer.take(outgoing)]
+
     def withdraw(self, ask: Ask) -> bool:
         """The ask is over: take its envelope along if it still waits here."""
         return ask.outgoing is not None and self.buffered > 0 and self._buffer.take(ask.outgoing)
@@ -299,20 +320,35 @@ class Router:
         self.wake = min(self.wake, at)
 
     def tick(self, now: float, out: list[Effect]) -> None:
-        """Ask again for shards that wait too long, drop tells that waited for ever."""
-        self.wake = float("inf")
+        """Ask again for shards that wait too long, drop tells that waited for ever, say what snapshots show."""
+        self.wake = FOREVER
+        for table in self.tables.values():
+            out.extend(map(Report, table.census.news()))
         if not self.buffered:
             return
         self.review(now, out)
-        for outgoing in self._buffer.everything():
-            if outgoing.expires <= now:
-                self._expire(outgoing, out)
-            else:
-                self._wake_at(outgoing.expires)
+        if self._expiry <= now:
+            self._expire(now, out)
+        self._wake_at(self._expiry)
         for table in self.tables.values():
+            table.forget_questions(now, self._settings.shard_retry_cap)
             for waiting in table.waiting.values():
-                self._wake_at(waiting.retry_at)
+                self._wake_at(waiting.question.retry_at)
 
-    def _expire(self, outgoing: Outgoing, out: list[Effect]) -> None:
-        if outgoing.ask is None and self._buffer.take(outgoing):
-            out.append(Report(f"a message to {outgoing.target} was dropped: no route in {self._settings.tell_expiry:g} s"))
+    def _note_expiry(self, outgoing: Outgoing) -> None:
+        """Asks have deadlines of their own."""
+        if outgoing.ask is None and outgoing.expires < self._expiry:
+            self._expiry = outgoing.expires
+            self._wake_at(outgoing.expires)
+
+    def _expire(self, now: float, out: list[Effect]) -> None:
+        tells = [outgoing for outgoing in self._buffer.everything() if outgoing.ask is None]
+        self._expiry = min((outgoing.expires for outgoing in tells if outgoing.expires > now), default=FOREVER)
+        expired = [outgoing for outgoing in tells if outgoing.expires <= now and self._buffer.take(outgoing)]
+        self._drop(expired, f"no route in {self._settings.tell_expiry:g} s", out)
+
+
+def _fails_fast(outgoing: Outgoing) -> bool:
+    """It is an ask that does not want to wait until its owner or its node is back."""
+    ask = outgoing.ask
+    return ask is not None and ask.fail_fast and not ask.retry

@@ -52,7 +52,7 @@ __all__ = ["ASK_PATH", "Session"]
 type Handler = Callable[[Any, float, list[Effect]], None]
 
 ASK_PATH = "/_ask/"
-COUNTED = ("overflowed", "timed_out", "late_replies", "lost_links", "probes", "snapshots", "dropped")
+COUNTED = ("overflowed", "undelivered", "timed_out", "late_replies", "lost_links", "probes", "snapshots", "dropped")
 
 
 _QUIET = (Tick, Heard)
@@ -60,7 +60,7 @@ _QUIET = (Tick, Heard)
 
 
 class Session:
-    """open --Close--> closing --flushed--> closed; open --Ruin--> ruined. Only `handle` changes anything.
+    """open --Close--> leaving --all has left--> closing --flushed--> closed; open --Ruin--> ruined. Only `handle` changes it.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class Session:
         self.peers.add_contacts(contacts, now)
         self.vigil = Vigil(self)
         self._custody = custody = Custody(self)
-        self.router = Router(settings, self.client_system, self.peers, self.send_system, custody.fail)
+        self.router = Router(settings, self.client_system, self.peers, self.send_system, custody.fail, custody.drop)
         # The user's own traffic makes nothing else due, so that it is not looked for then.
         self._users_own: dict[type[Event], Handler] = {
             AskMade: custody.ask_made, TellMade: custody.tell_made, AskCancelled: custody.cancelled,
@@ -187,7 +187,7 @@ class Session:
 
     def _link_opened(self, event: LinkOpened, now: float, out: list[Effect]) -> None:
         link = self.peers.links.get(event.link)
-        if link is None or self.state != "open":
+        if link is None or self.state not in ("open", "leaving"):
             out.append(Hangup(event.link))
             return
         peer = self.peers.opened(event.link, event.node, now, out)
@@ -262,10 +262,13 @@ class Session:
         if event.system is None:
             return True
         node = self._sender(event)
-        if self.snapshot is not None:  # so our name is right
-            out.append(strays.of_a_stranger(node, event.system))
-        else:
+        link = self.peers.links.get(event.link)
+        if self.snapshot is None:
             self._ruin(strays.wrong_system(node, event.system, self.system_name), out)
+        elif link is None or not event.path.startswith(PING_PATH):  # our name is right
+            out.append(strays.of_a_stranger(node, event.system))
+        elif self.peers.estrange(link, event.system, strays.another_cluster(event.system), out):
+            out.append(Report(f"{node} is no node of {self.system_name!r} any more: {strays.another_cluster(event.system)}"))
         return False
 
     def _sender(self, event: Received) -> str:
@@ -273,11 +276,15 @@ class Session:
         return str(link.peer.address) if link is not None else "a node"
 
     def _ruin(self, error: CastyNotebookError, out: list[Effect]) -> None:
+        leaving = self.state == "leaving"
         self.ruin, self.state = error, "ruined"
         self._custody.fail_all(error, "", out)
+        self._custody.drop(self.router.take_all(), str(error), out)
         self.subscription.close()
         self._hang_up_all(out)
         out.append(Ruin(error))
+        if leaving:
+            self.state = "closing"
 
     def _snapshot_pushed(self, event: Received, now: float, out: list[Effect]) -> None:
         link = self.peers.links.get(event.link)
@@ -327,14 +334,16 @@ class Session:
     def _settle(self, now: float, out: list[Effect]) -> None:
         """After anything but the user's own traffic: do whatever time or the change has made due."""
         self._wake = FOREVER
-        if self.state == "open":
+        if self.state in ("open", "leaving"):
             if self.peers.settle_down(now):
                 self.router.review(now, out)
             self.router.tick(now, out)
             subscription = self.subscription.tick(self.peers, now)
             links = self.vigil.watch(now, out)
             self._wake = min(subscription, links, self.peers.dial_due(now, out))
-        elif self.state == "closing" and (not self._farewells or now >= self._closing_until):
+        if self.state == "leaving" and (not self.buffered or now >= self._closing_until):
+            self._leave(now, out)
+        if self.state == "closing" and (not self._farewells or now >= self._closing_until):
             self.state, self._closing_until = "closed", FOREVER
             self._hang_up_all(out)
             out.append(Closed())
@@ -342,12 +351,18 @@ class Session:
     # --- leaving ---------------------------------------------------------------------------------------------------
 
     def _close(self, _event: Close, now: float, out: list[Effect]) -> None:
-        """Unsubscribe, and wait for a sign that the node has read it: closing sooner would make it dial us."""
-        if self.state in ("closing", "closed"):
+        """Nobody waits for an answer any more; what was told and still seeks its way gets some time to find it."""
+        if self.state not in ("open", "ruined"):
             return
-        ruined, self.state = self.state == "ruined", "closing"
         self._custody.fail_all(ClientClosed, "the client was closed while it waited.", out)
-        if not ruined:
+        ruined, self.state = self.state == "ruined", "leaving"
+        self._closing_until = now if ruined else now + self.settings.close_timeout
+
+    def _leave(self, now: float, out: list[Effect]) -> None:
+        """Unsubscribe, and wait for a sign that the node has read it: closing sooner would make it dial us."""
+        self.state = "closing"
+        self._custody.drop(self.router.take_all(), f"no route in {self.settings.close_timeout:g} s while leaving", out)
+        if self.ruin is None:
             for link in self.subscription.close():
                 self._farewells.add(self.vigil.ping(link, now))
         self._closing_until = now + self.settings.close_timeout / 4

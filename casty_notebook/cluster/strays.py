@@ -5,7 +5,7 @@ from __future__ import annotations
 from casty_notebook.cluster.events import Received, Report
 from casty_notebook.errors import SystemNameMismatch
 
-__all__ = ["misplaced", "of_a_stranger", "wrong_system"]
+__all__ = ["another_cluster", "misplaced", "of_a_stranger", "wrong_system"]
 
 
 def misplaced(node: str, event: Received, due: str) -> Report:
@@ -17,6 +17,11 @@ def misplaced(node: str, event: Received, due: str) -> Report:
 def of_a_stranger(node: str, system: str) -> Report:
     """A message of another system than the cluster's: of a stranger among the nodes, or of one who wants to end this client."""
     return Report(f"{node} sent a message of the system {system[:60]!r}, which was ignored")
+
+
+def another_cluster(system: str) -> str:
+    """Why a node is not reached at its address."""
+    return f"a node of another cluster answers there, {system[:60]!r}"
 
 
 def wrong_system(node: str, theirs: str, ours: str) -> SystemNameMismatch:

@@ -59,6 +59,7 @@ def casty_ask(
     connection: str | None = None,
     timeout: float | None = None,
     retry: bool = False,
+    fail_fast: bool | None = None,
     reply_field: str = "reply_to",
 ) -> Any:
     """Ask one actor and return its reply.
@@ -76,6 +77,8 @@ def casty_ask(
         Longest wait in seconds.
     retry
         Ask again when the answer may be lost: only for a question that may run twice.
+    fail_fast
+        Fail at once where the actor's node cannot be reached, instead of holding what has not left until the timeout.
     reply_field
         The message's field for the reply ref.
 
@@ -88,7 +91,7 @@ def casty_ask(
     """
     cluster = find_connection(connection)
     _check_target(cluster, target)
-    return cluster.ask(target, message, timeout=timeout, retry=retry, reply_field=reply_field)
+    return cluster.ask(target, message, timeout=timeout, retry=retry, fail_fast=fail_fast, reply_field=reply_field)
 
 
 def casty_ask_many(
@@ -102,7 +105,7 @@ def casty_ask_many(
 ) -> DataFrame:
     """Ask many actors the same; ``{1..100}`` stands for numbers, a service's name for every instance of it.
 
-    Other options (retry, reply_field, on_answer) go to `Cluster.ask_many`.
+    Other options (retry, fail_fast, reply_field, on_answer) go to `Cluster.ask_many`.
 
     Returns
     -------
@@ -118,7 +121,7 @@ def casty_sample(
 ) -> DataFrame:
     """Ask one actor the same again and again, and measure.
 
-    Other options (timeout, reply_field) go to `Cluster.sample`.
+    Other options (timeout, fail_fast, reply_field) go to `Cluster.sample`.
 
     Returns
     -------

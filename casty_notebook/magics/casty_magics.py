@@ -175,23 +175,18 @@ class CastyMagics(Magics):
         target = _target(command.target, names)
         reply_field = command.reply_field or "reply_to"
         message = _message(command, command.expression, names, reply_field)
-        timeout = command.timeout or self.timeout
+        options: dict[str, Any] = {
+            "timeout": command.timeout or self.timeout,
+            "reply_field": reply_field,
+            "fail_fast": command.fail_fast or None,
+        }
         if command.count is not None:
-            return self._sample(command, target, message, timeout=timeout, reply_field=reply_field)
+            return self._sample(command, target, message, **options)
         if command.every is not None:
             raise UsageError("--every says how often of --count: give both, for example --count 100 --every 0.1")
         if command.everyone:
-            return self._ask_many(
-                [target], message, connection=command.connection, timeout=timeout, reply_field=reply_field
-            )
-        reply = api.casty_ask(
-            target,
-            message,
-            connection=command.connection,
-            timeout=timeout,
-            retry=command.retry,
-            reply_field=reply_field,
-        )
+            return self._ask_many([target], message, connection=command.connection, **options)
+        reply = api.casty_ask(target, message, connection=command.connection, retry=command.retry, **options)
         self._note(command, target)
         return reply
 
@@ -206,6 +201,7 @@ class CastyMagics(Magics):
             timeout=command.timeout or self.timeout,
             concurrency=command.concurrency,
             fields=command.fields,
+            fail_fast=command.fail_fast or None,
             reply_field=reply_field,
         )
         if command.output is None:

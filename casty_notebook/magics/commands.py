@@ -84,6 +84,7 @@ class Ask(Command):
     expression: str
     everyone: bool = False
     retry: bool = False
+    fail_fast: bool = False
     reply_field: str | None = None
     count: int | None = None
     every: float | None = None
@@ -97,6 +98,7 @@ class FanOut(Command):
     output: str | None = None
     concurrency: int | None = None
     fields: bool = False
+    fail_fast: bool = False
     reply_field: str | None = None
 
 

@@ -84,6 +84,9 @@ _COMMON = (
     Flag(("-v", "--verbose"), "verbose", "when it fails, the whole story instead of one line"),
 )
 _EVERYONE = Flag(("--all",), "everyone", "every instance of a service instead of one; gives a table")
+_FAIL_FAST = Flag(
+    ("--fail-fast",), "fail_fast", "fail at once where a node cannot be reached; without it, hold what has not left until -t"
+)
 _REPLY_FIELD = Flag(
     ("--reply-field",), "reply_field", "the message's field for the reply address, if not reply_to", "NAME", _variable
 )
@@ -182,6 +185,7 @@ ASK = Grammar(
         *_COMMON,
         _EVERYONE,
         Flag(("--retry",), "retry", "ask again when the answer may be lost: only for questions that may run twice"),
+        _FAIL_FAST,
         _REPLY_FIELD,
         Flag(("--count",), "count", "ask so many times and measure; gives a table of latencies", "N", _count),
         Flag(("--every",), "every", "with --count: seconds from one ask to the next (0.1)", "SECONDS", _seconds),
@@ -210,6 +214,7 @@ FAN_OUT = Grammar(
         Flag(("-o", "--output"), "output", "put the table into this variable instead of showing it", "NAME", _variable),
         Flag(("--concurrency",), "concurrency", "asks on their way at one time", "N", _count),
         Flag(("--fields",), "fields", "show the fields of the replies as columns"),
+        _FAIL_FAST,
         _REPLY_FIELD,
     ),
     ("%%casty_ask counter/user-{1..100} -t 2\nGetCount()",),

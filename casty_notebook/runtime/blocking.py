@@ -13,7 +13,7 @@ from casty_notebook.cluster.health import NodeHealth
 from casty_notebook.cluster.messages import Listing, ServiceKey, TopologySnapshot
 from casty_notebook.cluster.refs import ActorRef, EntityRef, M, R
 from casty_notebook.codec import StandInModule, module_proxy
-from casty_notebook.errors import MisuseError
+from casty_notebook.errors import MisuseError, Overloaded
 from casty_notebook.logs import room_logger
 from casty_notebook.runtime.addressing import checked_settings, checked_shards
 from casty_notebook.runtime.background import background_loop
@@ -39,6 +39,9 @@ log = room_logger(__name__)
 
 IN_FLIGHT = 100
 """Asks on their way at one time, where nothing else is said: far below what a node or a link buffers."""
+
+BURST = 1000
+"""Tells in one turn of the loop: a node that keeps up has room for as many again and again."""
 
 
 LEAVING = 3.0
@@ -153,16 +156,16 @@ class BlockingClient(HasStructures):
     @overload
     def ask(
         self, target: AnyTarget, message: Callable[[ActorRef[R]], Any], *, timeout: float | None = None, retry: bool = False,
-        reply_field: str = "reply_to",
+        fail_fast: bool | None = None, reply_field: str = "reply_to",
     ) -> R: ...  # fmt: skip
     @overload
     def ask(
         self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
-        reply_field: str = "reply_to",
+        fail_fast: bool | None = None, reply_field: str = "reply_to",
     ) -> Any: ...  # fmt: skip
     def ask(
         self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
-        reply_field: str = "reply_to",
+        fail_fast: bool | None = None, reply_field: str = "reply_to",
     ) -> Any:  # fmt: skip
         """Ask and wait for the reply.
 
@@ -178,6 +181,9 @@ class BlockingClient(HasStructures):
             Seconds; `Settings.ask_timeout` if None.
         retry
             The message does no harm when it arrives twice.
+        fail_fast
+            Fail at once while the target's node cannot be reached; `Settings.fail_fast` if None. Otherwise what has not left
+            is held until it can leave, or its timeout.
 
         Raises
         ------
@@ -188,11 +194,11 @@ class BlockingClient(HasStructures):
         MisuseError
             If it cannot work as written; nothing was sent then.
         """
-        return self._wait(self._ask(target, question(message, reply_field), timeout, retry=retry))
+        return self._wait(self._ask(target, question(message, reply_field), timeout, retry=retry, fail_fast=fail_fast))
 
     async def ask_async(
         self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
-        reply_field: str = "reply_to",
+        fail_fast: bool | None = None, reply_field: str = "reply_to",
     ) -> Any:  # fmt: skip
         """`ask`, awaitable on any event loop of asyncio's.
 
@@ -202,20 +208,23 @@ class BlockingClient(HasStructures):
             Under another kind of loop (trio), before anything is sent.
         """
         asyncio_needed("ask_async", "Elsewhere let a thread wait: await trio.to_thread.run_sync(cluster.ask, target, message)")
-        asked = self._ask(target, question(message, reply_field), timeout, retry=retry)
+        asked = self._ask(target, question(message, reply_field), timeout, retry=retry, fail_fast=fail_fast)
         return await asyncio.wrap_future(self._loop.submit(asked))
 
     async def _ask(
-        self, target: AnyTarget, asked: Callable[[ActorRef], Any], timeout: float | None, *, retry: bool = False
-    ) -> Any:
-        return await self._ask_on(self._placing.route(target), asked=asked, timeout=timeout, retry=retry)
+        self, target: AnyTarget, asked: Callable[[ActorRef], Any], timeout: float | None, *, retry: bool = False,
+        fail_fast: bool | None = None,
+    ) -> Any:  # fmt: skip
+        route = self._placing.route(target)
+        return await self._ask_on(route, asked=asked, timeout=timeout, retry=retry, fail_fast=fail_fast)
 
     async def _ask_on(
-        self, route: Route, *, asked: Callable[[ActorRef], Any], timeout: float | None, retry: bool
+        self, route: Route, *, asked: Callable[[ActorRef], Any], timeout: float | None, retry: bool, fail_fast: bool | None
     ) -> Any:
         return await self.client.ask(
-            route.ref, lambda reply_to: route.wrap(asked(reply_to)), timeout=timeout, retry=retry, label=route.target
-        )
+            route.ref, lambda reply_to: route.wrap(asked(reply_to)), timeout=timeout, retry=retry, fail_fast=fail_fast,
+            label=route.target,
+        )  # fmt: skip
 
     def tell(self, target: AnyTarget, message: Any) -> None:
         """Send without waiting for anything but the hand-over to the background loop.
@@ -233,6 +242,49 @@ class BlockingClient(HasStructures):
     def _tell(self, target: AnyTarget, message: Any) -> None:
         route = self._placing.route(target)
         self.client.tell(route.ref, route.wrap(message))
+
+    def tell_many(
+        self, targets: Iterable[Any] | str, message: Any = None, *, messages: Iterable[Any] | None = None,
+        shard_type: str | None = None,
+    ) -> int:  # fmt: skip
+        """Tell many targets, as fast as they take it: waits where `tell` would refuse. Returns how many were told.
+
+        Parameters
+        ----------
+        targets, shard_type
+            As in `answers`.
+        message
+            The same for all.
+        messages
+            One for each target, in place of `message`.
+
+        Raises
+        ------
+        ReadOnly, MisuseError, NoSuchService
+            If it cannot work for any target; nothing was sent then.
+        """
+        found = self._targets(targets, shard_type)
+        told = [message] * len(found) if messages is None else list(messages)
+        if len(told) != len(found):
+            raise MisuseError(f"{len(found):,} targets and {len(told):,} messages: give one for each, or one message for all")
+        return self._wait(self._tell_many(found, told))
+
+    async def _tell_many(self, targets: list[AnyTarget], messages: list[Any]) -> int:
+        routes = [self._placing.route(target) for target in targets]
+        for number, (route, message) in enumerate(zip(routes, messages, strict=True), 1):
+            wrapped = route.wrap(message)
+            try:
+                self.client.tell(route.ref, wrapped)
+            except Overloaded:
+                await self.client.drain()
+                self.client.tell(route.ref, wrapped)
+            if number % BURST == 0:
+                await self.client.drain()
+        return len(routes)
+
+    def drain(self) -> None:
+        """Wait until all that was told has left: nothing waits for a route, or for room in a socket."""
+        self._wait(self.client.drain())
 
     # --- what comes again and again ---------------------------------------------------------------------------------
 
@@ -300,8 +352,8 @@ class BlockingClient(HasStructures):
 
     def answers(
         self, targets: Iterable[Any] | str, message: Any, *, shard_type: str | None = None, timeout: float | None = None,
-        concurrency: int = IN_FLIGHT, retry: bool = False, reply_field: str = "reply_to", progress: bool = True,
-        on_answer: Callable[[int, Answer], None] | None = None,
+        concurrency: int = IN_FLIGHT, retry: bool = False, fail_fast: bool | None = None, reply_field: str = "reply_to",
+        progress: bool = True, on_answer: Callable[[int, Answer], None] | None = None,
     ) -> list[Answer]:  # fmt: skip
         """Ask many targets the same; one row each, in the order given, failures included.
 
@@ -328,14 +380,14 @@ class BlockingClient(HasStructures):
         """
         asked = question(message, reply_field)
         timeout = timeout if timeout is None else checked_seconds("timeout", timeout)
-        each = partial(self._ask_on, asked=asked, timeout=timeout, retry=retry)
+        each = partial(self._ask_on, asked=asked, timeout=timeout, retry=retry, fail_fast=fail_fast)
         fan_out = FanOut(self._placing, each, self._targets(targets, shard_type), concurrency=concurrency)
         fan_out.on_answer = on_answer
         return self._run_fan_out(fan_out, "asking", progress=progress)
 
     def samples(
         self, target: AnyTarget, message: Any, *, count: int = 100, every: float = 0.1, timeout: float | None = None,
-        reply_field: str = "reply_to", progress: bool = True,
+        fail_fast: bool | None = None, reply_field: str = "reply_to", progress: bool = True,
     ) -> list[Answer]:  # fmt: skip
         """Ask one target the same again and again: one row for each time. Ctrl-C ends it early and keeps what has arrived.
 
@@ -348,7 +400,8 @@ class BlockingClient(HasStructures):
         """
         count, every = checked_count("count", count, most=MAX_TARGETS), checked_seconds("every", every, zero=True, most=3600)
         timeout = timeout if timeout is None else checked_seconds("timeout", timeout)
-        each = partial(self._ask_on, asked=question(message, reply_field), timeout=timeout, retry=False)
+        asked = question(message, reply_field)
+        each = partial(self._ask_on, asked=asked, timeout=timeout, retry=False, fail_fast=fail_fast)
         in_flight = IN_FLIGHT if every else 1
         fan_out = FanOut(self._placing, each, [target] * count, concurrency=in_flight, every=every)
         return self._run_fan_out(fan_out, "sampling", progress=progress)

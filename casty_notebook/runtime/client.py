@@ -133,7 +133,10 @@ class ClusterClient:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        """Unsubscribe, flush and close; nothing is left on the nodes."""
+        """Unsubscribe, flush and close; nothing is left on the nodes.
+
+        What was told and still seeks a route has `Settings.close_timeout` for it; what is dropped then is logged, counted.
+        """
         if self._pump is not None and not self._left:
             self._left = True
             if self._home.here:
@@ -181,7 +184,11 @@ class ClusterClient:
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """What happened so far: overflowed, timed_out, late_replies, lost_links, probes, snapshots, dropped (by listeners)."""
+        """What happened so far, by name.
+
+        overflowed, undelivered (tells without a route in time), timed_out, late_replies, lost_links, probes, snapshots, dropped
+        (by listeners).
+        """
         return dict(self._pump.session.counters) if self._pump is not None else {}
 
     @property
@@ -288,8 +295,8 @@ class ClusterClient:
         Raises
         ------
         ShardCountMismatch
-            If the type is in use with another number of shards, here or in the cluster. The number is not on the
-            wire (PROTOCOL section 4.2), so it must be the one that the nodes use.
+            If the type is in use with another number of shards here. The number is not on the wire (PROTOCOL section 4.2),
+            so it must be the one that the nodes use; what speaks against it in the snapshots is logged.
         """
         pump = self._open_pump()
         ref = self._entity_refs.get(shard_type)
@@ -318,6 +325,11 @@ class ClusterClient:
             raise MisuseError(f"{shard_type!r} is not in use; call entity_ref({shard_type!r}, num_shards=…) first")
         shard = table.shard_of(entity_id)
         return shard, table.locate(shard, pump.now), table.replicas(shard)
+
+    def asked_for(self, shard_type: str) -> frozenset[int]:
+        """The shards that this client asked the cluster for: they may be allocated for no other reason."""
+        table = self._pump.session.table(shard_type) if self._pump is not None else None
+        return frozenset(table.census.ours) if table is not None else frozenset()
 
     def register(self, *classes: Any) -> None:
         """Let replies become instances of more classes, or of those that modules define; `MisuseError` for unsuitable ones."""
@@ -352,9 +364,22 @@ class ClusterClient:
         else:
             self._home.hand_over(pump.tell_from_elsewhere, told)
 
+    async def drain(self) -> None:
+        """Wait until all that was told has left: nothing waits for a route, or for room in a socket.
+
+        Between bursts of tells, so that none is refused as `Overloaded`. What finds no route ends the wait when it is
+        dropped (`Settings.tell_expiry`).
+        """
+        pump = self._open_pump()
+        self._home.check_waiting()
+        if self._home.here:
+            await pump.drain()
+        else:
+            await self._home.wait_for(pump.drain())
+
     async def ask(
         self, ref: Tellable[M] | str, msg_factory: Callable[[ActorRef[R]], M], *, timeout: float | None = None,
-        retry: bool = False, label: str = "",
+        retry: bool = False, fail_fast: bool | None = None, label: str = "",
     ) -> R:  # fmt: skip
         """Send a question and wait for its reply, of any type, None included.
 
@@ -368,6 +393,9 @@ class ClusterClient:
             Seconds; `Settings.ask_timeout` if None.
         retry
             The message does no harm when it arrives twice: send it again if its node is lost before the reply.
+        fail_fast
+            Fail at once while the owner cannot be reached; `Settings.fail_fast` if None. Otherwise an ask that has not left
+            is held until there is an owner that can be reached, or its timeout.
 
         Raises
         ------
@@ -385,7 +413,8 @@ class ClusterClient:
         reply_ref: ReplyRef[R] = self._reply_ref(pump)
         resolved, built = self._resolved(ref, msg_factory, reply_ref)
         now = pump.now
-        ask = Ask(reply_ref.path, resolved, built, reply_ref, now, now + wait, retry=retry, label=label)
+        hasty = self.settings.fail_fast if fail_fast is None else fail_fast
+        ask = Ask(reply_ref.path, resolved, built, reply_ref, now, now + wait, retry=retry, fail_fast=hasty, label=label)
         reply: R = await (
             self._answer(pump, ask, now) if self._home.here else self._home.wait_for(self._answer(pump, ask, None))
         )

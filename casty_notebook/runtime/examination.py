@@ -14,6 +14,7 @@ from dataclasses import replace
 from time import monotonic
 
 from casty_notebook.address import ActorAddress, NodeAddress
+from casty_notebook.cluster.census import too_few, too_many
 from casty_notebook.cluster.encodings import Encoding, guesses_logged
 from casty_notebook.cluster.messages import Find, Member, MemberStatus, ServiceKey, TopologySnapshot
 from casty_notebook.cluster.names import natural
@@ -213,13 +214,17 @@ class _Examination:
             if count is None:
                 fix = f"give the number that the nodes use: shards={{{name!r}: N}}, N above {highest}"
                 yield Finding("shards", Verdict.warn, f"number not given; {seen}: asks take the way through a node", fix, name)
-            elif highest is not None and highest >= count:
-                fix = f"give the number that the nodes use, above {highest}"
-                yield Finding("shards", Verdict.fail, f"{count} given, but {seen}", fix, name)
+            elif highest is not None and (wrong := self._wrong_count(name, count, snapshot)) is not None:
+                fix = "give the number that the nodes use; with another one messages reach wrong entities"
+                yield Finding("shards", Verdict.warn, wrong, fix, name)
             else:
                 yield Finding("shards", Verdict.ok, f"{count} given, {seen}", subject=name)
         if not given and not snapshot.shard_allocations:
             yield Finding("shards", Verdict.ok, "the cluster has no sharded types yet")
+
+    def _wrong_count(self, name: str, count: int, snapshot: TopologySnapshot) -> str | None:
+        shards = snapshot.shard_allocations[name]
+        return too_few(name, count, shards) or too_many(name, count, shards, self._client.asked_for(name))
 
     async def _round_trips(self, members: list[Member]) -> list[Finding]:
         health = self._client.health

@@ -21,6 +21,9 @@ READ_FIRST, READ_MOST = 16 * 1024, 256 * 1024
 WRITE_CHUNK = 256 * 1024
 """Bytes given to the transport at once; what a lost link may have half sent is bounded by this and the socket's buffer."""
 
+BESIDES = 1024
+"""Bytes that a frame which waits costs besides its own, about: the envelope and what keeps it."""
+
 
 class LinkOwner(Protocol):
     """Who is told what happens on a link."""
@@ -28,6 +31,7 @@ class LinkOwner(Protocol):
     def link_opened(self, link: LinkProtocol, node: NodeAddress) -> None: ...
     def frames_received(self, link: LinkProtocol, frames: list[tuple[int, bytes]]) -> None: ...
     def link_ended(self, link: LinkProtocol, reason: str) -> None: ...
+    def link_flushed(self, link: LinkProtocol) -> None: ...
     def socket_opened(self, link: LinkProtocol) -> None: ...
     def socket_closed(self, link: LinkProtocol) -> None: ...
 
@@ -61,6 +65,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         self._paused = False
         self._flush_due = False
         self.ended = False
+        self._left_over = 0
         self._secure = False
         self.mute = False
         """Ended before a byte came, without TLS: a node with TLS does so, too."""
@@ -189,12 +194,14 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
     # --- sending ---------------------------------------------------------------------------------------------------
 
     def send(self, outgoing: Outgoing, frame: bytes) -> bool:
-        """Take one frame. Returns False if what waits for the socket is at the bound."""
+        """Take one frame. Returns False if what waits for the socket is at the bound, and the socket takes no more."""
         if self.ended:
             return False
-        if self._queue:
-            s = self._settings
-            if len(self._queue) >= s.max_buffered or self._queued_bytes + len(frame) > s.max_buffered_bytes:
+        waits = len(self._queue)
+        if waits and self._queued_bytes + waits * BESIDES + len(frame) > self._settings.max_buffered_bytes:
+            # A burst in one turn of the loop: nobody has tried to send it yet.
+            self._write()
+            if self._queue:
                 return False
         self._queue[id(outgoing)] = (outgoing, frame)
         self._queued_bytes += len(frame)
@@ -221,6 +228,11 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
 
     def _flush(self) -> None:
         self._flush_due = False
+        self._write()
+        if not self._queue:
+            self._owner.link_flushed(self)
+
+    def _write(self) -> None:
         while self._queue and not self._paused and not self.ended and self._transport is not None:
             self._transport.write(self._next_chunk())
 
@@ -239,6 +251,11 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
             size += len(frame)
         self._queued_bytes -= size
         return b"".join(frames)
+
+    @property
+    def waits(self) -> bool:
+        """Something was not given to the transport yet."""
+        return bool(self._queue)
 
     def take_back(self) -> tuple[Outgoing, ...]:
         """Give back everything that was not given to the transport."""
@@ -259,10 +276,17 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         if self.ended:
             return
         self._stop()
+        self._left_over = len(self._queue) if self._paused else 0
         if self._transport is not None:
             while self._queue:
                 self._transport.write(self._next_chunk())
             self._transport.close()
+
+    @property
+    def unread(self) -> tuple[int, int]:
+        """Messages, at least, and bytes that a link which was hung up has not got rid of yet."""
+        size = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        return (max(1, self._left_over), size) if size else (0, 0)
 
     def abort(self) -> None:
         """Close without flushing; nothing is reported any more."""

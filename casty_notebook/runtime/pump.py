@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from time import monotonic
 from typing import Any
 
@@ -89,6 +89,9 @@ class Pump:
         self._on_hopeless = on_hopeless
         self._links: dict[int, LinkProtocol] = {}
         self._dials: dict[int, asyncio.Task[None]] = {}
+        self._dialling: set[asyncio.Task[None]] = set()
+        """All that were begun and have not ended, those that nobody wants any more among them."""
+        self._drained: asyncio.Future[None] | None = None
         self._wondered: Counter[NodeAddress] = Counter()
         self._sockets: set[LinkProtocol] = set()
         self._sockets_closed = asyncio.Event()
@@ -137,6 +140,8 @@ class Pump:
             self._warn(f"a tell from another thread was not sent: {error}")
 
     def _keep_time(self) -> None:
+        if self._drained is not None:
+            self._look_whether_drained()
         deadline = self.session.deadline
         if deadline < self._timer_at:
             self._arm(deadline)
@@ -159,7 +164,12 @@ class Pump:
     def _dial(self, effect: Dial) -> None:
         protocol = LinkProtocol(effect.link, effect.address, effect.identity, self._settings, self)
         self._links[effect.link] = protocol
-        self._dials[effect.link] = self._loop.create_task(self._run_dial(effect, protocol))
+        self._start_dial(effect.link, self._run_dial(effect, protocol))
+
+    def _start_dial(self, link_id: int, dial: Coroutine[Any, Any, None]) -> None:
+        task = self._dials[link_id] = self._loop.create_task(dial)
+        self._dialling.add(task)
+        task.add_done_callback(self._dialling.discard)
 
     async def _run_dial(self, effect: Dial, protocol: LinkProtocol) -> None:
         try:
@@ -221,7 +231,7 @@ class Pump:
         if self._receiver.ends(link, reason):
             return
         if link.mute and self.session.snapshot is None and link.id in self._links:
-            self._dials[link.id] = self._loop.create_task(self._explain(link, reason))
+            self._start_dial(link.id, self._explain(link, reason))
             return
         if link.mute and self.session.snapshot is not None:
             # A member of a cluster that is understood: there is nothing to guess about its generation.
@@ -241,7 +251,7 @@ class Pump:
         waits = link.node is None and not link.ended and not link.heard and link.id in self._links
         if waits and self.session.snapshot is None and link.id not in self._dials:
             self._wondered[link.dialled] += 1
-            self._dials[link.id] = self._loop.create_task(self._explain_silence(link))
+            self._start_dial(link.id, self._explain_silence(link))
 
     async def _explain_silence(self, link: LinkProtocol) -> None:
         try:
@@ -294,7 +304,10 @@ class Pump:
         self._on_ruin(effect.error)
 
     def _report(self, effect: Report) -> None:
-        self._warn(effect.text)
+        if effect.loss:
+            log.warning("%s: %s", self.session.system_name, effect.text)
+        else:
+            self._warn(effect.text)
 
     def _closed(self, _effect: Closed) -> None:
         if self._timer is not None:
@@ -313,18 +326,40 @@ class Pump:
 
     # --- leaving ---------------------------------------------------------------------------------------------------
 
+    async def drain(self) -> None:
+        """Wait until nothing that was told or asked waits for a route or for room in a socket."""
+        while self._waits:
+            if self._drained is None:
+                self._drained = self._loop.create_future()
+            # Of all who wait one may be cancelled.
+            await asyncio.shield(self._drained)
+
+    @property
+    def _waits(self) -> bool:
+        return self.session.buffered > 0 or any(link.waits for link in self._links.values())
+
+    def _look_whether_drained(self) -> None:
+        if self._drained is not None and not self._waits:
+            drained, self._drained = self._drained, None
+            drained.set_result(None)
+
+    def link_flushed(self, link: LinkProtocol) -> None:  # noqa: ARG002 - whichever it is
+        if self._drained is not None:
+            self._look_whether_drained()
+
     async def close(self) -> None:
-        """Unsubscribe, flush, close every connection; bounded by `Settings.close_timeout`."""
-        links, dials = list(self._links.values()), list(self._dials.values())
+        """Let what was told find its way, unsubscribe, flush, close every connection; bounded by `Settings.close_timeout`."""
         self.feed(Close())
         try:
-            async with asyncio.timeout(self._settings.close_timeout):
+            # The session's own bounds come first: one for what seeks a route, a quarter of it for the farewell.
+            async with asyncio.timeout(self._settings.close_timeout * 1.5):
                 await self.closed.wait()
         except TimeoutError:
             log.info("leaving %s without a sign that its nodes have read it", self.session.system_name)
         self._receiver.close()
-        for link in links:
+        for link in tuple(self._links.values()):
             link.hang_up()
+        dials = tuple(self._dialling)
         for task in dials:
             task.cancel()
         await asyncio.gather(*dials, return_exceptions=True)
@@ -332,6 +367,8 @@ class Pump:
             self._timer.cancel()
             self._timer = None
         await self._wait_for_sockets()
+        if self._drained is not None:
+            self._drained.cancel()
 
     def cut(self) -> None:
         """End every connection without its loop, which runs no more: its nodes see them end, nobody here is told."""
@@ -350,7 +387,16 @@ class Pump:
                     await self._sockets_closed.wait()
             except TimeoutError:
                 for link in tuple(self._sockets):
-                    link.abort()
+                    self._give_up(link)
+
+    def _give_up(self, link: LinkProtocol) -> None:
+        messages, size = link.unread
+        if messages:
+            log.warning(
+                "%s: at least %d messages (%d bytes) to %s were dropped: it read too slowly, for %g s while leaving",
+                self.session.system_name, messages, size, link.dialled, self._settings.close_timeout,
+            )  # fmt: skip
+        link.abort()
 
     def socket_opened(self, link: LinkProtocol) -> None:
         self._sockets.add(link)

@@ -45,7 +45,8 @@ class Experiments(BlockingClient):
         fields
             Show the replies' fields as columns in place of ``reply``.
         **options
-            Those of `BlockingClient.answers`: shard_type, timeout, concurrency (100), retry, reply_field, progress, on_answer.
+            Those of `BlockingClient.answers`: shard_type, timeout, concurrency (100), retry, fail_fast, reply_field,
+            progress, on_answer.
 
         Returns
         -------
@@ -100,7 +101,7 @@ class Experiments(BlockingClient):
         every
             Seconds from one ask to the next, whether the first is answered or not; 0 asks again as soon as it is.
         **options
-            timeout, reply_field, progress, as in `ask_many`.
+            timeout, fail_fast, reply_field, progress, as in `ask_many`.
 
         Returns
         -------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from casty_notebook.address import NodeAddress
@@ -105,20 +107,99 @@ def test_a_killed_owner_fails_its_waiting_asks_at_once_and_says_that_they_may_ha
     assert error.report.owner == str(node(2))
 
 
-def test_asks_to_a_dead_owner_fail_fast_until_the_leader_names_another() -> None:
+def test_asks_to_a_dead_owner_are_held_until_the_leader_names_another_and_go_out_once() -> None:
     world = ready(shards=all_on(2))
     world.gossip()
     world.kill(node(2))
-    first = world.ask("counter/user-42")
+    asks = [world.ask("counter/user-42") for _ in range(5)]
+    world.run(2.0)
+    assert not world.failures
+    world.allocations["counter"] = dict.fromkeys(range(100), node(3))
+    world.run(0.6)
+    assert [world.replies[ask] for ask in asks] == [f"reply from {node(3)}"] * 5
+    assert world.delivered("user-42") == asks
+
+
+def test_an_ask_that_is_held_in_vain_tells_the_whole_story_at_its_timeout() -> None:
+    world = ready(shards=all_on(2))
+    world.gossip()
+    world.kill(node(2))
+    ask = world.ask("counter/user-42", timeout=3.0)
+    world.run(3.1)
+    error = world.failures[ask]
+    assert isinstance(error, AskTimeout)
+    assert not error.report.may_have_run
+    said = f"{error.report.cause} {error.report.advice}"
+    for word in (f"its node {node(2)} cannot be reached (connection refused)", "asked", f"answers named {node(2)}", "fail_fast"):
+        assert word in said, word
+    assert any("shard 87: asked" in line for line in error.report.story)
+    assert any(f"shard 87: answer: {node(2)}" in line for line in error.report.story)
+
+
+def test_asks_that_are_to_fail_fast_do_so_until_the_leader_names_another() -> None:
+    world = ready(shards=all_on(2))
+    world.gossip()
+    world.kill(node(2))
+    first = world.ask("counter/user-42", fail_fast=True)
     world.run(0.01)
     assert isinstance(world.failures[first], NodeUnreachable)
     assert not world.failures[first].report.may_have_run
     for shard in world.allocations["counter"]:
         world.allocations["counter"][shard] = node(3)
     world.run(0.6)
-    second = world.ask("counter/user-42")
+    second = world.ask("counter/user-42", fail_fast=True)
     world.run(0.01)
     assert world.replies[second] == f"reply from {node(3)}"
+
+
+def asked_for(world: World, shard: int) -> list[float]:
+    return [at for at, asked in world.located if asked == shard]
+
+
+def test_one_question_per_shard_goes_to_the_coordinator_however_many_asks_wait_and_come() -> None:
+    """The pause between two is `shard_retry`, also while every answer names the dead node, whoever comes and goes."""
+    world = ready(shards=all_on(2))
+    world.gossip()
+    world.kill(node(2))
+    start = world.now
+    for _ in range(100):
+        for _ in range(20):
+            world.ask("counter/user-42", timeout=0.3)
+        world.run(0.05)
+    times = [at for at in asked_for(world, 87) if at >= start]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert len(times) == pytest.approx(5.0 / Settings().shard_retry, abs=2)
+    assert min(pauses) > 0.95 * Settings().shard_retry
+    assert max(pauses) < 1.2 * Settings().shard_retry
+
+
+def test_a_shard_that_the_cluster_frees_is_asked_for_at_once_also_after_a_long_silence() -> None:
+    """A leader that does not answer is asked with growing pauses; what the cluster moves ends them."""
+    world = ready(shards=all_on(2))
+    world.gossip()
+    world.kill(node(2))
+    world.hosted = set()
+    ask = world.ask("counter/user-42", timeout=60.0)
+    world.run(20.0)
+    last = asked_for(world, 87)[-1]
+    world.run(max(0.0, last + 0.6 - world.now))
+    world.hosted = {"counter"}
+    world.members[node(2)] = MemberStatus.down
+    world.allocations["counter"] = dict.fromkeys(range(87), node(3))
+    world.push()
+    world.run(0.1)
+    assert asked_for(world, 87)[-1] > last
+    assert ask in world.replies
+
+
+def test_survivors_are_asked_in_turn_while_no_leader_is_known() -> None:
+    """Each knows what it has heard: the answer of one is no reason not to ask the next."""
+    world = ready(nodes=[1, 2, 3, 4], contacts=[node(3)], shards=all_on(1))
+    world.gossip()
+    world.kill(node(1))
+    world.ask("counter/user-42", timeout=10.0)
+    world.run(3.0)
+    assert {to for at, to in world.questioned if at > 0.5} == {node(2), node(3), node(4)}
 
 
 def test_an_ask_with_retry_survives_the_death_of_its_node() -> None:
@@ -215,7 +296,7 @@ def test_a_frozen_node_is_noticed_within_the_window_and_not_stormed_when_it_wake
     world.freeze(node(2))
     world.run(10.0)
     assert world.session.health(world.now)[node(2)].state is LinkState.suspect
-    quick = world.ask(_entity_on(world, node(2)))
+    quick = world.ask(_entity_on(world, node(2)), fail_fast=True)
     world.run(0.01)
     assert isinstance(world.failures[quick], NodeUnreachable)
     fine = world.ask(_entity_on(world, node(3)))
@@ -278,14 +359,14 @@ def test_shards_that_the_cluster_takes_from_a_dead_node_are_asked_for_at_once() 
     world.run(0.1)
     world.kill(node(2))
     world.run(0.3)
-    refused = world.ask("counter/user-42")
+    refused = world.ask("counter/user-42", fail_fast=True)
     world.run(0.01)
     assert isinstance(world.failures[refused], NodeUnreachable)
     world.members[node(2)] = MemberStatus.down
     world.allocations["counter"] = {}
     world.push()
     world.run(0.01)
-    ask = world.ask("counter/user-42")
+    ask = world.ask("counter/user-42", fail_fast=True)
     world.run(0.01)
     assert world.replies[ask] == f"reply from {node(1)}"
 
@@ -310,7 +391,7 @@ def test_a_node_that_is_cut_off_again_and_again_is_down_in_the_end() -> None:
         world.run(1.0)
     world.cut(node(2))
     assert world.session.health(world.now)[node(2)].state is LinkState.down
-    ask = world.ask("counter/user-42")
+    ask = world.ask("counter/user-42", fail_fast=True)
     world.run(0.05)
     assert isinstance(world.failures[ask], NodeUnreachable)
 
@@ -386,16 +467,44 @@ def test_another_number_of_shards_is_refused() -> None:
         world.session.register("counter", 50)
 
 
-def test_a_shard_id_outside_the_number_of_shards_stops_the_traffic() -> None:
-    world = World(shards={"counter": {120: node(1)}})
+def test_a_shard_id_outside_the_number_of_shards_is_reported_once_and_asks_go_on() -> None:
+    world = World(shards={"counter": {120: node(1), 87: node(2)}})
     world.session.register("counter", 100)
+    world.gossip()
     ask = world.ask("counter/user-42")
-    world.run(0.1)
-    assert isinstance(world.failures[ask], ShardCountMismatch)
+    world.run(3.0)
+    assert ask in world.replies
+    (said,) = world.reports
+    assert "shard 120" in said
     late = World(shards={"counter": {120: node(1)}})
     late.run(0.1)
-    with pytest.raises(ShardCountMismatch, match="shard 120"):
-        late.session.register("counter", 100)
+    late.session.register("counter", 100)
+    ask = late.ask("counter/user-42")
+    late.run(0.1)
+    assert ask in late.replies
+    assert len(late.reports) == 1
+
+
+def test_a_number_of_shards_that_is_too_large_is_reported_as_soon_as_that_is_likely() -> None:
+    world = World(shards={"counter": {shard: node(1) for shard in range(0, 100, 10)}})
+    world.session.register("counter", 200)
+    world.gossip()
+    world.run(1.0)
+    (said,) = world.reports
+    assert "'counter' was given as 200 shards" in said
+    assert "below 91" in said
+    assert "1 in" in said
+
+
+def test_shards_that_only_we_have_asked_for_say_nothing_of_their_number() -> None:
+    world = World(shards={"counter": dict.fromkeys(range(5), node(1))})
+    world.session.register("counter", 100)
+    for number in range(100):
+        world.ask(f"counter/{number}")
+    world.gossip()
+    world.run(1.0)
+    assert len(world.replies) == 100
+    assert len(world.reports) == 1
 
 
 def test_a_full_buffer_refuses_the_newest_and_keeps_the_rest() -> None:
@@ -466,7 +575,7 @@ def test_a_snapshot_without_a_shard_does_not_lose_it() -> None:
 def test_every_failure_quotes_the_story() -> None:
     world = ready(shards=all_on(2))
     world.kill(node(2))
-    ask = world.ask("counter/user-42")
+    ask = world.ask("counter/user-42", fail_fast=True)
     world.run(0.01)
     assert any("LinkLost" in line for line in world.failures[ask].report.story)  # type: ignore[attr-defined]
 

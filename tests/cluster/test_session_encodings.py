@@ -9,7 +9,7 @@ import pytest
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.encodings import PICKLE, Encoding, guesses, known_encodings
-from casty_notebook.cluster.events import Close, Event, Outgoing, Received, Report
+from casty_notebook.cluster.events import Close, Event, Outgoing, Received
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.settings import Settings
 from tests.cluster.world import World, node
@@ -26,7 +26,6 @@ class Speaking(World):
     def __init__(self, spoken: Encoding, **options: Any) -> None:
         self.spoken = spoken
         self.log: list[tuple[float, NodeAddress, Encoding, object]] = []
-        self.reports: list[str] = []
         options.setdefault("encodings", ALL)
         super().__init__(**options)
 
@@ -43,12 +42,6 @@ class Speaking(World):
             hint = event.type_hint.replace("casty.cluster.", "casty.") if flat else event.type_hint
             event = dataclasses.replace(event, type_hint=hint, written=self.spoken.configuration)
         super().feed(event)
-
-    def _perform(self, effect: Any) -> None:
-        if isinstance(effect, Report):
-            self.reports.append(effect.text)
-        super()._perform(effect)
-
 
 @pytest.mark.parametrize("spoken", ALL, ids=str)
 def test_each_encoding_is_found_by_asking_one_node(spoken: Encoding) -> None:

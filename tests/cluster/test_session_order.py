@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 
@@ -10,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casty_notebook.cluster.messages import ShardEnvelope
+from casty_notebook.errors import AskFailed, AskTimeout
 from casty_notebook.settings import Settings
-from tests.cluster.world import World, node
+from tests.cluster.world import Node, World, node
 
 ENTITIES = ("alice", "bob", "user-42", "user-99")
 
@@ -25,7 +27,8 @@ class Life:
         self.world.session.register("counter", 100)
         self.world.gossip(0.3)
         self.sent: dict[str, list[int]] = {entity: [] for entity in ENTITIES}
-        self.asks: dict[str, tuple[str, int]] = {}
+        self.asks: dict[str, tuple[int, float, bool]] = {}
+        """Ask -> (its number among all that was sent, its deadline, whether it was to fail fast)."""
         self.next = 0
 
     def step(self) -> None:
@@ -43,7 +46,10 @@ class Life:
 
     def ask(self) -> None:
         entity = self.random.choice(ENTITIES)
-        self.world.ask(f"counter/{entity}", timeout=self.random.choice([0.05, 1.0, 5.0]))
+        self.next += 1
+        timeout, hasty = self.random.choice([0.05, 1.0, 5.0]), self.random.random() < 0.2
+        ask = self.world.ask(f"counter/{entity}", timeout=timeout, fail_fast=hasty)
+        self.asks[ask] = (self.next, self.world.now + timeout, hasty)
 
     def wait(self) -> None:
         self.world.run(self.random.choice([0.001, 0.01, 0.2, 1.5]))
@@ -128,6 +134,15 @@ def arrived(world: World, entity: str) -> list[int]:
     ]
 
 
+def numbers_at(life: Life, place: Node, entity: str) -> list[int]:
+    """The numbers of the tells and asks that one node took for an entity, in the order they came."""
+    return [
+        life.asks[m.message][0] if m.message in life.asks else m.message
+        for _, m in place.inbox
+        if isinstance(m, ShardEnvelope) and m.entity_id == entity
+    ]
+
+
 @pytest.mark.parametrize("block", range(10))
 def test_random_lives_lose_nothing_unsent_and_never_send_twice(block: int) -> None:
     for seed in range(block * 30, block * 30 + 30):
@@ -139,14 +154,15 @@ def test_random_lives_lose_nothing_unsent_and_never_send_twice(block: int) -> No
         assert world.session.pending_asks == 0, seed
         assert world.session.buffered == 0, seed
         for entity in ENTITIES:
-            got = arrived(world, entity)
-            assert not [n for n, times in Counter(got).items() if times > 1], f"sent twice, seed {seed}"
-            for place in world.nodes.values():
-                numbers = [
-                    m.message for _, m in place.inbox
-                    if isinstance(m, ShardEnvelope) and m.entity_id == entity and isinstance(m.message, int)
-                ]  # fmt: skip
-                assert numbers == sorted(numbers), f"reordered, seed {seed}"
+            got = [numbers_at(life, place, entity) for place in world.nodes.values()]
+            assert max(Counter(itertools.chain(*got)).values(), default=1) == 1, f"sent twice, seed {seed}"
+            assert all(numbers == sorted(numbers) for numbers in got), f"reordered, seed {seed}"
+        for ask, error in world.failures.items():
+            _, deadline, hasty = life.asks[ask]
+            assert isinstance(error, AskFailed)
+            if not (hasty or error.report.may_have_run):
+                assert isinstance(error, AskTimeout), f"given up before its time without having left, seed {seed}"
+                assert world.failed_at[ask] >= deadline, f"given up before its time, seed {seed}"
 
 
 @pytest.mark.parametrize("block", range(5))

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from casty_notebook.cluster.events import Received, Report
+from casty_notebook.cluster.health import LinkState
+from casty_notebook.cluster.messages import MemberStatus
 from casty_notebook.cluster.subscription import SUBSCRIPTION_PATH
 from casty_notebook.errors import UndecodableMessage
 from tests.cluster.world import SYSTEM, World, node
@@ -59,3 +61,39 @@ def test_a_stranger_s_system_name_does_not_end_a_session_that_has_a_topology(wor
     number = ask("counter/user-42")
     world.run(0.5)
     assert number in world.replies
+
+
+def test_another_cluster_on_a_dead_members_address_is_down_by_its_name_and_what_lived_there_is_found_again() -> None:
+    world = World(nodes=[1, 2], contacts=[node(1)], shards={"counter": dict.fromkeys(range(100), node(2))})
+    # The coordinator's own answer is all that is known of the shard's first place.
+    world.hidden = {("counter", shard) for shard in range(100)}
+    world.session.register("counter", 100)
+    world.gossip()
+    first = world.ask("counter/user-42")
+    world.run(1.0)
+    assert world.replies[first] == f"reply from {node(2)}"
+    world.hidden = set()
+    world.run(10.0)
+    world.kill(node(2))
+    world.nodes[node(2)].system = "other"
+    world.start(node(2))
+    world.run(1.0)
+    world.members[node(2)] = MemberStatus.down
+    world.allocations["counter"] = {}
+    world.run(2.0)
+    dials, lost = world.nodes[node(2)].dials, world.session.counters["lost_links"]
+    ask = world.ask("counter/user-42")
+    world.run(30.0)
+    assert world.replies[ask] == f"reply from {node(1)}"
+    health = world.session.health(world.now)[node(2)]
+    assert health.state is LinkState.down
+    assert "'other'" in health.reason
+    assert len([text for text in world.reports if "'other'" in text]) == 1
+    assert world.nodes[node(2)].dials - dials <= 7  # one in five seconds, and one for the news
+    assert world.session.counters["lost_links"] - lost <= 7
+    world.kill(node(2))
+    world.nodes[node(2)].system = SYSTEM
+    world.start(node(2))
+    world.members[node(2)] = MemberStatus.up
+    world.run(6.0)
+    assert world.session.health(world.now)[node(2)].state is LinkState.live

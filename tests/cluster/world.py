@@ -30,6 +30,7 @@ from casty_notebook.cluster.events import (
     Reclaimed,
     Reject,
     Reply,
+    Report,
     Target,
     TellMade,
     Tick,
@@ -101,7 +102,13 @@ class World:
         self._idents = itertools.count(1)
         self.replies: dict[str, Any] = {}
         self.failures: dict[str, Exception] = {}
+        self.failed_at: dict[str, float] = {}
         self.rejected: list[Exception] = []
+        self.reports: list[str] = []
+        self.located: list[tuple[float, int]] = []
+        """(time, shard) of every question where a shard lives, as it arrived."""
+        self.questioned: list[tuple[float, NodeAddress]] = []
+        """(time, node) of the same."""
         self.published: list[TopologySnapshot] = []
         self.closed = False
         self.stuck: set[int] = set()
@@ -169,10 +176,13 @@ class World:
             case Fail(ask_id, error):
                 assert ask_id not in self.failures
                 self.failures[ask_id] = error
+                self.failed_at[ask_id] = self.now
             case Reject(error):
                 self.rejected.append(error)
             case Publish(snapshot):
                 self.published.append(snapshot)
+            case Report(text):
+                self.reports.append(text)
             case Closed():
                 self.closed = True
             case _:
@@ -224,6 +234,8 @@ class World:
                 self._locate(place, outgoing.path.removeprefix("/_coord-"), shard, ref.address)
 
     def _locate(self, place: Node, shard_type: str, shard: int, reply_to: ActorAddress) -> None:
+        self.located.append((self.now, shard))
+        self.questioned.append((self.now, place.address))
         if shard_type not in self.hosted:
             return
         table = self.allocations.setdefault(shard_type, {})
@@ -272,12 +284,13 @@ class World:
 
         self.later(again, interval)
 
-    def ask(self, target: Target | str, *, timeout: float = 5.0, retry: bool = False) -> str:
+    def ask(self, target: Target | str, *, timeout: float = 5.0, retry: bool = False, fail_fast: bool = False) -> str:
         target = self._target(target)
         ask_id = f"{ASK_PATH}{next(self._asks)}"
         message: Any = ShardEnvelope(target.entity_id, ask_id) if isinstance(target, EntityTarget) else ask_id
         ref = ReplyRef(SYSTEM, ask_id)
-        self.feed(AskMade(Ask(ask_id, target, message, ref, self.now, self.now + timeout, retry=retry)))
+        ask = Ask(ask_id, target, message, ref, self.now, self.now + timeout, retry=retry, fail_fast=fail_fast)
+        self.feed(AskMade(ask))
         return ask_id
 
     def listen(self, target: Target | str, *, timeout: float = 5.0, retry: bool = False, limit: int = 10) -> Listening:

@@ -105,6 +105,8 @@ def test_a_shard_type_may_contain_an_equals_sign() -> None:
 
 
 def test_the_cell_magic_takes_many_targets() -> None:
+    assert parse_cell("casty_ask", "counter/{a b} --fail-fast").fail_fast  # type: ignore[attr-defined]
+    assert parse_line("casty_ask", "--fail-fast counter/user-42 Get").fail_fast  # type: ignore[attr-defined]
     command = parse_cell("casty_ask", "counter/{a b} -o table payment --concurrency 10")
     assert command == FanOut(
         targets=(TargetPattern("counter/{a b}"), TargetPattern("payment")), output="table", concurrency=10

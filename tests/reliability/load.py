@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from casty_notebook.errors import AskFailed
 from tests.reliability.clients import Observer
 from tests.reliability.outcomes import NEVER
 
 __all__ = ["Load", "Sample", "place_entities"]
+
+PLACED_WITHIN = 1.0
+"""Seconds from the detection of a death until the shards of the dead are placed: one question of ours, and its answer."""
 
 type Choice = Callable[["Sample"], bool]
 
@@ -35,6 +39,11 @@ class Sample:
     @property
     def took(self) -> float:
         return self.ended - self.started
+
+    @property
+    def had_left(self) -> bool:
+        """Its node may have got it, as far as the client says: the other one never does."""
+        return isinstance(self.error, AskFailed) and self.error.report.may_have_run
 
 
 async def place_entities(
@@ -112,6 +121,17 @@ class Load:
     @staticmethod
     def failed(samples: Iterable[Sample]) -> list[Sample]:
         return [sample for sample in samples if not sample.ok]
+
+    @staticmethod
+    def lost(samples: Iterable[Sample], timeout: float, detected: float) -> list[Sample]:
+        """Those that failed without having left, though their shard got a living owner within their `timeout`.
+
+        Until the cluster has `detected` the death nobody can place the shard; it is done soon after.
+        """
+        return [
+            s for s in samples
+            if not s.ok and not s.had_left and not (s.took >= timeout and s.ended < detected + PLACED_WITHIN)
+        ]  # fmt: skip
 
     @staticmethod
     def gap(samples: Iterable[Sample], start: float, end: float) -> float:

@@ -116,19 +116,24 @@ def test_when_the_only_contact_point_is_killed_snapshots_go_on_and_no_ask_to_a_l
 
 
 @judges("other-killed")
-def test_when_another_node_is_killed_its_entities_fail_fast_and_work_once_the_cluster_has_moved_them(outcome: Outcome) -> None:
+def test_when_another_node_is_killed_no_ask_that_had_not_left_is_lost_and_all_work_once_the_cluster_has_moved_them(
+    outcome: Outcome,
+) -> None:
+    assert outcome.failed == 0
+    assert outcome.tried > 100
     assert outcome.facts["failed on the live node"] == 0
-    assert outcome.facts["slowest failure"] <= 0.5
+    # Those that were on their way when it died: a few milliseconds of 50 asks a second.
+    assert outcome.facts["failed that had left"] <= 5
     assert outcome.recovery <= 0.5
 
 
 @judges("leader-killed")
 def test_when_the_leader_is_killed_new_shards_are_placed_by_the_next_one_and_nothing_hangs(outcome: Outcome) -> None:
+    assert outcome.failed == 0
+    assert outcome.tried > 50
     assert outcome.facts["failed on the live node"] == 0
-    # 2 s is the timeout of the asks themselves.
-    assert outcome.facts["slowest failure"] <= 2.5
-    # The question for a shard is repeated with growing pauses, the next one may be a second away.
-    assert outcome.recovery <= 1.5
+    # The snapshot that shows the next leader makes every question due.
+    assert outcome.recovery <= 1.0
 
 
 @judges("only-restarted")

@@ -16,16 +16,16 @@ from casty_notebook.errors import AskFailed, AskTimeout, ClientClosed, NodeUnrea
 from casty_notebook.settings import Settings
 from tests.support.fake_node import GARBAGE, STALL, Connection, FakeNode
 from tests.support.ports import free_port
-from tests.support.waiting import wait_until_async
+from tests.support.waiting import wait_until, wait_until_async
 
 
 def client_of(*contacts: NodeAddress, **settings: Any) -> ClusterClient:
     return ClusterClient(contact_points=contacts, system_name="demo", messages=[messages], settings=Settings(**settings))
 
 
-def ask(client: ClusterClient, entity: str = "alice", *, timeout: float = 2.0, retry: bool = False) -> Any:
+def ask(client: ClusterClient, entity: str = "alice", *, timeout: float = 2.0, **options: Any) -> Any:
     counter = client.entity_ref("counter", 100)
-    return client.ask(counter, lambda r: ShardEnvelope(entity, GetCount(r)), timeout=timeout, retry=retry)
+    return client.ask(counter, lambda r: ShardEnvelope(entity, GetCount(r)), timeout=timeout, **options)
 
 
 def amounts(node: FakeNode) -> list[int]:
@@ -171,15 +171,50 @@ async def test_an_ask_that_may_be_repeated_is_answered_by_the_second_try() -> No
         assert len(node.asked) == 2
 
 
-async def test_an_ask_that_may_be_repeated_waits_for_a_node_that_is_away() -> None:
+@pytest.mark.parametrize("retry", [False, True], ids=["not left", "may be repeated"])
+async def test_an_ask_waits_for_a_node_that_is_away(retry: bool) -> None:
     async with FakeNode() as node, client_of(node.address) as client:
         await ask(client)
         node.stop()
         await wait_until_async(lambda: not client.health[node.address].reachable)
-        waiting = asyncio.create_task(ask(client, retry=True, timeout=5.0))
+        waiting = asyncio.create_task(ask(client, retry=retry, timeout=5.0))
         await asyncio.sleep(0.2)
         await node.listen()
         assert await waiting == "GetCount"
+
+
+async def test_where_asks_are_to_fail_fast_one_may_still_wait_and_none_is_held_otherwise() -> None:
+    async with FakeNode() as node, client_of(node.address, fail_fast=True) as client:
+        await ask(client)
+        node.stop()
+        await wait_until_async(lambda: client.health[node.address].reachable is False)
+        with pytest.raises(NodeUnreachable, match="cannot be reached"):
+            await ask(client)
+        with pytest.raises(AskTimeout, match=r"it was held all the time, since its node .* cannot be reached"):
+            await ask(client, fail_fast=False, timeout=0.3)
+
+
+async def test_blocking_asks_one_and_many_can_fail_fast() -> None:
+    async with FakeNode() as node:
+
+        def blocking() -> list[str]:
+            with connect(f"casty://demo@{node.address}", shards={"counter": 100}) as cluster:
+                cluster.ask("counter/alice", GetCount)
+                asyncio.run_coroutine_threadsafe(_stop(node), loop).result()
+                wait_until(lambda: cluster.health[node.address].reachable is False)
+                errors = [answer.error for answer in cluster.answers(["counter/alice"] * 2, GetCount, fail_fast=True)]
+                sampled = cluster.samples("counter/alice", GetCount, count=2, every=0, fail_fast=True)
+                errors += [answer.error for answer in sampled]
+                with pytest.raises(NodeUnreachable) as caught:
+                    cluster.ask("counter/alice", GetCount, fail_fast=True)
+                return [type(error).__name__ for error in (*errors, caught.value)]
+
+        loop = asyncio.get_running_loop()
+        assert await asyncio.to_thread(blocking) == ["NodeUnreachable"] * 5
+
+
+async def _stop(node: FakeNode) -> None:
+    node.stop()
 
 
 # --- every failure explains itself ---------------------------------------------------------------------------------
@@ -209,7 +244,7 @@ async def test_a_timeout_says_what_is_known_of_target_shard_owner_and_snapshot()
         assert 0.15 < caught.value.report.elapsed < 1.0  # type: ignore[operator]
 
 
-async def test_an_unreachable_owner_is_named_at_once_with_its_health() -> None:
+async def test_an_unreachable_owner_is_named_at_once_with_its_health_where_an_ask_is_to_fail_fast() -> None:
     async with FakeNode() as node, FakeNode() as owner, client_of(node.address) as client:
         node.members = [node, owner]
         node.allocations = {"counter": dict.fromkeys(range(100), ShardAllocation(owner.address))}
@@ -221,7 +256,7 @@ async def test_an_unreachable_owner_is_named_at_once_with_its_health() -> None:
         loop = asyncio.get_running_loop()
         started = loop.time()
         with pytest.raises(NodeUnreachable, match=r"cannot be reached .connection refused") as caught:
-            await ask(client, "user-42")
+            await ask(client, "user-42", fail_fast=True)
         assert loop.time() - started < 0.5
         _check(caught.value, shard=87, owner=str(owner.address), owner_health="down", may_have_run=False)
         assert isinstance(caught.value, ConnectionError)

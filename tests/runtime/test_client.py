@@ -141,20 +141,31 @@ async def test_entity_refs_are_cached_and_another_number_of_shards_is_an_error(d
             client.entity_ref("account", 0)
 
 
-async def test_too_few_shards_are_noticed_in_a_snapshot(demo_cluster: DemoCluster) -> None:
-    async with client_of(demo_cluster) as client:
-        counter = client.entity_ref("counter", 100)
-        await client.ask(counter, lambda r: ShardEnvelope("user-42", GetCount(r)))  # shard 87
-        async with client_of(demo_cluster) as wrong:
-            few = wrong.entity_ref("counter", 10)
+@pytest.mark.parametrize("first", ["right", "wrong"])
+async def test_a_wrong_number_of_shards_stops_nobody_and_is_said_to_both(
+    first: str, start_cluster: Callable[..., DemoCluster], caplog: pytest.LogCaptureFixture
+) -> None:
+    """One uses 100 shards of a type, one 10,000: whose number is the nodes' own is not on the wire."""
+    demo = await asyncio.to_thread(start_cluster, 1)
 
-            async def ask_on() -> None:
-                while True:
-                    await wrong.ask(few, lambda r: ShardEnvelope("user-42", GetCount(r)))
-                    await asyncio.sleep(0.02)
+    async def ask_ten(client: ClusterClient, count: int) -> None:
+        ref = client.entity_ref("counter", count)
+        for number in range(10):
+            assert await client.ask(ref, lambda r, n=number: ShardEnvelope(f"user-{n}", GetCount(r))) == 0  # type: ignore[misc]
 
-            with pytest.raises(ShardCountMismatch, match="it was given as 10 shards"):
-                await asyncio.wait_for(ask_on(), 5.0)
+    def said(*words: str) -> bool:
+        return any(all(word in record.getMessage() for word in words) for record in caplog.records)
+
+    async with client_of(demo) as right, client_of(demo) as wrong:
+        clients = [(right, 100), (wrong, 10_000)]
+        for client, count in clients if first == "right" else reversed(clients):
+            await ask_ten(client, count)
+        await wait_until_async(lambda: said("'counter', which was given as 100 shards", "lie beyond"))
+        await wait_until_async(lambda: said("'counter' was given as 10000 shards", "the nodes very likely use fewer"))
+        await ask_ten(right, 100)
+        await ask_ten(wrong, 10_000)
+        async with client_of(demo) as newcomer:
+            await ask_ten(newcomer, 100)
 
 
 async def test_another_system_name_is_an_error_that_names_both(demo_cluster: DemoCluster) -> None:

@@ -1,12 +1,51 @@
-"""The description's own examples, line by line, on a real three-node cluster."""
+"""The description's own examples, line by line, on a real three-node cluster, by every interpreter that is here."""
 
 from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 
 from casty_notebook import ClusterClient, ServiceKey, ShardEnvelope
 from casty_notebook.demo import DemoCluster, messages
 from casty_notebook.demo.messages import GetCount, Increment, PaymentReceipt, ProcessPayment
 from tests.runtime.forwarder import Forwarder
 from tests.support.waiting import wait_until_async
+
+ROOT = Path(__file__).parents[2]
+CURRENT = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def interpreter(version: str) -> str:
+    """An interpreter of that version, by running it: a shim of pyenv's may exist and fail. Skips the test if there is none."""
+    if version == CURRENT:
+        return sys.executable
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    found = [shutil.which(f"python{version}"), *pyenv.glob(f"versions/{version}*/bin/python3")]
+    for candidate in map(str, filter(None, found)):
+        says = [candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+        if subprocess.run(says, capture_output=True, text=True, timeout=20, check=False).stdout.strip() == version:
+            return candidate
+    pytest.skip(f"no Python {version} is here")
+
+
+@pytest.mark.parametrize("version", sorted({"3.12", "3.13", "3.14", CURRENT}))
+async def test_every_line_of_the_description_holds(demo_cluster: DemoCluster, version: str) -> None:
+    program = Path(__file__).with_name("description.py")
+    nodes = [str(address) for address in demo_cluster.contact_points]
+    described = await asyncio.create_subprocess_exec(
+        interpreter(version), "-W", "error", program, demo_cluster.system, *nodes,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await described.communicate()
+    assert said.decode().strip() == "every line holds"
+    assert described.returncode == 0
 
 
 def client_of(demo: DemoCluster, **options: object) -> ClusterClient:
