@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import enum
 import logging
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,6 +190,6 @@ class TestHowManyEnd:
         with caplog.at_level(logging.WARNING, "casty_notebook"):
             connected.run("x = %casty_ask counter/1 GetCount")
             connected.run("%%casty_ask counter/{1..4} casty://demo@127.0.0.1:1/nobody -t 0.3\nGetCount();")
-        assert [record.getMessage() for record in caplog.records if "answered" in record.getMessage()] == [
-            "demo: 4 of 5 answered, 1 failed (1 NodeUnreachable); the first is casty://demo@127.0.0.1:1/nobody"
-        ]
+        (said,) = [record.getMessage() for record in caplog.records if "answered" in record.getMessage()]
+        # Whether the refusal or the end of the time is noticed first is the machine's affair.
+        assert re.fullmatch(r"demo: 4 of 5 answered, 1 failed \(1 \w+\); the first is casty://demo@127.0.0.1:1/nobody", said)
