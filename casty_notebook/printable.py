@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["printable", "printable_lines", "writable"]
+__all__ = ["plainer", "printable", "printable_lines", "writable"]
 
 # Letters and signs by Unicode's word, and yet nothing is seen of them: two names that differ in one would look alike.
 _UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0e\uffa0\U000e0100-\U000e01ef]")
@@ -53,6 +53,29 @@ def writable(text: str) -> str:
     'node\\ud800'
     """
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+_PLAINER = str.maketrans({
+    **dict(zip("▁▂▃▄▅▆▇█", "12345678", strict=True)), "×": "x", "✓": "+", "✗": "x", "✕": "x", "–": "-", "→": "->", "…": "...",
+    "·": "|", "●": "*", "○": "o",
+})  # fmt: skip
+
+
+def plainer(text: str, encoding: str) -> str:
+    r"""Return `text` as it can be written in `encoding`: our own signs by similar ones, anything else written out.
+
+    Examples
+    --------
+    >>> plainer("▁▃█× → node-é", "ascii"), plainer("▁ node-é", "latin-1"), plainer("▁ node-é", "utf-8")
+    ('138x -> node-\\xe9', '1 node-é', '▁ node-é')
+    """
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_PLAINER).encode(encoding, "backslashreplace").decode(encoding)
+    except LookupError:
+        return plainer(text, "ascii")
+    return text
 
 
 def _escape(sign: str) -> str:

@@ -112,12 +112,17 @@ class Settings:
 
     # --- dialling (PROTOCOL section 8: nodes themselves use 2 s and 2 s)
     connect_timeout: float = 2.0
+    resolve_timeout: float = 5.0
+    """For a name to resolve; what a resolver gives its first server before it asks the second."""
     handshake_timeout: float = 2.0
     """A 0.15–0.21 node answers a handshake in about 1 ms; one of 0.14 never does (PROTOCOL section 1.4)."""
     contact_stagger: float = 0.25
     """Head start of a contact point before the next is tried beside it (RFC 8305 recommends 250 ms)."""
     eager_links: int = 128
     """Connect to every member up to this many, beyond it on demand: an observer must not load a large cluster."""
+    max_members: int = 5_000
+    """Members of a cluster that is believed. Each costs a place in every table and a look at every change; Akka's own largest
+    clusters have 2,400."""
     max_links: int = 1024
     """Connections of one client, whatever messages and refs ask for."""
 

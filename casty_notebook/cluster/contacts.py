@@ -15,12 +15,18 @@ ENOUGH = 2
 """Verdicts in a row that end the waiting: at the first one the node may have been restarting with other files."""
 
 
+REFUSED = "connection refused"
+ENOUGH_REFUSED = 4
+"""Refusals in a row that end it: nodes that are only just starting may take their port in the half second that these take."""
+
+
 class Contacts:
     """untried --reached | failed--> tried; of each the last outcome is kept, and how many verdicts came in a row."""
 
     def __init__(self, contacts: Iterable[NodeAddress]) -> None:
         self._outcomes: dict[NodeAddress, str] = {}
         self._verdicts = dict.fromkeys(contacts, 0)
+        self._refused = dict.fromkeys(self._verdicts, 0)
 
     def reached(self, contact: NodeAddress, node: NodeAddress) -> None:
         self._outcomes[contact] = f"connected to {node}, {SILENT}"
@@ -39,11 +45,13 @@ class Contacts:
         if contact in self._verdicts:
             # One that opened gives none, so this counts those in a row.
             self._verdicts[contact] = self._verdicts[contact] + 1 if verdict else 0
+            self._refused[contact] = self._refused[contact] + 1 if reason.startswith(REFUSED) else 0
 
     @property
     def hopeless(self) -> bool:
-        """Each contact point has given a verdict twice in a row: something has to be configured differently."""
-        return all(count >= ENOUGH for count in self._verdicts.values())
+        """Each contact point gave a verdict twice in a row, or each refused again and again: waiting does not mend it."""
+        refused = all(count >= ENOUGH_REFUSED for count in self._refused.values())
+        return refused or all(count >= ENOUGH for count in self._verdicts.values())
 
     @property
     def verdict(self) -> ContactAttempt | None:

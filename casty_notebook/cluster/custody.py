@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Custody"]
 
+TOO_LARGE = "Ask for less, or raise Settings(max_frame=…); asking again would end the connection again."
+
 LISTED = 5
 """Targets named where messages are dropped."""
 
@@ -179,11 +181,13 @@ class Custody:
 
     # --- lost links ------------------------------------------------------------------------------------------------
 
-    def link_lost(self, link: Link, unsent: tuple[Outgoing, ...], reason: str, now: float, out: list[Effect]) -> None:
+    def link_lost(
+        self, link: Link, unsent: tuple[Outgoing, ...], reason: str, now: float, out: list[Effect], *, verdict: bool = False
+    ) -> None:
         """What had not left looks for another way; what may have left is never sent twice by itself."""
         left = {outgoing.seq for outgoing in unsent}
         sent = [(ask, ask.outgoing) for ask in link.asks.values() if ask.outgoing is not None]
-        repeat = [envelope for ask, envelope in sent if not self._survives(ask, envelope, link, left, reason, out)]
+        repeat = [each for ask, each in sent if not self._survives(ask, each, link, left, reason, out, verdict=verdict)]
         self._session.router.reroute((*repeat, *self._ours(unsent)), link.peer, now, out)
 
     def reclaimed(self, event: Reclaimed, now: float, out: list[Effect]) -> None:
@@ -195,14 +199,15 @@ class Custody:
         return [o for o in unsent if o.seq > 0 and (o.ask is None or o.ask.id in self.asks)]
 
     def _survives(
-        self, ask: Ask, outgoing: Outgoing, link: Link, unsent: set[int], reason: str, out: list[Effect]
-    ) -> bool:
-        """False if it is to be sent again because the user said that this does no harm."""
+        self, ask: Ask, outgoing: Outgoing, link: Link, unsent: set[int], reason: str, out: list[Effect],
+        *, verdict: bool,
+    ) -> bool:  # fmt: skip
+        """False if it is to be sent again because the user said that this does no harm, and it can help."""
         generation = ask.generation
         ask.withdrawn()
         if outgoing.seq in unsent:
             return True
-        if ask.retry:
+        if ask.retry and not verdict:
             ask.left = True
             return False
         if generation is not None and any(other.generation is generation for other in link.peer.links):
@@ -211,6 +216,6 @@ class Custody:
             ask.generation = generation
             return True
         cause = f"the connection to {link.peer.address} was lost while waiting for the answer ({reason})."
-        advice = "If asking twice does no harm, use retry=True."
+        advice = TOO_LARGE if verdict else "If asking twice does no harm, use retry=True."
         self.fail(outgoing, NodeUnreachable, cause, advice, out, may_have_run=True)
         return True

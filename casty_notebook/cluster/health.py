@@ -25,6 +25,11 @@ class LinkState(enum.StrEnum):
     suspect = "suspect"
     down = "down"
 
+    @property
+    def reachable(self) -> bool | None:
+        """True live, False suspect or down, None not known yet."""
+        return None if self is LinkState.connecting else self is LinkState.live
+
 
 @dataclass(frozen=True, slots=True)
 class NodeHealth:
@@ -41,9 +46,7 @@ class NodeHealth:
     @property
     def reachable(self) -> bool | None:
         """True live, False suspect or down, None not known yet."""
-        if self.state is LinkState.connecting:
-            return None
-        return self.state is LinkState.live
+        return self.state.reachable
 
 
 class Breaker:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from sys import getsizeof
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.changes import TopologyEvent, diff, reach_changes
@@ -20,6 +21,8 @@ MAX_RECORDS = 5_000
 MAX_BYTES = 32 * 1024 * 1024
 """Of a cluster of 4 types × 10,000 shards that changes all the time, the last 800 moments or more."""
 MAX_EVENTS = 10_000
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+"""Of 10,000 events with texts as long as a name may be; ordinary ones take a sixth of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,8 @@ class Record:
 
     def size(self, before: Record | None) -> int:
         """Bytes, about, of what `before` does not hold already."""
-        return self.packed.size(before.packed if before is not None else None) + 200 * len(self.health)
+        health = sum(200 + getsizeof(view.reason) for view in self.health.values())
+        return self.packed.size(before.packed if before is not None else None) + health
 
 
 class History:
@@ -57,13 +61,17 @@ class History:
     """
 
     def __init__(
-        self, *, max_records: int = MAX_RECORDS, max_bytes: int = MAX_BYTES, max_events: int = MAX_EVENTS
-    ) -> None:
+        self, *, max_records: int = MAX_RECORDS, max_bytes: int = MAX_BYTES, max_events: int = MAX_EVENTS,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+    ) -> None:  # fmt: skip
         self._max_records, self._max_bytes = max_records, max_bytes
+        self._max_event_bytes = max_event_bytes
         self._records: deque[Record] = deque()
         self._sizes: deque[int] = deque()
         self._last: TopologySnapshot | None = None
-        self.events: deque[TopologyEvent] = deque(maxlen=max_events)
+        self.events: deque[TopologyEvent] = deque()
+        self._max_events = max_events
+        self._events_size = 0
         self.size = 0
         """Bytes held, about."""
         self.forgotten = 0
@@ -72,10 +80,10 @@ class History:
     @classmethod
     def restored(cls, records: Iterable[Record], events: Iterable[TopologyEvent]) -> History:
         """Return a history of records and events that were kept elsewhere, oldest first, all of them."""
-        history = cls(max_records=10**9, max_bytes=10**12, max_events=10**9)
+        history = cls(max_records=10**9, max_bytes=10**12, max_events=10**9, max_event_bytes=10**12)
         for record in records:
             history._append(record)
-        history.events.extend(events)
+        history._keep(events)
         return history
 
     def note(
@@ -101,11 +109,18 @@ class History:
         if before is not None:
             events += reach_changes(before.health, seen, snapshot.members, time)
         self._last = snapshot
-        self.events.extend(events)
+        self._keep(events)
         record = Record(time, packed, seen)
         if before is None or not record.shows_the_same(before):
             self._append(record)
         return events
+
+    def _keep(self, events: Iterable[TopologyEvent]) -> None:
+        for event in events:
+            self.events.append(event)
+            self._events_size += _event_size(event)
+        while len(self.events) > self._max_events or (self._events_size > self._max_event_bytes and len(self.events) > 1):
+            self._events_size -= _event_size(self.events.popleft())
 
     def _append(self, record: Record) -> None:
         size = record.size(self.latest)
@@ -161,3 +176,7 @@ class History:
             (record for record in self.records if record.time <= time),
             (event for event in tuple(self.events) if event.time <= time),
         )
+
+
+def _event_size(event: TopologyEvent) -> int:
+    return 200 + getsizeof(event.subject) + getsizeof(event.before) + getsizeof(event.after)

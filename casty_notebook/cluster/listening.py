@@ -9,6 +9,7 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.asks import FOREVER, Ask
 from casty_notebook.cluster.events import Target, value
 from casty_notebook.cluster.refs import ReplyRef
+from casty_notebook.printable import printable
 
 __all__ = ["Arrival", "Listening"]
 
@@ -76,4 +77,4 @@ class Listening(Ask):
         return False
 
     def __repr__(self) -> str:
-        return f"<Listening to {self.label}>"
+        return printable(f"<Listening to {self.label}>")

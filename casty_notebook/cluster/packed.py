@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
+from sys import getsizeof
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.messages import Member, ServiceEntry, ShardAllocation, TopologySnapshot
@@ -31,7 +32,8 @@ class Column:
         """Bytes, about."""
         ids = 0 if isinstance(self.ids, range) else len(self.ids) * self.ids.itemsize
         nodes = sum(1 + len(placement.replicas) for placement in self.placements)
-        return 200 + ids + len(self.codes) * self.codes.itemsize + 120 * nodes
+        names = sum(getsizeof(placement.primary.host) for placement in self.placements)
+        return 200 + ids + len(self.codes) * self.codes.itemsize + 120 * nodes + names
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +68,18 @@ class PackedSnapshot:
         return (
             500
             + sum(column.size for column in self.columns.values() if id(column) not in shared)
-            + (0 if before is not None and self.members is before.members else 400 * len(self.members))
-            + (0 if before is not None and self.registry is before.registry else 300 * len(self.registry))
+            + (0 if before is not None and self.members is before.members else sum(map(_member_size, self.members)))
+            + (0 if before is not None and self.registry is before.registry else sum(map(_service_size, self.registry)))
         )
+
+
+def _member_size(member: Member) -> int:
+    roles = sum(map(getsizeof, member.roles))
+    return 400 + getsizeof(member.address.host) + getsizeof(member.id) + roles
+
+
+def _service_size(entry: ServiceEntry) -> int:
+    return 200 + getsizeof(entry.key) + getsizeof(entry.path) + getsizeof(entry.node.host)
 
 
 def pack(snapshot: TopologySnapshot, before: PackedSnapshot | None = None) -> PackedSnapshot:

@@ -38,6 +38,8 @@ class Peers:
         self._to_spread: Generation | None = None
         self._settling = True
         self._settling_until = float("inf")
+        self.changes = 0
+        """Grows with everything that may make a dial, a probe or the end of a link due sooner than it was."""
 
     def __iter__(self) -> Iterator[Peer]:
         return iter(self._by_address.values())
@@ -48,6 +50,7 @@ class Peers:
     def get_or_add(self, address: NodeAddress, now: float) -> Peer:
         peer = self._by_address.get(address)
         if peer is None:
+            self.changes += 1
             # Back-off jitter differs from node to node and from client to client, reproducibly in tests.
             jitter = (hash(self.current.identity.port) % 97 + len(self._by_address) * 31) % 97 / 97.0
             peer = self._by_address[address] = Peer(address, Breaker(self._settings, now, jitter))
@@ -68,6 +71,7 @@ class Peers:
 
     def settle(self, snapshot: TopologySnapshot, now: float) -> None:
         """Take over the members of a snapshot: dial them, and dial at once those of whom there is news."""
+        self.changes += 1
         self._settling_until = min(self._settling_until, now + self._settings.settle_time)
         eager = self._settings.eager_links
         members = sorted(snapshot.members, key=lambda member: member.status is not MemberStatus.up)
@@ -260,6 +264,7 @@ class Peers:
             peer.stranger = ""
             peer.breaker.opened(now)
         if link.pinged is not None:
+            self.changes += 1
             peer.breaker.rtt = now - link.pinged
             link.read_up_to = link.pinged
             link.pinged = None
@@ -273,6 +278,7 @@ class Peers:
         if sender is not None and sender is not link:
             out.append(Reclaim(sender.id))
         peer.sender = link
+        self.changes += 1
         return sender is not link
 
     def estrange(self, link: Link, system: str, reason: str, out: list[Effect]) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 from casty_notebook.address import NodeAddress, check_host, check_port
 from casty_notebook.cluster.changes import Change, TopologyEvent
 from casty_notebook.cluster.health import LinkState, NodeHealth
-from casty_notebook.cluster.history import History, Record
+from casty_notebook.cluster.history import MAX_EVENTS, MAX_RECORDS, History, Record
 from casty_notebook.cluster.messages import Member, MemberStatus, ServiceEntry, ShardAllocation
 from casty_notebook.cluster.packed import Column, PackedSnapshot
 from casty_notebook.errors import InvalidAddress, InvalidRecording
@@ -29,6 +29,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _WORD = 2**63 - 1
 _LONGEST_TEXT = 65_536
+_LAST = datetime(2200, 1, 1, tzinfo=UTC)
+"""No clock has shown a time outside these, and every one inside can be written in any zone."""
+_LONGEST_RTT = 1e6
+_MAX_SHARDS = 1_000_000
+"""Shards of one moment, ten times those of the largest cluster that the views are made for."""
+_MAX_COLUMNS = 5_000_000
+"""Shards of all columns, which moments share: about 100 MB once they are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +181,21 @@ class _Reader:
         self._services = [
             ServiceEntry(_str(key), self._node(node), _str(path)) for key, node, path in tree["services"]
         ]
+        self._check_columns(tree["columns"])
         self._columns = [self._column(each) for each in tree["columns"]]
 
+    @staticmethod
+    def _check_columns(columns: list[Mapping[str, Any]]) -> None:
+        """Before anything is built: a column of millions is a few bytes in a compressed file."""
+        counts = [_count(each["count"]) for each in columns]
+        if max(counts, default=0) > _MAX_SHARDS or sum(counts) > _MAX_COLUMNS:
+            raise InvalidRecording(
+                f"it lists {sum(counts):,} shards; at most {_MAX_COLUMNS:,} are read, and {_MAX_SHARDS:,} of one type"
+            )
+
     def history(self) -> History:
+        if len(self._tree["records"]) > MAX_RECORDS or len(self._tree["events"]) > MAX_EVENTS:
+            raise InvalidRecording(f"it has more than {MAX_RECORDS:,} moments, or {MAX_EVENTS:,} events")
         records = [self._record(each) for each in self._tree["records"]]
         if any(later.time < earlier.time for earlier, later in pairwise(records)):
             raise InvalidRecording("its moments are not in order of time")
@@ -194,7 +213,7 @@ class _Reader:
         places = {code: place for place, code in enumerate(used)}
         narrow = array("H" if len(places) <= 65_536 else "I", map(places.__getitem__, codes))
         ids = _numbers("q", tree["ids"], count) if first is None else range(_int(first), _int(first) + count)
-        if len(set(ids)) != count:
+        if first is None and len(set(ids)) != count:
             raise InvalidRecording("it lists a shard twice")
         return Column(ids, narrow, tuple(self._placements[code] for code in used))
 
@@ -207,8 +226,10 @@ class _Reader:
             frozenset(map(self._node, tree["unreachable"])),
             frozenset(_item(self._services, place) for place in tree["services"]),
         )
+        if packed.shard_count > _MAX_SHARDS:
+            raise InvalidRecording(f"a moment of it has {packed.shard_count:,} shards; at most {_MAX_SHARDS:,} are read")
         health = {
-            self._node(node): NodeHealth(LinkState(state), None if rtt is None else float(rtt), _str(reason))
+            self._node(node): NodeHealth(LinkState(state), _seconds(rtt), _str(reason))
             for node, state, reason, rtt in tree["health"]
         }
         return Record(_time(tree["time"]), packed, health)
@@ -257,5 +278,16 @@ def _str(value: Any) -> str:
     return value
 
 
+def _seconds(value: Any) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or not 0 <= value <= _LONGEST_RTT:
+        raise InvalidRecording(f"{value!r:.40} is not a round trip")
+    return float(value)
+
+
 def _time(value: Any) -> datetime:
-    return _EPOCH + timedelta(microseconds=_int(value))
+    time = _EPOCH + timedelta(microseconds=_int(value))
+    if not _EPOCH <= time <= _LAST:
+        raise InvalidRecording(f"{time:%Y-%m-%d} is not a time at which a cluster was looked at")
+    return time

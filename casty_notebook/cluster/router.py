@@ -221,6 +221,9 @@ class Router:
         if table is None:
             return
         shard = location.shard_id
+        if shard not in table.questions:
+            # Nobody asked, or it was answered: a node that tells more is not to fill our memory with nodes of its choice.
+            return
         peer = self._peers.get_or_add(location.node, now)
         if peer.breaker.usable:
             table.located(shard, location.node, now)

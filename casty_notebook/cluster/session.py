@@ -8,6 +8,7 @@ from typing import Any
 from casty_notebook.address import NodeAddress
 from casty_notebook.cluster import strays
 from casty_notebook.cluster.asks import FOREVER
+from casty_notebook.cluster.bounds import excess
 from casty_notebook.cluster.contacts import Contacts
 from casty_notebook.cluster.coordinator import PROXY_PATH
 from casty_notebook.cluster.custody import Custody
@@ -91,7 +92,8 @@ class Session:
         self.counters = dict.fromkeys(COUNTED, 0)
         self.now = now
         self._out: list[Effect] = []
-        self._wake = now
+        self._wake = self._look_again = now
+        self._looked_at = -1
         self._closing_until = FOREVER
         self._farewells: set[str] = set()
         self._story = Story(settings.story_length)
@@ -125,7 +127,7 @@ class Session:
             self._replied(event, now, out)  # type: ignore[arg-type]
         else:
             self._others[kind](event, now, out)
-            self._settle(now, out)
+            self._settle(now, out, came=kind is Received)
             if out or kind not in _QUIET:
                 self._story.note(now, event, out)
         self._out = []  # a batch of failed asks would stay in memory until the next event
@@ -213,7 +215,7 @@ class Session:
             self.counters["lost_links"] += 1
         if link.peer.links and link.peer.sender is None and self.subscription.encoding is not None:
             self.vigil.ping(link.peer.receiving, now)
-        self._custody.link_lost(link, event.unsent, event.reason, now, out)
+        self._custody.link_lost(link, event.unsent, event.reason, now, out, verdict=event.verdict)
         if not self.peers.any_live:
             # A dial that failed is no news: it keeps its pause.
             self.peers.lost_everything(now, just_now=link.opened is not None)
@@ -294,11 +296,16 @@ class Session:
         if not isinstance(snapshot, TopologySnapshot):
             out.append(strays.misplaced(self._sender(event), event, "a topology"))
             return
+        changed = snapshot is not self.snapshot
+        beyond = excess(snapshot, self.settings) if changed else None
+        if beyond is not None:
+            out.append(Report(f"a topology from {link.peer.address} was refused: {beyond}"))
+            self.contacts.refused(link.dialled, link.peer.address, beyond)
+            return
         if not self._is_followed(link, event, now, out):
             return
         self.counters["snapshots"] += 1
         self.contacts.followed(link.dialled, link.peer.address)
-        changed = snapshot is not self.snapshot
         self.snapshot, self.snapshot_at = snapshot, now
         if changed:
             self.subscription.lively = sum(m.status is MemberStatus.up for m in snapshot.members) > 1
@@ -331,22 +338,36 @@ class Session:
     def _tick(self, _event: Tick, now: float, out: list[Effect]) -> None:
         self._custody.time_out(now, out)
 
-    def _settle(self, now: float, out: list[Effect]) -> None:
-        """After anything but the user's own traffic: do whatever time or the change has made due."""
+    def _settle(self, now: float, out: list[Effect], *, came: bool) -> None:
+        """After anything but the user's own traffic: do whatever time or the change has made due.
+
+        A message that came and changed nothing of nodes and links costs no look at all of them: who sends many of those would
+        make us look at every node as often.
+        """
         self._wake = FOREVER
         if self.state in ("open", "leaving"):
-            if self.peers.settle_down(now):
-                self.router.review(now, out)
-            self.router.tick(now, out)
             subscription = self.subscription.tick(self.peers, now)
-            links = self.vigil.watch(now, out)
-            self._wake = min(subscription, links, self.peers.dial_due(now, out))
+            if not came or self.buffered or now >= self._look_again or self._looked_at != self._changes:
+                self._look_at_all(now, out)
+            self._wake = min(subscription, self._look_again)
         if self.state == "leaving" and (not self.buffered or now >= self._closing_until):
             self._leave(now, out)
         if self.state == "closing" and (not self._farewells or now >= self._closing_until):
             self.state, self._closing_until = "closed", FOREVER
             self._hang_up_all(out)
             out.append(Closed())
+
+    def _look_at_all(self, now: float, out: list[Effect]) -> None:
+        if self.peers.settle_down(now):
+            self.router.review(now, out)
+        self.router.tick(now, out)
+        links = self.vigil.watch(now, out)
+        self._look_again = min(links, self.peers.dial_due(now, out))
+        self._looked_at = self._changes
+
+    @property
+    def _changes(self) -> int:
+        return self.peers.changes + self.subscription.probes
 
     # --- leaving ---------------------------------------------------------------------------------------------------
 

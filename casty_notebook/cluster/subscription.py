@@ -79,6 +79,8 @@ class Subscription:
         self._debts: dict[NodeAddress, list[ActorRef]] = {}
         self.lively = False
         """The cluster has two or more nodes, so pushes are due every second."""
+        self.probes = 0
+        """Silences that were probed."""
 
     @property
     def node(self) -> NodeAddress | None:
@@ -200,6 +202,7 @@ class Subscription:
         request.probed = now
         if request.link.probe is None:
             request.link.probe = now
+            self.probes += 1
         self._send(request.link, TOPOLOGY_PATH, SubscribeTopology(request.ref), None)
         return now + s.probe_timeout
 

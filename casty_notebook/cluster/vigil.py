@@ -31,6 +31,7 @@ class Vigil:
         """Ask what every node answers and what leaves nothing behind there (PROTOCOL section 5)."""
         session = self._session
         link.probe = link.pinged = now
+        session.peers.changes += 1
         session.counters["probes"] += 1
         path = f"{PING_PATH}{link.id}"
         ref = ActorRef(ActorAddress(session.client_system, path, link.generation.identity))

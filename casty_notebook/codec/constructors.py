@@ -321,7 +321,7 @@ def _integer_bytes(args: tuple[Any, ...]) -> int:
 
 
 def _pairs_copied(args: tuple[Any, ...]) -> int:
-    return 2 * COPIED * len(args[0]) if args and type(args[0]) is dict else 0
+    return 12 * COPIED * len(args[0]) if args and type(args[0]) is dict else 0
 
 
 _MICROSECOND = 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -31,6 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from casty_notebook.demo.tour import tour
 
             tour()
+    except BrokenPipeError:
+        # `| head` has seen enough. Nothing is left to be flushed at exit into a pipe that nobody reads.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 128 + 13
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         return 130

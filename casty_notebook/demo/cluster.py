@@ -321,7 +321,7 @@ def _failure(node: DemoNode) -> MisuseError | ClusterError:
     node.wait(None)
     kind, reason = node.failure or ("crash", f"its process ended before it was up\n{node.log_tail(20)}")
     if kind == "casty":
-        return MisuseError(f"{reason}; the demo cluster needs it: pip install 'casty-notebook[demo]'")
+        return MisuseError(f"{reason}; the demo cluster needs it: pip install 'casty>=0.20.1,<0.22'")
     if kind == "serializer":
         return MisuseError(reason)
     return NodeDidNotStart(f"{node.name} did not start: {reason.rstrip()}")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook import connect
+from casty_notebook.console import fitting
 from casty_notebook.demo.cluster import DemoCluster
 from casty_notebook.demo.messages import GetCount, Increment, ProcessPayment, WhereAreYou
 
@@ -100,7 +101,7 @@ def _break_and_mend(cluster: Cluster, demo: DemoCluster) -> None:
     _summary(answers)
     failed = answers[answers["error"].notna()]
     if len(failed):
-        print(textwrap.indent(textwrap.fill(str(failed["error"].iloc[0]), 100), " " * 6))
+        print(fitting(textwrap.indent(textwrap.fill(str(failed["error"].iloc[0]), 100), " " * 6)))
 
     _title(f"{VICTIM} returns on its address")
     demo.restart(VICTIM)
@@ -152,11 +153,11 @@ def _wait(condition: Callable[[], bool]) -> float:
 
 
 def _title(text: str) -> None:
-    print(f"\n{text}\n{'-' * len(text)}", flush=True)
+    print(fitting(f"\n{text}\n{'-' * len(text)}"), flush=True)
 
 
 def _line(text: str, indent: int = 4) -> None:
-    print(" " * indent + text, flush=True)
+    print(fitting(" " * indent + text), flush=True)
 
 
 def _table(table: DataFrame) -> None:

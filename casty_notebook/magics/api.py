@@ -17,6 +17,7 @@ from casty_notebook.magics.connecting import (
     find_connection,
 )
 from casty_notebook.magics.suggest import closest, did_you_mean
+from casty_notebook.printable import printable
 from casty_notebook.runtime.targets import Exact, expand_ranges
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def latencies_in_words(table: DataFrame) -> str:
     if percentiles["max"] is None:
         return counts
     shown = "  ".join(f"{name} {percentiles[name]:.3g} ms" for name in ("min", "p50", "p90", "p99", "max"))
-    return f"{summary['target']}: {counts}  {shown}\n{table.attrs['sparkline']}"
+    return f"{printable(summary['target'])}: {counts}  {shown}\n{table.attrs['sparkline']}"
 
 
 def casty_tell(target: str, message: Any, *, connection: str | None = None, everyone: bool = False) -> None:

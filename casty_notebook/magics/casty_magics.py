@@ -12,6 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 from traitlets import Bool
 
+from casty_notebook.console import say
 from casty_notebook.errors import CastyNotebookError
 from casty_notebook.magics import api
 from casty_notebook.magics.commands import (
@@ -277,7 +278,7 @@ class CastyMagics(Magics):
         options |= {name: value for name in ("count", "every") if (value := getattr(command, name)) is not None}
         table = api.casty_sample(target, message, connection=command.connection, **options)
         self._note(command, target)
-        print(api.latencies_in_words(table))  # noqa: T201  on the thread of the cell, above the table
+        say(api.latencies_in_words(table))
         return table
 
     def _note(self, command: Command, target: str) -> None:

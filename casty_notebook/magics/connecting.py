@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from casty_notebook.address import ClusterURI, NodeAddress
+from casty_notebook.console import say
 from casty_notebook.errors import MisuseError
 from casty_notebook.magics import demos
 from casty_notebook.magics.connection_list import ConnectionList, ConnectionRow
@@ -106,13 +107,16 @@ def casty_disconnect(name: str | None = None, *, everything: bool = False) -> No
         If there is no such connection.
     """
     closing = list(open_connections().values()) if everything else [find_connection(name)]
-    with changes_are_said():
+    before = current_connection()
+    with _changes_are_kept_quiet():
         for cluster in closing:
             try:
                 cluster.close()
             finally:
                 demos.stop(cluster.name)
             _say(f"closed {cluster.name}.")
+    if (after := current_connection()) is not before:
+        say_current(before, after)
 
 
 def casty_demo(*, connection: str | None = None) -> DemoCluster:
@@ -250,6 +254,20 @@ def changes_are_said() -> Iterator[None]:
         listeners.remove(say_current)
 
 
+@contextlib.contextmanager
+def _changes_are_kept_quiet() -> Iterator[None]:
+    """Leave it to the caller to say which connection is current, once, after what led to it."""
+    from casty_notebook.runtime.connections import listeners
+
+    said = [listener for listener in listeners if listener is say_current]
+    for listener in said:
+        listeners.remove(listener)
+    try:
+        yield
+    finally:
+        listeners.extend(said)
+
+
 def say_current(before: Any, after: Any) -> None:
     """Name the current connection and what marks it. Silent off the main thread, whose output would land in any cell."""
     if threading.current_thread() is not threading.main_thread():
@@ -263,4 +281,4 @@ def say_current(before: Any, after: Any) -> None:
 
 def _say(text: str) -> None:
     if text:
-        print(text)  # noqa: T201  progress for whoever called, on their own thread; never from the loop's
+        say(text)

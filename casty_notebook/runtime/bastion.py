@@ -67,6 +67,12 @@ class SSH:
         if not isinstance(self.destination, str) or not self.destination.isprintable():
             raise MisuseError(wrong)
         user, at, place = self.destination.rpartition("@")
+        if ":" in user:
+            # Not repeated: this text goes to screens, logs and notebooks that are shared.
+            raise MisuseError(
+                "ssh= takes no password inside the destination, where it would be shown; "
+                "write [USER@]HOST[:PORT] and pass SSH('USER@HOST', password=…), or use a key"
+            )
         if place.startswith("["):
             host, bracket, rest = place[1:].partition("]")
             colon, port = rest[:1], rest[1:]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from time import monotonic
@@ -30,7 +28,7 @@ from casty_notebook.runtime.binding import build_registry
 from casty_notebook.runtime.codecs import Codecs, named, remember
 from casty_notebook.runtime.dialler import AddressMap, Connector, Dialler
 from casty_notebook.runtime.home import HomeLoop
-from casty_notebook.runtime.identity import chosen_identity
+from casty_notebook.runtime.identity import Names, chosen_identity
 from casty_notebook.runtime.listener import LIMIT, Listener, checked_limit
 from casty_notebook.runtime.news import News
 from casty_notebook.runtime.pump import Pump
@@ -102,15 +100,15 @@ class ClusterClient:
         self._registry = build_registry(self.actor_ref, messages, send_main=send_main)
         self._codecs = Codecs(self._registry, *named(serializer, compression, self.settings), self.settings)
         context, server_hostname = tls_context(tls)
-        self.dialler = Dialler(self.settings, address_map, context, server_hostname, connector)
+        files = tls if isinstance(tls, TLS) else None
+        self.dialler = Dialler(self.settings, address_map, context, server_hostname, connector, files=files)
         self._pump: Pump | None = None
         self._home: HomeLoop
         self._left = False
         self._entity_refs: dict[str, EntityRef] = {}
         self._news = News()
         self._forget = self._news.listen(self._remember)
-        self._ask_prefix = ASK_PATH + secrets.token_hex(8)
-        self._count = itertools.count(1)
+        self._names = Names()
 
     # --- entering and leaving --------------------------------------------------------------------------------------
 
@@ -213,7 +211,7 @@ class ClusterClient:
         ------
         NoContactPoint
             If none came in `timeout` seconds, or sooner if each contact point gave twice a reason that waiting does
-            not mend (TLS, a login); lists every contact point with what happened there.
+            not mend (TLS, a login) or refused for about a second; lists every contact point with what happened there.
         SystemNameMismatch
             If the cluster has another system name.
         """
@@ -236,7 +234,9 @@ class ClusterClient:
     def _no_contact(self, text: str) -> NoContactPoint:
         session = self._open_pump().session
         verdict = f": {session.contacts.verdict}" if session.contacts.verdict is not None else ""
-        return NoContactPoint(f"{text}{verdict}; the contact points say:", session.contact_attempts())
+        missing = f" ({self._codecs.untried})" if self._codecs.untried and session.peers.any_live else ""
+        told = f"{text}{verdict}{missing}; %casty_doctor examines the way; the contact points say:"
+        return NoContactPoint(told, session.contact_attempts())
 
     async def snapshots(self) -> AsyncIterator[TopologySnapshot]:
         """The current snapshot, then each changed one; a slow reader gets the newest only. Ends when the client is left."""
@@ -470,7 +470,7 @@ class ClusterClient:
         return listener
 
     def _reply_ref(self, pump: Pump) -> ReplyRef[Any]:
-        return ReplyRef(pump.session.client_system, f"{self._ask_prefix}{next(self._count):x}")
+        return ReplyRef(pump.session.client_system, ASK_PATH + self._names())
 
     def _resolved(self, ref: Any, msg_factory: Callable[[ActorRef[R]], Any], reply_ref: ReplyRef[R]) -> tuple[Target, Any]:
         if not callable(msg_factory):

@@ -80,6 +80,13 @@ class Codecs:
         self._codecs: dict[Encoding, Codec] = {}
         self._encodings = _guesses(compression) if self.auto else known_encodings(serializer, compression)
 
+    @property
+    def untried(self) -> str:
+        """What could not be tried, and what to install for it; empty if nothing is missing."""
+        if not self.auto or any(each.compression == "lz4" for each in self._encodings) or find_spec("lz4") is not None:
+            return ""
+        return "lz4 was not tried, since its package is not here: pip install lz4"
+
     def encodings(self, system: str, contacts: tuple[NodeAddress, ...]) -> tuple[Encoding, ...]:
         """What to try there, the likeliest first."""
         known = (_remembered.get((system, contact)) for contact in contacts)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
+import socket
 import ssl
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from casty_notebook.address import NodeAddress, check_host, check_port
 from casty_notebook.errors import InvalidAddress, MisuseError
@@ -20,6 +21,8 @@ from casty_notebook.runtime.diagnosis import (
     speaks_tls,
 )
 from casty_notebook.runtime.relay import open_tls
+from casty_notebook.runtime.resolving import Found, Resolver
+from casty_notebook.runtime.tls import TLS, Certificates
 from casty_notebook.settings import Settings
 from casty_notebook.wire import SILENT_014
 
@@ -29,6 +32,11 @@ NEEDS_TLS = "a node with TLS answers there: pass tls=TLS(certfile, keyfile, cafi
 
 TLS_IS_LATE = 0.4
 """Seconds after which a TLS handshake without an answer is a reason to see whether the node speaks TLS at all."""
+
+MAP_HINT = "if it is reached under another address from here, say so in address_map="
+
+MOST_SHUNNED = 4096
+"""Addresses that took a connection and never answered the handshake."""
 
 type AddressMap = (
     Mapping[tuple[str, int], tuple[str, int]] | Callable[[tuple[str, int]], tuple[str, int] | None] | None
@@ -75,17 +83,25 @@ class Dialler:
         TLS for every link, and the name to verify in the nodes' certificates (None: the address dialled).
     connector
         The way to the nodes, if it is not plain TCP. TLS then runs inside it.
+    files
+        Where `tls` was made from: made anew when they have changed.
+
+    Raises
+    ------
+    MisuseError
+        If the address map has a key that is no node's address, and so could match nothing.
     """
 
     def __init__(
         self, settings: Settings, address_map: AddressMap, tls: ssl.SSLContext | None, server_hostname: str | None,
-        connector: Connector | None = None,
+        connector: Connector | None = None, *, files: TLS | None = None,
     ) -> None:  # fmt: skip
-        if address_map is not None and not callable(address_map) and not isinstance(address_map, Mapping):
-            raise MisuseError(f"address_map takes a dict or a function, not {type(address_map).__name__}")
+        _check_map(address_map)
         self._settings = settings
         self._address_map = address_map
-        self._tls = tls
+        self._certificates = Certificates(tls, files)
+        self._resolver = Resolver(settings.resolve_timeout)
+        self._shunned: dict[tuple[str, str], None] = {}
         self._server_hostname = server_hostname
         self._connector = connector
         self._reach: Connector = connector or self._connect
@@ -99,7 +115,30 @@ class Dialler:
     @property
     def secure(self) -> bool:
         """Links are TLS."""
-        return self._tls is not None
+        return self._certificates.context is not None
+
+    @property
+    def _tls(self) -> ssl.SSLContext | None:
+        return self._certificates.context
+
+    async def look_up(self, host: str) -> Found:
+        """Addresses of a name; those that took connections without a word come last. Raises `DialFailed`."""
+        found = await self._resolver.look_up(host)
+        return tuple(sorted(found, key=lambda each: (host, each[1]) in self._shunned))
+
+    def unanswered(self, address: NodeAddress, reached: str | None) -> None:
+        """A connection to `address`, at the literal `reached`, ended before the handshake was answered.
+
+        Where that is one of several addresses of a name, another is tried first next time.
+        """
+        with contextlib.suppress(DialFailed):
+            host = map_address(self._address_map, address).host
+            if reached is not None and not _is_literal(host):
+                if any(name == host for name, _ in self._shunned):
+                    self._shunned = {each: None for each in self._shunned if each[0] != host}
+                self._shunned[host, reached] = None
+                if len(self._shunned) > MOST_SHUNNED:
+                    del self._shunned[next(iter(self._shunned))]
 
     def mapped(self, address: NodeAddress) -> NodeAddress:
         """Where a node is dialled; raises `DialFailed` if the address map does not say."""
@@ -116,18 +155,24 @@ class Dialler:
         where = map_address(self._address_map, address)
         via = f" (mapped to {where})" if where != address else ""
         try:
+            check_host(where.host)
+            self._certificates.renew()
             await self._open(where, protocol)
         except DialFailed as failure:
             raise DialFailed(f"{failure}{via}", verdict=failure.verdict) from None
         except TimeoutError:
             seconds = self._settings.connect_timeout
-            raise DialFailed(f"no answer to the connection attempt within {seconds:g} s{via}") from None
+            hint = "" if via or self.tunnelled else f"; {MAP_HINT}"
+            raise DialFailed(f"no answer to the connection attempt within {seconds:g} s{via}{hint}") from None
         except ssl.SSLError as error:
             raise DialFailed(f"{_tls_reason(error)}{via}", verdict=True) from None
         except ConnectionRefusedError:
             raise DialFailed(f"connection refused{via}") from None
         except OSError as error:
             raise DialFailed(f"{os_reason(error)}{via}") from None
+        except Exception as error:
+            # A host that its checks let through, a connector of the user's own: a dial always ends in a reason.
+            raise DialFailed(f"cannot be dialled: {type(error).__name__}: {str(error)[:200]}{via}") from error
 
     async def explain(self, address: NodeAddress, reason: str) -> tuple[str, bool]:
         """Say more of a plain connection that ended without a word, and whether that is a verdict (see `DialFailed`)."""
@@ -200,13 +245,75 @@ class Dialler:
         hostname: str | None = None,
     ) -> None:  # fmt: skip
         loop = asyncio.get_running_loop()
-        # uvloop's own way to connect knows no race between addresses.
-        raced = isinstance(loop, asyncio.BaseEventLoop) and not _is_literal(address.host)
-        options: dict[str, Any] = {"happy_eyeballs_delay": self._settings.contact_stagger} if raced else {}
+        name = None if tls is None else hostname or address.host
+        # A slow resolver has a timeout of its own: it says nothing of the node.
+        found = () if _is_literal(address.host) else await self.look_up(address.host)
         async with asyncio.timeout(self._settings.connect_timeout):
-            await loop.create_connection(
-                lambda: protocol, address.host, address.port, ssl=tls, server_hostname=hostname, **options
-            )
+            if len(found) > 1:
+                sock = await _race(loop, found, address.port, self._settings.contact_stagger)
+                try:
+                    await loop.create_connection(lambda: protocol, sock=sock, ssl=tls, server_hostname=name)
+                except BaseException:
+                    sock.close()
+                    raise
+                return
+            host = found[0][1] if found else address.host
+            await loop.create_connection(lambda: protocol, host, address.port, ssl=tls, server_hostname=name)
+
+
+async def _race(loop: asyncio.AbstractEventLoop, found: Found, port: int, stagger: float) -> socket.socket:
+    """A socket connected to the first address that answers; each has a head start on the next (RFC 8305)."""
+    trying: list[asyncio.Task[socket.socket]] = []
+    won: socket.socket | None = None
+    try:
+        for family, literal in found:
+            trying.append(asyncio.ensure_future(_open_socket(loop, family, literal, port)))
+            await asyncio.wait([each for each in trying if not each.done()], timeout=stagger, return_when=asyncio.FIRST_COMPLETED)
+            if (won := _winner(trying)) is not None:
+                return won
+        while running := [each for each in trying if not each.done()]:
+            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            if (won := _winner(trying)) is not None:
+                return won
+        return trying[0].result()
+    finally:
+        for each in trying:
+            each.cancel()
+        for late in await asyncio.gather(*trying, return_exceptions=True):
+            if isinstance(late, socket.socket) and late is not won:
+                late.close()
+
+
+def _winner(trying: list[asyncio.Task[socket.socket]]) -> socket.socket | None:
+    return next((each.result() for each in trying if each.done() and each.exception() is None), None)
+
+
+async def _open_socket(loop: asyncio.AbstractEventLoop, family: int, literal: str, port: int) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        await loop.sock_connect(sock, (literal, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _check_map(address_map: AddressMap) -> None:
+    if address_map is None or (callable(address_map) and not isinstance(address_map, Mapping)):
+        return
+    if not isinstance(address_map, Mapping):
+        raise MisuseError(f"address_map takes a dict or a function, not {type(address_map).__name__}")
+    for key in address_map:
+        try:
+            host, port = key
+            check_host(host)
+            check_port(port)
+        except (TypeError, ValueError, InvalidAddress):
+            raise MisuseError(
+                f"address_map has the key {key!r}, which no node's address equals; write pairs of host and port number: "
+                '{("10.0.1.10", 25520): ("localhost", 9001)}'
+            ) from None
 
 
 def _is_literal(host: str) -> bool:

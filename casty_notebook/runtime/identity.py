@@ -7,7 +7,10 @@ from collections.abc import Callable
 
 from casty_notebook.address import NodeAddress, check_host, check_port
 
-__all__ = ["chosen_identity", "mint_identity"]
+__all__ = ["Names", "chosen_identity", "mint_identity"]
+
+_AT_ONCE = 256
+"""Names drawn at a time."""
 
 
 def mint_identity() -> NodeAddress:
@@ -18,6 +21,25 @@ def mint_identity() -> NodeAddress:
     """
     bits = secrets.randbits(24)
     return NodeAddress(f"239.{bits >> 16}.{bits >> 8 & 255}.{bits & 255}", 1 + secrets.randbelow(65_535))
+
+
+class Names:
+    """Names of 128 random bits each, in hexadecimal, drawn a few hundred at a time: the system is asked 0.1 % as often.
+
+    The path that a reply is addressed to is such a name. A node learns those of the asks it was given, and nothing of the
+    others, so that it cannot answer what was asked elsewhere.
+    """
+
+    __slots__ = ("_drawn",)
+
+    def __init__(self) -> None:
+        self._drawn: list[str] = []
+
+    def __call__(self) -> str:
+        if not self._drawn:
+            drawn = secrets.token_hex(16 * _AT_ONCE)
+            self._drawn = [drawn[at : at + 32] for at in range(0, len(drawn), 32)]
+        return self._drawn.pop()
 
 
 def chosen_identity(

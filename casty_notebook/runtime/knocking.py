@@ -111,14 +111,13 @@ async def _resolve(dialler: Dialler, contact: NodeAddress, result: Knock) -> boo
         return True
     try:
         async with asyncio.timeout(PATIENCE):
-            found = await asyncio.get_running_loop().getaddrinfo(where.host, where.port)
+            found = await dialler.look_up(where.host)
     except TimeoutError:
         reason = f"no answer from the resolver within {PATIENCE:g} s"
-    except OSError as error:
-        reason = str(error.strerror or error).lower()
+    except DialFailed as failure:
+        reason = str(failure).rpartition("resolve: ")[2]
     else:
-        addresses = ", ".join(dict.fromkeys(str(entry[4][0]) for entry in found))
-        result.note("address", Verdict.ok, f"{via}{where.host} is {addresses}")
+        result.note("address", Verdict.ok, f"{via}{where.host} is {', '.join(literal for _, literal in found)}")
         return True
     fix = "check the name, or give an IP address, or the way to it in address_map"
     result.note("address", Verdict.fail, f"{via}{where.host} does not resolve: {reason}", fix)

@@ -73,6 +73,12 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         """What ended it will end the next one as well: something has to be configured differently."""
 
     @property
+    def reached(self) -> str | None:
+        """The literal address at the other end, where the transport knows one."""
+        peer = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return str(peer[0]) if isinstance(peer, tuple) and peer else None
+
+    @property
     def heard(self) -> bool:
         """Something came before the handshake was complete."""
         return bool(self._first_bytes)
@@ -107,6 +113,8 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         try:
             frames = self._reader.receive(data)
         except ProtocolError as error:
+            # A frame beyond our bound comes again as often as it is asked for.
+            self.verdict = self.node is not None and "max_frame" in str(error)
             self._fail(self._say_foreign() or str(error))
             return
         if self.node is None and frames:

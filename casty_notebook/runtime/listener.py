@@ -12,6 +12,7 @@ from casty_notebook.cluster.events import AskCancelled, AskMade
 from casty_notebook.cluster.listening import Arrival, Listening
 from casty_notebook.cluster.refs import ActorRef, R
 from casty_notebook.errors import AskTimeout, FailureReport, MisuseError, UndecodableMessage
+from casty_notebook.printable import printable
 from casty_notebook.settings import checked_seconds
 
 if TYPE_CHECKING:
@@ -184,7 +185,8 @@ class Listener(Generic[R]):  # noqa: UP046 - see R
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{self.waiting:,} waiting"
-        return f"<Listener to {self._listening.label}: {self.received:,} received, {self.dropped:,} dropped, {state}>"
+        counts = f"{self.received:,} received, {self.dropped:,} dropped"
+        return printable(f"<Listener to {self._listening.label}: {counts}, {state}>")
 
 
 class BlockingListener(Generic[R]):  # noqa: UP046 - see R

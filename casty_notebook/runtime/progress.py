@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from casty_notebook.console import fitting
+from casty_notebook.printable import printable
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -14,6 +18,10 @@ DELAY = 1.0
 """Seconds before the bar appears: what ends sooner needs none."""
 EVERY = 0.2
 """Seconds between two looks at the counts; a front end drops what comes in floods."""
+
+
+_NO_CONSOLE = (AttributeError, OSError, TypeError, ValueError)
+"""What tqdm raises where there is no stderr (None), it is closed, cannot take a sign, or its reader has gone."""
 
 
 class Counted(Protocol):
@@ -31,7 +39,8 @@ class ProgressBar:
     """waiting --a second--> shown --exit--> gone. The result replaces it.
 
     Only the thread that waits draws: what other threads print lands in whichever cell runs then. tqdm is loaded when
-    the bar is first needed, in a notebook as a widget, in a terminal as text, and not at all where stderr is a file.
+    the bar is first needed, in a notebook as a widget, in a terminal as text, and not at all where stderr is a file,
+    closed or none: no bar ever costs a result.
     """
 
     def __init__(self, counted: Counted, what: str, *, unit: str = "asks", shown: bool = True) -> None:
@@ -44,12 +53,19 @@ class ProgressBar:
 
     def tick(self) -> None:
         """Look at the counts, and show them if it has taken long enough."""
+        if not self._wanted or (self._bar is None and time.monotonic() - self._began < DELAY):
+            return
+        try:
+            self._draw()
+        except _NO_CONSOLE:
+            self._wanted = False
+
+    def _draw(self) -> None:
         if self._bar is None:
-            if not self._wanted or time.monotonic() - self._began < DELAY:
-                return
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=self._counted.total, desc=self._what, unit=f" {self._unit}", leave=False, disable=None)
+            what = fitting(printable(self._what))
+            self._bar = tqdm(total=self._counted.total, desc=what, unit=f" {self._unit}", leave=False, disable=None)
         self._bar.update(self._counted.done - self._bar.n)
         if self._counted.failed:
             self._bar.set_postfix_str(f"{self._counted.failed:,} failed")
@@ -61,7 +77,8 @@ class ProgressBar:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bar is not None:
-            # Nothing is missing from it any more: tqdm leaves a bar that is not full standing, in red.
-            self._bar.total = self._counted.done
-            self._bar.update(self._counted.done - self._bar.n)
-            self._bar.close()
+            with contextlib.suppress(*_NO_CONSOLE):
+                # Nothing is missing from it any more: tqdm leaves a bar that is not full standing, in red.
+                self._bar.total = self._counted.done
+                self._bar.update(self._counted.done - self._bar.n)
+                self._bar.close()

@@ -42,6 +42,7 @@ from casty_notebook.runtime.codecs import Codecs
 from casty_notebook.runtime.dialler import DialFailed, Dialler
 from casty_notebook.runtime.envelopes import EnvelopeReader, EnvelopeWriter
 from casty_notebook.runtime.link import LinkProtocol
+from casty_notebook.runtime.reach_log import ReachLog
 from casty_notebook.runtime.receiving import Receiver
 from casty_notebook.settings import Settings
 
@@ -78,6 +79,7 @@ class Pump:
         self.new_future = self._loop.create_future
         self.session = session
         self.writer = EnvelopeWriter(codecs, session)
+        self._reach_log = ReachLog(session)
         self._receiver = Receiver(
             session, EnvelopeReader(codecs, session, settings), self._loop, settings.max_frame,
             is_open=self._is_open, deliver=self._tell, settle=self._keep_time, warn=self._warn, end=self.link_ended,
@@ -156,12 +158,14 @@ class Pump:
     def _tick(self) -> None:
         self._timer, self._timer_at = None, float("inf")
         self.feed(Tick())
+        self._reach_log.look()
         if self._timer is None and self.session.state != "closed":
             self._arm(self.session.deadline)
 
     # --- links: effects --------------------------------------------------------------------------------------------
 
     def _dial(self, effect: Dial) -> None:
+        log.debug("link %d: dialling %s", effect.link, effect.address)
         protocol = LinkProtocol(effect.link, effect.address, effect.identity, self._settings, self)
         self._links[effect.link] = protocol
         self._start_dial(effect.link, self._run_dial(effect, protocol))
@@ -177,6 +181,11 @@ class Pump:
         except DialFailed as failure:
             protocol.abort()
             self._lost(effect.link, str(failure), verdict=failure.verdict)
+        except Exception as error:
+            # A fault of ours: said, and no slot is lost by it.
+            log.exception("dialling %s", effect.address)
+            protocol.abort()
+            self._lost(effect.link, f"dialling failed: {type(error).__name__}: {error}")
         finally:
             self._forget_dial(effect.link)
 
@@ -185,6 +194,7 @@ class Pump:
             del self._dials[link_id]
 
     def _hang_up(self, effect: Hangup) -> None:
+        log.debug("link %d: hanging up", effect.link)
         dial = self._dials.pop(effect.link, None)
         protocol = self._links.pop(effect.link, None)
         self._receiver.forget(effect.link)
@@ -197,6 +207,7 @@ class Pump:
     def _break(self, effect: Break) -> None:
         protocol = self._links.get(effect.link)
         if protocol is not None:
+            log.debug("link %d: given up: %s", effect.link, effect.reason)
             protocol.abort()
             self._lost(effect.link, effect.reason, protocol)
 
@@ -225,7 +236,9 @@ class Pump:
     # --- links: what happens ---------------------------------------------------------------------------------------
 
     def link_opened(self, link: LinkProtocol, node: NodeAddress) -> None:
+        log.debug("link %d: %s has answered the handshake", link.id, node)
         self.feed(LinkOpened(link.id, node))
+        self._reach_log.look()
 
     def link_ended(self, link: LinkProtocol, reason: str) -> None:
         if self._receiver.ends(link, reason):
@@ -267,8 +280,12 @@ class Pump:
             return
         self._receiver.forget(link_id)
         self.writer.forget(link_id)
+        if protocol is not None and protocol.node is None:
+            self._dialler.unanswered(protocol.dialled, protocol.reached)
+        log.debug("link %d: lost: %s", link_id, reason)
         self.feed(LinkLost(link_id, reason, protocol.unsent if protocol is not None else (), verdict))
-        if verdict and self.session.hopeless:
+        self._reach_log.look()
+        if self.session.hopeless:
             self._on_hopeless()
 
     def frames_received(self, link: LinkProtocol, frames: list[tuple[int, bytes]]) -> None:
@@ -298,9 +315,11 @@ class Pump:
         self._rejection = effect.error
 
     def _publish(self, effect: Publish) -> None:
+        self._reach_log.look()
         self._on_publish(effect.snapshot)
 
     def _ruin(self, effect: Ruin) -> None:
+        log.info("%s cannot be followed: %s", self.session.system_name, effect.error)
         self._on_ruin(effect.error)
 
     def _report(self, effect: Report) -> None:

@@ -239,5 +239,5 @@ def _asyncssh() -> Any:
     try:
         import asyncssh  # 0.2 s, and an extra
     except ImportError:
-        raise MisuseError("ssh= needs asyncssh; install it with: pip install 'casty-notebook[ssh]'") from None
+        raise MisuseError("ssh= needs asyncssh; install it with: pip install asyncssh") from None
     return asyncssh

@@ -9,7 +9,7 @@ from pathlib import Path
 from casty_notebook.codec.refs import is_castys
 from casty_notebook.errors import MisuseError
 
-__all__ = ["TLS", "tls_context"]
+__all__ = ["TLS", "Certificates", "tls_context"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,38 @@ class TLS:
             files = f"{str(self.certfile)!r}" + (f" with key {str(self.keyfile)!r}" if self.keyfile else "")
             raise MisuseError(f"the certificate {files} cannot be used: {error}") from None
         return context
+
+
+class Certificates:
+    """The context in use, made anew when its files have changed: certificates are renewed while clients run."""
+
+    def __init__(self, context: ssl.SSLContext | None, files: TLS | None) -> None:
+        self.context = context
+        self._files = files
+        self._seen = self._state()
+
+    def renew(self) -> None:
+        """Look at the files, for a few microseconds. Halves of a renewal are left until they fit together."""
+        state = self._state()
+        if self._files is None or state == self._seen:
+            return
+        try:
+            self.context = self._files.context()
+        except MisuseError:
+            return
+        self._seen = state
+
+    def _state(self) -> tuple[tuple[int, int, int] | None, ...]:
+        files = self._files
+        return tuple(map(_stamp, (files.certfile, files.keyfile, files.cafile))) if files is not None else ()
+
+
+def _stamp(path: str | Path | None) -> tuple[int, int, int] | None:
+    try:
+        seen = Path(path).stat() if path is not None else None
+    except OSError:
+        return None
+    return (seen.st_mtime_ns, seen.st_size, seen.st_ino) if seen is not None else None
 
 
 def tls_context(tls: TLS | ssl.SSLContext | None) -> tuple[ssl.SSLContext | None, str | None]:

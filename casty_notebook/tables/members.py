@@ -43,7 +43,7 @@ def members(
     shards, replicas, services
         Shards it owns, shards it keeps a copy of, service instances on it.
     rtt_ms
-        Last round trip to it in milliseconds; missing if none was measured.
+        Last round trip to it in milliseconds; missing if none was measured, or it is not reached now.
 
     Examples
     --------
@@ -93,4 +93,5 @@ def _loads(snapshot: TopologySnapshot | None) -> tuple[_Load, _Load, _Load]:
 
 
 def _milliseconds(view: NodeHealth | None) -> float:
-    return view.rtt * 1000 if view is not None and view.rtt is not None else float("nan")
+    # What was measured before a node was lost is not how far away it is now.
+    return view.rtt * 1000 if view is not None and view.rtt is not None and view.reachable else float("nan")

@@ -7,13 +7,19 @@ Slices, selections and single columns are of these classes too; what other libra
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pandas as pd
 
+from casty_notebook.console import fitting
 from casty_notebook.printable import printable_lines
 
 __all__ = ["Table", "TableColumn"]
+
+
+MOST_WRAPPED = 20
+"""Columns that a terminal shows, in as many lines as they need; as pandas does in a notebook."""
 
 
 class TableColumn(pd.Series):
@@ -28,7 +34,7 @@ class TableColumn(pd.Series):
         return Table
 
     def __repr__(self) -> str:
-        return printable_lines(super().__repr__())
+        return fitting(printable_lines(super().__repr__()))
 
     def to_string(self, buf: Any = None, *args: Any, **options: Any) -> Any:
         text = super().to_string(buf, *args, **options)
@@ -47,7 +53,11 @@ class Table(pd.DataFrame):
         return TableColumn
 
     def __repr__(self) -> str:
-        return printable_lines(super().__repr__())
+        # In a terminal pandas leaves out the columns in the middle (0), among them what we see ourselves of a node. Wrapped, a
+        # table shows all that it has.
+        wrapped = pd.get_option("display.max_columns") == 0
+        with pd.option_context("display.max_columns", MOST_WRAPPED) if wrapped else nullcontext():
+            return fitting(printable_lines(super().__repr__()))
 
     def _repr_html_(self) -> str | None:
         with pd.option_context("display.html.use_mathjax", False):

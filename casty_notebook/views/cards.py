@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,9 +19,15 @@ from casty_notebook.views.plain import age, clipped, few
 __all__ = ["CardFacts", "ShardFact", "cluster_card_html", "cluster_card_text"]
 
 
+_STRUCTURE = re.compile(r"d-(counter|map|set|queue)-(.+)", re.DOTALL)
+
+
 @dataclass(frozen=True, slots=True)
 class ShardFact:
-    """One sharded type: shards that the snapshot lists, and how many there are if we were told."""
+    """One sharded type: shards that have an owner, and how many there are if we were told.
+
+    A shard gets its owner, and comes into a snapshot, with the first message to one of its entities.
+    """
 
     shard_type: str
     listed: int
@@ -28,8 +35,15 @@ class ShardFact:
 
     def __str__(self) -> str:
         if self.num_shards is None:
-            return f"{printable(self.shard_type)} ({self.listed:,} listed)"
-        return f"{printable(self.shard_type)} ({self.listed:,} of {self.num_shards:,} listed)"
+            return f"{self._name()} ({self.listed:,} in use)"
+        return f"{self._name()} ({self.listed:,} of {self.num_shards:,} in use)"
+
+    def _name(self) -> str:
+        """Casty's own distributed structures are sharded types, too (PROTOCOL section 5); who made one knows it by its name."""
+        structure = _STRUCTURE.fullmatch(self.shard_type)
+        if structure is None:
+            return printable(self.shard_type)
+        return printable(f"{self.shard_type}, the distributed {structure[1]} {structure[2]!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +134,7 @@ def cluster_card_text(facts: CardFacts) -> str:
       state     connected, snapshot 0.4 s old
       members   none
       leader    none
-      shards    none listed
+      shards    none in use yet
       services  none
     """
     lines = [(label, text) for label, text in _lines(facts)]
@@ -161,7 +175,7 @@ def _lines(facts: CardFacts) -> Iterator[tuple[str, str]]:
         yield "leader", printable(facts.leader) if facts.leader is not None else "none"
     if facts.found is not None:
         yield "messages", printable(facts.found)
-    yield "shards", few(map(str, facts.shards)) or "none listed"
+    yield "shards", few(map(str, facts.shards)) or "none in use yet"
     if facts.members is not None:
         yield "services", few(f"{printable(key)} ({count:,})" for key, count in facts.services) or "none"
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 from casty_notebook.address import ClusterURI
+from casty_notebook.console import fitting
 from casty_notebook.printable import printable
 from casty_notebook.runtime.background import background_loop
 from casty_notebook.runtime.client import ClusterClient
@@ -77,7 +78,7 @@ class CheckUp(Sequence[Finding]):
         return ", ".join(f"{count} {verdict}" for verdict, count in counts if count) + f" ({self.seconds:.1f} s)"
 
     def __repr__(self) -> str:
-        return "\n".join([f"{printable(self.uri)}: {self.summary}", *self._lines()])
+        return fitting("\n".join([f"{printable(self.uri)}: {self.summary}", *self._lines()]))
 
     def _lines(self) -> Iterator[str]:
         width = max((len(finding.check) for finding in self.findings), default=0)

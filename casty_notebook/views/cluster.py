@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from casty_notebook.cluster.changes import TopologyEvent
 from casty_notebook.cluster.encodings import guesses_logged
+from casty_notebook.cluster.health import LinkState, NodeHealth
 from casty_notebook.cluster.history import History, Record
 from casty_notebook.cluster.recorded import Label
+from casty_notebook.console import fitting
 from casty_notebook.errors import MisuseError
 from casty_notebook.runtime import connections
 from casty_notebook.runtime.blocking import BlockingClient
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from casty_notebook.views.topology_widget import TopologyWidget
 
 __all__ = ["Cluster", "connect"]
+
+
+_CLOSED = NodeHealth(LinkState.down, reason="the connection is closed")
 
 
 class Cluster(Pictured, Experiments):
@@ -45,7 +50,11 @@ class Cluster(Pictured, Experiments):
     # --- now and then: see `Pictured` for the tables, the history and the plots ----------------------------------------
 
     def _now(self) -> Seen:
-        return Seen(self._recorder.seen, self.health, self._recorder.seen_at)
+        seen = self._recorder.seen
+        if not self.closed:
+            return Seen(seen, self.health, self._recorder.seen_at)
+        members = () if seen is None else seen.members
+        return Seen(seen, dict.fromkeys((member.address for member in members), _CLOSED), self._recorder.seen_at)
 
     def _past(self) -> History:
         return self._recorder.history
@@ -115,7 +124,7 @@ class Cluster(Pictured, Experiments):
         await super()._leave()
 
     def __repr__(self) -> str:
-        return cluster_card_text(self.card())
+        return fitting(cluster_card_text(self.card()))
 
     def _repr_html_(self) -> str:
         return cluster_card_html(self.card())

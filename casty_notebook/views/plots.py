@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ def _pyplot() -> ModuleType:
     try:
         import matplotlib.pyplot as pyplot
     except ImportError:
-        raise MisuseError("plots need matplotlib: pip install 'casty-notebook[plot]'") from None
+        raise MisuseError("plots need matplotlib: pip install matplotlib") from None
     return pyplot
 
 
@@ -119,19 +120,20 @@ def plot_latency(answers: pd.DataFrame, *, ax: Any = None) -> Any:
     nodes = answered["node"].astype(object).fillna("unknown node").astype(str)
     for place, name in enumerate(sorted(set(nodes), key=natural)):
         latencies = np.sort(answered.loc[nodes == name, "latency_ms"].to_numpy())
+        median = _milliseconds(float(np.median(latencies)))
         shares = np.arange(1, len(latencies) + 1) / len(latencies) * 100
         ax.step(
             np.concatenate([latencies[:1], latencies]), np.concatenate([[0.0], shares]), where="post",
             color=COLOURS[place % len(COLOURS)], linestyle=DASHES[place % len(DASHES)], linewidth=2,
-            label=f"{_named(name)}: {len(latencies):,} answer{"s" * (len(latencies) != 1)}, median {np.median(latencies):.2g} ms",
+            label=f"{_named(name)}: {len(latencies):,} answer{"s" * (len(latencies) != 1)}, median {median} ms",
         )  # fmt: skip
     for share, name in ((50, "median"), (99, "99 %")):
         ax.axhline(share, color="#999999", linewidth=0.8, linestyle=":", zorder=0)
         ax.annotate(name, (0.005, share), xycoords=("axes fraction", "data"), va="bottom", fontsize=8, color="#555555")
     if len(answered):
         ax.set_xscale("log")
-        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        ax.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
+        ax.xaxis.set_major_formatter(lambda value, _: _milliseconds(value))
+        ax.xaxis.set_minor_formatter(lambda value, _: _milliseconds(value) if f"{value:e}"[0] in "25" else "")
     ax.set_ylim(0, 106)
     ax.set_xlabel("latency in ms")
     ax.set_ylabel("% of answers")
@@ -139,6 +141,13 @@ def plot_latency(answers: pd.DataFrame, *, ax: Any = None) -> Any:
     ax.set_title(f"{len(answered):,} of {len(answers):,} answered" + (f", {failed:,} failed (not drawn)" if failed else ""))
     _finish(ax, legend=bool(len(answered)))
     return ax
+
+
+def _milliseconds(value: float) -> str:
+    """Two digits that count, and never a power of ten: 0.25, 3.1, 250, 12,000."""
+    digits = max(0, 1 - math.floor(math.log10(value))) if value > 0 else 0
+    shown = f"{value:,.{digits}f}"
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
 # --- what both look like ----------------------------------------------------------------------------------------------

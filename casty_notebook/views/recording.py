@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime
 import os
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from casty_notebook.cluster.history import History
 from casty_notebook.cluster.recorded import Label, read_history, write_history
 from casty_notebook.codec.compression import compress, decompress
-from casty_notebook.codec.msgpack_codec import dump_msgpack, parse_msgpack
+from casty_notebook.codec.msgpack_codec import dump_msgpack, read_plain
 from casty_notebook.errors import InvalidRecording, UndecodableMessage
 from casty_notebook.printable import printable
 from casty_notebook.settings import Settings
@@ -47,17 +48,27 @@ class Recording(Pictured):
         """
         target = Path(path)
         packed = MAGIC + compress("zlib", dump_msgpack(write_history(self._history, self._label)))
-        unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+        # A name that nobody can have laid a link under, made by us or not at all.
+        unfinished = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+        with unfinished.open("xb") as file:
+            try:
+                file.write(packed)
+            except BaseException:
+                unfinished.unlink(missing_ok=True)
+                raise
         try:
-            unfinished.write_bytes(packed)
             unfinished.replace(target)
-        finally:
+        except BaseException:
             unfinished.unlink(missing_ok=True)
+            raise
         return target
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a file. It may come from anybody: nothing in it is imported or called, and its size is bounded.
+        """Read a file. It may come from anybody: nothing in it is imported or called, and what it may take is bounded.
+
+        It is counted before it is built: memory and work as of a message (`Settings`), at most a million shards a moment and
+        five million in all, at most as many moments and events as are remembered of a cluster.
 
         Raises
         ------
@@ -73,8 +84,8 @@ class Recording(Pictured):
         if not data.startswith(MAGIC):
             raise InvalidRecording(f"{file.name}: not a recording of casty_notebook; it begins with {data[:12]!r}")
         try:
-            tree = parse_msgpack(decompress("zlib", data[len(MAGIC) :], settings.max_payload), settings)
-            return cls(*read_history(tree))
+            plain = decompress("zlib", data[len(MAGIC) :], settings.max_payload, settings.max_memory - len(data))
+            return cls(*read_history(read_plain(plain, settings, held=len(data))))
         except (InvalidRecording, UndecodableMessage) as error:
             raise InvalidRecording(f"{file.name}: {error}") from None
 

@@ -81,3 +81,26 @@ def test_a_mistake_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     finally:
         signal.signal(signal.SIGTERM, handler)
     assert capsys.readouterr().err == "casty-notebook: a cluster of 0 nodes cannot be; use 1 or more\n"
+
+
+@posix_only
+def test_a_reader_who_has_seen_enough_ends_the_tour_quietly() -> None:
+    before = {process.pid for process in leftovers()}
+    with running("demo") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        wait_until(lambda: "node-1" in process.stdout.readline(), 20)  # type: ignore[union-attr]
+        process.stdout.close()
+        assert process.wait(timeout=30) == 141
+        assert process.stderr.read() == ""
+        process.stdout = None  # nothing is left for `communicate` to read
+    wait_until(lambda: {process.pid for process in leftovers()} <= before, 5, "nodes are left")
+
+
+@posix_only
+def test_the_tour_is_plainer_where_the_output_is_ascii() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([*COMMAND, "demo"], cwd=ROOT, env=environment, capture_output=True, timeout=50)
+    assert done.returncode == 0, done.stderr
+    assert b"UnicodeEncodeError" not in done.stderr
+    assert b"20 of 20 answered" in done.stdout

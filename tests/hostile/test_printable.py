@@ -21,6 +21,7 @@ from casty_notebook.cluster.changes import TopologyEvent
 from casty_notebook.cluster.events import ActorTarget, Outgoing
 from casty_notebook.cluster.health import LinkState, NodeHealth
 from casty_notebook.cluster.history import History, Record
+from casty_notebook.cluster.listening import Listening
 from casty_notebook.cluster.messages import (
     Listing,
     Member,
@@ -44,6 +45,7 @@ from casty_notebook.magics.usage import as_usage_error
 from casty_notebook.printable import printable
 from casty_notebook.runtime.blocking import Location
 from casty_notebook.runtime.findings import Finding, Verdict
+from casty_notebook.runtime.listener import Listener
 from casty_notebook.tables.latency import samples
 from casty_notebook.views import formatters
 from casty_notebook.views.cards import CardFacts, ShardFact, cluster_card_html, cluster_card_text
@@ -83,8 +85,9 @@ FIELDS = SimpleNamespace(target=EVIL, node=EVIL, shard=1, reply={EVIL: EVIL}, la
 SHOWN: dict[str, Callable[[], str]] = {
     "address.py NodeAddress.__str__": lambda: str(NODE),
     "address.py ActorAddress.__str__": lambda: str(REF.address),
-    "cluster/asks.py Ask.__repr__": lambda: repr(_ask()),
+    "cluster/asks.py Ask.__repr__": lambda: repr(_labelled(Ask)),
     "cluster/events.py Outgoing.__repr__": lambda: repr(Outgoing(1, ActorTarget(NODE, EVIL), EVIL, None, 1.0)),
+    "cluster/listening.py Listening.__repr__": lambda: repr(_labelled(Listening)),
     "cluster/messages.py Listing.__repr__": lambda: repr(FOUND),
     "cluster/messages.py TopologySnapshot.__repr__": lambda: repr(SNAPSHOT),
     "cluster/refs.py ActorRef.__repr__": lambda: repr(REF),
@@ -100,6 +103,7 @@ SHOWN: dict[str, Callable[[], str]] = {
     "errors.py NoContactPoint.__str__": lambda: str(NoContactPoint(EVIL, (ContactAttempt(EVIL, EVIL),))),
     "magics/connection_list.py ConnectionList.__repr__": lambda: repr(LISTED),
     "magics/connection_list.py ConnectionList._repr_html_": lambda: LISTED._repr_html_(),
+    "runtime/listener.py Listener.__repr__": lambda: repr(_listener()),
     "runtime/placing.py Location.__repr__": lambda: repr(PLACE),
     "tables/table.py Table.__repr__": lambda: repr(tables.services(SNAPSHOT, HEALTH, cluster=EVIL, taken_at=NOW)),
     "tables/table.py Table._repr_html_": lambda: str(tables.services(SNAPSHOT, {}, cluster=EVIL, taken_at=NOW)._repr_html_()),
@@ -129,7 +133,9 @@ NOTHING_FROM_OUTSIDE = {
 }  # fmt: skip
 """They show our own settings and addresses, which show themselves printable."""
 
-MADE_OF_THE_CARD = {"views/cluster.py Cluster.__repr__", "views/cluster.py Cluster._repr_html_"}
+MADE_OF_OTHERS = {
+    "runtime/listener.py BlockingListener.__repr__",
+    "views/cluster.py Cluster.__repr__", "views/cluster.py Cluster._repr_html_"}
 
 OTHERS: dict[str, Callable[[], str]] = {
     "an error's headline": REPORT.headline,
@@ -157,10 +163,20 @@ FORMATTED: list[Any] = [
 ]  # fmt: skip
 
 
-def _ask() -> Ask:
-    made = Ask.__new__(Ask)
+def _labelled[T: Ask](kind: type[T]) -> T:
+    made = kind.__new__(kind)
     made._label = EVIL
     return made
+
+
+def _listener() -> Any:
+    class Labelled(Listener[Any]):
+        closed, received, dropped = True, 0, 0  # type: ignore[assignment]
+
+        def __init__(self) -> None:
+            self._listening = _labelled(Listening)
+
+    return Labelled()
 
 
 def _recording() -> Recording:
@@ -201,7 +217,7 @@ def test_every_card_of_a_value_is_printable_and_typesets_no_formula(value: Any) 
 
 
 def test_no_output_was_forgotten() -> None:
-    known = {*SHOWN, *ADDRESSES, *NOTHING_FROM_OUTSIDE, *MADE_OF_THE_CARD}
+    known = {*SHOWN, *ADDRESSES, *NOTHING_FROM_OUTSIDE, *MADE_OF_OTHERS}
     found = {
         f"{file.relative_to(PACKAGE).as_posix()} {cls.name}.{method.name}"
         for file in files()

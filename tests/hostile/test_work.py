@@ -119,6 +119,8 @@ def honest() -> dict[str, list[int]]:
     return {
         "consecutive": list(range(40_000)),
         "in any order": rng.sample(range(40_000), 40_000),
+        "a few thousand in any order": rng.sample(range(10_000), 10_000),
+        "one after the other, from two places": [*range(20_000), *range(10**6, 10**6 + 5000)],
         "some of them": rng.sample(range(100_000), 30_000),
         "at random": [rng.getrandbits(60) for _ in range(30_000)],
         "negative": list(range(-20_000, 20_000)),

@@ -11,7 +11,7 @@ import pytest
 
 from tests.house.source import PACKAGE, ROOT, files, imports, room, room_of, tree
 
-GROUND = {"errors", "address", "logs", "printable", "settings"}
+GROUND = {"errors", "address", "console", "logs", "printable", "settings"}
 PURE = {"wire", "codec", "cluster"}
 VIRTUAL = {"virtual/wire", "virtual/codec", "virtual/session"}
 PURE_ROOMS = GROUND | PURE | VIRTUAL | {"tables"}
@@ -19,6 +19,7 @@ PURE_ROOMS = GROUND | PURE | VIRTUAL | {"tables"}
 MAY_IMPORT: dict[str, set[str]] = {
     # [0] the ground
     "printable": set(),
+    "console": {"printable"},
     "logs": {"printable"},
     "errors": {"printable"},
     "settings": {"errors"},
@@ -43,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # [4] what a line says; ``--demo`` starts a cluster
     "magics": GROUND | PURE | {"runtime", "tables", "views", "demo"},
     # beside the house: the launcher needs no client, the terminal tour is a user like any other
-    "demo": {"errors", "address", "printable", "settings", "roof"},
+    "demo": {"errors", "address", "console", "printable", "settings", "roof"},
     # the public names
     "roof": GROUND | PURE | VIRTUAL | {"runtime", "tables", "views", "magics", "virtual/aio"},
 }

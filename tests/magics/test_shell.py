@@ -102,9 +102,9 @@ class TestConnecting:
         shell.run("%casty_connect one;")
         assert shell.out == "current connection: one (was two).\n"
         shell.run("%casty_disconnect")
-        assert shell.out == "current connection: two (was one).\nclosed one.\n"
+        assert shell.out == "closed one.\ncurrent connection: two (was one).\n"
         shell.run("%casty_disconnect")
-        assert shell.out == "no current connection.\nclosed two.\n"
+        assert shell.out == "closed two.\nno current connection.\n"
 
     def test_a_change_by_a_plain_call_is_said_too(self, shell: Shell, demo_cluster: DemoCluster) -> None:
         shell.run(f"%casty_connect {demo_cluster.uri} --as one;\nimport casty_notebook")

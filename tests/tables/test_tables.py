@@ -12,7 +12,7 @@ import pytest
 
 from casty_notebook.cluster.changes import Change, TopologyEvent
 from casty_notebook.cluster.health import LinkState, NodeHealth
-from casty_notebook.cluster.messages import MemberStatus, ServiceEntry
+from casty_notebook.cluster.messages import Member, MemberStatus, ServiceEntry, TopologySnapshot
 from casty_notebook.errors import AskTimeout, FailureReport, MisuseError
 from casty_notebook.tables import answers, events, members, services, shards
 from tests.support.topologies import member, node, owned_by, topology
@@ -283,3 +283,19 @@ def test_tables_can_be_filtered_sorted_grouped_and_written(name: str) -> None:
         assert table.to_csv().count("\n") == len(table) + 1
         assert table.to_html()
         repr(table)
+
+
+def test_a_node_that_is_not_reached_has_no_round_trip() -> None:
+    health = {node(1): NodeHealth(LinkState.live, rtt=0.002), node(2): NodeHealth(LinkState.down, rtt=0.001)}
+    two = TopologySnapshot(frozenset({Member(node(n), MemberStatus.up, frozenset(), f"node-{n}") for n in (1, 2)}), None, {}, 1)
+    assert members(two, health, cluster="prod", taken_at=None)["rtt_ms"].dropna().tolist() == [2.0]
+
+
+def test_a_terminal_of_80_columns_shows_every_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    names = [f"a-rather-long-node-name-{n}" for n in (1, 2)]
+    two = TopologySnapshot(frozenset({Member(node(n), MemberStatus.up, frozenset(), names[n - 1]) for n in (1, 2)}), None, {}, 1)
+    with pd.option_context("display.max_columns", 0, "display.width", 80):
+        shown = repr(members(two, {}, cluster="prod", taken_at=None))
+    assert all(column in shown for column in ("reachable", "rtt_ms", "replicas"))
+    assert max(map(len, shown.splitlines())) <= 80

@@ -42,7 +42,7 @@ def test_a_healthy_cluster() -> None:
         "  state     connected, snapshot 0.4 s old\n"
         "  members   3, 2 up, 3 reachable from here\n"
         "  leader    node-1\n"
-        "  shards    cart (57 of 100 listed), order (1 listed)\n"
+        "  shards    cart (57 of 100 in use), order (1 in use)\n"
         "  services  pay (2)"
     )
 
@@ -73,7 +73,7 @@ def test_before_the_first_snapshot_only_what_we_were_told_is_shown() -> None:
         "Casty cluster shop\n"
         "  uri       casty://shop@10.0.1.1:25520,10.0.1.2:25520\n"
         "  state     connecting, no snapshot yet\n"
-        "  shards    cart (0 of 100 listed)"
+        "  shards    cart (0 of 100 in use)"
     )
 
 
@@ -83,10 +83,16 @@ def test_a_closed_connection_claims_nothing_about_reachability() -> None:
     assert line(card, "members") == "3, 2 up (when it was closed)"
 
 
+def test_a_distributed_structure_is_called_what_its_maker_calls_it() -> None:
+    assert line(gather(None, shard_counts={"d-counter-hits": 100}), "shards") == (
+        "d-counter-hits, the distributed counter 'hits' (0 of 100 in use)"
+    )
+
+
 def test_an_empty_topology_has_none_of_everything() -> None:
     card = gather(topology(), shard_counts={})
     assert [line(card, label) for label in ("members", "leader", "shards", "services")] == [
-        "none", "none", "none listed", "none",
+        "none", "none", "none in use yet", "none",
     ]  # fmt: skip
 
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
-import matplotlib
+import matplotlib.pyplot
 import pandas as pd
 import pytest
 
 from casty_notebook.cluster.health import LinkState, NodeHealth
 from casty_notebook.errors import AskTimeout, FailureReport, MisuseError
 from casty_notebook.tables import answers, members, shards
-from casty_notebook.views.plots import COLOURS, HATCHES, plot_latency, plot_shards
+from casty_notebook.views.plots import COLOURS, HATCHES, _milliseconds, plot_latency, plot_shards
 from tests.support.topologies import member, node, owned_by, topology
 
 matplotlib.use("Agg")
@@ -114,3 +114,8 @@ def test_without_matplotlib_the_way_to_get_it_is_said(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(MisuseError, match=r"pip install 'casty-notebook\[plot\]'"):
         plot_shards(*tables())
+
+
+def test_milliseconds_are_never_powers_of_ten() -> None:
+    shown = [_milliseconds(value) for value in (0.25, 3.14, 250.4, 1000, 12_345, 0.0)]
+    assert shown == ["0.25", "3.1", "250", "1,000", "12,345", "0"]

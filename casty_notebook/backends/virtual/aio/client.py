@@ -92,7 +92,8 @@ class VirtualClient:
         self.contact_points = checked_contacts(contact_points)
         self.settings = settings or Settings()
         context, server_hostname = tls_context(tls)
-        self._dialler = Dialler(self.settings, address_map, context, server_hostname, connector)
+        files = tls if isinstance(tls, TLS) else None
+        self._dialler = Dialler(self.settings, address_map, context, server_hostname, connector, files=files)
         self._incarnation = secrets.token_bytes(16)
         self._reader = ValueReader()
         self._reader.register(*messages)
