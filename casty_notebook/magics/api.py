@@ -18,6 +18,7 @@ from casty_notebook.magics.connecting import (
 )
 from casty_notebook.magics.suggest import closest, did_you_mean
 from casty_notebook.printable import printable
+from casty_notebook.runtime.targets import Exact, expand_ranges
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -95,7 +96,7 @@ def casty_ask(
 
 
 def casty_ask_many(
-    targets: Iterable[str],
+    targets: Iterable[str] | str,
     message: Any,
     *,
     connection: str | None = None,
@@ -103,7 +104,7 @@ def casty_ask_many(
     concurrency: int = 100,
     **options: Any,
 ) -> DataFrame:
-    """Ask many actors the same; a service's name stands for every instance of it.
+    """Ask many actors the same; ``{1..100}`` stands for numbers, a service's name for every instance of it.
 
     Other options (retry, fail_fast, reply_field, on_answer) go to `Cluster.ask_many`.
 
@@ -176,17 +177,18 @@ def casty_tell(target: str, message: Any, *, connection: str | None = None, ever
         cluster.tell(each, message)
 
 
-def every_instance(targets: Iterable[str], *, connection: str | None = None) -> tuple[str, ...]:
-    """Return the targets with each service in place of its name replaced by all its instances.
+def every_instance(targets: Iterable[str] | str, *, connection: str | None = None) -> tuple[str, ...]:
+    """Return the targets with ranges written out, and each service in place of its name replaced by all its instances.
 
     A service without instances stays as it is, so that asking it says so in its own row.
     """
     cluster = find_connection(connection)
     found: list[str] = []
-    for target in targets:
-        _check_target(cluster, target)
-        instances = [] if "/" in target else [instance.ref.uri for instance in cluster.lookup(target)]
-        found += instances or [target]
+    for pattern in [targets] if isinstance(targets, str) else targets:
+        for target in expand_ranges(pattern):
+            _check_target(cluster, target)
+            instances = [] if "/" in target else [Exact(instance.ref.uri) for instance in cluster.lookup(target)]
+            found += instances or [target]
     return tuple(found)
 
 

@@ -42,7 +42,7 @@ from casty_notebook.magics.scope import Scope
 from casty_notebook.magics.suggest import did_you_mean
 from casty_notebook.magics.targets import TargetPattern, expand
 from casty_notebook.magics.traits import Count, Seconds
-from casty_notebook.magics.usage import Stopped, as_usage_error
+from casty_notebook.magics.usage import as_usage_error, stopped
 
 __all__ = ["CastyMagics"]
 
@@ -124,7 +124,7 @@ class CastyMagics(Magics):
         try:
             result = self._run(command, names, *body)
         except KeyboardInterrupt:
-            raise Stopped(_INTERRUPTED.get(type(command), "nothing was left behind.")) from None
+            raise stopped(_INTERRUPTED.get(type(command), "nothing was left behind.")) from None
         except CastyNotebookError as error:
             raise as_usage_error(error, verbose=command.verbose or self.verbose) from error
         return None if silenced else result
@@ -188,7 +188,7 @@ class CastyMagics(Magics):
         if command.everyone:
             return self._ask_many([target], message, connection=command.connection, **options)
         reply = api.casty_ask(target, message, connection=command.connection, retry=command.retry, **options)
-        self.recent.note(target)
+        self._note(command, target)
         return reply
 
     @_run.register
@@ -215,7 +215,7 @@ class CastyMagics(Magics):
         target = _target(command.target, names)
         message = _message(command, command.expression, names, None)
         api.casty_tell(target, message, connection=command.connection, everyone=command.everyone)
-        self.recent.note(target)
+        self._note(command, target)
 
     @_run.register
     def _(self, command: Listen, names: Scope) -> Any:
@@ -232,7 +232,7 @@ class CastyMagics(Magics):
             retry=command.retry,
             reply_field=reply_field,
         )
-        self.recent.note(target)
+        self._note(command, target)
         return table
 
     @_run.register
@@ -277,9 +277,12 @@ class CastyMagics(Magics):
             raise UsageError("--count asks one target: leave out --all")
         options |= {name: value for name in ("count", "every") if (value := getattr(command, name)) is not None}
         table = api.casty_sample(target, message, connection=command.connection, **options)
-        self.recent.note(target)
+        self._note(command, target)
         say(api.latencies_in_words(table))
         return table
+
+    def _note(self, command: Command, target: str) -> None:
+        self.recent.note(api.find_connection(command.connection).name, target)
 
     @property
     def _shell(self) -> InteractiveShell:

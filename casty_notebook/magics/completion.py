@@ -10,17 +10,23 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from casty_notebook.address import ActorAddress, NodeAddress
+from casty_notebook.errors import MisuseError
 from casty_notebook.magics.commands import CELL_COMMANDS, LINE_COMMANDS
 from casty_notebook.magics.grammar import Flag, Grammar, Positional, looks_like_flag, takes_another
-from casty_notebook.magics.words import Word, next_word
+from casty_notebook.magics.lines import begins_comment
+from casty_notebook.magics.words import Word, next_word, written
+from casty_notebook.runtime.targets import EntityName, Exact, ServiceName, parse_target
 
-__all__ = ["Completions", "Item", "KnownNames", "complete"]
+__all__ = ["Completions", "Item", "KnownNames", "complete", "named_connection"]
 
 _LIMIT = 500
 """As many as IPython passes on."""
 
 _MAGIC = re.compile(r"\s*(?:[^=%(]*[^=%(\s]\s*=\s*(?=%))?(?P<sign>%{0,2})(?P<name>casty_\w+)(?P<rest>\s.*)", re.DOTALL)
 _CODE = re.compile(r"\s*[=(.,:]")
+_NO_CODE = re.compile(r"[\w-][\w./:@=-]*|\"[^\"]*\"|'[^']*'", re.ASCII)
+"""What is no Python after a name and a space. Without a percent sign a line is a magic only as long as it is none."""
 _NAME_START = re.compile(r"\w*", re.ASCII)
 
 
@@ -70,20 +76,52 @@ def complete(line: str, cursor: int, known: KnownNames) -> Completions | None:
     >>> [item.text for item in complete("%casty_members -c p", 19, known).items]
     ['prod']
     """
-    match = _MAGIC.fullmatch(line[:cursor])
-    if match is None or (not match["sign"] and _CODE.match(match["rest"])):
+    found = _command(line[:cursor])
+    if found is None:
         return None
-    grammars = CELL_COMMANDS if match["sign"] == "%%" else LINE_COMMANDS
-    grammar = grammars.get(match["name"])
-    if grammar is None:
-        return None
-    place = _place(grammar, match["rest"])
+    sign, grammar, rest = found
+    place = _place(grammar, rest)
     if place is None:
         return None
     fragment = place.fragment
     fitting = (item for item in place.offers(known) if item.text.startswith(fragment) and item.text != fragment)
-    found = tuple(islice(fitting, _LIMIT))
-    return Completions(fragment, found, place.exclusive) if found else None
+    if not sign:
+        fitting = (item for item in fitting if _NO_CODE.fullmatch(item.text))
+    items = tuple(islice(fitting, _LIMIT))
+    return Completions(fragment, items, place.exclusive) if items else None
+
+
+def named_connection(line: str, cursor: int) -> str | None:
+    """Return the connection that the line names before the cursor, if it does.
+
+    Examples
+    --------
+    >>> named_connection("%casty_ask -c prod cou", 22)
+    'prod'
+    """
+    found = _command(line[:cursor])
+    if found is None:
+        return None
+    _, grammar, rest = found
+    name: str | None = None
+    position, wanted = 0, False
+    while (word := next_word(rest, position)) is not None:
+        position = word.end
+        flag, equals, value = word.text.partition("=")
+        if wanted:
+            name, wanted = word.text, False
+        elif not word.quoted and (known := grammar.flag(flag)) is not None and known.field == "connection":
+            name, wanted = (value, False) if equals else (name, True)
+    return name
+
+
+def _command(text: str) -> tuple[str, Grammar, str] | None:
+    """The percent signs and the grammar of the magic that a line calls, and what follows its name."""
+    match = _MAGIC.fullmatch(text)
+    if match is None or (not match["sign"] and _CODE.match(match["rest"])):
+        return None
+    grammar = (CELL_COMMANDS if match["sign"] == "%%" else LINE_COMMANDS).get(match["name"])
+    return None if grammar is None else (match["sign"], grammar, match["rest"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +130,8 @@ class _Place:
 
     fragment: str
     wants: Flag | Positional | Grammar
+    joined: bool = False
+    """Whether it goes on within a word, as after ``--connection=``."""
 
     @property
     def exclusive(self) -> bool:
@@ -104,19 +144,24 @@ class _Place:
             return
         match self.wants.field:
             case "connection" | "name" | "uri" if not _new_name(self.wants):
-                yield from _items(known.connections, "connection")
+                names = (name for name in known.connections if self.wants.field != "uri" or "://" not in name)
+                yield from self._named(names, "connection")
             case "target" | "targets":
                 yield from _targets(known, self.fragment)
             case "shard_type":
-                yield from _items(known.shard_types, "shard type")
+                yield from self._named(known.shard_types, "shard type")
             case "shards":
-                yield from _items([f"{name}=" for name in known.shard_types], "shard type")
+                yield from _plain((f"{name}=" for name in known.shard_types if name and "," not in name), "shard type")
             case "address_map":
-                yield from _items([f"{node}=" for node in known.nodes], "node")
+                yield from _plain((f"{node}=" for node in known.nodes if _is_address(node)), "node")
             case "expression" | "questions":
                 yield from _items(known.messages, "message")
             case "serializer":
                 yield from _items(("pickle", "json", "msgpack"), "serializer")
+
+    def _named(self, names: Iterable[str], kind: str) -> Iterator[Item]:
+        """As one word, in quotes where the word stands alone; after ``--flag=`` a quote would be part of the name."""
+        return _plain(names, kind) if self.joined else _items(filter(None, map(written, names)), kind)
 
 
 def _new_name(wants: Flag | Positional) -> bool:
@@ -127,27 +172,41 @@ def _items(texts: Iterable[str], kind: str) -> Iterator[Item]:
     return (Item(text, kind) for text in texts)
 
 
+def _plain(texts: Iterable[str], kind: str) -> Iterator[Item]:
+    """Only what needs no quotes: the beginnings of words that the user goes on typing."""
+    return (Item(text, kind) for text in texts if written(text) == text)
+
+
 def _targets(known: KnownNames, fragment: str) -> Iterator[Item]:
     # A name that would be read as two words, a flag or braces is offered in quotes. It then no longer starts with what
     # was typed, so it appears only while nothing is typed: better than an offer that breaks the line.
-    groups = (
-        ((f"{name}/" for name in known.shard_types), "shard type"),
-        (known.services, "service"),
-        (known.entities, "entity"),
-    )
-    for names, kind in groups:
-        yield from _items((_quoted(name) for name in names if name.startswith(fragment)), kind)
+    fitting = ((name for name in names if name.startswith(fragment)) for names in (known.services, known.entities))
+    services, entities = fitting
+    types = (f"{name}/" for name in known.shard_types if "/" not in name)
+    yield from _items(filter(None, (written(each) for each in types if each.startswith(fragment))), "shard type")
+    yield from _items(filter(None, (written(each) for each in services if _means(each, ServiceName))), "service")
+    yield from _items(filter(None, (written(each) for each in entities if _means(each, EntityName))), "entity")
     if "@" in fragment:
-        yield from _items((_quoted(name) for name in known.instances if name.startswith(fragment)), "instance")
+        instances = (name for name in known.instances if name.startswith(fragment) and _means(name, ServiceName))
+        yield from _items(filter(None, map(written, instances)), "instance")
     if known.system:
-        yield from _items((f"casty://{known.system}@{node}/" for node in known.nodes), "node")
+        beginnings = (f"casty://{known.system}@{node}/" for node in known.nodes)
+        yield from _plain((text for text in beginnings if _means(f"{text}actor", ActorAddress)), "node")
 
 
-def _quoted(target: str) -> str:
-    plain = next_word(target, 0)
-    if plain is not None and plain.text == target and plain.closed and "{" not in target and not looks_like_flag(plain):
-        return target
-    return f'"{target}"' if '"' not in target else f"'{target}'"
+def _is_address(node: str) -> bool:
+    try:
+        return str(NodeAddress.parse(node)) == node and not {",", "="} & {*node}
+    except MisuseError:
+        return False
+
+
+def _means(name: str, kind: type[EntityName | ServiceName | ActorAddress]) -> bool:
+    """Whether a target of that text is read as what it is: a service called ``a/b`` would be asked as an entity."""
+    try:
+        return isinstance(parse_target(Exact(name)), kind)
+    except MisuseError:
+        return False
 
 
 def _place(grammar: Grammar, text: str) -> _Place | None:
@@ -157,6 +216,8 @@ def _place(grammar: Grammar, text: str) -> _Place | None:
     several: Flag | None = None
     position = 0
     while (word := next_word(text, position)) is not None and word.end < len(text):
+        if begins_comment(word, after=flag):
+            return None
         position = word.end
         if several is not None and takes_another(several, word):
             continue
@@ -170,7 +231,7 @@ def _place(grammar: Grammar, text: str) -> _Place | None:
         elif waiting and not waiting[0].many:
             waiting.pop(0)
     fragment = word.text if word is not None else ""
-    if word is not None and (word.quoted or not word.closed):
+    if word is not None and (word.quoted or not word.closed or begins_comment(word, after=flag)):
         return None
     if flag is not None:
         return _Place(fragment, flag)
@@ -191,7 +252,7 @@ def _last(grammar: Grammar, waiting: list[Positional], fragment: str) -> _Place 
         if not equals:
             return _Place(fragment, grammar)
         flag = grammar.flag(name)
-        return _Place(value, flag) if flag is not None and flag.metavar else None
+        return _Place(value, flag, joined=True) if flag is not None and flag.metavar else None
     if not waiting:
         return None
     if waiting[0].rest and not _NAME_START.fullmatch(fragment):

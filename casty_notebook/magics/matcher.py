@@ -14,7 +14,7 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMa
 
 from casty_notebook.cluster.messages import TopologySnapshot
 from casty_notebook.cluster.names import natural
-from casty_notebook.magics.completion import KnownNames, complete
+from casty_notebook.magics.completion import KnownNames, complete, named_connection
 from casty_notebook.magics.connecting import current_connection, open_connections
 from casty_notebook.magics.recent import RecentEntities
 
@@ -34,7 +34,8 @@ def make_matcher(namespace: Mapping[str, Any], recent: RecentEntities) -> Match:
         line = context.line_with_cursor
         if _MARK not in line:
             return SimpleMatcherResult(completions=[])
-        found = complete(line, context.cursor_position, known_names(namespace, recent))
+        cursor = context.cursor_position
+        found = complete(line, cursor, known_names(namespace, recent, named_connection(line, cursor)))
         if found is None:
             return SimpleMatcherResult(completions=[])
         return SimpleMatcherResult(
@@ -47,12 +48,16 @@ def make_matcher(namespace: Mapping[str, Any], recent: RecentEntities) -> Match:
     return cast(Match, context_matcher(identifier=IDENTIFIER)(match))
 
 
-def known_names(namespace: Mapping[str, Any], recent: RecentEntities) -> KnownNames:
-    """Collect the names that exist now, of the current connection."""
-    classes = (name for name, value in list(namespace.items()) if not name.startswith("_") and _is_message(value))
-    known = KnownNames(connections=tuple(open_connections()), messages=tuple(classes), entities=recent.targets())
-    cluster = current_connection()
-    if cluster is None or (topology := cluster.topology) is None:
+def known_names(namespace: Mapping[str, Any], recent: RecentEntities, connection: str | None = None) -> KnownNames:
+    """Collect the names that exist now, on the named connection or the current one."""
+    classes = (name for name, value in list(namespace.items()) if name.isidentifier() and _is_message(value))
+    opened = open_connections()
+    known = KnownNames(connections=tuple(opened), messages=tuple(name for name in classes if not name.startswith("_")))
+    cluster = current_connection() if connection is None else opened.get(connection)
+    if cluster is None:
+        return known
+    known = dataclasses.replace(known, entities=recent.targets(cluster.name))
+    if (topology := cluster.topology) is None:
         return known
     return dataclasses.replace(
         known,
@@ -65,8 +70,10 @@ def known_names(namespace: Mapping[str, Any], recent: RecentEntities) -> KnownNa
 
 
 def _instances(topology: TopologySnapshot) -> list[str]:
-    names = {member.address: member.id for member in topology.members}
-    return sorted({f"{entry.key}@{names[entry.node]}" for entry in topology.registry if entry.node in names}, key=natural)
+    names = {member.address: member.id for member in topology.members if "@" not in member.id}
+    services = {entry.key for entry in topology.registry}
+    found = {f"{entry.key}@{names[entry.node]}" for entry in topology.registry if entry.node in names}
+    return sorted(found - services, key=natural)
 
 
 def _is_message(value: object) -> bool:

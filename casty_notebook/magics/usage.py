@@ -9,19 +9,19 @@ from IPython.core.error import UsageError
 from casty_notebook.errors import AskFailed, CastyNotebookError
 from casty_notebook.printable import printable
 
-__all__ = ["Stopped", "as_usage_error"]
+__all__ = ["as_usage_error", "stopped"]
 
 _LISTED = 3
 _LONGEST = 600
 _CAUSES = 10
 
 
-class Stopped(KeyboardInterrupt):
-    """Ctrl-C in a magic: still a `KeyboardInterrupt` to any code around it, and one line to who pressed it."""
-
-    def _render_traceback_(self) -> list[str]:
-        """What IPython shows in place of a page of our internals."""
-        return [f"Interrupted: {self}"]
+def stopped(what_of_it: str) -> KeyboardInterrupt:
+    """Return what a magic raises on Ctrl-C: a `KeyboardInterrupt` to all code around it, and one line to who pressed it."""
+    error = KeyboardInterrupt(what_of_it)
+    # IPython asks an exception for its own rendering; ours would be a page of internals.
+    error._render_traceback_ = lambda: [f"KeyboardInterrupt: {what_of_it}"]  # type: ignore[attr-defined]
+    return error
 
 
 def as_usage_error(error: CastyNotebookError, *, verbose: bool = False) -> UsageError:

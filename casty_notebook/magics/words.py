@@ -6,9 +6,10 @@ error to it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-__all__ = ["Word", "next_word"]
+__all__ = ["Word", "next_word", "written"]
 
 _QUOTES = "\"'"
 _BRACES = {"{": 1, "}": -1}
@@ -50,6 +51,32 @@ def next_word(line: str, position: int) -> Word | None:
         depth = max(0, depth + _BRACES.get(line[end], 0))
         end += 1
     return Word(line[position:end], position, end, closed=depth == 0)
+
+
+def written(name: str) -> str | None:
+    r"""Return the one word that a line reads back as exactly this name, quoted if need be; None if there is none.
+
+    Names come from nodes and files. Nothing of one may be evaluated, end the line, or be a second word.
+
+    Examples
+    --------
+    >>> written("user-42"), written("user 42"), written("{open('x')}"), written("two\nlines")
+    ('user-42', '"user 42"', '"{open(\'x\')}"', None)
+    """
+    if not name.strip() or not name.isprintable():
+        return None
+    if not _SPECIAL.search(name) and name[0] not in _FIRST and name[-1] not in _LAST:
+        return name
+    # Even in quotes a backslash before one is an escape to IPython, which looks for the line's end in its own way.
+    if "\\" in name:
+        return None
+    quote = next((quote for quote in _QUOTES if quote not in name), None)
+    return None if quote is None else f"{quote}{name}{quote}"
+
+
+_SPECIAL = re.compile(r"[\s{}$\\]")
+_FIRST = "\"'#-"
+_LAST = ";?"
 
 
 def _quoted(line: str, start: int) -> Word:

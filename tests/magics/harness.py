@@ -1,11 +1,14 @@
-"""A real shell and a real kernel, as tests talk to them."""
+"""A real shell, a real kernel and a real terminal, as tests talk to them."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pexpect
 from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 from IPython.utils.capture import capture_output
 from jupyter_client.blocking.client import BlockingKernelClient
@@ -76,3 +79,32 @@ class Kernel:
         reply, shown = self.run(f"import json; print(json.dumps({expression}))")
         assert reply["status"] == "ok", reply
         return json.loads("".join(content["text"] for kind, content in shown if kind == "stream"))
+
+
+class Terminal:
+    """Terminal IPython in a process and a terminal of its own: what somebody sees who types line after line."""
+
+    def __init__(self, home: Path) -> None:
+        self._typed = 0
+        flags = ["--simple-prompt", "--no-banner", "--colors=NoColor", "--no-confirm-exit"]
+        self.process = pexpect.spawn(
+            sys.executable, ["-m", "IPython", *flags], cwd=str(Path(__file__).parents[2]), encoding="utf-8", timeout=WAIT,
+            env={"HOME": str(home), "IPYTHONDIR": str(home), "TERM": "dumb", "PATH": "/usr/bin:/bin"}, dimensions=(50, 240),
+        )  # fmt: skip
+        self.shown()
+
+    def shown(self) -> str:
+        """What came before the next prompt."""
+        self._typed += 1
+        self.process.expect_exact(f"In [{self._typed}]: ")
+        return str(self.process.before)
+
+    def type(self, line: str) -> str:
+        self.process.sendline(line)
+        return self.shown()
+
+    def close(self) -> None:
+        self.process.sendline("%unload_ext casty_notebook")
+        self.process.sendline("exit")
+        self.process.expect(pexpect.EOF)
+        self.process.close(force=True)

@@ -36,6 +36,12 @@ def test_the_functions_use_the_current_connection(cluster: Cluster) -> None:
     assert [reply.amount for reply in table["reply"]] == [4, 0]
 
 
+def test_a_range_is_many_targets_here_too(cluster: Cluster) -> None:
+    assert list(api.casty_ask_many("counter/functions-{1..3}", GetCount)["reply"]) == [0, 0, 0]
+    table = api.casty_ask_many(["counter/{9..8}", "counter/x"], GetCount)
+    assert list(table["target"]) == ["counter/9", "counter/8", "counter/x"]
+
+
 def test_a_tell_to_everyone_reaches_each_instance(cluster: Cluster) -> None:
     assert len(api.every_instance(["payment", "counter/1"])) == 3
     api.casty_tell("payment", Increment(1), everyone=True)

@@ -58,11 +58,16 @@ def test_a_session_from_loading_to_unloading(connected: Kernel, demo_cluster: De
 
 
 def test_ctrl_c_ends_a_waiting_ask_and_the_next_one_works(connected: Kernel) -> None:
-    request = connected.start("print('asking', flush=True)\n%casty_ask -t 60 counter/kernel-slow Slow(40)")
+    # Said by the message itself, so the magic is at work when Ctrl-C comes.
+    request = connected.start("%casty_ask -t 60 counter/kernel-slow Slow(print('asking', flush=True) or 40)")
     for kind, content in connected.output_of(request):
         if kind == "stream" and "asking" in content["text"]:
             started = time.monotonic()
             connected.manager.interrupt_kernel()
+        if kind == "error":
+            assert content["traceback"] == [
+                "KeyboardInterrupt: the reply is no longer waited for; the question may have been answered."
+            ]
     assert connected.reply_to(request)["ename"] == "KeyboardInterrupt"
     assert time.monotonic() - started < 10
 
@@ -81,6 +86,33 @@ def test_ctrl_c_ends_a_waiting_ask_and_the_next_one_works(connected: Kernel) -> 
 
     connected.run("x = %casty_ask counter/kernel-2 GetCount()")
     assert connected.value("x") == 0
+
+
+def test_ctrl_c_while_connecting_is_one_line(kernel: Kernel) -> None:
+    # Listens, and never answers: the connection stands and the handshake waits.
+    kernel.run("%load_ext casty_notebook\nimport socket; mute = socket.create_server(('127.0.0.1', 0))")
+    kernel.run("uri = f'casty://x@127.0.0.1:{mute.getsockname()[1]}'; kept = []")
+    kernel.run("def wait():\n    kept.append(mute.accept())\n    print('connecting', flush=True)")
+    request = kernel.start("__import__('threading').Thread(target=wait).start()\n%casty_connect {uri} -t 60")
+    shown = []
+    for kind, content in kernel.output_of(request):
+        shown.append((kind, content))
+        if kind == "stream" and "connecting" in content["text"]:
+            kernel.manager.interrupt_kernel()
+    (error,) = [content for kind, content in shown if kind == "error"]
+    assert error["traceback"] == ["KeyboardInterrupt: no connection was made."]
+    assert kernel.value("len(__import__('casty_notebook.magics.connecting', fromlist=['x']).open_connections())") == 0
+
+
+def test_a_fan_out_with_failures_ends_in_a_sentence_and_its_bar_is_gone(connected: Kernel) -> None:
+    _, shown = connected.run(
+        "%%casty_ask counter/fails-{1..3} casty://demo@127.0.0.1:1/nobody -t 1.5 --concurrency 1 -o table\nSlow(0.6)"
+    )
+    said = "".join(content["text"] for kind, content in shown if kind == "stream")
+    assert "demo: 3 of 4 answered, 1 failed (1 " in said
+    assert "counter" not in said
+    assert connected.value("table.attrs['summary']['answered']") == 3
+    assert connected.value("[bar for bar in __import__('tqdm').tqdm._instances if not bar.disable] == []")
 
 
 def test_what_takes_less_than_a_second_shows_no_progress(connected: Kernel) -> None:

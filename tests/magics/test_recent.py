@@ -8,12 +8,12 @@ from casty_notebook.magics.recent import RecentEntities
 def test_the_newest_comes_first_and_the_oldest_is_forgotten() -> None:
     recent = RecentEntities(kept=2)
     for target in ("c/1", "c/2", "c/1", "c/3"):
-        recent.note(target)
-    assert recent.targets() == ("c/3", "c/1")
+        recent.note("prod", target)
+    assert recent.targets("prod") == ("c/3", "c/1")
 
 
 def test_only_entities_are_remembered() -> None:
     recent = RecentEntities()
     for target in ("payment", "casty://s@h:1/p", "counter/"):
-        recent.note(target)
-    assert recent.targets() == ()
+        recent.note("prod", target)
+    assert recent.targets("prod") == ()

@@ -1,0 +1,41 @@
+"""The magics as they are typed into terminal IPython, in a process and a terminal of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from casty_notebook.demo import DemoCluster
+from tests.magics.harness import Terminal
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, demo_cluster: DemoCluster) -> Iterator[Terminal]:
+    made = Terminal(tmp_path)
+    made.type("%load_ext casty_notebook")
+    made.type("from casty_notebook.demo.messages import *")
+    made.type(f"%casty_connect {demo_cluster.uri} --shards counter=100;  # in silence")
+    yield made
+    made.close()
+
+
+def test_a_line_in_a_function_means_the_functions_own_names(terminal: Terminal) -> None:
+    terminal.type("user, n = 'global', 1000")
+    terminal.type("f = lambda user, n: get_ipython().run_line_magic('casty_ask', 'counter/{user} Echo((user, n))')")
+    assert "('mine', 2)" in terminal.type("f('mine', 2)")
+    assert "('global', 1000)" in terminal.type("%casty_ask counter/{user} Echo((user, n))  # mine")
+
+
+def test_ctrl_c_is_one_line_and_the_next_ask_is_answered(terminal: Terminal) -> None:
+    terminal.process.sendline("%casty_ask -t 60 counter/terminal-slow Slow(print('as' + 'king', flush=True) or 40)")
+    terminal.process.expect_exact("asking")
+    terminal.process.sendintr()
+    shown = terminal.shown()
+    assert "KeyboardInterrupt: the reply is no longer waited for; the question may have been answered." in shown
+    assert len([line for line in re.split(r"[\r\n]+", shown) if line.strip(" ^C")]) == 1, shown
+    assert "again" in terminal.type("%casty_ask counter/terminal-1 Echo('again')  # one more")
