@@ -24,11 +24,12 @@ type Send = Callable[[Link, str, object, Encoding | None], None]
 class Coordinator:
     """Asks the leader for shards. Its questions are repeated, with growing pauses, as long as somebody waits."""
 
-    def __init__(self, settings: Settings, system: str, peers: Peers, send: Send) -> None:
+    def __init__(self, settings: Settings, system: str, peers: Peers, send: Send, names: Callable[[], str]) -> None:
         self._settings = settings
         self._system = system
         self._peers = peers
         self._send = send
+        self._names = names
         self.snapshot: TopologySnapshot | None = None
 
     def find(self, turn: int = 0) -> Peer | None:
@@ -56,5 +57,8 @@ class Coordinator:
         question.asked(peer.address, now, self._settings)
         table.census.ours.add(shard)
         link = peer.receiving
-        ref = ActorRef(ActorAddress(self._system, PROXY_PATH + table.shard_type, link.generation.identity))
+        # A follower passes the question on, and whoever knows answers (PROTOCOL section 3.5); nobody else knows this path.
+        question.name = question.name or self._names()
+        path = f"{PROXY_PATH}{table.shard_type}/{question.name}"
+        ref = ActorRef(ActorAddress(self._system, path, link.generation.identity))
         self._send(link, f"/_coord-{table.shard_type}", GetShardLocation(shard, ref), None)

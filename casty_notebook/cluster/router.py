@@ -46,12 +46,14 @@ class Router:
     Order per entity holds: an envelope never overtakes one that waits for the same shard or the same node.
     """
 
-    def __init__(self, settings: Settings, system: str, peers: Peers, send: Send, fail: FailWith, drop: Drop) -> None:
+    def __init__(
+        self, settings: Settings, system: str, peers: Peers, send: Send, fail: FailWith, drop: Drop, names: Callable[[], str]
+    ) -> None:
         self._settings = settings
         self._peers = peers
         self._fail = fail
         self._drop = drop
-        self._coordinator = Coordinator(settings, system, peers, send)
+        self._coordinator = Coordinator(settings, system, peers, send, names)
         self.tables: dict[str, ShardTable] = {}
         self._buffer = Buffer(self.tables, peers)
         self._expiry = FOREVER
@@ -223,26 +225,23 @@ class Router:
             self._coordinator.ask(table, shard, question, now)
         self._wake_at(question.retry_at)
 
-    def located(self, shard_type: str, location: ShardLocation, now: float, out: list[Effect]) -> None:
-        """A coordinator has answered."""
+    def located(self, shard_type: str, name: str, location: ShardLocation, now: float, out: list[Effect]) -> None:
+        """A coordinator has answered the question of that name."""
         table = self.tables.get(shard_type)
-        if table is None:
-            return
         shard = location.shard_id
-        if shard not in table.questions:
+        question = table.questions.get(shard) if table is not None else None
+        if table is None or question is None or question.name != name:
             # Nobody asked, or it was answered: a node that tells more is not to fill our memory with nodes of its choice.
             return
-        peer = self._peers.get_or_add(location.node, now)
-        if peer.breaker.usable:
+        # A node that is no member (yet) is no place to send to; the next snapshot may tell of it before we ask again.
+        peer = self._peers.get_or_add(location.node, now) if self._peers.may_dial(location.node) else None
+        if peer is not None and peer.breaker.usable:
             table.located(shard, location.node, now)
             self._release(table, shard, peer, now, out)
             return
-        question = table.questions.get(shard)
-        if question is None:
-            return
         question.answered(location.node, now, self._settings)
         self._wake_at(question.retry_at)
-        if shard in table.waiting:
+        if shard in table.waiting and peer is not None:
             self._fail_the_hasty(table, shard, peer, out)
 
     def _fail_the_hasty(self, table: ShardTable, shard: int, lost: Peer, out: list[Effect]) -> None:

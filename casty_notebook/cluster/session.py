@@ -73,6 +73,8 @@ class Session:
         Gives a fresh identity at each call (PROTOCOL section 3.5); the same one for ever if `fixed_identity`.
     now
         The time in seconds, of any clock that only goes forward.
+    names
+        Gives another name at each call, that nobody can guess: under it a question to the cluster is answered.
     encodings
         What the nodes may understand, the likeliest first (PROTOCOL section 7).
     named
@@ -81,8 +83,8 @@ class Session:
 
     def __init__(
         self, system_name: str, contacts: tuple[NodeAddress, ...], mint: Callable[[], NodeAddress], now: float,
-        settings: Settings, *, encodings: tuple[Encoding, ...] = PICKLE, fixed_identity: bool = False,
-        named: set[NodeAddress] | None = None,
+        settings: Settings, *, names: Callable[[], str], encodings: tuple[Encoding, ...] = PICKLE,
+        fixed_identity: bool = False, named: set[NodeAddress] | None = None,
     ) -> None:  # fmt: skip
         self.system_name = system_name
         self.client_system = f"{system_name}-client"
@@ -105,7 +107,9 @@ class Session:
         self.peers.add_contacts(contacts, now)
         self.vigil = Vigil(self)
         self._custody = custody = Custody(self)
-        self.router = Router(settings, self.client_system, self.peers, self.send_system, custody.fail, custody.drop)
+        self.router = Router(
+            settings, self.client_system, self.peers, self.send_system, custody.fail, custody.drop, names
+        )  # fmt: skip
         # The user's own traffic makes nothing else due, so that it is not looked for then.
         self._users_own: dict[type[Event], Handler] = {
             AskMade: custody.ask_made, TellMade: custody.tell_made, AskCancelled: custody.cancelled,
@@ -259,7 +263,8 @@ class Session:
             self._farewells.discard(path)
         elif path.startswith(PROXY_PATH):
             if isinstance(message, ShardLocation):
-                self.router.located(path[len(PROXY_PATH) :], message, now, out)
+                shard_type, _, name = path[len(PROXY_PATH) :].rpartition("/")
+                self.router.located(shard_type, name, message, now, out)
             else:
                 out.append(strays.misplaced(self._sender(event), event, "the location of a shard"))
 

@@ -35,9 +35,13 @@ class Question:
     that anew, and what changes in the cluster makes the next question due at once.
     """
 
-    __slots__ = ("answers", "asked_at", "asked_of", "attempts", "count", "first_at", "last", "last_at", "retry_at", "trace")
+    __slots__ = (
+        "answers", "asked_at", "asked_of", "attempts", "count", "first_at", "last", "last_at", "name", "retry_at", "trace",
+    )  # fmt: skip
 
     def __init__(self, now: float) -> None:
+        self.name = ""
+        """Under which it is answered: only whoever was asked knows it."""
         self.trace: deque[tuple[float, str]] = deque(maxlen=TRACE)
         """(time, what was asked or answered), for errors to quote."""
         self.first_at = now

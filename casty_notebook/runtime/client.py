@@ -122,7 +122,7 @@ class ClusterClient:
         encodings = self._codecs.encodings(self.system_name, self.contact_points)
         session = Session(
             self.system_name, self.contact_points, self._mint, now, self.settings,
-            encodings=encodings, fixed_identity=self._fixed, named=self._named,
+            names=self._names, encodings=encodings, fixed_identity=self._fixed, named=self._named,
         )  # fmt: skip
         self._pump = Pump(
             session, self._codecs, self.dialler, self.settings, on_publish=self._news.publish, on_ruin=self._news.ruined,

@@ -106,7 +106,9 @@ def _adopting(before: TopologySnapshot, after: TopologySnapshot) -> Callable[[],
     from casty_notebook.cluster.session import Session
     from casty_notebook.cluster.subscription import SUBSCRIPTION_PATH
 
-    session = Session("bench", (NodeAddress("10.0.0.0", 25520),), lambda: NodeAddress("239.1.2.3", 4), 0.0, Settings())
+    session = Session(
+        "bench", (NodeAddress("10.0.0.0", 25520),), lambda: NodeAddress("239.1.2.3", 4), 0.0, Settings(), names=lambda: "name"
+    )
     link, now, turn = 0, 0.0, 0
 
     def settle(event: Any) -> None:

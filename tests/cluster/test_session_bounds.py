@@ -8,7 +8,7 @@ import pytest
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.bounds import MAX_NAME, excess
-from casty_notebook.cluster.events import ActorTarget, Dial, LinkLost, Received, Report, Tick
+from casty_notebook.cluster.events import ActorTarget, Dial, LinkLost, Received, Report, Tick, Transmit
 from casty_notebook.cluster.messages import Member, MemberStatus, ServiceEntry, ShardAllocation, ShardLocation, TopologySnapshot
 from casty_notebook.cluster.peers import Peers
 from casty_notebook.errors import MisuseError
@@ -43,22 +43,45 @@ def test_locations_that_nobody_asked_for_are_forgotten_at_once() -> None:
     before = set(world.session.peers._by_address)
     for shard in range(20_000):
         location = ShardLocation(shard % 100, stranger(shard))
-        assert world.session.handle(Received(link, "/_proxy-counter", SYSTEM, "x", location), world.now) == []
+        for path in ("/_proxy-counter", "/_proxy-counter/question-1"):
+            assert world.session.handle(Received(link, path, SYSTEM, "x", location), world.now) == []
     assert set(world.session.peers._by_address) == before
 
 
-def test_a_location_is_taken_once_of_a_shard_that_was_asked_for() -> None:
+def asked_and_open() -> tuple[World, int]:
+    """A question for a shard that nobody has answered yet, and the link of a node that was not asked."""
     world = World()
     world.run(1.0)
+    world.hosted.clear()  # so that nobody answers
     world.session.register("counter", 100)
     world.ask("counter/alice")
-    world.run(1.0)
-    assert len(world.replies) == 1
-    known = len(world.session.peers._by_address)
-    link = followed(world)
-    for number in range(1000):
-        world.session.handle(Received(link, "/_proxy-counter", SYSTEM, "x", ShardLocation(70, stranger(number))), world.now)
-    assert len(world.session.peers._by_address) == known
+    world.run(0.1)
+    (question,) = world.session.router.tables["counter"].questions.values()
+    other = next(peer for peer in world.session.peers if peer.live and peer.address != question.asked_of)
+    return world, other.links[0].id
+
+
+def test_a_node_that_was_not_asked_cannot_answer_for_a_shard() -> None:
+    world, other = asked_and_open()
+    for name in ("", "/", "/question-0", "/question-2", "/" + "0" * 32):
+        event = Received(other, f"/_proxy-counter{name}", SYSTEM, "x", ShardLocation(70, node(2)))
+        assert world.session.handle(event, world.now) == []
+    assert world.session.buffered == 1
+
+
+def test_a_location_that_is_no_member_makes_us_dial_nobody() -> None:
+    world, other = asked_and_open()
+    event = Received(other, "/_proxy-counter/question-1", SYSTEM, "x", ShardLocation(70, stranger(7)))
+    effects = world.session.handle(event, world.now)
+    assert dials_of(effects) == []
+    assert world.session.peers.get(stranger(7)) is None
+    assert world.session.buffered == 1
+
+
+def test_a_node_that_knows_the_name_answers() -> None:
+    world, other = asked_and_open()
+    event = Received(other, "/_proxy-counter/question-1", SYSTEM, "x", ShardLocation(70, node(2)))
+    assert any(isinstance(effect, Transmit) for effect in world.session.handle(event, world.now))
 
 
 def test_what_changes_nothing_makes_nobody_look_at_every_node(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,6 +100,7 @@ class World:
         self._order = itertools.count()
         self._asks = itertools.count(1)
         self._idents = itertools.count(1)
+        self._names = itertools.count(1)
         self.replies: dict[str, Any] = {}
         self.failures: dict[str, Exception] = {}
         self.failed_at: dict[str, float] = {}
@@ -119,7 +120,7 @@ class World:
 
         contacts = tuple(self.nodes) if contacts is None else tuple(contacts)
         self.session = Session(SYSTEM, contacts, mint, 0.0, settings or Settings(), encodings=encodings,
-                               fixed_identity=fixed is not None)  # fmt: skip
+                               names=lambda: f"question-{next(self._names)}", fixed_identity=fixed is not None)  # fmt: skip
         self.feed(Tick())
 
     # --- the loop --------------------------------------------------------------------------------------------------
