@@ -48,7 +48,8 @@ class BackgroundLoop:
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self._loop = new_loop()
+        self._loop: asyncio.AbstractEventLoop
+        self._failed: BaseException | None = None
         self._ended = False
         self._waited_for: set[concurrent.futures.Future[Any]] = set()
         started = threading.Event()
@@ -56,9 +57,10 @@ class BackgroundLoop:
         try:
             self._thread.start()
         except RuntimeError as error:  # in an exit handler: "can't start new thread at interpreter shutdown"
-            self._loop.close()
             raise _closed(f"no background loop can be started: {error}.") from None
         started.wait()
+        if self._failed is not None:
+            raise _closed(f"no background loop can be started: {self._failed}.") from self._failed
 
     def _run(self, started: threading.Event) -> None:
         """Run the loop for as long as it can run.
@@ -66,6 +68,13 @@ class BackgroundLoop:
         The code of users runs here, too: their listeners, their message functions. `SystemExit` and `KeyboardInterrupt` out
         of it end ``run_forever``, which can be entered again with nothing lost; so can one that somebody stopped.
         """
+        try:
+            # Made here: a signal's handler may raise in the main thread, in the middle of making one.
+            self._loop = new_loop()
+        except BaseException as error:
+            self._ended, self._failed = True, error
+            started.set()
+            return
         asyncio.set_event_loop(self._loop)
         self._loop.call_soon(started.set)
         try:

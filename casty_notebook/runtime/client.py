@@ -236,8 +236,8 @@ class ClusterClient:
         session = self._open_pump().session
         verdict = f": {session.contacts.verdict}" if session.contacts.verdict is not None else ""
         missing = f" ({self._codecs.untried})" if self._codecs.untried and session.peers.any_live else ""
-        told = f"{text}{verdict}{missing}; %casty_doctor examines the way; the contact points say:"
-        return NoContactPoint(told, session.contact_attempts())
+        hint = "" if verdict else "; %casty_doctor examines the way"
+        return NoContactPoint(f"{text}{verdict}{missing}{hint}; the contact points say:", session.contact_attempts())
 
     async def snapshots(self) -> AsyncIterator[TopologySnapshot]:
         """The current snapshot, then each changed one; a slow reader gets the newest only. Ends when the client is left."""

@@ -39,7 +39,9 @@ def test_the_tour_shows_everything_and_ends_well_in_time() -> None:
     before = time.monotonic()
     done = subprocess.run([*COMMAND, "demo"], cwd=ROOT, capture_output=True, text=True, timeout=50)
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    # One of its asks goes to nodes of which one was just killed.
+    ended = r"(demo: \d+ of 20 answered, \d+ failed \(.*\); the first is counter/user-\d+\n)?"
+    assert re.fullmatch(ended, done.stderr), done.stderr
     assert time.monotonic() - before < 30, "it takes about ten seconds on an idle machine"
     shown = done.stdout
     assert re.search(r"node-1 127\.0\.0\.1:\d+ +up +True +True", shown), "members"
@@ -80,7 +82,7 @@ def test_a_mistake_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["cluster", "--nodes", "0"]) == 1
     finally:
         signal.signal(signal.SIGTERM, handler)
-    assert capsys.readouterr().err == "casty-notebook: a cluster of 0 nodes cannot be; use 1 or more\n"
+    assert capsys.readouterr().err == "casty-notebook: nodes must be at least 1, not 0\n"
 
 
 @posix_only

@@ -125,6 +125,6 @@ async def test_a_stream_is_handed_to_a_thread_as_it_comes(feed_cluster: DemoClus
 async def test_castys_own_envelope_and_key_serve_throughout(demo_cluster: DemoCluster) -> None:
     async with client_of(demo_cluster) as client:
         counter = client.entity_ref("counter", num_shards=100)
-        counter.tell(casty.ShardEnvelope("theirs", Increment(4)))
-        client.tell(counter, casty.ShardEnvelope("theirs", Increment(1)))
-        assert await client.ask(counter, lambda r: casty.ShardEnvelope("theirs", GetCount(reply_to=r))) == 5
+        counter.tell(casty.ShardEnvelope("as-castys-own", Increment(4)))
+        client.tell(counter, casty.ShardEnvelope("as-castys-own", Increment(1)))
+        assert await client.ask(counter, lambda r: casty.ShardEnvelope("as-castys-own", GetCount(reply_to=r))) == 5
