@@ -6,11 +6,13 @@ import asyncio
 import socket
 import ssl
 from contextlib import suppress
+from time import monotonic
 from typing import Protocol, cast
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.cluster.events import Outgoing
 from casty_notebook.errors import ProtocolError
+from casty_notebook.runtime.alarm import Alarm
 from casty_notebook.settings import Settings
 from casty_notebook.wire import HANDSHAKE, FrameReader, decode_handshake, encode_handshake, explain_first_bytes
 
@@ -57,7 +59,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         self._owner = owner
         self._reader = FrameReader(settings.max_frame)
         self._transport: asyncio.Transport | None = None
-        self._greeting: asyncio.TimerHandle | None = None
+        self._greeting: Alarm | None = None
         self._first_bytes = b""
         self._room = memoryview(bytearray(READ_FIRST))
         self._queue: dict[int, tuple[Outgoing, bytes]] = {}
@@ -92,8 +94,8 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         if self.ended:
             self._transport.abort()
             return
-        loop = asyncio.get_running_loop()
-        self._greeting = loop.call_later(self._settings.handshake_timeout, self._greeting_late)
+        self._greeting = Alarm(asyncio.get_running_loop(), self._greeting_late)
+        self._greeting.by(monotonic() + self._settings.handshake_timeout)
         self._transport.write(encode_handshake(self.identity))
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio does not know either
@@ -163,7 +165,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
             self._fail(self._say_foreign() or str(error))
             return []
         if self._greeting is not None:
-            self._greeting.cancel()
+            self._greeting.stop()
         self._first_bytes = b""
         self._owner.link_opened(self, self.node)
         return frames[1:]
@@ -313,7 +315,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
     def _stop(self) -> None:
         self.ended = True
         if self._greeting is not None:
-            self._greeting.cancel()
+            self._greeting.stop()
 
     def _fail(self, reason: str) -> None:
         if self.ended:

@@ -19,10 +19,12 @@ from casty_notebook.cluster.events import (
     Event,
     Fail,
     Hangup,
+    Heard,
     LinkLost,
     LinkOpened,
     Publish,
     Recall,
+    Received,
     Reclaim,
     Reclaimed,
     Refused,
@@ -38,6 +40,7 @@ from casty_notebook.cluster.messages import TopologySnapshot
 from casty_notebook.cluster.session import Session
 from casty_notebook.errors import CastyNotebookError
 from casty_notebook.logs import room_logger
+from casty_notebook.runtime.alarm import Alarm
 from casty_notebook.runtime.codecs import Codecs
 from casty_notebook.runtime.dialler import DialFailed, Dialler
 from casty_notebook.runtime.envelopes import EnvelopeReader, EnvelopeWriter
@@ -82,7 +85,7 @@ class Pump:
         self._reach_log = ReachLog(session)
         self._receiver = Receiver(
             session, EnvelopeReader(codecs, session, settings), self._loop, settings.max_frame,
-            is_open=self._is_open, deliver=self._tell, settle=self._keep_time, warn=self._warn, end=self.link_ended,
+            is_open=self._is_open, deliver=self._came, settle=self._keep_time, warn=self._warn, end=self.link_ended,
         )  # fmt: skip
         self._dialler = dialler
         self._settings = settings
@@ -101,8 +104,7 @@ class Pump:
         self.bells: dict[str, Callable[[], None]] = {}
         """Whom to call when something came to a listener."""
         self._rejection: Exception | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = float("inf")
+        self._alarm = Alarm(self._loop, self._tick)
         self._warned_at = float("-inf")
         self._unwarned = 0
         self.closed = asyncio.Event()
@@ -126,6 +128,10 @@ class Pump:
         for effect in self.session.handle(event, now):
             performers[type(effect)](effect)
 
+    def _came(self, event: Heard | Received, now: float) -> None:
+        """Tell what a socket brought: in time, while the tick that is due waits for what lies in the others."""
+        self._tell(event, self._alarm.at if self._alarm.overdue(now) else now)
+
     def tell(self, told: TellMade) -> None:
         """Carry out a tell; raises what it is refused for."""
         self._rejection = None
@@ -145,22 +151,12 @@ class Pump:
         if self._drained is not None:
             self._look_whether_drained()
         deadline = self.session.deadline
-        if deadline < self._timer_at:
-            self._arm(deadline)
-
-    def _arm(self, deadline: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = deadline
-        # Not at a time of the loop's own clock: uvloop's stands still while it works, and counts milliseconds.
-        self._timer = self._loop.call_later(deadline - monotonic(), self._tick) if deadline < float("inf") else None
+        if deadline < self._alarm.at:
+            self._alarm.by(deadline)
 
     def _tick(self) -> None:
-        self._timer, self._timer_at = None, float("inf")
         self.feed(Tick())
         self._reach_log.look()
-        if self._timer is None and self.session.state != "closed":
-            self._arm(self.session.deadline)
 
     # --- links: effects --------------------------------------------------------------------------------------------
 
@@ -329,9 +325,7 @@ class Pump:
             self._warn(effect.text)
 
     def _closed(self, _effect: Closed) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._alarm.stop()
         self.closed.set()
 
     def _warn(self, text: str) -> None:
@@ -382,9 +376,7 @@ class Pump:
         for task in dials:
             task.cancel()
         await asyncio.gather(*dials, return_exceptions=True)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._alarm.stop()
         await self._wait_for_sockets()
         if self._drained is not None:
             self._drained.cancel()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from time import monotonic
 from typing import Protocol, cast
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.wire import Accepted, Connection, Hello, Leaving, Message, Rejected
 from casty_notebook.errors import ProtocolError
+from casty_notebook.runtime.alarm import Alarm
 from casty_notebook.settings import Settings
 
 __all__ = ["LinkOwner", "LinkProtocol"]
@@ -46,7 +48,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         self._owner = owner
         self._secure = secure
         self._transport: asyncio.Transport | None = None
-        self._greeting: asyncio.TimerHandle | None = None
+        self._greeting: Alarm | None = None
         self._room = memoryview(bytearray(READ_BUFFER))
         self._flush_due = False
         self.ended = False
@@ -59,7 +61,8 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         if self.ended:
             self._transport.abort()
             return
-        self._greeting = asyncio.get_running_loop().call_later(HELLO_TIMEOUT, self._greeting_late)
+        self._greeting = Alarm(asyncio.get_running_loop(), self._greeting_late)
+        self._greeting.by(monotonic() + HELLO_TIMEOUT)
         self._flush()
 
     def get_buffer(self, _sizehint: int) -> memoryview:
@@ -111,7 +114,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
 
     def _answered(self, event: Accepted | Rejected) -> None:
         if self._greeting is not None:
-            self._greeting.cancel()
+            self._greeting.stop()
         if isinstance(event, Accepted):
             self.node = event.node
             self._owner.link_opened(self, event)
@@ -170,7 +173,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
     def _stop(self) -> None:
         self.ended = True
         if self._greeting is not None:
-            self._greeting.cancel()
+            self._greeting.stop()
 
     def _fail(self, reason: str, *, silent: bool = False) -> None:
         if self.ended:

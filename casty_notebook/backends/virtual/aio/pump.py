@@ -40,6 +40,7 @@ from casty_notebook.backends.virtual.session.session import Session
 from casty_notebook.backends.virtual.wire import Accepted, Hello, Message, Rejected
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.logs import room_logger
+from casty_notebook.runtime.alarm import Alarm
 from casty_notebook.runtime.dialler import DialFailed, Dialler
 from casty_notebook.settings import Settings
 
@@ -74,8 +75,7 @@ class Pump:
         self._sockets_closed = asyncio.Event()
         self._reading: set[asyncio.Task[None]] = set()
         self.futures: dict[int, asyncio.Future[Any]] = {}
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = float("inf")
+        self._alarm = Alarm(self._loop, self._tick)
         self._performers: dict[type[Effect], Callable[[Any], None]] = {
             Dial: self._dial, Hangup: self._hang_up, Sync: self._send_sync, Deliver: self._deliver, Cancel: self._cancel,
             Answer: self._answer, Fail: self._fail, Publish: self._publish, Report: self._report, Closed: self._closed,
@@ -88,19 +88,11 @@ class Pump:
         for effect in self.session.handle(event, monotonic()):
             self._performers[type(effect)](effect)
         deadline = self.session.deadline
-        if deadline < self._timer_at:
-            self._arm(deadline)
-
-    def _arm(self, deadline: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = deadline
-        self._timer = self._loop.call_later(deadline - monotonic(), self._tick) if deadline < float("inf") else None
+        if deadline < self._alarm.at:
+            self._alarm.by(deadline)
 
     def _tick(self) -> None:
-        self._timer, self._timer_at = None, float("inf")
         self.feed(Tick())
-        self._arm(self.session.deadline)
 
     def messages_came(self, link: LinkProtocol, messages: list[Message]) -> None:
         for message in messages:
@@ -240,10 +232,7 @@ class Pump:
     # --- leaving ---------------------------------------------------------------------------------------------------
 
     def _closed(self, _effect: Closed) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._timer_at = float("-inf")
+        self._alarm.stop()
 
     async def close(self) -> None:
         """Close every connection; bounded by `Settings.close_timeout`."""
