@@ -64,7 +64,7 @@ class Contacts:
         silence = f": {_silence(tried)}"
         return tuple(
             ContactAttempt(str(contact), outcome + silence if outcome.endswith(SILENT) else outcome)
-            for contact, outcome in self._outcomes.items()
+            for contact, outcome in tuple(self._outcomes.items())
         )
 
 

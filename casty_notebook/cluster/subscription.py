@@ -93,6 +93,11 @@ class Subscription:
         return self.encoding or self._encodings[0]
 
     @property
+    def exhausted(self) -> bool:
+        """Every encoding was tried, and none was answered."""
+        return self.encoding is None and self._doubted
+
+    @property
     def tried(self) -> tuple[Encoding, ...]:
         """What nodes have been asked in since the last one answered."""
         return tuple(self._tried)

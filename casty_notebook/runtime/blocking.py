@@ -24,7 +24,7 @@ from casty_notebook.runtime.fan_out import Answer, FanOut
 from casty_notebook.runtime.home import asyncio_needed
 from casty_notebook.runtime.listener import LIMIT, BlockingListener, Listener
 from casty_notebook.runtime.placing import AnyTarget, Location, Placing, Route
-from casty_notebook.runtime.progress import EVERY, ProgressBar
+from casty_notebook.runtime.progress import EVERY, ProgressBar, ProgressLine
 from casty_notebook.runtime.questions import question, statement
 from casty_notebook.runtime.read_only import Questions, ReadOnlyClient
 from casty_notebook.runtime.ssh import SSH, SSHGateway
@@ -89,7 +89,12 @@ class BlockingClient(HasStructures):
         self._placing = Placing(self.client)
         self._loop = background_loop()
         self._closed = False
-        self._loop.run(self._enter(counts, timeout))
+        with ProgressLine(self._connecting) as line:
+            self._loop.run(self._enter(counts, timeout), tick=line.tick, every=EVERY)
+
+    def _connecting(self) -> str:
+        seen = "; ".join(map(str, self.client.contact_attempts)) or "nothing has answered yet"
+        return f"connecting to {self.uri}: {seen}"
 
     async def _enter(self, shards: dict[str, int], timeout: float) -> None:
         await self.client.__aenter__()

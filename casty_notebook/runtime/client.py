@@ -22,7 +22,15 @@ from casty_notebook.cluster.messages import (
 )
 from casty_notebook.cluster.refs import ActorRef, EntityRef, M, R, ReplyRef, Tellable
 from casty_notebook.cluster.session import ASK_PATH, Session
-from casty_notebook.errors import ClientClosed, FailureReport, MisuseError, NoContactPoint, NotEntered, WrongThread
+from casty_notebook.errors import (
+    ClientClosed,
+    ContactAttempt,
+    FailureReport,
+    MisuseError,
+    NoContactPoint,
+    NotEntered,
+    WrongThread,
+)
 from casty_notebook.runtime.addressing import checked_contacts, checked_settings, checked_system, resolve
 from casty_notebook.runtime.binding import build_registry
 from casty_notebook.runtime.codecs import Codecs, named, remember
@@ -39,6 +47,9 @@ if TYPE_CHECKING:
     from casty_notebook.runtime.structures import Distributed
 
 __all__ = ["ClusterClient"]
+
+LOOK_AGAIN = 0.25
+"""Seconds between two looks at what has been tried, where something cannot be tried here."""
 
 
 class ClusterClient:
@@ -212,7 +223,8 @@ class ClusterClient:
         ------
         NoContactPoint
             If none came in `timeout` seconds, or sooner if each contact point gave twice a reason that waiting does
-            not mend (TLS, a login) or refused for about a second; lists every contact point with what happened there.
+            not mend (TLS, a login), refused for about a second, or answered in no encoding that can be tried with the
+            packages here; lists every contact point with what happened there.
         SystemNameMismatch
             If the cluster has another system name.
         """
@@ -226,16 +238,25 @@ class ClusterClient:
                     self._news.check()
                     if pump.session.hopeless:
                         raise self._no_contact(f"{self.system_name!r} cannot be reached")
-                    await self._news.wait()
+                    untried = self._codecs.untried
+                    if untried and pump.session.subscription.exhausted:
+                        raise self._no_contact(f"{self.system_name!r} answers in none of the encodings that can be tried here")
+                    await self._news.wait(LOOK_AGAIN if untried else None)
         except TimeoutError:
             raise self._no_contact(f"no snapshot of {self.system_name!r} within {timeout:g} s") from None
         self._news.check()
         return snapshot
 
+    @property
+    def contact_attempts(self) -> tuple[ContactAttempt, ...]:
+        """What happened at each contact point so far."""
+        return self._pump.session.contact_attempts() if self._pump is not None else ()
+
     def _no_contact(self, text: str) -> NoContactPoint:
         session = self._open_pump().session
         verdict = f": {session.contacts.verdict}" if session.contacts.verdict is not None else ""
-        missing = f" ({self._codecs.untried})" if self._codecs.untried and session.peers.any_live else ""
+        reached = session.peers.any_live or session.subscription.exhausted
+        missing = f" ({self._codecs.untried})" if self._codecs.untried and reached else ""
         hint = "" if verdict else "; %casty_doctor examines the way"
         return NoContactPoint(f"{text}{verdict}{missing}{hint}; the contact points say:", session.contact_attempts())
 

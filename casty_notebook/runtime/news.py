@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from casty_notebook.cluster.messages import TopologySnapshot
@@ -82,8 +83,8 @@ class News:
         self._next.set()
         self._next = asyncio.Event()
 
-    async def wait(self) -> None:
-        """Wait for the next news.
+    async def wait(self, most: float | None = None) -> None:
+        """Wait for the next news, or for `most` seconds.
 
         Raises
         ------
@@ -91,7 +92,8 @@ class News:
             What ended the session, at once if it has ended.
         """
         self.check()
-        await self._next.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._next.wait(), most)
         self.check()
 
     def check(self) -> None:

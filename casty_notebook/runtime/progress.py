@@ -10,9 +10,10 @@ from casty_notebook.console import fitting
 from casty_notebook.printable import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
-__all__ = ["EVERY", "Counted", "ProgressBar"]
+__all__ = ["EVERY", "Counted", "ProgressBar", "ProgressLine"]
 
 DELAY = 1.0
 """Seconds before the bar appears: what ends sooner needs none."""
@@ -33,6 +34,43 @@ class Counted(Protocol):
     def done(self) -> int: ...
     @property
     def failed(self) -> int: ...
+
+
+class ProgressLine:
+    """waiting --a second--> shown --exit--> gone. What is waited for and what was seen of it so far, in one line.
+
+    Drawn as `ProgressBar` is, and as little where nobody could see it.
+    """
+
+    def __init__(self, said: Callable[[], str]) -> None:
+        self._said = said
+        self._wanted = True
+        self._began = time.monotonic()
+        self._line: Any = None
+
+    def tick(self) -> None:
+        """Say it anew, if it has taken long enough."""
+        passed = time.monotonic() - self._began
+        if not self._wanted or passed < DELAY:
+            return
+        try:
+            if self._line is None:
+                from tqdm.auto import tqdm
+
+                self._line = tqdm(total=1, bar_format="{desc}", leave=False, disable=None)
+            self._line.set_description_str(fitting(printable(f"{self._said()} ({passed:.0f} s)")))
+        except _NO_CONSOLE:
+            self._wanted = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._line is not None:
+            with contextlib.suppress(*_NO_CONSOLE):
+                self._line.close()
 
 
 class ProgressBar:

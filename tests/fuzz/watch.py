@@ -10,6 +10,7 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
+from casty_notebook.settings import Settings
 from tests.fuzz import targets
 
 __all__ = ["Watch"]
@@ -41,7 +42,7 @@ class Watch:
         except Exception as error:
             self._keep(f"{type(error).__name__}-{_place(error)}", data, error)
         taken = time.process_time() - started
-        if taken > SLOW + SLOW_PER_BYTE * len(data):
+        if taken > _patience(data):
             self._keep(f"slow-{_name(data)}", data, f"{taken:.2f} s for {len(data):,} bytes")
         peak = _peak()
         if peak > self._peak:
@@ -60,6 +61,11 @@ class Watch:
             path = self._found / f"{kind}-{hashlib.sha256(data).hexdigest()[:8]}"
             path.write_bytes(data)
             print(f"FOUND {path.name}: {what!r:.300}", file=sys.stdout, flush=True)
+
+
+def _patience(data: bytes) -> float:
+    """A recording is compressed: what it becomes may cost as much as any payload, in the thread of whoever loads it."""
+    return 2 * Settings().max_work if _name(data) == "recorded" else SLOW + SLOW_PER_BYTE * len(data)
 
 
 def _peak() -> int:
