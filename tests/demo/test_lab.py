@@ -24,13 +24,18 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="a POSIX shell script
 CELL = "get_ipython().run_line_magic('load_ext', 'casty_notebook')\nget_ipython().run_line_magic('casty_connect', '--demo')\n"
 
 
+NOTEBOOK = '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+
+
 def checkout(folder: Path) -> Path:
-    """Nothing but ./dev, with this Python as its environment, and nothing to install."""
+    """Nothing but ./dev and two tutorials, with this Python as its environment, and nothing to install."""
     shutil.copy(ROOT / "dev", folder / "dev")
     for name, text in (
         ("pyproject.toml", ""), ("constraints.txt", ""), ("bin/uv", "#!/bin/sh\n"),
         (".venv/bin/python", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n'),
         ("ipython/profile_default/startup/cell.py", CELL),
+        ("notebooks/01_connect.ipynb", NOTEBOOK), ("notebooks/02_topology.ipynb", NOTEBOOK),
+        (".dev/lab/notebooks/02_topology.ipynb", "what I did yesterday"),
     ):  # fmt: skip
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
@@ -77,6 +82,9 @@ def test_nothing_that_the_lab_started_outlives_it(tmp_path: Path, end: signal.Si
         wait_until(lambda: starts_a_kernel(port), 30, "no server that starts a kernel")
         wait_until(lambda: len(nodes_below(lab)) == 3, 30, "no kernel with three nodes")
         started = lab.children(recursive=True)
+        # Work is done on copies, and what was done is kept.
+        assert (folder / ".dev/lab/notebooks/01_connect.ipynb").read_text() == NOTEBOOK
+        assert (folder / ".dev/lab/notebooks/02_topology.ipynb").read_text() == "what I did yesterday"
         lab.send_signal(end)
         lab.wait(20)
         assert psutil.wait_procs(started, timeout=15)[1] == []
