@@ -36,7 +36,7 @@ TLS_IS_LATE = 0.4
 MAP_HINT = "if it is reached under another address from here, say so in address_map="
 
 MOST_SHUNNED = 4096
-"""Addresses that took a connection and never answered the handshake."""
+"""Addresses that took a connection and never answered the handshake, and names whose addresses are remembered."""
 
 type AddressMap = (
     Mapping[tuple[str, int], tuple[str, int]] | Callable[[tuple[str, int]], tuple[str, int] | None] | None
@@ -102,6 +102,7 @@ class Dialler:
         self._certificates = Certificates(tls, files)
         self._resolver = Resolver(settings.resolve_timeout)
         self._shunned: dict[tuple[str, str], None] = {}
+        self._found: dict[str, Found] = {}
         self._server_hostname = server_hostname
         self._connector = connector
         self._reach: Connector = connector or self._connect
@@ -122,23 +123,36 @@ class Dialler:
         return self._certificates.context
 
     async def look_up(self, host: str) -> Found:
-        """Addresses of a name; those that took connections without a word come last. Raises `DialFailed`."""
-        found = await self._resolver.look_up(host)
-        return tuple(sorted(found, key=lambda each: (host, each[1]) in self._shunned))
+        """Addresses of a name; those that took a connection without a word come last, the longest ago of them first.
 
-    def unanswered(self, address: NodeAddress, reached: str | None) -> None:
+        Raises
+        ------
+        DialFailed
+            If it does not resolve.
+        """
+        found = await self._resolver.look_up(host)
+        self._found.pop(host, None)
+        self._found[host] = found
+        if len(self._found) > MOST_SHUNNED:
+            del self._found[next(iter(self._found))]
+        turns = {literal: turn for turn, (name, literal) in enumerate(self._shunned) if name == host}
+        return tuple(sorted(found, key=lambda each: turns.get(each[1], -1)))
+
+    def unanswered(self, address: NodeAddress, reached: str | None) -> bool:
         """A connection to `address`, at the literal `reached`, ended before the handshake was answered.
 
-        Where that is one of several addresses of a name, another is tried first next time.
+        Where that is one of several addresses of a name, another is tried first next time. Returns True if one is left that
+        has not had its turn: nothing is settled about the name then.
         """
         with contextlib.suppress(DialFailed):
             host = map_address(self._address_map, address).host
             if reached is not None and not _is_literal(host):
-                if any(name == host for name, _ in self._shunned):
-                    self._shunned = {each: None for each in self._shunned if each[0] != host}
+                self._shunned.pop((host, reached), None)
                 self._shunned[host, reached] = None
                 if len(self._shunned) > MOST_SHUNNED:
                     del self._shunned[next(iter(self._shunned))]
+                return any((host, literal) not in self._shunned for _, literal in self._found.get(host, ()))
+        return False
 
     def mapped(self, address: NodeAddress) -> NodeAddress:
         """Where a node is dialled; raises `DialFailed` if the address map does not say."""

@@ -276,8 +276,8 @@ class Pump:
             return
         self._receiver.forget(link_id)
         self.writer.forget(link_id)
-        if protocol is not None and protocol.node is None:
-            self._dialler.unanswered(protocol.dialled, protocol.reached)
+        if protocol is not None and protocol.node is None and self._dialler.unanswered(protocol.dialled, protocol.reached):
+            verdict = False  # of one address, while the name has others
         log.debug("link %d: lost: %s", link_id, reason)
         self.feed(LinkLost(link_id, reason, protocol.unsent if protocol is not None else (), verdict))
         self._reach_log.look()

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections import deque
 from dataclasses import dataclass
+from time import monotonic
 
 from casty_notebook.runtime.diagnosis import DialFailed, os_reason
 
@@ -20,6 +21,8 @@ MOST = 32
 """Look-ups at once. A resolver that fails slowly takes seconds for each, and holds a thread for as long."""
 MOST_DOUBTFUL = MOST // 2
 """Of these, for names that failed last time: they never keep those waiting of which nothing bad is known."""
+QUEUED = 4
+"""Timeouts for which a look-up may wait for a thread, behind others that fail slowly."""
 MOST_REMEMBERED = 4096
 """Names that failed last time."""
 
@@ -30,6 +33,8 @@ class _Lookup:
     doubtful: bool
     loop: asyncio.AbstractEventLoop
     found: asyncio.Future[Found]
+    begun: float | None = None
+    """When a thread took it."""
 
 
 class Resolver:
@@ -62,8 +67,7 @@ class Resolver:
         if lookup is None or lookup.loop is not loop:
             lookup = self._begin(host, loop)
         try:
-            async with asyncio.timeout(self._timeout):
-                found = await asyncio.shield(lookup.found)
+            found = await self._answer(lookup)
         except TimeoutError:
             self._remember_failure(host)
             raise DialFailed(f"the name {host} got no answer from the resolver within {self._timeout:g} s") from None
@@ -73,6 +77,17 @@ class Resolver:
             raise DialFailed(f"the name {host} does not resolve: {reason}") from None
         self._failed.pop(host, None)
         return found
+
+    async def _answer(self, lookup: _Lookup) -> Found:
+        """Wait for as long as the resolver may take; waiting for a thread does not count, up to a few times as long."""
+        for _ in range(1 + QUEUED):
+            left = self._timeout if lookup.begun is None else lookup.begun + self._timeout - monotonic()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, left)):
+                    return await asyncio.shield(lookup.found)
+            if lookup.begun is not None and monotonic() - lookup.begun >= self._timeout:
+                break
+        raise TimeoutError
 
     def _begin(self, host: str, loop: asyncio.AbstractEventLoop) -> _Lookup:
         lookup = _Lookup(host, host in self._failed, loop, loop.create_future())
@@ -95,6 +110,7 @@ class Resolver:
     def _work(self) -> None:
         while (lookup := self._next()) is not None:
             found: Found | Exception
+            lookup.begun = monotonic()
             try:
                 entries = socket.getaddrinfo(lookup.host, None, type=socket.SOCK_STREAM)
                 found = tuple(dict.fromkeys((int(entry[0]), str(entry[4][0])) for entry in entries))
