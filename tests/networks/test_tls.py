@@ -165,6 +165,20 @@ async def test_a_client_that_waits_is_in_once_the_node_has_the_right_certificate
             await client.wait_for_topology(5.0)
 
 
+async def test_files_that_are_renewed_are_read_again(tmp_path: Path) -> None:
+    """A new authority for all: the node restarts with its files, ours lie where they always did."""
+    node, ours = tmp_path / "node", tmp_path / "ours"
+    issue(ours, authority=issue(node))
+    with DemoCluster(1, tls=node) as demo:
+        async with ClusterClient(contact_points=demo.contact_points, system_name="demo", tls=tls_of(ours)) as client:
+            await client.wait_for_topology()
+            counter = client.entity_ref("counter", 100)
+            await client.ask(counter, lambda r: ShardEnvelope("a", GetCount(r)))
+            issue(ours, authority=issue(node))
+            await asyncio.to_thread(demo.restart, "node-1")
+            assert await client.ask(counter, lambda r: ShardEnvelope("a", GetCount(r)), timeout=20, retry=True) == 0
+
+
 def test_files_that_cannot_be_used_are_named_without_their_content(certificates: Path, tmp_path: Path) -> None:
     good = certificates / "client"
     (tmp_path / "broken.key").write_text("-----BEGIN PRIVATE KEY-----\nc2VjcmV0LWtleQ==\n-----END PRIVATE KEY-----\n")
