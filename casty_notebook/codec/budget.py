@@ -68,13 +68,7 @@ class WorkBudget:
         if self._left < 0:
             self._refuse()
 
-    def cancel(self) -> None:
-        """Let the next charge end the reading: nobody waits for it any more. May be called from another thread."""
-        self._allowed = self._left = -1
-
     def _refuse(self) -> None:
-        if self._allowed < 0:
-            raise Refused("nobody waits for it any more")
         if self._allowed < self._linear:
             raise Refused(f"reading it would take more than {self._most:g} s of processor time (Settings.max_work)")
         raise Refused(f"reading it would take more than {self._allowed / 1e9:.2g} s, which is out of all proportion to its bytes")

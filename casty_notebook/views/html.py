@@ -31,6 +31,7 @@ __all__ = [
 MOST_ROWS = 200
 """Rows of one table; the caption then says "200 of n". Longer ones are what DataFrames are for."""
 
+# Twice its class where Jupyter has a rule of its own (`:not(.jp-RenderedMarkdown).jp-RenderedHTMLCommon td`), which weighs two.
 STYLE = """
 .casty-nb{--casty-line:var(--jp-border-color2,var(--vscode-panel-border,rgba(128,128,128,.4)));
 --casty-faint:var(--jp-content-font-color2,var(--vscode-descriptionForeground,inherit));
@@ -43,12 +44,12 @@ font-size:var(--jp-content-font-size1,var(--vscode-font-size,.9em));overflow-x:a
 div.casty-nb table{border-collapse:collapse;border:0;margin:.2em 0 .6em;background:none;color:inherit}
 div.casty-nb caption{caption-side:top;text-align:left;font-weight:600;padding:.2em 0;color:inherit}
 div.casty-nb tr{background:none}
-div.casty-nb table tr th,div.casty-nb table tr td{text-align:left}
+div.casty-nb.casty-nb table tr th,div.casty-nb.casty-nb table tr td{text-align:left}
 div.casty-nb th,div.casty-nb td{vertical-align:top;padding:.2em 1em .2em 0;max-width:60em;
 overflow-wrap:anywhere;white-space:normal;border:0;border-bottom:1px solid var(--casty-line);color:inherit}
 div.casty-nb th{font-weight:600;overflow-wrap:break-word}
 div.casty-nb th[scope=row]{font-weight:400;color:var(--casty-faint)}
-div.casty-nb table tr td.casty-number{text-align:right;font-variant-numeric:tabular-nums}
+div.casty-nb.casty-nb table tr td.casty-number{text-align:right;font-variant-numeric:tabular-nums}
 div.casty-nb code{font-family:var(--jp-code-font-family,var(--vscode-editor-font-family,monospace));
 background:none;color:inherit;padding:0}
 div.casty-nb p{margin:.2em 0}

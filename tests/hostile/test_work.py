@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from casty_notebook.codec import constructors, pickle_objects
-from casty_notebook.codec.budget import Refused, WorkBudget
 from casty_notebook.codec.constructors import Constructor
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.settings import Settings
@@ -163,11 +162,3 @@ def test_a_long_tree_of_numbers_and_lists_is_read_as_a_short_one_is(serializer: 
     made = [[n, n / 7, -n, {"a": [n]}, [], 2**60 + n] for n in range(20_000)]
     mine = codec(serializer=serializer)
     assert mine.decode(mine.encode(made)) == made
-
-
-def test_a_cancelled_reading_ends_with_the_next_charge() -> None:
-    work = WorkBudget(Settings(), 10**6)
-    work.charge(1)
-    work.cancel()
-    with pytest.raises(Refused, match="nobody waits"):
-        work.charge(1)
