@@ -51,6 +51,8 @@ class Soak:
     def __init__(self, seconds: float, seed: int, say: Callable[[str], None] = print) -> None:
         self.seconds = seconds
         self.random = random.Random(seed)
+        self.plan = random.Random(seed)
+        """What is broken, when and for how long: not the affair of how much is asked meanwhile, so that a seed is a story."""
         self.violations: list[str] = []
         self.faults: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
@@ -178,7 +180,7 @@ class Soak:
         weights = [weight for weight, _ in faults]
         await asyncio.sleep(min(2.0, self.seconds / 10))
         while loop.time() < self._end - 1.0:
-            ((_, fault),) = self.random.choices(faults, weights)
+            ((_, fault),) = self.plan.choices(faults, weights)
             self.faults[fault.__name__.strip("_")] += 1
             self._broken += 1
             try:
@@ -187,31 +189,31 @@ class Soak:
                 self._broken -= 1
                 self._healed_at = loop.time()
             # Now and then long enough to be calm again.
-            await asyncio.sleep(self.random.choice([0.2, 1.0, 3.0, CALM + 4.0]))
+            await asyncio.sleep(self.plan.choice([0.2, 1.0, 3.0, CALM + 4.0]))
 
     def _some_node(self) -> str:
-        return self.random.choice(self.demo.nodes).name
+        return self.plan.choice(self.demo.nodes).name
 
     def _some_tap(self) -> Tap:
-        return self._taps[self.random.choice(self.demo.nodes).address]
+        return self._taps[self.plan.choice(self.demo.nodes).address]
 
     async def _kill(self) -> None:
         name = self._some_node()
-        await asyncio.to_thread(self.random.choice([self.demo.kill, self.demo.terminate]), name)
-        await asyncio.sleep(self.random.choice([0.0, 1.0, 5.0]))
+        await asyncio.to_thread(self.plan.choice([self.demo.kill, self.demo.terminate]), name)
+        await asyncio.sleep(self.plan.choice([0.0, 1.0, 5.0]))
         await asyncio.to_thread(self.demo.restart, name)
 
     async def _kill_two(self) -> None:
-        for name in (victims := self.random.sample([node.name for node in self.demo.nodes], 2)):
+        for name in (victims := self.plan.sample([node.name for node in self.demo.nodes], 2)):
             await asyncio.to_thread(self.demo.kill, name)
-        await asyncio.sleep(self.random.choice([0.0, 4.0]))
+        await asyncio.sleep(self.plan.choice([0.0, 4.0]))
         for name in victims:
             await asyncio.to_thread(self.demo.restart, name)
 
     async def _freeze(self) -> None:
         name = self._some_node()
         await asyncio.to_thread(self.demo.freeze, name)
-        await asyncio.sleep(self.random.choice([0.5, 2.0, 6.0, 15.0]))
+        await asyncio.sleep(self.plan.choice([0.5, 2.0, 6.0, 15.0]))
         await asyncio.to_thread(self.demo.thaw, name)
 
     async def _cut(self) -> None:
@@ -225,7 +227,7 @@ class Soak:
         tap = self._some_tap()
         for _ in range(10):
             tap.cut()
-            await asyncio.sleep(self.random.uniform(0.0, 0.5))
+            await asyncio.sleep(self.plan.uniform(0.0, 0.5))
 
     async def _go_half_open(self) -> None:
         self._some_tap().go_half_open()

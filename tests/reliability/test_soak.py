@@ -9,9 +9,11 @@ from tests.reliability.soak import Soak
 
 @pytest.mark.timeout(120)
 async def test_half_a_minute_of_random_faults_loses_repeats_and_hangs_nothing() -> None:
-    soak = Soak(30.0, seed=201)
+    # A plan of eight short faults of four kinds; others may spend the half minute on two long freezes.
+    soak = Soak(30.0, seed=203)
     good = await soak.run()
     print(dict(soak.faults), soak.summary())
     assert good, soak.violations
-    assert soak.faults.total() >= 3
+    # On a machine where each kill and restart takes twice as long there is time for five.
+    assert soak.faults.total() >= 5
     assert soak.asks > 1000
