@@ -14,6 +14,8 @@ PORTS = range(20_000, 32_000)
 redials a dead one would otherwise take, or even connect to itself at, the port that the dead one shall restart on."""
 
 TRIES = 200
+STEP = 1000
+"""Ports above the highest one in which those of added nodes are looked for."""
 
 
 def free_ports(count: int, host: str = "127.0.0.1", above: int = 0) -> list[int]:
@@ -33,7 +35,8 @@ def free_ports(count: int, host: str = "127.0.0.1", above: int = 0) -> list[int]
     ClusterError
         If of 200 tried not enough are free, or `host` is not an address of this machine.
     """
-    choice = PORTS[max(0, above + 1 - PORTS.start) :]
+    # The first ones leave room above them for those that are added later, and each of these for the next.
+    choice = PORTS[above + 1 - PORTS.start :][:STEP] if above >= PORTS.start else PORTS[: -4 * STEP]
     if len(choice) < TRIES:
         choice = PORTS
     found: list[int] = []
