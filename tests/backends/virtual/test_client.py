@@ -231,6 +231,16 @@ async def test_what_cannot_be_written_is_refused_before_it_is_sent(shop: Virtual
         assert datetime.now(UTC)
 
 
+@pytest.mark.parametrize("timeout", [float("nan"), float("inf"), -1, 0, "5", True])
+async def test_a_time_that_cannot_be_waited_for_is_refused_before_anything_is_sent(shop: VirtualCluster, timeout: object) -> None:
+    async with client_of(shop) as client:
+        await client.wait_for_members()
+        with pytest.raises(MisuseError):
+            await client.ask("shop.actors:counter/a", Get, timeout=timeout, force=True)  # type: ignore[arg-type]
+        with pytest.raises(MisuseError):
+            await client.wait_for_members(timeout)  # type: ignore[arg-type]
+
+
 # --- contacts that fail ------------------------------------------------------------------------------------------------
 
 

@@ -21,11 +21,11 @@ from casty_notebook.backends.virtual.session.session import Session
 from casty_notebook.cluster.health import NodeHealth
 from casty_notebook.codec import StandIn, StandInClass
 from casty_notebook.errors import ClientClosed, FailureReport, MisuseError, NoContactPoint, NotEntered
-from casty_notebook.runtime.addressing import checked_contacts, checked_system
+from casty_notebook.runtime.addressing import checked_contacts, checked_settings, checked_system
 from casty_notebook.runtime.dialler import AddressMap, Connector, Dialler
 from casty_notebook.runtime.tls import TLS, tls_context
 from casty_notebook.runtime.written import written_message
-from casty_notebook.settings import Settings
+from casty_notebook.settings import Settings, checked_seconds
 
 __all__ = ["Placement", "VirtualClient"]
 
@@ -90,7 +90,7 @@ class VirtualClient:
     ) -> None:  # fmt: skip
         self._cluster_name = checked_system(cluster_name)
         self.contact_points = checked_contacts(contact_points)
-        self.settings = settings or Settings()
+        self.settings = checked_settings(settings)
         context, server_hostname = tls_context(tls)
         files = tls if isinstance(tls, TLS) else None
         self._dialler = Dialler(self.settings, address_map, context, server_hostname, connector, files=files)
@@ -168,6 +168,7 @@ class VirtualClient:
             If none came in `timeout` seconds, or as soon as each contact point has failed twice; lists each with its reason.
         """
         pump = self._open_pump()
+        timeout = checked_seconds("timeout", timeout)
         try:
             async with asyncio.timeout(timeout):
                 while (members := self.members) is None:
@@ -281,7 +282,7 @@ class VirtualClient:
             If it cannot work as written; nothing was sent then.
         """
         pump = self._open_pump()
-        patience = self.settings.ask_timeout if timeout is None else timeout
+        patience = self.settings.ask_timeout if timeout is None else checked_seconds("timeout", timeout)
         number = secrets.randbits(63)
         made = _made(message, ReplyTo(self._incarnation, number))
         body = write_message(made, ReplyTo(self._incarnation, number))
