@@ -11,26 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from casty_notebook.address import ActorAddress, NodeAddress
+    from casty_notebook.backends.sharded.aio.client import ClusterClient
     from casty_notebook.backends.virtual.aio.client import VirtualClient
-    from casty_notebook.cluster.messages import (
-        Listing,
-        Member,
-        MemberStatus,
-        ServiceEntry,
-        ServiceInstance,
-        ServiceKey,
-        ShardAllocation,
-        ShardEnvelope,
-        TopologySnapshot,
-    )
-    from casty_notebook.cluster.refs import ActorRef, EntityRef
-    from casty_notebook.codec import RemoteError, StandIn
-    from casty_notebook.runtime.bastion import SSH
-    from casty_notebook.runtime.client import ClusterClient
-    from casty_notebook.runtime.connections import connections, current
-    from casty_notebook.runtime.nested import allow_nested
-    from casty_notebook.runtime.tls import TLS
+    from casty_notebook.client.connections import connections, current
+    from casty_notebook.loops.nested import allow_nested
+    from casty_notebook.net.ssh_config import SSH
+    from casty_notebook.net.tls import TLS
     from casty_notebook.settings import Settings
+    from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
+    from casty_notebook.values.refs import ActorRef, EntityRef
+    from casty_notebook.values.remote_error import RemoteError
+    from casty_notebook.values.services import Listing, ServiceInstance, ServiceKey, ShardEnvelope
+    from casty_notebook.values.standin import StandIn
     from casty_notebook.views.checkup import CheckUp, doctor
     from casty_notebook.views.cluster import Cluster, connect
     from casty_notebook.views.recording import Recording
@@ -39,32 +31,32 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "ActorAddress": "address",
-    "ActorRef": "cluster.refs",
+    "ActorRef": "values.refs",
     "CheckUp": "views.checkup",
     "Cluster": "views.cluster",
-    "ClusterClient": "runtime.client",
-    "EntityRef": "cluster.refs",
-    "Listing": "cluster.messages",
-    "Member": "cluster.messages",
-    "MemberStatus": "cluster.messages",
+    "ClusterClient": "backends.sharded.aio.client",
+    "EntityRef": "values.refs",
+    "Listing": "values.services",
+    "Member": "topology.snapshot",
+    "MemberStatus": "topology.snapshot",
     "NodeAddress": "address",
     "Recording": "views.recording",
-    "RemoteError": "codec",
-    "SSH": "runtime.bastion",
-    "ServiceEntry": "cluster.messages",
-    "ServiceInstance": "cluster.messages",
-    "ServiceKey": "cluster.messages",
+    "RemoteError": "values.remote_error",
+    "SSH": "net.ssh_config",
+    "ServiceEntry": "topology.snapshot",
+    "ServiceInstance": "values.services",
+    "ServiceKey": "values.services",
     "Settings": "settings",
-    "ShardAllocation": "cluster.messages",
-    "ShardEnvelope": "cluster.messages",
-    "StandIn": "codec",
-    "TLS": "runtime.tls",
-    "TopologySnapshot": "cluster.messages",
+    "ShardAllocation": "topology.snapshot",
+    "ShardEnvelope": "values.services",
+    "StandIn": "values.standin",
+    "TLS": "net.tls",
+    "TopologySnapshot": "topology.snapshot",
     "VirtualClient": "backends.virtual.aio.client",
-    "allow_nested": "runtime.nested",
+    "allow_nested": "loops.nested",
     "connect": "views.cluster",
-    "connections": "runtime.connections",
-    "current": "runtime.connections",
+    "connections": "client.connections",
+    "current": "client.connections",
     "doctor": "views.checkup",
 }
 

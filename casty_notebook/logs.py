@@ -32,8 +32,8 @@ def room_logger(module: str) -> logging.Logger:
 
     Examples
     --------
-    >>> room_logger("casty_notebook.runtime.pump").name
-    'casty_notebook.runtime'
+    >>> room_logger("casty_notebook.backends.sharded.aio.pump").name
+    'casty_notebook.backends'
     """
     logger = logging.getLogger(".".join(module.split(".")[:2]))
     logger.addFilter(_PRINTABLE)  # the same one again is no second

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 
 from casty_notebook.demo import DemoCluster
-from casty_notebook.runtime.background import LOOP
+from casty_notebook.loops.background import LOOP
 from tests.support.leftovers import describe, leftovers, mark_this_run
 from tests.support.waiting import wait_until
 

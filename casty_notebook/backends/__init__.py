@@ -1,4 +1,5 @@
-"""Clients of the kinds of cluster there are, one folder each: start in the folder of the kind. None imports another.
+"""Clients of the kinds of cluster there are, one folder each; none imports another.
 
-`virtual` speaks with casty 0.30. The client of casty 0.15 to 0.21 lives in the rooms `wire`, `codec`, `cluster` and `runtime`.
+Start in the folder of the kind: `sharded` speaks with casty 0.15 to 0.21, `virtual` with 0.30. Beside them lies what both use:
+checked arguments, the circuit breaker of a node, what an examination says.
 """

@@ -18,12 +18,12 @@ from casty_notebook.magics.connecting import (
 )
 from casty_notebook.magics.suggest import closest, did_you_mean
 from casty_notebook.printable import printable
-from casty_notebook.runtime.targets import Exact, expand_ranges
+from casty_notebook.values.targets import Exact, expand_ranges
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from casty_notebook.runtime.blocking import Location
+    from casty_notebook.client.blocking import Location
     from casty_notebook.views.checkup import CheckUp
     from casty_notebook.views.cluster import Cluster
 

@@ -328,7 +328,7 @@ def _classes(variables: tuple[str, ...], names: Scope) -> list[type | ModuleType
 
 def _bastion(name: str | None, names: Scope) -> Any:
     """Return the `SSH` in the variable of that name, else the name: bastions may be called like variables."""
-    from casty_notebook.runtime.bastion import SSH
+    from casty_notebook.net.ssh_config import SSH
 
     if name is None or name not in names:
         return name

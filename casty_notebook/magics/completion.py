@@ -16,7 +16,7 @@ from casty_notebook.magics.commands import CELL_COMMANDS, LINE_COMMANDS
 from casty_notebook.magics.grammar import Flag, Grammar, Positional, looks_like_flag, takes_another
 from casty_notebook.magics.lines import begins_comment
 from casty_notebook.magics.words import Word, next_word, written
-from casty_notebook.runtime.targets import EntityName, Exact, ServiceName, parse_target
+from casty_notebook.values.targets import EntityName, Exact, ServiceName, parse_target
 
 __all__ = ["Completions", "Item", "KnownNames", "complete", "named_connection"]
 

@@ -135,14 +135,14 @@ def casty_demo(*, connection: str | None = None) -> DemoCluster:
 
 def open_connections() -> dict[str, Cluster]:
     """Return the open connections by name, oldest first."""
-    from casty_notebook.runtime.connections import connections
+    from casty_notebook.client.connections import connections
 
     return cast("dict[str, Cluster]", dict(connections()))
 
 
 def current_connection() -> Cluster | None:
     """Return the connection that commands use when none is named."""
-    from casty_notebook.runtime.connections import current
+    from casty_notebook.client.connections import current
 
     return cast("Cluster | None", current())
 
@@ -223,7 +223,7 @@ def _connect_to_demo(
 
 
 def _make_current(name: str) -> Cluster:
-    from casty_notebook.runtime.connections import use
+    from casty_notebook.client.connections import use
 
     known = open_connections()
     if name not in known:
@@ -242,7 +242,7 @@ def _marks(cluster: Cluster) -> tuple[str, ...]:
 @contextlib.contextmanager
 def changes_are_said() -> Iterator[None]:
     """Say which connection is current whenever that changes meanwhile, also where the extension is not loaded."""
-    from casty_notebook.runtime.connections import listeners
+    from casty_notebook.client.connections import listeners
 
     if say_current in listeners:
         yield
@@ -257,7 +257,7 @@ def changes_are_said() -> Iterator[None]:
 @contextlib.contextmanager
 def _changes_are_kept_quiet() -> Iterator[None]:
     """Leave it to the caller to say which connection is current, once, after what led to it."""
-    from casty_notebook.runtime.connections import listeners
+    from casty_notebook.client.connections import listeners
 
     said = [listener for listener in listeners if listener is say_current]
     for listener in said:

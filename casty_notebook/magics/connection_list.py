@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from casty_notebook.printable import printable
-from casty_notebook.views.html import element, fragment, table
+from casty_notebook.views.reprs.html import element, fragment, table
 
 __all__ = ["ConnectionList", "ConnectionRow"]
 

@@ -13,11 +13,11 @@ from weakref import WeakKeyDictionary
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from casty_notebook.client.connections import listeners
 from casty_notebook.magics import demos
 from casty_notebook.magics.casty_magics import CastyMagics
 from casty_notebook.magics.connecting import say_current
 from casty_notebook.magics.matcher import make_matcher
-from casty_notebook.runtime.connections import listeners
 
 __all__ = ["load", "unload"]
 
@@ -33,7 +33,7 @@ _loaded: WeakKeyDictionary[InteractiveShell, _Loaded] = WeakKeyDictionary()
 
 def load(shell: InteractiveShell) -> None:
     """Add the magics, their completion and the display of our values to `shell`. Does nothing the second time."""
-    from casty_notebook.views.formatters import install
+    from casty_notebook.views.reprs.formatters import install
 
     if shell in _loaded:
         return
@@ -50,7 +50,7 @@ def load(shell: InteractiveShell) -> None:
 
 def unload(shell: InteractiveShell) -> None:
     """Take everything out again, close the connections and stop the demo clusters."""
-    from casty_notebook.views.formatters import uninstall
+    from casty_notebook.views.reprs.formatters import uninstall
 
     loaded = _loaded.pop(shell, None)
     if loaded is None:
@@ -81,7 +81,7 @@ def _remove_magics(shell: InteractiveShell, ours: CastyMagics) -> None:
 
 def _leave() -> None:
     """Close the connections before their demo clusters, so that nothing is logged about nodes that vanish."""
-    from casty_notebook.runtime.connections import close_all
+    from casty_notebook.client.connections import close_all
 
     close_all()
     demos.stop_all()

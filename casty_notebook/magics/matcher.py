@@ -12,11 +12,11 @@ from typing import Any, cast
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 
-from casty_notebook.cluster.messages import TopologySnapshot
-from casty_notebook.cluster.names import natural
 from casty_notebook.magics.completion import KnownNames, complete, named_connection
 from casty_notebook.magics.connecting import current_connection, open_connections
 from casty_notebook.magics.recent import RecentEntities
+from casty_notebook.topology.names import natural
+from casty_notebook.topology.snapshot import TopologySnapshot
 
 __all__ = ["IDENTIFIER", "known_names", "make_matcher"]
 

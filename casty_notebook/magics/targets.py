@@ -15,7 +15,7 @@ from IPython.core.error import UsageError
 
 from casty_notebook.errors import MisuseError
 from casty_notebook.magics.words import Word
-from casty_notebook.runtime.targets import MAX_TARGETS, Exact, id_text, is_missing, numbers_of
+from casty_notebook.values.targets import MAX_TARGETS, Exact, id_text, is_missing, numbers_of
 
 __all__ = ["MAX_TARGETS", "TargetPattern", "expand"]
 

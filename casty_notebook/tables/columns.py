@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.cluster.health import NodeHealth
-from casty_notebook.cluster.names import natural
 from casty_notebook.printable import writable
 from casty_notebook.tables.table import Table
+from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.names import natural
 
 if TYPE_CHECKING:
-    from casty_notebook.cluster.messages import TopologySnapshot
+    from casty_notebook.topology.snapshot import TopologySnapshot
 
 __all__ = ["attrs_of", "categorical", "codes_of", "frame", "reachable", "repeated", "text"]
 

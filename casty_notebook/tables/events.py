@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from casty_notebook.cluster.changes import Change, TopologyEvent
 from casty_notebook.tables.columns import attrs_of, frame, repeated, text
+from casty_notebook.topology.events import Change, TopologyEvent
 
 if TYPE_CHECKING:
-    from casty_notebook.cluster.messages import TopologySnapshot
+    from casty_notebook.topology.snapshot import TopologySnapshot
 
 __all__ = ["events"]
 

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from casty_notebook.codec import StandIn
+from casty_notebook.values.standin import StandIn
 
 __all__ = ["field_columns", "fields_of"]
 
@@ -18,7 +18,7 @@ def fields_of(reply: Any) -> dict[str, Any] | None:
 
     Examples
     --------
-    >>> from casty_notebook.codec import stand_in_class
+    >>> from casty_notebook.values.standin import stand_in_class
     >>> fields_of(stand_in_class("bank.messages.Balance")(account="alice", amount=3)), fields_of(42)
     ({'account': 'alice', 'amount': 3}, None)
     """

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from casty_notebook.cluster.history import Record
-from casty_notebook.cluster.messages import MemberStatus
-from casty_notebook.cluster.names import member_at, name_of
 from casty_notebook.tables.columns import attrs_of, frame, repeated
+from casty_notebook.topology.history import Record
+from casty_notebook.topology.names import member_at, name_of
+from casty_notebook.topology.snapshot import MemberStatus
 
 __all__ = ["history"]
 
@@ -37,8 +37,8 @@ def history(records: Iterable[Record], *, cluster: str) -> pd.DataFrame:
     Examples
     --------
     >>> from datetime import UTC, datetime
-    >>> from casty_notebook.cluster.messages import TopologySnapshot
-    >>> from casty_notebook.cluster.packed import pack
+    >>> from casty_notebook.topology.snapshot import TopologySnapshot
+    >>> from casty_notebook.topology.shard_columns import pack
     >>> moment = Record(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), pack(TopologySnapshot(frozenset(), None, {}, 7)))
     >>> print(history([moment], cluster="prod")[["time", "members", "leader", "shards", "epoch"]].to_string(index=False))
                          time  members leader  shards  epoch

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.cluster.health import NodeHealth
-from casty_notebook.cluster.messages import MemberStatus, TopologySnapshot
-from casty_notebook.cluster.names import member_at
 from casty_notebook.tables.columns import attrs_of, frame, reachable, repeated, text
 from casty_notebook.tables.placements import Placements
+from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.names import member_at
+from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
 
 __all__ = ["members"]
 
@@ -47,7 +47,7 @@ def members(
 
     Examples
     --------
-    >>> from casty_notebook.cluster.messages import Member
+    >>> from casty_notebook.topology.snapshot import Member
     >>> here = NodeAddress("10.0.1.10", 25520)
     >>> one = Member(here, MemberStatus.up, frozenset({"web"}), "node-1")
     >>> table = members(TopologySnapshot(frozenset({one}), here, {}, 0), {}, cluster="prod", taken_at=None)

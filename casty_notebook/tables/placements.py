@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.cluster.messages import ShardAllocation
+from casty_notebook.topology.snapshot import ShardAllocation
 
 __all__ = ["Placements"]
 

@@ -8,10 +8,10 @@ from datetime import datetime
 import pandas as pd
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.cluster.health import NodeHealth
-from casty_notebook.cluster.messages import TopologySnapshot
-from casty_notebook.cluster.names import member_at, name_of, natural
 from casty_notebook.tables.columns import attrs_of, frame, reachable, repeated, text
+from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.names import member_at, name_of, natural
+from casty_notebook.topology.snapshot import TopologySnapshot
 
 __all__ = ["services"]
 
@@ -38,7 +38,7 @@ def services(
 
     Examples
     --------
-    >>> from casty_notebook.cluster.messages import ServiceEntry
+    >>> from casty_notebook.topology.snapshot import ServiceEntry
     >>> entry = ServiceEntry("payment", NodeAddress("10.0.1.10", 25520), "/payments")
     >>> snapshot = TopologySnapshot(frozenset(), None, {}, 0, registry=frozenset({entry}))
     >>> print(services(snapshot, {}, cluster="prod", taken_at=None).to_string(index=False))

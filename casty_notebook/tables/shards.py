@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.cluster.health import NodeHealth
-from casty_notebook.cluster.messages import Member, ShardAllocation, TopologySnapshot
-from casty_notebook.cluster.names import member_at, name_of, natural
 from casty_notebook.tables.columns import attrs_of, categorical, codes_of, frame, reachable
 from casty_notebook.tables.placements import Placements
+from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.names import member_at, name_of, natural
+from casty_notebook.topology.snapshot import Member, ShardAllocation, TopologySnapshot
 
 __all__ = ["shards"]
 

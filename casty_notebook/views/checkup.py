@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 from casty_notebook.address import ClusterURI
+from casty_notebook.backends.check_result import Finding, Verdict
+from casty_notebook.backends.sharded.aio.client import ClusterClient
+from casty_notebook.backends.sharded.aio.doctor import examine
 from casty_notebook.console import fitting
+from casty_notebook.loops.background import background_loop
 from casty_notebook.printable import printable
-from casty_notebook.runtime.background import background_loop
-from casty_notebook.runtime.client import ClusterClient
-from casty_notebook.runtime.examination import examine
-from casty_notebook.runtime.findings import Finding, Verdict
-from casty_notebook.views.html import Markup, element, fragment, joined
+from casty_notebook.views.reprs.html import Markup, element, fragment, joined
 
 if TYPE_CHECKING:
-    from casty_notebook.runtime.blocking import BlockingClient
+    from casty_notebook.client.blocking import BlockingClient
 
 __all__ = ["CheckUp", "doctor"]
 
@@ -142,7 +142,7 @@ def doctor(target: str | ClusterURI | BlockingClient, *, shards: Mapping[str, in
 async def _of_address(
     uri: ClusterURI, shards: Mapping[str, int] | None, options: dict[str, Any]
 ) -> tuple[list[Finding], float]:
-    from casty_notebook.runtime.ssh import SSHGateway
+    from casty_notebook.net.ssh import SSHGateway
 
     ssh = options.pop("ssh", None)
     gateway = SSHGateway(ssh, options.get("settings")) if ssh is not None else None

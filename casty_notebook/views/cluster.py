@@ -9,23 +9,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from casty_notebook.cluster.changes import TopologyEvent
-from casty_notebook.cluster.encodings import guesses_logged
-from casty_notebook.cluster.health import LinkState, NodeHealth
-from casty_notebook.cluster.history import History, Record
-from casty_notebook.cluster.recorded import Label
+from casty_notebook.backends.sharded.session.encodings import guesses_logged
+from casty_notebook.client import connections
+from casty_notebook.client.blocking import BlockingClient
 from casty_notebook.console import fitting
 from casty_notebook.errors import MisuseError
-from casty_notebook.runtime import connections
-from casty_notebook.runtime.blocking import BlockingClient
-from casty_notebook.views.cards import CardFacts, cluster_card_html, cluster_card_text
-from casty_notebook.views.experiments import Experiments
-from casty_notebook.views.pictures import Pictured, Seen
+from casty_notebook.topology.events import TopologyEvent
+from casty_notebook.topology.health import LinkState, NodeHealth
+from casty_notebook.topology.history import History, Record
+from casty_notebook.topology.recording_format import Label
+from casty_notebook.views.bulk_asks import Experiments
 from casty_notebook.views.recorder import Recorder
+from casty_notebook.views.reprs.cards import CardFacts, cluster_card_html, cluster_card_text
+from casty_notebook.views.snapshot_tables import Pictured, Seen
 
 if TYPE_CHECKING:
+    from casty_notebook.views.live.topology_widget import TopologyWidget
     from casty_notebook.views.recording import Recording
-    from casty_notebook.views.topology_widget import TopologyWidget
 
 __all__ = ["Cluster", "connect"]
 
@@ -95,8 +95,8 @@ class Cluster(Pictured, Experiments):
 
     def widget(self) -> TopologyWidget:
         """Return a new live view: map, tables and timeline that follow the cluster while somebody looks at them."""
-        from casty_notebook.views.sources import LiveSource
-        from casty_notebook.views.topology_widget import TopologyWidget
+        from casty_notebook.views.live.feed import LiveSource
+        from casty_notebook.views.live.topology_widget import TopologyWidget
 
         return TopologyWidget(LiveSource(self))
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from casty_notebook.cluster.names import natural
 from casty_notebook.errors import MisuseError
 from casty_notebook.printable import printable
-from casty_notebook.views.plain import clipped
+from casty_notebook.topology.names import natural
+from casty_notebook.views.reprs.plain import clipped
 
 if TYPE_CHECKING:
     import pandas as pd

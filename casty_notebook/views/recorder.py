@@ -6,9 +6,9 @@ import asyncio
 import datetime
 from collections.abc import Callable
 
-from casty_notebook.cluster.history import History
-from casty_notebook.cluster.messages import TopologySnapshot
-from casty_notebook.runtime.client import ClusterClient
+from casty_notebook.backends.sharded.aio.client import ClusterClient
+from casty_notebook.topology.history import History
+from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.views.clock import SteadyClock
 
 __all__ = ["Recorder"]

@@ -8,19 +8,19 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from casty_notebook.cluster.history import History
-from casty_notebook.cluster.recorded import Label, read_history, write_history
-from casty_notebook.codec.compression import compress, decompress
-from casty_notebook.codec.msgpack_codec import dump_msgpack, read_plain
 from casty_notebook.errors import InvalidRecording, UndecodableMessage
 from casty_notebook.printable import printable
 from casty_notebook.settings import Settings
-from casty_notebook.views.pictures import Pictured, Seen
+from casty_notebook.topology.history import History
+from casty_notebook.topology.recording_format import Label, read_history, write_history
+from casty_notebook.values.limits.compression import compress, decompress
+from casty_notebook.values.limits.plain_msgpack import dump_msgpack, read_plain
+from casty_notebook.views.snapshot_tables import Pictured, Seen
 from casty_notebook.views.times import Time, moment_of, told
 
 if TYPE_CHECKING:
-    from casty_notebook.cluster.messages import TopologySnapshot
-    from casty_notebook.views.topology_widget import TopologyWidget
+    from casty_notebook.topology.snapshot import TopologySnapshot
+    from casty_notebook.views.live.topology_widget import TopologyWidget
 
 __all__ = ["Recording"]
 
@@ -129,8 +129,8 @@ class Recording(Pictured):
         InvalidRecording
             If it has no moments.
         """
-        from casty_notebook.views.recorded_source import RecordedSource
-        from casty_notebook.views.topology_widget import TopologyWidget
+        from casty_notebook.views.live.recorded_feed import RecordedSource
+        from casty_notebook.views.live.topology_widget import TopologyWidget
 
         if not len(self):
             raise InvalidRecording(f"the recording of {self.name} is empty: there is nothing to show")

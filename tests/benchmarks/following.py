@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime
 
 from casty_notebook import tables
-from casty_notebook.cluster.history import History
-from casty_notebook.cluster.messages import TopologySnapshot
+from casty_notebook.topology.history import History
+from casty_notebook.topology.snapshot import TopologySnapshot
+from tests.backends.sharded.session.world import World
 from tests.benchmarks.reading import codec
 from tests.benchmarks.synthetic import pickled_by_casty
-from tests.cluster.world import World
 
 __all__ = ["Following"]
 

@@ -18,7 +18,7 @@ from tests.benchmarks.measuring import exponent
 from tests.benchmarks.processes import run_fresh
 
 if TYPE_CHECKING:
-    from casty_notebook.cluster.messages import TopologySnapshot
+    from casty_notebook.topology.snapshot import TopologySnapshot
 
 GROUP = "growing"
 NODES = (3, 10, 30, 100, 300, 1_000)
@@ -84,8 +84,8 @@ def _repeated(step: Callable[[], object], times: int) -> Callable[[], None]:
 
 def _session_steps(before: TopologySnapshot, after: TopologySnapshot) -> dict[str, Callable[[], object]]:
     """Each call goes on to the other of the two snapshots, so that there is always something new."""
-    from casty_notebook.cluster.changes import diff
-    from casty_notebook.cluster.history import History
+    from casty_notebook.topology.events import diff
+    from casty_notebook.topology.history import History
 
     assert diff(before, after, NOW)
     history, turn = History(), 0
@@ -102,9 +102,9 @@ def _session_steps(before: TopologySnapshot, after: TopologySnapshot) -> dict[st
 def _adopting(before: TopologySnapshot, after: TopologySnapshot) -> Callable[[], object]:
     """A session that is subscribed, whose link to every member is open, and which uses the type."""
     from casty_notebook import NodeAddress, Settings
-    from casty_notebook.cluster.events import Dial, LinkOpened, Publish, Received, Tick
-    from casty_notebook.cluster.session import Session
-    from casty_notebook.cluster.subscription import SUBSCRIPTION_PATH
+    from casty_notebook.backends.sharded.session.events import Dial, LinkOpened, Publish, Received, Tick
+    from casty_notebook.backends.sharded.session.session import Session
+    from casty_notebook.backends.sharded.session.subscription import SUBSCRIPTION_PATH
 
     session = Session(
         "bench", (NodeAddress("10.0.0.0", 25520),), lambda: NodeAddress("239.1.2.3", 4), 0.0, Settings(), names=lambda: "name"
@@ -141,11 +141,11 @@ def _adopting(before: TopologySnapshot, after: TopologySnapshot) -> Callable[[],
 
 def _view_steps(before: TopologySnapshot, after: TopologySnapshot) -> dict[str, Callable[[], object]]:
     from casty_notebook import tables
-    from casty_notebook.cluster.changes import diff
-    from casty_notebook.cluster.health import LinkState, NodeHealth
-    from casty_notebook.views.deltas import delta, event_row
-    from casty_notebook.views.scene import SceneBuilder
-    from casty_notebook.views.sources import Facts, Moment
+    from casty_notebook.topology.events import diff
+    from casty_notebook.topology.health import LinkState, NodeHealth
+    from casty_notebook.views.live.deltas import delta, event_row
+    from casty_notebook.views.live.feed import Facts, Moment
+    from casty_notebook.views.live.scene import SceneBuilder
 
     chance = random.Random(3)
     health = {member.address: NodeHealth(LinkState.live, chance.uniform(0.001, 0.002)) for member in after.members}

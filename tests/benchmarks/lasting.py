@@ -57,8 +57,8 @@ class SilentNode(RawNode):
 def silent_node() -> None:
     """Print the port; end with stdin."""
     from casty_notebook.address import ActorAddress, NodeAddress
-    from casty_notebook.codec import Codec
-    from casty_notebook.runtime.binding import build_registry
+    from casty_notebook.backends.sharded.aio.wire_classes import build_registry
+    from casty_notebook.backends.sharded.codec.codec import Codec
     from tests.benchmarks.raw_node import one_node_snapshot
 
     async def serve() -> None:

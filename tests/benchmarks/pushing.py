@@ -13,8 +13,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from casty_notebook.address import ActorAddress, NodeAddress
-from casty_notebook.codec import Codec
-from casty_notebook.runtime.binding import build_registry
+from casty_notebook.backends.sharded.aio.wire_classes import build_registry
+from casty_notebook.backends.sharded.codec.codec import Codec
 from tests.benchmarks.official import official_python
 from tests.benchmarks.processes import run_fresh
 from tests.benchmarks.raw_node import RawNode

@@ -12,10 +12,11 @@ import sys
 from functools import lru_cache
 
 from casty_notebook.address import ActorAddress, NodeAddress
-from casty_notebook.cluster.messages import Listing, Member, MemberStatus, ServiceKey, ShardAllocation, TopologySnapshot
-from casty_notebook.codec import Codec
-from casty_notebook.runtime.binding import build_registry
-from casty_notebook.wire import EnvelopeHeader, encode_handshake
+from casty_notebook.backends.sharded.aio.wire_classes import build_registry
+from casty_notebook.backends.sharded.codec.codec import Codec
+from casty_notebook.backends.sharded.wire import EnvelopeHeader, encode_handshake
+from casty_notebook.topology.snapshot import Member, MemberStatus, ShardAllocation, TopologySnapshot
+from casty_notebook.values.services import Listing, ServiceKey
 
 SYSTEM = "bench"
 REPLY = b"\x80\x05K\x11."

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cache
 
 from casty_notebook.address import ActorAddress
-from casty_notebook.cluster.messages import TopologySnapshot
-from casty_notebook.cluster.refs import ActorRef
-from casty_notebook.codec import Codec
-from casty_notebook.runtime.binding import build_registry
+from casty_notebook.backends.sharded.aio.wire_classes import build_registry
+from casty_notebook.backends.sharded.codec.codec import Codec
+from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.values.refs import ActorRef
 from tests.benchmarks.synthetic import addresses, pickled_by_casty
 
 __all__ = ["codec", "decoded"]

@@ -218,7 +218,7 @@ async def _receive(side: str, port: int, control_port: int, shape: str, shards: 
 def receive(*arguments: Any) -> dict[str, float]:
     """Run `_receive`, on the background loop where that is the client's own."""
     if arguments[0] == "Cluster":
-        from casty_notebook.runtime.background import background_loop
+        from casty_notebook.loops.background import background_loop
 
         return background_loop().submit(_receive(*arguments)).result()
     return asyncio.run(_receive(*arguments))

@@ -61,10 +61,10 @@ def _floor_frames(target: Target, entity: str) -> tuple[bytes, bytes]:
     """An ask and a tell as our own client would write them."""
     from casty_notebook import NodeAddress, ShardEnvelope
     from casty_notebook.address import ActorAddress
-    from casty_notebook.cluster.refs import ActorRef
-    from casty_notebook.codec import Codec
-    from casty_notebook.runtime.binding import build_registry
-    from casty_notebook.wire import EnvelopeHeader
+    from casty_notebook.backends.sharded.aio.wire_classes import build_registry
+    from casty_notebook.backends.sharded.codec.codec import Codec
+    from casty_notebook.backends.sharded.wire import EnvelopeHeader
+    from casty_notebook.values.refs import ActorRef
 
     (host, port), = target.contacts
     codec = Codec(build_registry(lambda uri: ActorRef(ActorAddress.parse(uri))))
@@ -81,7 +81,7 @@ def _floor_frames(target: Target, entity: str) -> tuple[bytes, bytes]:
 @asynccontextmanager
 async def _floor(target: Target) -> AsyncIterator[Side]:
     from casty_notebook import NodeAddress
-    from casty_notebook.wire import encode_handshake
+    from casty_notebook.backends.sharded.wire import encode_handshake
 
     loop = asyncio.get_running_loop()
     transport, protocol = await loop.create_connection(_Floor, *target.contacts[0])

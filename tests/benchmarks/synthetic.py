@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from casty_notebook import NodeAddress
-    from casty_notebook.cluster.messages import TopologySnapshot
+    from casty_notebook.topology.snapshot import TopologySnapshot
 
 __all__ = ["addresses", "pickled_by_casty", "snapshot_of", "write_payloads"]
 
@@ -30,10 +30,11 @@ def addresses(nodes: int) -> list[tuple[str, int]]:
 def snapshot_of(nodes: Sequence[tuple[str, int]], types: int, shards: int, version: int = 0) -> TopologySnapshot:
     """As this package knows it: an allocation object for each shard."""
     from casty_notebook import NodeAddress
-    from casty_notebook.cluster import messages
+    from casty_notebook.backends.sharded.session import messages
+    from casty_notebook.topology.snapshot import ShardAllocation
 
     here: list[NodeAddress] = [NodeAddress(*node) for node in nodes]
-    return _built(messages, here, lambda address: messages.ShardAllocation(address), types, shards, version)  # type: ignore[no-any-return]
+    return _built(messages, here, lambda address: ShardAllocation(address), types, shards, version)  # type: ignore[no-any-return]
 
 
 def pickled_by_casty(nodes: Sequence[tuple[str, int]], types: int, shards: int, version: int = 0) -> bytes:

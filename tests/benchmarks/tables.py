@@ -52,8 +52,8 @@ def tables_of(nodes: int, types: int, shards: int, times: int) -> list[tuple[str
 
 def _makers(nodes: int, types: int, shards: int) -> dict[str, Callable[[], pd.DataFrame]]:
     from casty_notebook import NodeAddress, tables
-    from casty_notebook.cluster.changes import diff
-    from casty_notebook.cluster.health import LinkState, NodeHealth
+    from casty_notebook.topology.events import diff
+    from casty_notebook.topology.health import LinkState, NodeHealth
     from tests.benchmarks.reading import decoded
 
     before, after = (decoded(nodes, types, shards, version) for version in (0, 1))

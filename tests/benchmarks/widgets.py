@@ -19,8 +19,8 @@ from tests.benchmarks.processes import run_fresh
 
 if TYPE_CHECKING:
     from casty_notebook import NodeAddress
-    from casty_notebook.cluster.messages import TopologySnapshot
-    from casty_notebook.views.deltas import Packet
+    from casty_notebook.topology.snapshot import TopologySnapshot
+    from casty_notebook.views.live.deltas import Packet
 
 GROUP = "widgets"
 NODES, SHARDS, MOVED = 50, 10_000, 100
@@ -50,8 +50,8 @@ class Moving:
 
     def __init__(self) -> None:
         from casty_notebook import NodeAddress
-        from casty_notebook.cluster.health import LinkState, NodeHealth
-        from casty_notebook.cluster.messages import Member, MemberStatus, ShardAllocation
+        from casty_notebook.topology.health import LinkState, NodeHealth
+        from casty_notebook.topology.snapshot import Member, MemberStatus, ShardAllocation
         from tests.benchmarks.synthetic import addresses
 
         self._chance = random.Random(3)
@@ -63,7 +63,7 @@ class Moving:
         self.epoch = 0
 
     def snapshot(self) -> TopologySnapshot:
-        from casty_notebook.cluster.messages import TopologySnapshot
+        from casty_notebook.topology.snapshot import TopologySnapshot
 
         return TopologySnapshot(self.members, self.nodes[0], {"counter": dict(self._shards)}, self.epoch)
 
@@ -82,7 +82,7 @@ class Moving:
 
 
 def _moment(moving: Moving, snapshot: TopologySnapshot) -> object:
-    from casty_notebook.views.sources import Facts, Moment
+    from casty_notebook.views.live.feed import Facts, Moment
 
     time = START + datetime.timedelta(seconds=moving.epoch / 4)
     facts = Facts("bench", "casty://bench@10.0.0.0:25520", "bench", time, age=0.1, shard_counts={"counter": SHARDS})
@@ -98,8 +98,8 @@ def _written(packet: Packet) -> float:
 
 def full_state(times: int) -> tuple[float, float]:
     """KB and CPU milliseconds of all that a page is given that joins."""
-    from casty_notebook.views.deltas import full
-    from casty_notebook.views.scene import SceneBuilder
+    from casty_notebook.views.live.deltas import full
+    from casty_notebook.views.live.scene import SceneBuilder
     from tests.benchmarks.measuring import cpu_median
 
     moving = Moving()
@@ -114,9 +114,9 @@ def updates(moves: str, times: int) -> tuple[float, float, float, float]:
     import statistics
     import time
 
-    from casty_notebook.cluster.changes import diff
-    from casty_notebook.views.deltas import delta, event_row
-    from casty_notebook.views.scene import SceneBuilder
+    from casty_notebook.topology.events import diff
+    from casty_notebook.views.live.deltas import delta, event_row
+    from casty_notebook.views.live.scene import SceneBuilder
 
     moving, builder = Moving(), SceneBuilder()
     before = moving.snapshot()
@@ -148,7 +148,7 @@ def updates_a_second(seconds: float) -> float:
     """Updates that a watched view is sent."""
     import time
 
-    from casty_notebook.views.bridge import Bridge
+    from casty_notebook.views.live.bridge import Bridge
     from tests.views.scenery import WrittenSource
 
     moving = Moving()

@@ -11,12 +11,12 @@ from typing import Any
 from playwright.sync_api import Page
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.cluster.health import NodeHealth
-from casty_notebook.cluster.messages import TopologySnapshot
-from casty_notebook.views.deltas import EventRow, Packet, delta, full
-from casty_notebook.views.scene import SceneBuilder
-from casty_notebook.views.sources import Facts, Moment
-from casty_notebook.views.static_files import module, style
+from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.views.live.deltas import EventRow, Packet, delta, full
+from casty_notebook.views.live.feed import Facts, Moment
+from casty_notebook.views.live.scene import SceneBuilder
+from casty_notebook.views.live.static_files import module, style
 
 MODEL = """
 class Model {

@@ -10,7 +10,7 @@ from tests.support.waiting import wait_until
 
 CARD = """
 %load_ext casty_notebook
-from casty_notebook.codec import stand_in_class
+from casty_notebook.values.standin import stand_in_class
 stand_in_class("bank.Owed")(first="$x^2$", second="$$y$$ and \\\\(z\\\\)")
 """
 FORMULA = "from IPython.display import HTML\nHTML('<p>$a^2$</p>')"

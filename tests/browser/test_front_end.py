@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from casty_notebook.cluster.health import LinkState, NodeHealth
-from casty_notebook.cluster.messages import ServiceEntry, TopologySnapshot
+from casty_notebook.topology.health import LinkState, NodeHealth
+from casty_notebook.topology.snapshot import ServiceEntry, TopologySnapshot
 from tests.browser.lab import View
 from tests.browser.page import FrontEnd
 from tests.support.topologies import HOSTILE, member, node, owned_by, topology

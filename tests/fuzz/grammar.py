@@ -14,12 +14,12 @@ from collections.abc import Callable
 from struct import pack
 from typing import Any
 
-from casty_notebook.codec.constructors import BUILDERS
-from casty_notebook.codec.pickle_objects import _FINISHED, _SPECIAL
+from casty_notebook.backends.sharded.codec.pickle.objects import _FINISHED, _SPECIAL
+from casty_notebook.backends.sharded.codec.pickle.standard_types import BUILDERS
 from casty_notebook.views.recording import MAGIC
-from tests.codec.table import USER_CLASSES
 from tests.fuzz import targets
 from tests.fuzz.targets import input_for
+from tests.values.table import USER_CLASSES
 
 __all__ = ["LONGEST", "grown"]
 

@@ -9,19 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from casty_notebook.cluster.history import History
-from casty_notebook.cluster.recorded import write_history
-from casty_notebook.codec import ALGORITHMS
-from casty_notebook.codec.compression import compress
-from casty_notebook.codec.constructors import BUILDERS
-from casty_notebook.codec.msgpack_codec import dump_msgpack
+from casty_notebook.backends.sharded.codec.pickle.standard_types import BUILDERS
 from casty_notebook.magics.commands import LINE_COMMANDS
+from casty_notebook.topology.history import History
+from casty_notebook.topology.recording_format import write_history
+from casty_notebook.values.limits.compression import ALGORITHMS, compress
+from casty_notebook.values.limits.plain_msgpack import dump_msgpack
 from casty_notebook.views.recording import MAGIC
-from tests.cluster.test_recorded import LABEL, sample
-from tests.codec.table import USER_CLASSES, Amount, Basket, Colour, Point, Slotted
 from tests.fuzz import targets
 from tests.fuzz.targets import input_for
 from tests.support.golden import HANDSHAKES, MESSAGES
+from tests.topology.test_recording_format import LABEL, sample
+from tests.values.table import USER_CLASSES, Amount, Basket, Colour, Point, Slotted
 
 __all__ = ["recordings", "words", "write_dictionary", "write_seeds"]
 
@@ -32,8 +31,8 @@ LINES = (
     "casty://s@10.0.0.1:1/a/b Ping()", "counter/{a,b} payment", "--demo", "", "-h", "counter/'x",
 )  # fmt: skip
 TREES = (
-    {"_type": "tests.codec.table.Amount", "value": 1}, {"__tuple__": [1, {"__frozenset__": ["a", 2.5, None, True]}]},
-    {"__dict__": [[1, {"__ref__": "casty://s@h:1/p"}], ["k", {"__enum__": "tests.codec.table.Colour", "value": "red"}]]},
+    {"_type": "tests.values.table.Amount", "value": 1}, {"__tuple__": [1, {"__frozenset__": ["a", 2.5, None, True]}]},
+    {"__dict__": [[1, {"__ref__": "casty://s@h:1/p"}], ["k", {"__enum__": "tests.values.table.Colour", "value": "red"}]]},
     {"_type": "unknown.Class", "field": [[], {}, ""]}, [1, -1, 2**63, 1e308, "é\ud800"],
 )  # fmt: skip
 TAGS = ("_type", "__ref__", "__enum__", "__frozenset__", "__dict__", "__tuple__", "value", "host", "port", "target", "sender")

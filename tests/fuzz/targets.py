@@ -15,15 +15,9 @@ from typing import Any
 from IPython.core.error import UsageError
 
 from casty_notebook.address import ActorAddress, ClusterURI, NodeAddress
-from casty_notebook.codec import ALGORITHMS, SERIALIZERS, Codec, Layout, recognise
-from casty_notebook.codec.compression import decompress
-from casty_notebook.codec.pickle_reader import loads
-from casty_notebook.codec.refs import check_uri
-from casty_notebook.errors import InvalidRecording, MisuseError, ProtocolError, UndecodableMessage
-from casty_notebook.magics.commands import CELL_COMMANDS, LINE_COMMANDS, parse_cell, parse_line
-from casty_notebook.settings import Settings
-from casty_notebook.views.recording import Recording
-from casty_notebook.wire import (
+from casty_notebook.backends.sharded.codec.codec import SERIALIZERS, Codec, recognise
+from casty_notebook.backends.sharded.codec.pickle.reader import loads
+from casty_notebook.backends.sharded.wire import (
     HANDSHAKE,
     FrameReader,
     decode_envelope,
@@ -32,7 +26,14 @@ from casty_notebook.wire import (
     sender_system,
     target_path,
 )
-from tests.codec.table import USER_CLASSES, table
+from casty_notebook.errors import InvalidRecording, MisuseError, ProtocolError, UndecodableMessage
+from casty_notebook.magics.commands import CELL_COMMANDS, LINE_COMMANDS, parse_cell, parse_line
+from casty_notebook.settings import Settings
+from casty_notebook.values.castys_refs import check_uri
+from casty_notebook.values.limits.compression import ALGORITHMS, decompress
+from casty_notebook.values.registry import Layout
+from casty_notebook.views.recording import Recording
+from tests.values.table import USER_CLASSES, table
 
 __all__ = ["TARGETS", "input_for", "run"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from casty_notebook.codec.pickle_scalars import SCALARS
+from casty_notebook.backends.sharded.codec.pickle.scalars import SCALARS
 from tests.fuzz import grammar, seeds, targets
 from tests.fuzz.targets import TARGETS, run
 from tests.fuzz.watch import Watch

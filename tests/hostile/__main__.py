@@ -15,10 +15,10 @@ import time
 import psutil
 
 from casty_notebook import ClusterClient, ShardEnvelope
+from casty_notebook.backends.sharded.wire import encode_envelope
 from casty_notebook.demo import messages
 from casty_notebook.demo.messages import GetCount
 from casty_notebook.errors import UndecodableMessage
-from casty_notebook.wire import encode_envelope
 from tests.hostile.work import GENERATORS, SIZES
 from tests.support.fake_node import Connection, FakeNode
 

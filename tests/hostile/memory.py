@@ -24,12 +24,12 @@ from pathlib import Path
 
 import psutil
 
-from casty_notebook.codec import Codec
-from casty_notebook.codec.compression import compress
+from casty_notebook.backends.sharded.codec.codec import Codec
+from casty_notebook.backends.sharded.wire import FrameReader, decode_envelope, encode_envelope
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.settings import Settings
-from casty_notebook.wire import FrameReader, decode_envelope, encode_envelope
-from tests.codec.table import USER_CLASSES, Amount, table
+from casty_notebook.values.limits.compression import compress
+from tests.values.table import USER_CLASSES, Amount, table
 
 __all__ = ["ALLOWED", "PAYLOADS", "growth"]
 
@@ -103,7 +103,7 @@ PAYLOADS: dict[str, Payload] = {
     "stand-ins": ("pickle", None, lambda: _pickled(b"h\x00)\x81", head=_name("a", "B") + b"0")),
     "stand-ins with state": ("pickle", None, lambda: _pickled(b"h\x00)\x81}K\x01Nsb", head=_name("a", "B") + b"0")),
     "unfinished objects": (
-        "pickle", None, lambda: _pickled(b"h\x00)\x81", head=_name("tests.codec.table", "Amount") + b"0")
+        "pickle", None, lambda: _pickled(b"h\x00)\x81", head=_name("tests.values.table", "Amount") + b"0")
     ),
     "refs": (
         "pickle", None,
@@ -179,7 +179,7 @@ def _snapshot(serializer: str, *, replicas: int) -> bytes:
 
 
 def _strangers() -> bytes:
-    return pickle.dumps([Amount(n, f"C{n}") for n in range(100_000)], 5).replace(b"tests.codec.table", b"tests.codec.other")
+    return pickle.dumps([Amount(n, f"C{n}") for n in range(100_000)], 5).replace(b"tests.values.table", b"tests.values.other")
 
 
 def _amounts(serializer: str) -> bytes:

@@ -15,17 +15,19 @@ from hypothesis import strategies as st
 
 from casty_notebook import ClusterClient, ShardEnvelope
 from casty_notebook.address import ActorAddress, NodeAddress
-from casty_notebook.cluster.messages import GetShardLocation, ServiceKey, SubscribeTopology, UnsubscribeTopology
-from casty_notebook.cluster.refs import ActorRef
-from casty_notebook.codec import Codec, Layout
+from casty_notebook.backends.sharded.codec.codec import Codec
+from casty_notebook.backends.sharded.session.messages import GetShardLocation, SubscribeTopology, UnsubscribeTopology
+from casty_notebook.backends.sharded.wire import encode_envelope, encode_frame, encode_handshake
 from casty_notebook.demo import messages
 from casty_notebook.demo.messages import Echo, GetCount
 from casty_notebook.errors import CastyNotebookError, MisuseError
 from casty_notebook.settings import Settings
-from casty_notebook.wire import encode_envelope, encode_frame, encode_handshake
-from tests.codec.table import table
+from casty_notebook.values.refs import ActorRef
+from casty_notebook.values.registry import Layout
+from casty_notebook.values.services import ServiceKey
 from tests.hostile.emissions import check_handshake, check_stream, check_uris
 from tests.support.fake_node import Connection, FakeNode
+from tests.values.table import table
 
 SERIALIZERS = ("pickle", "json", "msgpack")
 

@@ -8,9 +8,9 @@ import logging
 import pytest
 
 from casty_notebook import ClusterClient
+from casty_notebook.backends.sharded.wire import encode_envelope, encode_frame, encode_handshake
 from casty_notebook.errors import NoContactPoint
 from casty_notebook.settings import Settings
-from casty_notebook.wire import encode_envelope, encode_frame, encode_handshake
 from tests.hostile.test_payloads import ask, client_of
 from tests.support.fake_node import FakeNode
 from tests.support.waiting import wait_until_async

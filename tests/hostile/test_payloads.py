@@ -11,12 +11,12 @@ import psutil
 import pytest
 
 from casty_notebook import ClusterClient, ShardEnvelope
-from casty_notebook.cluster.messages import GetShardLocation
-from casty_notebook.cluster.refs import ActorRef
+from casty_notebook.backends.sharded.session.messages import GetShardLocation
+from casty_notebook.backends.sharded.wire import encode_envelope
 from casty_notebook.demo import messages
 from casty_notebook.demo.messages import GetCount
 from casty_notebook.errors import UndecodableMessage
-from casty_notebook.wire import encode_envelope
+from casty_notebook.values.refs import ActorRef
 from tests.hostile.attacks import INERT, REFUSED
 from tests.hostile.memory import ALLOWED
 from tests.support.fake_node import Connection, FakeNode

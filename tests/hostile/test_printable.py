@@ -16,43 +16,35 @@ import pytest
 
 from casty_notebook import errors, tables
 from casty_notebook.address import ActorAddress, NodeAddress
-from casty_notebook.cluster.asks import Ask
-from casty_notebook.cluster.changes import TopologyEvent
-from casty_notebook.cluster.events import ActorTarget, Outgoing
-from casty_notebook.cluster.health import LinkState, NodeHealth
-from casty_notebook.cluster.history import History, Record
-from casty_notebook.cluster.listening import Listening
-from casty_notebook.cluster.messages import (
-    Listing,
-    Member,
-    MemberStatus,
-    ServiceEntry,
-    ServiceInstance,
-    ServiceKey,
-    ShardAllocation,
-    TopologySnapshot,
-)
-from casty_notebook.cluster.packed import pack
-from casty_notebook.cluster.recorded import Label
-from casty_notebook.cluster.refs import ActorRef, EntityRef, ReplyRef
-from casty_notebook.codec import RemoteError, stand_in_class
-from casty_notebook.codec.standin import StandIn, StandInClass, StandInModule
+from casty_notebook.backends.check_result import Finding, Verdict
+from casty_notebook.backends.sharded.aio.listener import Listener
+from casty_notebook.backends.sharded.session.asks import Ask
+from casty_notebook.backends.sharded.session.events import ActorTarget, Outgoing
+from casty_notebook.backends.sharded.session.listening import Listening
+from casty_notebook.backends.sharded.wire.envelope import Envelope
+from casty_notebook.client.blocking import Location
 from casty_notebook.errors import AskTimeout, ContactAttempt, FailureReport, MisuseError, NoContactPoint, NodeDidNotStart
 from casty_notebook.logs import room_logger
 from casty_notebook.magics.connection_list import ConnectionList, ConnectionRow
 from casty_notebook.magics.suggest import did_you_mean
 from casty_notebook.magics.usage import as_usage_error
 from casty_notebook.printable import printable
-from casty_notebook.runtime.blocking import Location
-from casty_notebook.runtime.findings import Finding, Verdict
-from casty_notebook.runtime.listener import Listener
 from casty_notebook.tables.latency import samples
-from casty_notebook.views import formatters
-from casty_notebook.views.cards import CardFacts, ShardFact, cluster_card_html, cluster_card_text
+from casty_notebook.topology.events import TopologyEvent
+from casty_notebook.topology.health import LinkState, NodeHealth
+from casty_notebook.topology.history import History, Record
+from casty_notebook.topology.recording_format import Label
+from casty_notebook.topology.shard_columns import pack
+from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
+from casty_notebook.values.refs import ActorRef, EntityRef, ReplyRef
+from casty_notebook.values.remote_error import RemoteError
+from casty_notebook.values.services import Listing, ServiceInstance, ServiceKey
+from casty_notebook.values.standin import StandIn, StandInClass, StandInModule, stand_in_class
 from casty_notebook.views.checkup import CheckUp
+from casty_notebook.views.live.svg_map import map_html
 from casty_notebook.views.recording import Recording
-from casty_notebook.views.svg_map import map_html
-from casty_notebook.wire.envelope import Envelope
+from casty_notebook.views.reprs import formatters
+from casty_notebook.views.reprs.cards import CardFacts, ShardFact, cluster_card_html, cluster_card_text
 from tests.house.source import PACKAGE, files, tree
 
 EVIL = "a\x1b[2J\x07\x9b1m\nOut[7]: 42\r\u202eb\u200b\u2028\ud800\u3164c"
@@ -85,56 +77,58 @@ FIELDS = SimpleNamespace(target=EVIL, node=EVIL, shard=1, reply={EVIL: EVIL}, la
 SHOWN: dict[str, Callable[[], str]] = {
     "address.py NodeAddress.__str__": lambda: str(NODE),
     "address.py ActorAddress.__str__": lambda: str(REF.address),
-    "cluster/asks.py Ask.__repr__": lambda: repr(_labelled(Ask)),
-    "cluster/events.py Outgoing.__repr__": lambda: repr(Outgoing(1, ActorTarget(NODE, EVIL), EVIL, None, 1.0)),
-    "cluster/listening.py Listening.__repr__": lambda: repr(_labelled(Listening)),
-    "cluster/messages.py Listing.__repr__": lambda: repr(FOUND),
-    "cluster/messages.py TopologySnapshot.__repr__": lambda: repr(SNAPSHOT),
-    "cluster/refs.py ActorRef.__repr__": lambda: repr(REF),
-    "cluster/refs.py EntityRef.__repr__": lambda: repr(EntityRef(EVIL, 1, None)),  # type: ignore[arg-type]
-    "cluster/refs.py ReplyRef.__repr__": lambda: repr(ReplyRef(EVIL, EVIL)),
-    "codec/remote_error.py RemoteError.__repr__": lambda: repr(RemoteError(STAND_IN._standin_cls, (EVIL,), {EVIL: EVIL})),
-    "codec/standin.py StandIn.__repr__": lambda: repr(STAND_IN),
-    "codec/standin.py StandInClass.__repr__": lambda: repr(StandInClass(EVIL, EVIL)),
-    "codec/standin.py StandInModule.__repr__": lambda: repr(StandInModule(EVIL)),
+    "backends/sharded/session/asks.py Ask.__repr__": lambda: repr(_labelled(Ask)),
+    "backends/sharded/session/events.py Outgoing.__repr__": lambda: repr(Outgoing(1, ActorTarget(NODE, EVIL), EVIL, None, 1.0)),
+    "backends/sharded/session/listening.py Listening.__repr__": lambda: repr(_labelled(Listening)),
+    "values/services.py Listing.__repr__": lambda: repr(FOUND),
+    "topology/snapshot.py TopologySnapshot.__repr__": lambda: repr(SNAPSHOT),
+    "values/refs.py ActorRef.__repr__": lambda: repr(REF),
+    "values/refs.py EntityRef.__repr__": lambda: repr(EntityRef(EVIL, 1, None)),  # type: ignore[arg-type]
+    "values/refs.py ReplyRef.__repr__": lambda: repr(ReplyRef(EVIL, EVIL)),
+    "values/remote_error.py RemoteError.__repr__": lambda: repr(RemoteError(STAND_IN._standin_cls, (EVIL,), {EVIL: EVIL})),
+    "values/standin.py StandIn.__repr__": lambda: repr(STAND_IN),
+    "values/standin.py StandInClass.__repr__": lambda: repr(StandInClass(EVIL, EVIL)),
+    "values/standin.py StandInModule.__repr__": lambda: repr(StandInModule(EVIL)),
     "errors.py CastyNotebookError.__str__": lambda: str(MisuseError(f"there are: {EVIL}")),
     "errors.py ContactAttempt.__str__": lambda: str(ContactAttempt(EVIL, EVIL)),
     "errors.py NodeDidNotStart.__str__": lambda: str(NodeDidNotStart(printable(EVIL))),
     "errors.py NoContactPoint.__str__": lambda: str(NoContactPoint(EVIL, (ContactAttempt(EVIL, EVIL),))),
     "magics/connection_list.py ConnectionList.__repr__": lambda: repr(LISTED),
     "magics/connection_list.py ConnectionList._repr_html_": lambda: LISTED._repr_html_(),
-    "runtime/listener.py Listener.__repr__": lambda: repr(_listener()),
-    "runtime/placing.py Location.__repr__": lambda: repr(PLACE),
+    "backends/sharded/aio/listener.py Listener.__repr__": lambda: repr(_listener()),
+    "backends/sharded/aio/resolver.py Location.__repr__": lambda: repr(PLACE),
     "tables/table.py Table.__repr__": lambda: repr(tables.services(SNAPSHOT, HEALTH, cluster=EVIL, taken_at=NOW)),
     "tables/table.py Table._repr_html_": lambda: str(tables.services(SNAPSHOT, {}, cluster=EVIL, taken_at=NOW)._repr_html_()),
     "tables/table.py TableColumn.__repr__": lambda: repr(tables.members(SNAPSHOT, {}, cluster=EVIL, taken_at=NOW)["roles"]),
-    "views/cards.py ShardFact.__str__": lambda: str(ShardFact(EVIL, 1, None)),
+    "views/reprs/cards.py ShardFact.__str__": lambda: str(ShardFact(EVIL, 1, None)),
     "views/checkup.py CheckUp.__repr__": lambda: repr(CHECKED),
     "views/checkup.py CheckUp._repr_html_": lambda: CHECKED._repr_html_(),
     "views/recording.py Recording.__repr__": lambda: repr(_recording()),
-    "views/topology_widget.py TopologyWidget.__repr__": lambda: repr(_recording().widget()),
-    "views/topology_widget.py TopologyWidget._repr_mimebundle_": lambda: _bundle(),
-    "wire/envelope.py Envelope.__repr__": lambda: repr(Envelope(EVIL, EVIL, EVIL, b"", 0)),
+    "views/live/topology_widget.py TopologyWidget.__repr__": lambda: repr(_recording().widget()),
+    "views/live/topology_widget.py TopologyWidget._repr_mimebundle_": lambda: _bundle(),
+    "backends/sharded/wire/envelope.py Envelope.__repr__": lambda: repr(Envelope(EVIL, EVIL, EVIL, b"", 0)),
 }
 
 ADDRESSES = {
     "backends/virtual/codec/values.py EntityKey.__str__", "backends/virtual/session/ring.py NodeId.__str__",
-    "address.py ClusterURI.__str__", "cluster/events.py ActorTarget.__str__", "cluster/events.py EntityTarget.__str__",
-    "magics/targets.py TargetPattern.__str__",
-    "runtime/targets.py EntityName.__str__", "runtime/targets.py ServiceName.__str__",
+    "backends/sharded/session/events.py ActorTarget.__str__", "backends/sharded/session/events.py EntityTarget.__str__",
+    "address.py ClusterURI.__str__", "magics/targets.py TargetPattern.__str__",
+    "values/targets.py EntityName.__str__", "values/targets.py ServiceName.__str__",
 }  # fmt: skip
 """These write what is sent or read again; where it is shown, it is so within an error or a log line."""
 
 NOTHING_FROM_OUTSIDE = {
-    "cluster/encodings.py Encoding.__str__", "cluster/links.py Generation.__repr__", "cluster/links.py Link.__repr__",
-    "cluster/links.py Peer.__repr__", "codec/codec.py Codec.__repr__", "demo/cluster.py DemoCluster.__repr__",
-    "demo/cluster.py DemoCluster._repr_html_", "demo/process.py DemoNode.__repr__", "runtime/client.py ClusterClient.__repr__",
-    "runtime/ssh.py SSHGateway.__repr__", "runtime/structures.py _Structure.__repr__",
+    "backends/sharded/session/encodings.py Encoding.__str__", "backends/sharded/session/links.py Generation.__repr__",
+    "backends/sharded/session/links.py Link.__repr__", "backends/sharded/session/links.py Peer.__repr__",
+    "backends/sharded/codec/codec.py Codec.__repr__", "demo/cluster.py DemoCluster.__repr__",
+    "demo/cluster.py DemoCluster._repr_html_", "demo/process.py DemoNode.__repr__",
+    "backends/sharded/aio/client.py ClusterClient.__repr__", "net/ssh.py SSHGateway.__repr__",
+    "backends/sharded/aio/structures.py _Structure.__repr__",
 }  # fmt: skip
 """They show our own settings and addresses, which show themselves printable."""
 
 MADE_OF_OTHERS = {
-    "runtime/listener.py BlockingListener.__repr__",
+    "backends/sharded/aio/listener.py BlockingListener.__repr__",
     "views/cluster.py Cluster.__repr__", "views/cluster.py Cluster._repr_html_"}
 
 OTHERS: dict[str, Callable[[], str]] = {
@@ -251,6 +245,6 @@ def test_what_is_shown_keeps_its_true_value() -> None:
 
 def test_a_log_line_is_one_printable_line(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, "casty_notebook"):
-        room_logger("casty_notebook.runtime.pump").warning("%s left", EVIL)
+        room_logger("casty_notebook.backends.sharded.aio.pump").warning("%s left", EVIL)
     assert raw(caplog.records[-1].getMessage()) == []
     assert "\n" not in caplog.records[-1].getMessage()

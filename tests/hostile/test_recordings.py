@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casty_notebook import Recording
-from casty_notebook.cluster.recorded import VERSION
 from casty_notebook.errors import InvalidRecording
 from casty_notebook.settings import Settings
+from casty_notebook.topology.recording_format import VERSION
 from casty_notebook.views.recording import MAGIC
 
 NOON = 1_700_000_000_000_000

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from casty_notebook import ClusterClient, ShardEnvelope
+from casty_notebook.backends.sharded.wire import encode_envelope
 from casty_notebook.demo import messages
 from casty_notebook.demo.messages import GetCount
 from casty_notebook.errors import UndecodableMessage
-from casty_notebook.wire import encode_envelope
 from tests.hostile.__main__ import Meter
 from tests.hostile.work import GENERATORS
 from tests.support.fake_node import Connection, FakeNode
@@ -131,7 +131,7 @@ async def test_many_short_payloads_in_one_go_let_the_others_have_their_turn() ->
 
 
 async def test_a_snapshot_of_a_large_cluster_is_read_beside_the_loop_and_the_newest_one_counts() -> None:
-    from casty_notebook.cluster.messages import ShardAllocation
+    from casty_notebook.topology.snapshot import ShardAllocation
 
     async with FakeNode() as node, client_of(node) as client:
         await ask(client)

@@ -11,12 +11,13 @@ import pytest
 
 from casty_notebook import ClusterClient, ShardEnvelope
 from casty_notebook.address import ActorAddress, NodeAddress
-from casty_notebook.cluster.history import MAX_BYTES, MAX_EVENT_BYTES, History
-from casty_notebook.cluster.messages import Member, MemberStatus, ShardLocation, TopologySnapshot
-from casty_notebook.cluster.refs import ActorRef
+from casty_notebook.backends.sharded.aio.identity import Names
+from casty_notebook.backends.sharded.session.messages import ShardLocation
 from casty_notebook.demo import messages
 from casty_notebook.demo.messages import GetCount
-from casty_notebook.runtime.identity import Names
+from casty_notebook.topology.history import MAX_BYTES, MAX_EVENT_BYTES, History
+from casty_notebook.topology.snapshot import Member, MemberStatus, TopologySnapshot
+from casty_notebook.values.refs import ActorRef
 from tests.hostile.test_stall import STALL
 from tests.support.fake_node import Connection, FakeNode
 

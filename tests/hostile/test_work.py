@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from casty_notebook.codec import constructors, pickle_objects
-from casty_notebook.codec.constructors import Constructor
+from casty_notebook.backends.sharded.codec.pickle import objects as pickle_objects
+from casty_notebook.backends.sharded.codec.pickle import standard_types as constructors
+from casty_notebook.backends.sharded.codec.pickle.standard_types import Constructor
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.settings import Settings
-from tests.codec.table import codec
 from tests.hostile.work import GENERATORS, UNCOVERED, walking_ints
+from tests.values.table import codec
 
 SMALL = 64 * 1000
 PATIENCE = 1.5

@@ -10,9 +10,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
 
-from casty_notebook.codec.constructors import BUILDERS
-from casty_notebook.codec.pickle_objects import _FINISHED, _SPECIAL
-from casty_notebook.codec.tree import _TAGS
+from casty_notebook.backends.sharded.codec.pickle.objects import _FINISHED, _SPECIAL
+from casty_notebook.backends.sharded.codec.pickle.standard_types import BUILDERS
+from casty_notebook.backends.sharded.codec.trees.tree import _TAGS
 
 __all__ = ["GENERATORS", "SIZES", "UNCOVERED", "Generator", "walking_ints"]
 

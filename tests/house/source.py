@@ -38,7 +38,7 @@ def tree(file: Path) -> ast.Module:
 
 
 def room_of(module: str) -> str:
-    """``casty_notebook.wire.frames`` is in ``wire``, ``casty_notebook.errors`` in ``errors``; the top is ``roof``.
+    """``casty_notebook.topology.events`` is in ``topology``, ``casty_notebook.errors`` in ``errors``; the top is ``roof``.
 
     A backend has rooms of its own: ``casty_notebook.backends.virtual.wire.frames`` is in ``virtual/wire``.
     """

@@ -52,4 +52,4 @@ def test_every_cited_section_exists(name: str) -> None:
 
 def test_citations_are_found_at_all() -> None:
     # The wire room cites the protocol on its first lines; a pattern that no longer matches would pass the test above.
-    assert {file for file, page, _ in citations() if page == "PROTOCOL"} >= {"casty_notebook/wire/frames.py"}
+    assert {file for file, page, _ in citations() if page == "PROTOCOL"} >= {"casty_notebook/backends/sharded/wire/frames.py"}

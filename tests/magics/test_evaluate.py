@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.error import UsageError
 
-from casty_notebook.codec.standin import module_proxy
 from casty_notebook.magics.evaluate import evaluate, evaluate_message
 from casty_notebook.magics.lines import is_silenced
+from casty_notebook.values.standin import module_proxy
 
 
 @dataclass(frozen=True)

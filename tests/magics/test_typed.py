@@ -17,7 +17,7 @@ from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import GetCount, Increment
 from casty_notebook.errors import MisuseError
 from casty_notebook.magics import connecting, demos
-from casty_notebook.runtime.questions import statement
+from casty_notebook.values.request import statement
 from tests.magics.harness import Shell
 from tests.magics.test_shell import usage_error
 

@@ -17,7 +17,7 @@ from typing import Self
 import psutil
 import pytest
 
-from casty_notebook.runtime.bastion import SSH
+from casty_notebook.net.ssh_config import SSH
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 

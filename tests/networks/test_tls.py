@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from casty_notebook import TLS, ClusterClient, connect
-from casty_notebook.cluster.messages import ShardEnvelope
 from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import GetCount
 from casty_notebook.errors import MisuseError, NoContactPoint
-from tests.runtime.forwarder import Forwarder
+from casty_notebook.values.services import ShardEnvelope
+from tests.support.forwarder import Forwarder
 from tests.support.ports import free_port
 from tests.support.tls import issue
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from casty_notebook import TLS, ClusterClient
-from casty_notebook.cluster.messages import ShardEnvelope
 from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import GetCount
-from casty_notebook.runtime.background import LOOP, new_loop
-from casty_notebook.runtime.ssh import SSHGateway
+from casty_notebook.loops.background import LOOP, new_loop
+from casty_notebook.net.ssh import SSHGateway
+from casty_notebook.values.services import ShardEnvelope
 from tests.networks.bastion import Bastion
 from tests.support.leftovers import MARK
 from tests.support.tls import issue
@@ -25,7 +25,7 @@ from tests.support.tls import issue
 uvloop = pytest.importorskip("uvloop")
 
 BLOCKING = (
-    "tests/runtime/test_blocking.py", "tests/experiments/test_fan_out.py", "tests/experiments/test_sampling.py",
+    "tests/client/test_blocking.py", "tests/experiments/test_fan_out.py", "tests/experiments/test_sampling.py",
     "tests/views/test_one_subscription.py",
 )  # fmt: skip
 """Tests of what runs on the background loop."""

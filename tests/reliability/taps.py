@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Self
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.backends.sharded.wire import MESSAGE, FrameReader, decode_envelope, target_path
 from casty_notebook.errors import ProtocolError
-from casty_notebook.wire import MESSAGE, FrameReader, decode_envelope, target_path
 
 __all__ = ["Tap"]
 

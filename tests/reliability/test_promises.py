@@ -9,11 +9,11 @@ import pytest
 
 from casty_notebook import ClusterClient, ShardEnvelope, connect
 from casty_notebook.address import NodeAddress
-from casty_notebook.cluster.messages import ShardAllocation
 from casty_notebook.demo import messages
 from casty_notebook.demo.messages import Echo, GetCount, Increment
 from casty_notebook.errors import AskFailed, AskTimeout, ClientClosed, NodeUnreachable, NoSuchService, Overloaded
 from casty_notebook.settings import Settings
+from casty_notebook.topology.snapshot import ShardAllocation
 from tests.support.fake_node import GARBAGE, STALL, Connection, FakeNode
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until, wait_until_async

@@ -12,25 +12,16 @@ from types import TracebackType
 from typing import Any, Self
 
 from casty_notebook.address import ActorAddress, NodeAddress
-from casty_notebook.cluster.messages import (
+from casty_notebook.backends.sharded.aio.wire_classes import build_registry
+from casty_notebook.backends.sharded.codec.codec import Codec
+from casty_notebook.backends.sharded.session.messages import (
     Find,
     GetShardLocation,
-    Listing,
-    Member,
-    MemberStatus,
-    ServiceEntry,
-    ShardEnvelope,
     ShardLocation,
     SubscribeTopology,
-    TopologySnapshot,
     UnsubscribeTopology,
 )
-from casty_notebook.cluster.refs import ActorRef
-from casty_notebook.codec import Codec
-from casty_notebook.demo import messages
-from casty_notebook.runtime.binding import build_registry
-from casty_notebook.settings import Settings
-from casty_notebook.wire import (
+from casty_notebook.backends.sharded.wire import (
     HANDSHAKE,
     MESSAGE,
     FrameReader,
@@ -40,6 +31,11 @@ from casty_notebook.wire import (
     encode_handshake,
     target_path,
 )
+from casty_notebook.demo import messages
+from casty_notebook.settings import Settings
+from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, TopologySnapshot
+from casty_notebook.values.refs import ActorRef
+from casty_notebook.values.services import Listing, ShardEnvelope
 
 __all__ = ["GARBAGE", "STALL", "FakeNode"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.cluster.messages import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
+from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
 
 HOSTILE = "<script>alert(1)</script>\x1b[2J\"'&\u202e"
 """A name as no honest node has it: markup, a terminal's escape sequence, quotes, a text-direction override."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from casty_notebook.cluster.history import History
-from casty_notebook.cluster.messages import MemberStatus
 from casty_notebook.tables import history
-from tests.cluster.test_history import DOWN, LIVE, after
+from casty_notebook.topology.history import History
+from casty_notebook.topology.snapshot import MemberStatus
 from tests.support.topologies import member, node, owned_by, topology
+from tests.topology.test_history import DOWN, LIVE, after
 
 
 def test_a_row_for_each_moment_that_showed_something_new() -> None:

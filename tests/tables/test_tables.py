@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from casty_notebook.cluster.changes import Change, TopologyEvent
-from casty_notebook.cluster.health import LinkState, NodeHealth
-from casty_notebook.cluster.messages import Member, MemberStatus, ServiceEntry, TopologySnapshot
 from casty_notebook.errors import AskTimeout, FailureReport, MisuseError
 from casty_notebook.tables import answers, events, members, services, shards
+from casty_notebook.topology.events import Change, TopologyEvent
+from casty_notebook.topology.health import LinkState, NodeHealth
+from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, TopologySnapshot
 from tests.support.topologies import member, node, owned_by, topology
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 from casty_notebook import connect
 from casty_notebook.demo import DemoCluster
 from casty_notebook.errors import AskTimeout
-from tests.runtime.feeds import FEED, stream
+from tests.backends.sharded.aio.feeds import FEED, stream
 from tests.support.waiting import wait_until
 
 

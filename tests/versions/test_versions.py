@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from casty_notebook import Cluster, ServiceKey, StandIn, connect
-from casty_notebook.cluster.messages import entity_shard
 from casty_notebook.demo import DemoCluster, messages
 from casty_notebook.errors import NoContactPoint
+from casty_notebook.values.services import entity_shard
 from tests.support.waiting import wait_until
 from tests.versions.environments import FULL, PLAIN
 
@@ -124,7 +124,7 @@ def test_an_explicit_serializer_that_is_wrong_is_told_what_to_try(start_version:
 def test_an_encoding_whose_package_is_not_here_is_named_as_soon_as_all_others_were_tried(
     start_version: Callable[..., DemoCluster], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("casty_notebook.runtime.codecs.find_spec", lambda name: None)
+    monkeypatch.setattr("casty_notebook.backends.sharded.aio.codecs.find_spec", lambda name: None)
     demo = start_version(FULL, nodes=1, compression="lz4")
     began = time.monotonic()
     with pytest.raises(NoContactPoint, match="lz4 was not tried, since its package is not here: pip install lz4"):

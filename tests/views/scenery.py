@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.cluster.changes import TopologyEvent
-from casty_notebook.cluster.health import NodeHealth
-from casty_notebook.cluster.messages import TopologySnapshot
-from casty_notebook.runtime.background import background_loop
-from casty_notebook.views.deltas import Packet
-from casty_notebook.views.scene import Scene
-from casty_notebook.views.sources import Facts, Moment
+from casty_notebook.loops.background import background_loop
+from casty_notebook.topology.events import TopologyEvent
+from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.views.live.deltas import Packet
+from casty_notebook.views.live.feed import Facts, Moment
+from casty_notebook.views.live.scene import Scene
 
 START = datetime.datetime(2026, 11, 3, 12, tzinfo=datetime.UTC)
 

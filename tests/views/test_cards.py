@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.cluster.health import LinkState, NodeHealth
-from casty_notebook.cluster.messages import MemberStatus, ServiceEntry, TopologySnapshot
-from casty_notebook.views.cards import CardFacts, ShardFact, cluster_card_html, cluster_card_text
+from casty_notebook.topology.health import LinkState, NodeHealth
+from casty_notebook.topology.snapshot import MemberStatus, ServiceEntry, TopologySnapshot
+from casty_notebook.views.reprs.cards import CardFacts, ShardFact, cluster_card_html, cluster_card_text
 from tests.support.topologies import HOSTILE, member, node, owned_by, topology
 from tests.views.reading import page
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from casty_notebook.cluster.health import LinkState, NodeHealth
 from casty_notebook.errors import ContactAttempt, NoContactPoint
-from casty_notebook.views import values
+from casty_notebook.topology.health import LinkState, NodeHealth
+from casty_notebook.views.reprs import values
 from tests.support.topologies import HOSTILE
 from tests.views.reading import page
 

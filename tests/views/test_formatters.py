@@ -11,12 +11,12 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from casty_notebook.address import ActorAddress
-from casty_notebook.cluster.messages import Listing, ServiceKey
-from casty_notebook.cluster.refs import ActorRef, EntityRef, ReplyRef
-from casty_notebook.codec import stand_in_class
+from casty_notebook.client.blocking import Location
 from casty_notebook.errors import AskTimeout, FailureReport
-from casty_notebook.runtime.blocking import Location
-from casty_notebook.views import formatters
+from casty_notebook.values.refs import ActorRef, EntityRef, ReplyRef
+from casty_notebook.values.services import Listing, ServiceKey
+from casty_notebook.values.standin import stand_in_class
+from casty_notebook.views.reprs import formatters
 from tests.support.topologies import node, topology
 from tests.views.reading import page
 from tests.views.test_values import Nobody

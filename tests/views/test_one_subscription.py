@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from casty_notebook import connect
-from casty_notebook.cluster.messages import SubscribeTopology, UnsubscribeTopology
+from casty_notebook.backends.sharded.session.messages import SubscribeTopology, UnsubscribeTopology
 from tests.support.fake_node import Connection, FakeNode
 from tests.support.waiting import wait_until
 

@@ -8,9 +8,9 @@ from time import process_time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casty_notebook.codec import stand_in_class
 from casty_notebook.printable import printable
-from casty_notebook.views.plain import brief, clipped
+from casty_notebook.values.standin import stand_in_class
+from casty_notebook.views.reprs.plain import brief, clipped
 
 Reply = stand_in_class("bank.messages.Reply")
 

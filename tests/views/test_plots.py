@@ -11,9 +11,9 @@ import matplotlib.pyplot
 import pandas as pd
 import pytest
 
-from casty_notebook.cluster.health import LinkState, NodeHealth
 from casty_notebook.errors import AskTimeout, FailureReport, MisuseError
 from casty_notebook.tables import answers, members, shards
+from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.views.plots import COLOURS, HATCHES, _milliseconds, plot_latency, plot_shards
 from tests.support.topologies import member, node, owned_by, topology
 

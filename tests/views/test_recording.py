@@ -12,17 +12,17 @@ import pandas as pd
 import pytest
 
 from casty_notebook import Recording, connect
-from casty_notebook.cluster.history import History
-from casty_notebook.cluster.recorded import write_history
-from casty_notebook.codec.msgpack_codec import dump_msgpack
 from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import GetCount
 from casty_notebook.errors import InvalidRecording, MisuseError
-from casty_notebook.views.recorded_source import RecordedSource
+from casty_notebook.topology.history import History
+from casty_notebook.topology.recording_format import write_history
+from casty_notebook.values.limits.plain_msgpack import dump_msgpack
+from casty_notebook.views.live.recorded_feed import RecordedSource
 from casty_notebook.views.recording import MAGIC
 from casty_notebook.views.times import moment_of
-from tests.cluster.test_recorded import LABEL, sample, tree
 from tests.support.waiting import wait_until
+from tests.topology.test_recording_format import LABEL, sample, tree
 
 NOON = datetime.datetime(2026, 1, 2, 12, 0, tzinfo=datetime.UTC)
 

@@ -8,19 +8,13 @@ from typing import Any
 import pytest
 
 from casty_notebook.address import ActorAddress
-from casty_notebook.cluster.messages import (
-    Listing,
-    MemberStatus,
-    ServiceEntry,
-    ServiceInstance,
-    ServiceKey,
-    TopologySnapshot,
-)
-from casty_notebook.cluster.refs import ActorRef, EntityRef
-from casty_notebook.codec import StandIn, StandInClass, stand_in_class
+from casty_notebook.client.blocking import Location
 from casty_notebook.errors import AskTimeout, FailureReport, NodeUnreachable
-from casty_notebook.runtime.blocking import Location
-from casty_notebook.views import values
+from casty_notebook.topology.snapshot import MemberStatus, ServiceEntry, TopologySnapshot
+from casty_notebook.values.refs import ActorRef, EntityRef
+from casty_notebook.values.services import Listing, ServiceInstance, ServiceKey
+from casty_notebook.values.standin import StandIn, StandInClass, stand_in_class
+from casty_notebook.views.reprs import values
 from tests.support.topologies import HOSTILE, member, node, owned_by, topology
 from tests.views.reading import page
 

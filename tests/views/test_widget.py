@@ -14,14 +14,14 @@ import ipywidgets
 import pytest
 
 import casty_notebook
-from casty_notebook.cluster.messages import ServiceEntry
 from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import Increment
-from casty_notebook.views import sources
-from casty_notebook.views.scene import milliseconds
-from casty_notebook.views.static_files import MODULES, module, style
-from casty_notebook.views.svg_map import map_html
-from casty_notebook.views.topology_widget import TopologyWidget
+from casty_notebook.topology.snapshot import ServiceEntry
+from casty_notebook.views.live import feed as sources
+from casty_notebook.views.live.scene import milliseconds
+from casty_notebook.views.live.static_files import MODULES, module, style
+from casty_notebook.views.live.svg_map import map_html
+from casty_notebook.views.live.topology_widget import TopologyWidget
 from tests.support.topologies import HOSTILE, member, node, owned_by, topology
 from tests.support.waiting import wait_until
 from tests.views.scenery import WrittenSource, moment

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from casty_notebook.cluster.changes import TopologyEvent
-from casty_notebook.cluster.health import LinkState, NodeHealth
-from casty_notebook.runtime.background import background_loop
-from casty_notebook.views import bridge as bridge_module
-from casty_notebook.views.bridge import INTERVAL, Bridge
-from casty_notebook.views.deltas import Packet
+from casty_notebook.loops.background import background_loop
+from casty_notebook.topology.events import TopologyEvent
+from casty_notebook.topology.health import LinkState, NodeHealth
+from casty_notebook.views.live import bridge as bridge_module
+from casty_notebook.views.live.bridge import INTERVAL, Bridge
+from casty_notebook.views.live.deltas import Packet
 from tests.support.topologies import member, node, owned_by, topology
 from tests.support.waiting import wait_until
 from tests.views.scenery import START, Reader, WrittenSource, event_rows, moment, shown

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casty_notebook.cluster.health import LinkState, NodeHealth
-from casty_notebook.cluster.messages import MemberStatus, ServiceEntry, TopologySnapshot
-from casty_notebook.views.deltas import Story, delta, full, reach_events
-from casty_notebook.views.scene import SPARE_NUMBERS, SceneBuilder
+from casty_notebook.topology.health import LinkState, NodeHealth
+from casty_notebook.topology.snapshot import MemberStatus, ServiceEntry, TopologySnapshot
+from casty_notebook.views.live.deltas import Story, delta, full, reach_events
+from casty_notebook.views.live.scene import SPARE_NUMBERS, SceneBuilder
 from tests.support.topologies import HOSTILE, member, node, owned_by, topology
 from tests.views.scenery import START, Reader, event_rows, moment, shown
 
@@ -163,7 +163,7 @@ def test_a_story_is_one_full_state_and_what_changed(monkeypatch: pytest.MonkeyPa
         story.add(builder.build(moment(topology([member(1), member(2)], leader=leader))))
     heads = [packet.head for packet in story.packets]
     assert [(head["kind"], head["sequence"]) for head in heads] == [("full", 1), ("delta", 2), ("delta", 3)]
-    monkeypatch.setattr("casty_notebook.views.deltas.MOST_PAST", 3)
+    monkeypatch.setattr("casty_notebook.views.live.deltas.MOST_PAST", 3)
     story.add(builder.build(moment(topology([member(1), member(2)], leader=2))))
     (head,) = (packet.head for packet in story.packets)
     assert (head["kind"], head["sequence"], head["forgotten"]) == ("full", 4, 3)

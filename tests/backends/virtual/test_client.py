@@ -12,7 +12,6 @@ import pytest
 
 from casty_notebook import VirtualClient
 from casty_notebook.backends.virtual.codec.values import OneOf
-from casty_notebook.codec import StandIn, stand_in_class
 from casty_notebook.errors import (
     ActorFailed,
     AskTimeout,
@@ -24,6 +23,7 @@ from casty_notebook.errors import (
     NotEntered,
     UnsendableMessage,
 )
+from casty_notebook.values.standin import StandIn, stand_in_class
 from tests.backends.virtual import messages
 from tests.backends.virtual.cluster import RELEASES, VirtualCluster
 from tests.backends.virtual.messages import Add, Boom, Colour, EchoZoo, Get, Inner, Nope, Size, Slow, Who, Zoo

@@ -10,8 +10,8 @@ import pytest
 
 from casty_notebook import VirtualClient
 from casty_notebook.address import NodeAddress
-from casty_notebook.cluster.health import LinkState
 from casty_notebook.errors import AskTimeout, NodeUnreachable
+from casty_notebook.topology.health import LinkState
 from tests.backends.virtual.cluster import VirtualCluster
 from tests.backends.virtual.messages import Add, Get
 from tests.backends.virtual.test_client import client_of, warm

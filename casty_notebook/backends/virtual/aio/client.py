@@ -12,20 +12,20 @@ from time import monotonic
 from typing import Any, Self
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.backends.arguments import checked_contacts, checked_settings, checked_system
 from casty_notebook.backends.virtual.aio.pump import Pump
 from casty_notebook.backends.virtual.aio.targets import parse_target, resolve_type
 from casty_notebook.backends.virtual.codec.values import EntityKey, ReplyTo, ValueReader, message_name, write_message
 from casty_notebook.backends.virtual.session.events import AskCancelled, AskMade, TellMade, Tick
 from casty_notebook.backends.virtual.session.members import Members
 from casty_notebook.backends.virtual.session.session import Session
-from casty_notebook.cluster.health import NodeHealth
-from casty_notebook.codec import StandIn, StandInClass
 from casty_notebook.errors import ClientClosed, FailureReport, MisuseError, NoContactPoint, NotEntered
-from casty_notebook.runtime.addressing import checked_contacts, checked_settings, checked_system
-from casty_notebook.runtime.dialler import AddressMap, Connector, Dialler
-from casty_notebook.runtime.tls import TLS, tls_context
-from casty_notebook.runtime.written import written_message
+from casty_notebook.net.dialler import AddressMap, Connector, Dialler
+from casty_notebook.net.tls import TLS, tls_context
 from casty_notebook.settings import Settings, checked_seconds
+from casty_notebook.topology.health import NodeHealth
+from casty_notebook.values.message_text import written_message
+from casty_notebook.values.standin import StandIn, StandInClass
 
 __all__ = ["Placement", "VirtualClient"]
 

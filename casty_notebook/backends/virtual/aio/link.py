@@ -10,7 +10,7 @@ from typing import Protocol, cast
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.wire import Accepted, Connection, Hello, Leaving, Message, Rejected
 from casty_notebook.errors import ProtocolError
-from casty_notebook.runtime.alarm import Alarm
+from casty_notebook.loops.alarm import Alarm
 from casty_notebook.settings import Settings
 
 __all__ = ["LinkOwner", "LinkProtocol"]

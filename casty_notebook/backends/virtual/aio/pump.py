@@ -40,8 +40,8 @@ from casty_notebook.backends.virtual.session.session import Session
 from casty_notebook.backends.virtual.wire import Accepted, Hello, Message, Rejected
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.logs import room_logger
-from casty_notebook.runtime.alarm import Alarm
-from casty_notebook.runtime.dialler import DialFailed, Dialler
+from casty_notebook.loops.alarm import Alarm
+from casty_notebook.net.dialler import DialFailed, Dialler
 from casty_notebook.settings import Settings
 
 __all__ = ["Pump"]

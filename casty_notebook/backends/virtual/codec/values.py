@@ -18,10 +18,9 @@ from typing import Any, Union, get_args, get_origin
 from uuid import UUID
 
 from casty_notebook.backends.virtual.codec.packing import pack, unpack
-from casty_notebook.codec import StandIn, StandInClass
-from casty_notebook.codec.shapes import Shape, shape_of
-from casty_notebook.codec.standin import parts
 from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMessage
+from casty_notebook.values.shapes import Shape, shape_of
+from casty_notebook.values.standin import StandIn, StandInClass, parts
 
 __all__ = ["EntityKey", "OneOf", "ReplyTo", "ValueReader", "message_name", "write_message"]
 

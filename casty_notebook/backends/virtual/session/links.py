@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.backends.breaker import Breaker
 from casty_notebook.backends.virtual.session.events import Dial, Effect, Hangup, Sync
 from casty_notebook.backends.virtual.session.members import Members
 from casty_notebook.backends.virtual.wire import Limits
-from casty_notebook.cluster.health import Breaker, LinkState
 from casty_notebook.settings import Settings
+from casty_notebook.topology.health import LinkState
 
 __all__ = ["Link", "Peer", "Peers"]
 

@@ -37,9 +37,9 @@ from casty_notebook.backends.virtual.session.events import (
 from casty_notebook.backends.virtual.session.links import Peers
 from casty_notebook.backends.virtual.session.members import Members, Tables
 from casty_notebook.backends.virtual.wire import Limits
-from casty_notebook.cluster.health import NodeHealth
 from casty_notebook.errors import CastyNotebookError, ContactAttempt
 from casty_notebook.settings import Settings
+from casty_notebook.topology.health import NodeHealth
 
 __all__ = ["IN_FLIGHT", "Session"]
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from casty_notebook.backends.virtual.codec.packing import MAX_VALUES, unpack
 from casty_notebook.backends.virtual.codec.values import EntityKey, OneOf, ReplyTo, ValueReader, message_name, write_message
-from casty_notebook.codec import StandIn, stand_in_class
 from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMessage
+from casty_notebook.values.standin import StandIn, stand_in_class
 from tests.backends.virtual import messages
 from tests.backends.virtual.messages import Colour, Inner, Zoo
 

@@ -12,7 +12,6 @@ from casty_notebook.backends.virtual.codec.protocol import Outcome
 from casty_notebook.backends.virtual.session.events import AskCancelled, AskMade, Close, Dial, Replied
 from casty_notebook.backends.virtual.session.links import SYNC_EVERY
 from casty_notebook.backends.virtual.session.session import IN_FLIGHT
-from casty_notebook.cluster.health import LinkState
 from casty_notebook.errors import (
     ActorFailed,
     AskTimeout,
@@ -23,6 +22,7 @@ from casty_notebook.errors import (
     Overloaded,
 )
 from casty_notebook.settings import Settings
+from casty_notebook.topology.health import LinkState
 from tests.backends.virtual.session.world import TYPE, World
 
 

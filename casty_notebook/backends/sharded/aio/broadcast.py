@@ -1,0 +1,102 @@
+"""What a client tells its listeners: each changed snapshot, the end of all hope, the end of the client."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from casty_notebook.logs import room_logger
+from casty_notebook.topology.snapshot import TopologySnapshot
+
+__all__ = ["News"]
+
+log = room_logger(__name__)
+
+type Listener = Callable[[TopologySnapshot], None]
+
+
+class _Listening:
+    """One listener, which may be there twice."""
+
+    __slots__ = ("failed", "listener", "stopped")
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+        self.stopped = False
+        self.failed = False
+
+    def tell(self, snapshot: TopologySnapshot) -> None:
+        """Call the listener; what it raises is the log's, once: it may raise at every snapshot."""
+        if self.stopped:
+            return
+        try:
+            self.listener(snapshot)
+        except Exception:
+            if not self.failed:
+                log.exception("a listener for snapshots raised; it is told of further ones, and not complained of again")
+            self.failed = True
+
+
+class News:
+    """Lives on one event loop. Readers wait for whatever is next and look for themselves; listeners are called."""
+
+    def __init__(self) -> None:
+        self._next = asyncio.Event()
+        self._listeners: tuple[_Listening, ...] = ()
+        self._shown: TopologySnapshot | None = None
+        self._ruin: Exception | None = None
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with each changed snapshot, after those that came before it; returns the way to stop that."""
+        listening = _Listening(listener)
+        self._listeners = (*self._listeners, listening)
+
+        def stop() -> None:
+            listening.stopped = True
+            self._listeners = tuple(each for each in self._listeners if each is not listening)
+
+        return stop
+
+    def publish(self, snapshot: TopologySnapshot) -> None:
+        """A node sent a snapshot; the same object again is no news.
+
+        Listeners are code of others. Each is called by the loop and not from here, in the middle of what is done with the
+        snapshot: none can spoil that or starve the next one, whatever it raises and whomever it asks or tells.
+        """
+        if snapshot is self._shown:
+            return
+        self._shown = snapshot
+        if self._listeners:
+            loop = asyncio.get_running_loop()
+            for listening in self._listeners:
+                loop.call_soon(listening.tell, snapshot)
+        self.wake()
+
+    def ruined(self, error: Exception) -> None:
+        """Nothing more will come."""
+        self._ruin = error
+        self.wake()
+
+    def wake(self) -> None:
+        """Let whoever waits look again."""
+        self._next.set()
+        self._next = asyncio.Event()
+
+    async def wait(self, most: float | None = None) -> None:
+        """Wait for the next news, or for `most` seconds.
+
+        Raises
+        ------
+        CastyNotebookError
+            What ended the session, at once if it has ended.
+        """
+        self.check()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._next.wait(), most)
+        self.check()
+
+    def check(self) -> None:
+        """Raise what ended the session, if it has ended."""
+        if self._ruin is not None:
+            raise self._ruin

@@ -1,0 +1,327 @@
+"""One TCP connection to one node: handshake, frames in, frames out, and a strict account of what never reached the socket."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from contextlib import suppress
+from time import monotonic
+from typing import Protocol, cast
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.backends.sharded.session.events import Outgoing
+from casty_notebook.backends.sharded.wire import HANDSHAKE, FrameReader, decode_handshake, encode_handshake
+from casty_notebook.errors import ProtocolError
+from casty_notebook.loops.alarm import Alarm
+from casty_notebook.recognition import explain_first_bytes
+from casty_notebook.settings import Settings
+
+__all__ = ["LinkOwner", "LinkProtocol"]
+
+READ_FIRST, READ_MOST = 16 * 1024, 256 * 1024
+"""Bytes of the buffer that a socket is read into; it grows for one that fills it, as snapshots of large clusters do."""
+WRITE_CHUNK = 256 * 1024
+"""Bytes given to the transport at once; what a lost link may have half sent is bounded by this and the socket's buffer."""
+
+BESIDES = 1024
+"""Bytes that a frame which waits costs besides its own, about: the envelope and what keeps it."""
+
+
+class LinkOwner(Protocol):
+    """Who is told what happens on a link."""
+
+    def link_opened(self, link: LinkProtocol, node: NodeAddress) -> None: ...
+    def frames_received(self, link: LinkProtocol, frames: list[tuple[int, bytes]]) -> None: ...
+    def link_ended(self, link: LinkProtocol, reason: str) -> None: ...
+    def link_flushed(self, link: LinkProtocol) -> None: ...
+    def socket_opened(self, link: LinkProtocol) -> None: ...
+    def socket_closed(self, link: LinkProtocol) -> None: ...
+
+
+class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
+    """connecting --made--> greeting --handshake reply--> open --lost | hang_up--> ended.
+
+    Sockets are always drained (PROTOCOL section 9: a node queues without bound for a peer that does not read).
+
+    Two protocols in one: asyncio's sockets read into our own buffer, since for the other kind they make one of 256 KiB
+    for each read, which the system maps and takes back every time (as dear as all else that a reply costs); SSH channels
+    and uvloop, which do not, call `data_received`.
+    """
+
+    def __init__(
+        self, link_id: int, dialled: NodeAddress, identity: NodeAddress, settings: Settings, owner: LinkOwner
+    ) -> None:
+        self.id = link_id
+        self.dialled = dialled
+        self.node: NodeAddress | None = None
+        self.identity = identity
+        self._settings = settings
+        self._owner = owner
+        self._reader = FrameReader(settings.max_frame)
+        self._transport: asyncio.Transport | None = None
+        self._greeting: Alarm | None = None
+        self._first_bytes = b""
+        self._room = memoryview(bytearray(READ_FIRST))
+        self._queue: dict[int, tuple[Outgoing, bytes]] = {}
+        self._queued_bytes = 0
+        self._paused = False
+        self._flush_due = False
+        self.ended = False
+        self._left_over = 0
+        self._secure = False
+        self.mute = False
+        """Ended before a byte came, without TLS: a node with TLS does so, too."""
+        self.verdict = False
+        """What ended it will end the next one as well: something has to be configured differently."""
+
+    @property
+    def reached(self) -> str | None:
+        """The literal address at the other end, where the transport knows one."""
+        peer = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return str(peer[0]) if isinstance(peer, tuple) and peer else None
+
+    @property
+    def heard(self) -> bool:
+        """Something came before the handshake was complete."""
+        return bool(self._first_bytes)
+
+    # --- asyncio.Protocol ------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._secure = transport.get_extra_info("sslcontext") is not None
+        self._owner.socket_opened(self)
+        if self.ended:
+            self._transport.abort()
+            return
+        self._greeting = Alarm(asyncio.get_running_loop(), self._greeting_late)
+        self._greeting.by(monotonic() + self._settings.handshake_timeout)
+        self._transport.write(encode_handshake(self.identity))
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio does not know either
+        return self._room
+
+    def buffer_updated(self, nbytes: int) -> None:
+        room = self._room
+        if nbytes == len(room) < READ_MOST:
+            self._room = memoryview(bytearray(4 * len(room)))
+        self.data_received(bytes(room[:nbytes]))
+
+    def data_received(self, data: bytes) -> None:
+        if self.ended:
+            return
+        if self.node is None:
+            self._first_bytes = (self._first_bytes + data[:256])[:256]
+        try:
+            frames = self._reader.receive(data)
+        except ProtocolError as error:
+            # A frame beyond our bound comes again as often as it is asked for.
+            self.verdict = self.node is not None and "max_frame" in str(error)
+            self._fail(self._say_foreign() or str(error))
+            return
+        if self.node is None and frames:
+            frames = self._greet(frames)
+        if frames and not self.ended:
+            self._owner.frames_received(self, frames)
+            # Behind the tasks that wait for these replies: what they ask next leaves without a turn of its own.
+            self._flush_soon()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._owner.socket_closed(self)
+        if self.node is None:
+            self._fail(self._say_no_greeting(exc))
+        else:
+            self._fail(f"connection lost: {exc}" if exc is not None else "the node closed the connection")
+
+    def pause_reading(self) -> None:
+        """Leave what the node sends in its socket for a moment: what came is still being read."""
+        if self._transport is not None and not self.ended:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if self._transport is not None and not self.ended:
+            self._transport.resume_reading()
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._flush()
+
+    # --- greeting --------------------------------------------------------------------------------------------------
+
+    def _greet(self, frames: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+        kind, body = frames[0]
+        try:
+            if kind != HANDSHAKE:
+                raise ProtocolError(f"the first frame has type {kind}, not a handshake (0)")
+            self.node = decode_handshake(body)
+        except ProtocolError as error:
+            self._fail(self._say_foreign() or str(error))
+            return []
+        if self._greeting is not None:
+            self._greeting.stop()
+        self._first_bytes = b""
+        self._owner.link_opened(self, self.node)
+        return frames[1:]
+
+    def _greeting_late(self) -> None:
+        seen = self._say_foreign() or (
+            f"answered {len(self._first_bytes)} bytes that are no handshake"
+            if self._first_bytes
+            else "accepts connections but says nothing: a casty of 0.14 or older, a TLS node, or no casty node"
+        )
+        self._fail(f"no handshake within {self._settings.handshake_timeout:g} s; it {seen}")
+
+    def _say_foreign(self) -> str | None:
+        return explain_first_bytes(self._first_bytes) if self.node is None and self._first_bytes else None
+
+    def _say_no_greeting(self, exc: Exception | None) -> str:
+        if self._secure:
+            return self._say_certificate(exc)
+        self.mute = not self._first_bytes
+        if exc is not None and not isinstance(exc, ConnectionResetError | BrokenPipeError):
+            return f"connection lost during the handshake: {exc}"
+        return self._say_foreign() or (
+            "closed the connection without answering the handshake: a casty of 0.22 or newer, a node that expects TLS (or "
+            "another client certificate), or an identity that is in use"
+        )
+
+    def _say_certificate(self, exc: Exception | None) -> str:
+        """A node that refuses our certificate says so, if at all, only after TLS 1.3 looks established (PROTOCOL section 1.3)."""
+        self.verdict = True
+        alert = f" ({exc.reason})" if isinstance(exc, ssl.SSLError) and exc.reason else ""
+        return (
+            f"closed the connection right after the TLS handshake{alert}: it probably rejected our client certificate, "
+            "which must be signed by the authority that the nodes are given as cafile; see tls="
+        )
+
+    # --- sending ---------------------------------------------------------------------------------------------------
+
+    def send(self, outgoing: Outgoing, frame: bytes) -> bool:
+        """Take one frame. Returns False if what waits for the socket is at the bound, and the socket takes no more."""
+        if self.ended:
+            return False
+        waits = len(self._queue)
+        if waits and self._queued_bytes + waits * BESIDES + len(frame) > self._settings.max_buffered_bytes:
+            # A burst in one turn of the loop: nobody has tried to send it yet.
+            self._write()
+            if self._queue:
+                return False
+        self._queue[id(outgoing)] = (outgoing, frame)
+        self._queued_bytes += len(frame)
+        self._flush_soon()
+        return True
+
+    def recall(self, outgoing: Outgoing) -> bool:
+        """Take a frame back if it has not been given to the transport."""
+        entry = self._queue.pop(id(outgoing), None)
+        if entry is None:
+            return False
+        self._queued_bytes -= len(entry[1])
+        return True
+
+    def _flush_soon(self) -> None:
+        """Write all that is sent in this turn of the loop at once, at its end.
+
+        A first frame that leaves ahead of a hundred others is answered ahead of them, and so stays for good: both sides then
+        wake twice for what they could do in one go. On two cores that halves the rate.
+        """
+        if not self._flush_due:
+            self._flush_due = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        self._write()
+        if not self._queue:
+            self._owner.link_flushed(self)
+
+    def _write(self) -> None:
+        while self._queue and not self._paused and not self.ended and self._transport is not None:
+            self._transport.write(self._next_chunk())
+
+    def _next_chunk(self) -> bytes:
+        if self._queued_bytes <= WRITE_CHUNK:
+            chunk = b"".join([frame for _, frame in self._queue.values()])
+            self._queue.clear()
+            self._queued_bytes = 0
+            return chunk
+        frames: list[bytes] = []
+        size = 0
+        while self._queue and size < WRITE_CHUNK:
+            _, (_, frame) = key_entry = next(iter(self._queue.items()))
+            del self._queue[key_entry[0]]
+            frames.append(frame)
+            size += len(frame)
+        self._queued_bytes -= size
+        return b"".join(frames)
+
+    @property
+    def waits(self) -> bool:
+        """Something was not given to the transport yet."""
+        return bool(self._queue)
+
+    def take_back(self) -> tuple[Outgoing, ...]:
+        """Give back everything that was not given to the transport."""
+        unsent = self.unsent
+        self._queue.clear()
+        self._queued_bytes = 0
+        return unsent
+
+    @property
+    def unsent(self) -> tuple[Outgoing, ...]:
+        """What was never given to the transport, in order."""
+        return tuple(outgoing for outgoing, _ in self._queue.values())
+
+    # --- ending ----------------------------------------------------------------------------------------------------
+
+    def hang_up(self) -> None:
+        """Flush everything, then close; nothing is reported any more."""
+        if self.ended:
+            return
+        self._stop()
+        self._left_over = len(self._queue) if self._paused else 0
+        if self._transport is not None:
+            while self._queue:
+                self._transport.write(self._next_chunk())
+            self._transport.close()
+
+    @property
+    def unread(self) -> tuple[int, int]:
+        """Messages, at least, and bytes that a link which was hung up has not got rid of yet."""
+        size = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        return (max(1, self._left_over), size) if size else (0, 0)
+
+    def abort(self) -> None:
+        """Close without flushing; nothing is reported any more."""
+        self._stop()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def cut(self) -> None:
+        """End the connection on a loop that is closed, whose transports can do nothing any more."""
+        self._stop()
+        sock = self._transport.get_extra_info("socket") if self._transport is not None else None
+        if sock is not None:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def _stop(self) -> None:
+        self.ended = True
+        if self._greeting is not None:
+            self._greeting.stop()
+
+    def _fail(self, reason: str) -> None:
+        if self.ended:
+            return
+        self._stop()
+        if self._transport is not None:
+            self._transport.abort()
+        self._owner.link_ended(self, reason)

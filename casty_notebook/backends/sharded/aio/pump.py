@@ -1,0 +1,420 @@
+"""Carries events into the session and its effects out: the only caller of `Session.handle`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from time import monotonic
+from typing import Any
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.backends.sharded.aio.codecs import Codecs
+from casty_notebook.backends.sharded.aio.envelopes import EnvelopeReader, EnvelopeWriter
+from casty_notebook.backends.sharded.aio.link import LinkProtocol
+from casty_notebook.backends.sharded.aio.reach_log import ReachLog
+from casty_notebook.backends.sharded.aio.receiving import Receiver
+from casty_notebook.backends.sharded.session.events import (
+    Arrived,
+    Break,
+    Close,
+    Closed,
+    Dial,
+    Effect,
+    Event,
+    Fail,
+    Hangup,
+    Heard,
+    LinkLost,
+    LinkOpened,
+    Publish,
+    Recall,
+    Received,
+    Reclaim,
+    Reclaimed,
+    Refused,
+    Reject,
+    Reply,
+    Report,
+    Ruin,
+    TellMade,
+    Tick,
+    Transmit,
+)
+from casty_notebook.backends.sharded.session.session import Session
+from casty_notebook.errors import CastyNotebookError
+from casty_notebook.logs import room_logger
+from casty_notebook.loops.alarm import Alarm
+from casty_notebook.net.dialler import DialFailed, Dialler
+from casty_notebook.settings import Settings
+from casty_notebook.topology.snapshot import TopologySnapshot
+
+__all__ = ["Pump"]
+
+log = room_logger(__name__)
+
+WARNING_INTERVAL = 1.0
+"""Seconds between two logged warnings: a hostile or broken peer must not fill a log."""
+
+LATE = 0.25
+"""Seconds without an answer to a handshake until we look what it is that does not answer."""
+
+WONDERED = 4
+"""So often we look: a frozen node shall not wake to hundreds of connections."""
+
+
+class Pump:
+    """Lives on one event loop; every method is to be called there.
+
+    Parameters
+    ----------
+    on_publish, on_ruin, on_hopeless
+        Called with each accepted snapshot, once with the error if the session cannot work, and when no contact point
+        can be used as configured.
+    """
+
+    def __init__(
+        self, session: Session, codecs: Codecs, dialler: Dialler, settings: Settings, *,
+        on_publish: Callable[[TopologySnapshot], None], on_ruin: Callable[[Exception], None],
+        on_hopeless: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._loop = asyncio.get_running_loop()
+        self.new_future = self._loop.create_future
+        self.session = session
+        self.writer = EnvelopeWriter(codecs, session)
+        self._reach_log = ReachLog(session)
+        self._receiver = Receiver(
+            session, EnvelopeReader(codecs, session, settings), self._loop, settings.max_frame,
+            is_open=self._is_open, deliver=self._came, settle=self._keep_time, warn=self._warn, end=self.link_ended,
+        )  # fmt: skip
+        self._dialler = dialler
+        self._settings = settings
+        self._on_publish = on_publish
+        self._on_ruin = on_ruin
+        self._on_hopeless = on_hopeless
+        self._links: dict[int, LinkProtocol] = {}
+        self._dials: dict[int, asyncio.Task[None]] = {}
+        self._dialling: set[asyncio.Task[None]] = set()
+        """All that were begun and have not ended, those that nobody wants any more among them."""
+        self._drained: asyncio.Future[None] | None = None
+        self._wondered: Counter[NodeAddress] = Counter()
+        self._sockets: set[LinkProtocol] = set()
+        self._sockets_closed = asyncio.Event()
+        self.futures: dict[str, asyncio.Future[Any]] = {}
+        self.bells: dict[str, Callable[[], None]] = {}
+        """Whom to call when something came to a listener."""
+        self._rejection: Exception | None = None
+        self._alarm = Alarm(self._loop, self._tick)
+        self._warned_at = float("-inf")
+        self._unwarned = 0
+        self.closed = asyncio.Event()
+        self._performers: dict[type[Effect], Callable[[Any], None]] = {
+            Transmit: self._transmit, Reply: self._reply, Arrived: self._arrived, Fail: self._fail, Reject: self._reject,
+            Publish: self._publish, Dial: self._dial, Hangup: self._hang_up, Break: self._break, Recall: self._recall,
+            Reclaim: self._reclaim, Report: self._report, Ruin: self._ruin, Closed: self._closed,
+        }  # fmt: skip
+
+    @property
+    def now(self) -> float:
+        return monotonic()
+
+    def feed(self, event: Event, now: float | None = None) -> None:
+        """Tell the session, and do what it wants. `now`: the time, where the caller has just read the clock."""
+        self._tell(event, monotonic() if now is None else now)
+        self._keep_time()
+
+    def _tell(self, event: Event, now: float) -> None:
+        performers = self._performers
+        for effect in self.session.handle(event, now):
+            performers[type(effect)](effect)
+
+    def _came(self, event: Heard | Received, now: float) -> None:
+        """Tell what a socket brought: in time, while the tick that is due waits for what lies in the others."""
+        self._tell(event, self._alarm.at if self._alarm.overdue(now) else now)
+
+    def tell(self, told: TellMade) -> None:
+        """Carry out a tell; raises what it is refused for."""
+        self._rejection = None
+        self.feed(told)
+        if self._rejection is not None:
+            rejection, self._rejection = self._rejection, None
+            raise rejection
+
+    def tell_from_elsewhere(self, told: TellMade) -> None:
+        """Carry out a tell that another thread handed over, and is no longer there to be told of a refusal."""
+        try:
+            self.tell(told)
+        except CastyNotebookError as error:
+            self._warn(f"a tell from another thread was not sent: {error}")
+
+    def _keep_time(self) -> None:
+        if self._drained is not None:
+            self._look_whether_drained()
+        deadline = self.session.deadline
+        if deadline < self._alarm.at:
+            self._alarm.by(deadline)
+
+    def _tick(self) -> None:
+        self.feed(Tick())
+        self._reach_log.look()
+
+    # --- links: effects --------------------------------------------------------------------------------------------
+
+    def _dial(self, effect: Dial) -> None:
+        log.debug("link %d: dialling %s", effect.link, effect.address)
+        protocol = LinkProtocol(effect.link, effect.address, effect.identity, self._settings, self)
+        self._links[effect.link] = protocol
+        self._start_dial(effect.link, self._run_dial(effect, protocol))
+
+    def _start_dial(self, link_id: int, dial: Coroutine[Any, Any, None]) -> None:
+        task = self._dials[link_id] = self._loop.create_task(dial)
+        self._dialling.add(task)
+        task.add_done_callback(self._dialling.discard)
+
+    async def _run_dial(self, effect: Dial, protocol: LinkProtocol) -> None:
+        try:
+            await self._dialler.dial(effect.address, protocol)
+        except DialFailed as failure:
+            protocol.abort()
+            self._lost(effect.link, str(failure), verdict=failure.verdict)
+        except Exception as error:
+            # A fault of ours: said, and no slot is lost by it.
+            log.exception("dialling %s", effect.address)
+            protocol.abort()
+            self._lost(effect.link, f"dialling failed: {type(error).__name__}: {error}")
+        finally:
+            self._forget_dial(effect.link)
+
+    def _forget_dial(self, link_id: int) -> None:
+        if self._dials.get(link_id) is asyncio.current_task():
+            del self._dials[link_id]
+
+    def _hang_up(self, effect: Hangup) -> None:
+        log.debug("link %d: hanging up", effect.link)
+        dial = self._dials.pop(effect.link, None)
+        protocol = self._links.pop(effect.link, None)
+        self._receiver.forget(effect.link)
+        if dial is not None:
+            dial.cancel()
+        if protocol is not None:
+            self.writer.forget(effect.link)
+            protocol.hang_up()
+
+    def _break(self, effect: Break) -> None:
+        protocol = self._links.get(effect.link)
+        if protocol is not None:
+            log.debug("link %d: given up: %s", effect.link, effect.reason)
+            protocol.abort()
+            self._lost(effect.link, effect.reason, protocol)
+
+    def _transmit(self, effect: Transmit) -> None:
+        outgoing = effect.outgoing
+        protocol = self._links.get(effect.link)
+        if protocol is None or protocol.node is None:
+            return
+        try:
+            frame = self.writer.frame(protocol.id, protocol.node, protocol.identity, outgoing)
+        except CastyNotebookError as error:
+            self.feed(Refused(effect.link, outgoing, error))
+            return
+        if not protocol.send(outgoing, frame):
+            self.feed(Refused(effect.link, outgoing))
+
+    def _recall(self, effect: Recall) -> None:
+        protocol = self._links.get(effect.link)
+        if protocol is not None:
+            protocol.recall(effect.outgoing)
+
+    def _reclaim(self, effect: Reclaim) -> None:
+        protocol = self._links.get(effect.link)
+        self.feed(Reclaimed(protocol.take_back() if protocol is not None else ()))
+
+    # --- links: what happens ---------------------------------------------------------------------------------------
+
+    def link_opened(self, link: LinkProtocol, node: NodeAddress) -> None:
+        log.debug("link %d: %s has answered the handshake", link.id, node)
+        self.feed(LinkOpened(link.id, node))
+        self._reach_log.look()
+
+    def link_ended(self, link: LinkProtocol, reason: str) -> None:
+        if self._receiver.ends(link, reason):
+            return
+        if link.mute and self.session.snapshot is None and link.id in self._links:
+            self._start_dial(link.id, self._explain(link, reason))
+            return
+        if link.mute and self.session.snapshot is not None:
+            # A member of a cluster that is understood: there is nothing to guess about its generation.
+            reason = "closed the connection before it answered the handshake, as a node that is ending or starting does"
+        self._lost(link.id, reason, link, verdict=link.verdict)
+
+    async def _explain(self, link: LinkProtocol, reason: str) -> None:
+        """See what it is that ends connections without a word."""
+        try:
+            reason, verdict = await self._dialler.explain(link.dialled, reason)
+        finally:
+            self._forget_dial(link.id)
+        self._lost(link.id, reason, link, verdict=verdict)
+
+    def _wonder(self, link: LinkProtocol) -> None:
+        """A handshake is answered in a round trip: look what it is that takes so long, while the answer may still come."""
+        waits = link.node is None and not link.ended and not link.heard and link.id in self._links
+        if waits and self.session.snapshot is None and link.id not in self._dials:
+            self._wondered[link.dialled] += 1
+            self._start_dial(link.id, self._explain_silence(link))
+
+    async def _explain_silence(self, link: LinkProtocol) -> None:
+        try:
+            reason = await self._dialler.explain_silence(link.dialled)
+        finally:
+            self._forget_dial(link.id)
+        if reason is not None and link.node is None and not link.ended:
+            link.abort()
+            self._lost(link.id, reason, link, verdict=True)
+
+    def _lost(self, link_id: int, reason: str, protocol: LinkProtocol | None = None, *, verdict: bool = False) -> None:
+        if self._links.pop(link_id, None) is None:
+            return
+        self._receiver.forget(link_id)
+        self.writer.forget(link_id)
+        if protocol is not None and protocol.node is None and self._dialler.unanswered(protocol.dialled, protocol.reached):
+            verdict = False  # of one address, while the name has others
+        log.debug("link %d: lost: %s", link_id, reason)
+        self.feed(LinkLost(link_id, reason, protocol.unsent if protocol is not None else (), verdict))
+        self._reach_log.look()
+        if self.session.hopeless:
+            self._on_hopeless()
+
+    def frames_received(self, link: LinkProtocol, frames: list[tuple[int, bytes]]) -> None:
+        self._receiver.receive(link, frames)
+
+    def _is_open(self, link: LinkProtocol) -> bool:
+        return self._links.get(link.id) is link
+
+    # --- answers ---------------------------------------------------------------------------------------------------
+
+    def _reply(self, effect: Reply) -> None:
+        future = self.futures.pop(effect.ask_id, None)
+        if future is not None and not future.done():
+            future.set_result(effect.message)
+
+    def _arrived(self, effect: Arrived) -> None:
+        bell = self.bells.get(effect.ask_id)
+        if bell is not None:
+            bell()
+
+    def _fail(self, effect: Fail) -> None:
+        future = self.futures.pop(effect.ask_id, None)
+        if future is not None and not future.done():
+            future.set_exception(effect.error)
+
+    def _reject(self, effect: Reject) -> None:
+        self._rejection = effect.error
+
+    def _publish(self, effect: Publish) -> None:
+        self._reach_log.look()
+        self._on_publish(effect.snapshot)
+
+    def _ruin(self, effect: Ruin) -> None:
+        log.info("%s cannot be followed: %s", self.session.system_name, effect.error)
+        self._on_ruin(effect.error)
+
+    def _report(self, effect: Report) -> None:
+        if effect.loss:
+            log.warning("%s: %s", self.session.system_name, effect.text)
+        else:
+            self._warn(effect.text)
+
+    def _closed(self, _effect: Closed) -> None:
+        self._alarm.stop()
+        self.closed.set()
+
+    def _warn(self, text: str) -> None:
+        now = monotonic()
+        if now - self._warned_at < WARNING_INTERVAL:
+            self._unwarned += 1
+            return
+        more = f" ({self._unwarned} more like it were not logged)" if self._unwarned else ""
+        self._warned_at, self._unwarned = now, 0
+        log.warning("%s%s", text, more)
+
+    # --- leaving ---------------------------------------------------------------------------------------------------
+
+    async def drain(self) -> None:
+        """Wait until nothing that was told or asked waits for a route or for room in a socket."""
+        while self._waits:
+            if self._drained is None:
+                self._drained = self._loop.create_future()
+            # Of all who wait one may be cancelled.
+            await asyncio.shield(self._drained)
+
+    @property
+    def _waits(self) -> bool:
+        return self.session.buffered > 0 or any(link.waits for link in self._links.values())
+
+    def _look_whether_drained(self) -> None:
+        if self._drained is not None and not self._waits:
+            drained, self._drained = self._drained, None
+            drained.set_result(None)
+
+    def link_flushed(self, link: LinkProtocol) -> None:  # noqa: ARG002 - whichever it is
+        if self._drained is not None:
+            self._look_whether_drained()
+
+    async def close(self) -> None:
+        """Let what was told find its way, unsubscribe, flush, close every connection; bounded by `Settings.close_timeout`."""
+        self.feed(Close())
+        try:
+            # The session's own bounds come first: one for what seeks a route, a quarter of it for the farewell.
+            async with asyncio.timeout(self._settings.close_timeout * 1.5):
+                await self.closed.wait()
+        except TimeoutError:
+            log.info("leaving %s without a sign that its nodes have read it", self.session.system_name)
+        self._receiver.close()
+        for link in tuple(self._links.values()):
+            link.hang_up()
+        dials = tuple(self._dialling)
+        for task in dials:
+            task.cancel()
+        await asyncio.gather(*dials, return_exceptions=True)
+        self._alarm.stop()
+        await self._wait_for_sockets()
+        if self._drained is not None:
+            self._drained.cancel()
+
+    def cut(self) -> None:
+        """End every connection without its loop, which runs no more: its nodes see them end, nobody here is told."""
+        for link in tuple(self._sockets):
+            link.cut()
+
+    async def _wait_for_sockets(self) -> None:
+        """No socket outlives the client: those that do not flush in time are cut."""
+        await asyncio.sleep(0)
+        for patience in (self._settings.close_timeout, 0.1):
+            if not self._sockets:
+                return
+            self._sockets_closed.clear()
+            try:
+                async with asyncio.timeout(patience):
+                    await self._sockets_closed.wait()
+            except TimeoutError:
+                for link in tuple(self._sockets):
+                    self._give_up(link)
+
+    def _give_up(self, link: LinkProtocol) -> None:
+        messages, size = link.unread
+        if messages:
+            log.warning(
+                "%s: at least %d messages (%d bytes) to %s were dropped: it read too slowly, for %g s while leaving",
+                self.session.system_name, messages, size, link.dialled, self._settings.close_timeout,
+            )  # fmt: skip
+        link.abort()
+
+    def socket_opened(self, link: LinkProtocol) -> None:
+        self._sockets.add(link)
+        if self.session.snapshot is None and self._wondered[link.dialled] < WONDERED:
+            self._loop.call_later(LATE, self._wonder, link)
+
+    def socket_closed(self, link: LinkProtocol) -> None:
+        self._sockets.discard(link)
+        if not self._sockets:
+            self._sockets_closed.set()

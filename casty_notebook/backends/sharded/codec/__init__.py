@@ -1,0 +1,9 @@
+"""Payload bytes to messages and back: pickle, json, msgpack, under any compression; the table of classes is `values.registry`.
+
+Knows the formats of PROTOCOL section 4; no frame, no connection, no cluster, and never imports or calls what it reads.
+Start reading at `Codec`, then at `pickle.reader` or `trees.tree` for how bytes become what the registry allows.
+"""
+
+from casty_notebook.backends.sharded.codec.codec import SERIALIZERS, Codec, TakesLonger, detect, recognise
+
+__all__ = ["SERIALIZERS", "Codec", "TakesLonger", "detect", "recognise"]

@@ -1,0 +1,309 @@
+"""Shard tables, read many entries at a time.
+
+A snapshot of 40,000 shards is 40,000 times the same fourteen opcodes: shard id, class, NEWOBJ, a dict of two known
+keys, BUILD. Runs of entries that differ only in id and node numbers are read column by column; others are split at what
+all of them have in common, a thousand at a time. Each distinct node, tuple of replicas and placement is looked at once.
+A run pushes exactly what the opcodes would have pushed, and whatever differs from the pattern is left to them. Memo
+entries made inside a run are only counted; a pickle that refers to one of them is read again without runs (`Replay`),
+which no node that builds a snapshot causes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+from operator import attrgetter, itemgetter
+from struct import unpack
+from typing import TYPE_CHECKING, Any
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.values.limits.size_model import NUMBER, TUPLE
+from casty_notebook.values.registry import Entry
+
+if TYPE_CHECKING:
+    from casty_notebook.backends.sharded.codec.pickle.reader import Machine
+
+__all__ = ["Replay", "ShardRun"]
+
+_BATCH = 1000
+"""What pickle writes in one SETITEMS. It bounds the memory of the expressions and of the columns."""
+_REMEMBERED = 20_000
+"""Placements kept ready. Many members with replicas make as many different ones as there are shards."""
+_TRIED = 5000
+"""Shards after which it is settled whether looking for equal placements pays."""
+_SHORTEST = 16
+"""Entries of one form below which columns do not pay."""
+_WORTH_IT = 256
+"""Columns of fewer entries only pay if they are all that is left of the batch."""
+
+
+# Every alternative is settled by its first byte, so the expressions read as the machine would.
+def _replicas(group: bytes) -> bytes:
+    ref = group + rb"h.|j....)"
+    return rb"(?:\)|%b(?:\x85|%b(?:\x86|%b\x87))\x94)" % (ref, ref, ref)
+
+
+def _entry(group: bytes) -> bytes:
+    """Key, head (class, NEWOBJ, dict, key of the primary), node, middle (key of the replicas), replicas."""
+    ref = rb"(?:h.|j....)"
+    parts = (rb"K.|M..|J....", rb"%b\)\x81\x94\}\x94\(%b" % (ref, ref), ref, ref, _replicas(b"(?:"))
+    return b"".join(group + part + b")" for part in parts) + b"ub"
+
+
+_ONE = re.compile(_entry(b"("), re.DOTALL)
+_MANY = re.compile(rb"(?:%b){1,%d}+" % (_entry(b"(?:"), _BATCH), re.DOTALL)
+_TAIL = re.compile(rb"(%b(?:ubJ|u)?)" % _replicas(b"("), re.DOTALL)
+"""Replicas, and what is left of ``ub`` and the next key when their last four bytes are cut off."""
+_FORMS = {2: "B", 3: "H", 5: "i"}
+_NEW, _REPLICAS, _LAST = object.__new__, attrgetter("replicas"), itemgetter(-1)
+
+
+type _Run = tuple[int, Sequence[int], list[Any]]
+"""Where it ends, shards, allocations."""
+
+
+class Replay(Exception):
+    """The pickle refers to a memo entry inside a run: read it again without runs."""
+
+
+class _Strange(Exception):
+    """Bytes that have the form of a shard's but another meaning, or that were cut at a wrong place."""
+
+
+class ShardRun:
+    """Reads runs of entries for one machine; remembers the nodes and placements it has seen.
+
+    Attributes
+    ----------
+    failed
+        An entry had the form but not the meaning of a shard's; the machine reads on alone.
+    """
+
+    __slots__ = (
+        "_built", "_copies", "_data", "_entry", "_frame", "_guard", "_memo", "_middle", "_nodes", "_placed", "_replicas",
+        "_seen", "failed",
+    )  # fmt: skip
+
+    def __init__(self, machine: Machine, entry: Entry) -> None:
+        # Not the machine itself: the two would keep each other, and all that was read, until the collector comes by.
+        self._data, self._memo, self._guard = machine.data, machine.memo, machine.guard
+        self._entry = entry
+        self._frame: tuple[bytes, bytes] | None = None
+        self._middle = b""
+        self._nodes: dict[bytes, NodeAddress | None] = {b"": None}
+        self._replicas: dict[bytes, tuple[NodeAddress, ...]] = {}
+        self._placed: dict[bytes, Any] = {}
+        self._copies: set[int] = set()
+        self._seen = self._built = 0
+        self.failed = False
+
+    def read(self, machine: Machine, pos: int) -> int:
+        """Push the entries that begin at `pos`; returns where the first that is none begins."""
+        while (first := _ONE.match(self._data, pos)) is not None:
+            if len(self._replicas) + len(self._placed) >= _REMEMBERED:
+                self._replicas.clear()
+                self._placed.clear()
+            try:
+                self._check_frame(first[2], first[4])
+                pos, shards, allocations = self._columns(first) or self._rows(first)
+            except _Strange:
+                self.failed = True
+                break
+            self._push(machine, shards, allocations)
+        return pos
+
+    def _check_frame(self, head: bytes, middle: bytes) -> None:
+        """See that the class and the keys are a shard allocation's."""
+        if self._frame != (head, middle):
+            cls_ref, _, key_ref = head.partition(b")\x81\x94}\x94(")
+            named = (self._recall(cls_ref), self._recall(key_ref), self._recall(middle))
+            if named[0] is not self._entry.cls or named[1:] != ("primary", "replicas"):
+                raise _Strange
+            self._frame, self._middle = (head, middle), middle
+            self._placed.clear()
+
+    def _recall(self, ref: bytes) -> Any:
+        """What a BINGET or LONG_BINGET pushes."""
+        if len(ref) != (2 if ref[:1] == b"h" else 5) or ref[:1] not in (b"h", b"j"):
+            raise _Strange
+        number, memo = int.from_bytes(ref[1:], "little"), self._memo
+        return memo[number] if number < len(memo) else None
+
+    # --- entries of one form -----------------------------------------------------------------------------------------
+
+    def _columns(self, first: re.Match[bytes]) -> _Run | None:
+        """Read entries that differ in ids and memo numbers of one byte, unless too few do or too many placements differ."""
+        pos, key_size, refs = first.start(), len(first[1]), max(0, len(first[5]) - 2) // 2
+        if len(first[3]) != 2 or len(first[5]) != (2 * refs + 2 if refs else 1):
+            return None
+        data, size = self._data, first.end() - pos
+        free = [first.start(3) + 1 - pos, *(first.start(5) + 1 + 2 * at - pos for at in range(refs))]
+        count = self._alike(pos, size, [*range(1, key_size), *free])
+        end = pos + count * size
+        if count < _SHORTEST or (count < _WORTH_IT and _ONE.match(data, end)):
+            return None
+        numbers: Sequence[Any] = [data[pos + at : end : size] for at in free]
+        numbers = numbers[0] if len(free) == 1 else list(zip(*numbers, strict=True))
+        distinct = list(set(numbers))
+        if 4 * len(distinct) > count:
+            return None
+        start = first.start(3)
+        template, placements = bytearray(data[start : first.end(5)]), []
+        for number in distinct:
+            for at, byte in zip(free, number if refs else (number,), strict=True):
+                template[at + pos - start] = byte
+            placements.append(bytes(template))
+        known = dict(zip(distinct, self._allocations(placements, count), strict=True))
+        ids = bytearray((key_size - 1) * count)
+        for at in range(1, key_size):
+            ids[at - 1 :: key_size - 1] = data[pos + at : end : size]
+        return end, unpack(f"<{count}{_FORMS[key_size]}", ids), list(map(known.__getitem__, numbers))
+
+    def _alike(self, pos: int, size: int, free: list[int]) -> int:
+        """Count the entries of `size` bytes that are the same as the first but for the places in `free`."""
+        data = self._data
+        column = data[pos : pos + _BATCH * size : size]
+        count = min(len(column) - len(column.lstrip(column[:1])), (len(data) - pos) // size)
+        run, none = bytearray(data[pos : pos + count * size]), bytes(count)
+        for at in free:
+            run[at::size] = none
+        if run == run[:size] * count:
+            return count
+        for at in range(size):
+            rest = run[at::size]
+            count -= len(rest.lstrip(rest[:1]))
+            del run[count * size :]
+        return count
+
+    # --- entries of mixed form ---------------------------------------------------------------------------------------
+
+    def _rows(self, first: re.Match[bytes]) -> _Run:
+        """Read entries that have the class and the keys in common."""
+        run: Any = _MANY.match(self._data, first.start())
+        try:
+            return run.end(), *self._parsed(self._split(first, run.end()))
+        except _Strange:
+            return run.end(), *self._parsed(self._cut(first, run.end()))
+
+    def _split(self, first: re.Match[bytes], end: int) -> list[bytes]:
+        """Each entry's placement with the next one's key behind it, the last with that of the first."""
+        run = self._data[first.end(1) : end] + first[1]
+        return run.split(first[2])[1:]
+
+    def _cut(self, first: re.Match[bytes], end: int) -> list[bytes]:
+        """The same by the expression, which is slow, and right where an id looks like the bytes at which is split."""
+        keys, heads, *placements = zip(*_ONE.findall(self._data, first.start(), end), strict=True)
+        if len(set(heads)) > 1:
+            raise _Strange
+        return [b"%b%b%bub%b" % each for each in zip(*placements, (*keys[1:], keys[0]), strict=True)]
+
+    def _parsed(self, rows: list[bytes]) -> tuple[list[int], list[Any]]:
+        placements = [row[:-4] for row in rows]
+        ids = _ids(placements, b"".join([row[-4:] for row in rows]))
+        ids.insert(0, ids.pop())
+        return ids, self._allocations(placements, len(rows))
+
+    # --- what both make ----------------------------------------------------------------------------------------------
+
+    def _allocations(self, placements: list[bytes], shards: int) -> list[Any]:
+        """One for each placement; equal ones are one object, unless nearly all differ."""
+        if self._seen > _TRIED and 2 * self._built > self._seen:
+            return self._build(placements)
+        new = list(set(placements).difference(self._placed))
+        self._seen += shards
+        self._built += len(new)
+        if new:
+            # The same placement ends in several ways, by what is left there of the next key.
+            plain = [place[:-1] if place[-1] == _U else place[:-3] if place[-1] == _J else place for place in new]
+            fresh = list(set(plain).difference(self._placed))
+            self._placed.update(zip(fresh, self._build(fresh) if fresh else (), strict=True))
+            self._placed.update(zip(new, map(self._placed.__getitem__, plain), strict=True))
+        return list(map(self._placed.__getitem__, placements))
+
+    def _build(self, placements: list[bytes]) -> list[Any]:
+        parts = self._middle.join(placements).split(self._middle)
+        if len(parts) != 2 * len(placements):  # a memo number looks like the bytes at which is split
+            parts = [part for placement in placements for part in placement.split(self._middle, 1)]
+            if len(parts) != 2 * len(placements):
+                raise _Strange
+        nodes, tails = parts[::2], parts[1::2]
+        self._meet(nodes)
+        self._learn(tails)
+        replicas = list(map(self._replicas.__getitem__, tails))
+        copies = list(map(len, replicas))
+        self._copies.update(copies)
+        self._guard.spend((self._entry.shape.weight + TUPLE) * len(nodes) + 8 * sum(copies))
+        cls: Any = self._entry.cls
+        made = list(map(_NEW, repeat(cls, len(nodes))))
+        # Its class has slots, which can be set without a line of Python for each.
+        deque(map(cls.primary.__set__, made, map(self._nodes.__getitem__, nodes)), 0)
+        deque(map(cls.replicas.__set__, made, replicas), 0)
+        return made
+
+    def _meet(self, refs: Sequence[bytes]) -> None:
+        """Look up the nodes that are not known yet."""
+        for ref in set(refs).difference(self._nodes):
+            node = self._recall(ref)
+            if type(node) is not NodeAddress:
+                raise _Strange
+            self._nodes[ref] = node
+
+    def _learn(self, tails: Sequence[bytes]) -> None:
+        """Look up the replicas that are not known yet."""
+        unknown = list(set(tails).difference(self._replicas))
+        rows = _TAIL.findall(b"".join(unknown))
+        if [row[0] for row in rows] != unknown:
+            raise _Strange
+        columns = [column for column in list(zip(*rows, strict=True))[1:] if any(column)]
+        for column in columns:
+            self._meet(column)
+        replicas: Iterable[Any] = zip(*(map(self._nodes.__getitem__, column) for column in columns), strict=True)
+        if not columns:
+            replicas = repeat(())
+        elif any(b"" in column for column in columns):
+            replicas = (tuple(filter(None, row)) for row in replicas)
+        self._replicas.update(zip(unknown, replicas, strict=False))
+
+    def _push(self, machine: Machine, shards: Sequence[int], allocations: list[Any]) -> None:
+        """Push entries, and count what they would have cost."""
+        count = len(shards)
+        copies = list(map(len, map(_REPLICAS, allocations))) if len(self._copies) > 1 else [*self._copies] * count
+        # Instance, dict and tuple are containers. No replicas are one opcode; else a tuple is one more, and in the memo.
+        tuples = count - copies.count(0)
+        self._guard.bulk(14 * count + sum(copies) + tuples, 2 * count + tuples)
+        self._guard.heap += NUMBER * count
+        machine.skip(2 * count + tuples)
+        pushed: list[Any] = [None] * (2 * count)
+        pushed[::2] = shards
+        pushed[1::2] = allocations
+        machine.stack.extend(pushed)
+
+
+_J, _K, _U = b"JKu"
+_FIRST, _SECOND = (bytes(0 if end == _J else at_u if end == _U else b for end in range(256)) for at_u, b in (b"bu", b"Mb"))
+"""What ``bM`` and two bytes, or ``ubK`` and one, begin with, by the end of the placement before it."""
+
+
+def _ids(placements: list[bytes], words: bytes) -> list[int]:
+    """Ids from the last four bytes of ``ub`` and a key; the end of the placement tells how much of that is the number."""
+    count, ends = len(placements), bytes(map(_LAST, placements))
+    if len(words) != 4 * count:
+        raise _Strange
+    first, second = bytearray(words[::4]), bytearray(words[1::4])
+    short = bytearray(2 * count)
+    short[::2], short[1::2] = words[2::4], words[3::4]
+    ids, wide = list(unpack(f"<{count}H", short)), unpack(f"<{count}i", words)
+    if ends.count(_U) < count:
+        for at, end in enumerate(ends):
+            if end == _J:
+                ids[at] = wide[at]
+                first[at] = second[at] = 0
+            elif end != _U:
+                if words[4 * at + 2] != _K:
+                    raise _Strange
+                ids[at] >>= 8
+    if first != ends.translate(_FIRST) or second != ends.translate(_SECOND):
+        raise _Strange
+    return ids

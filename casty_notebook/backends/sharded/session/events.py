@@ -1,0 +1,334 @@
+"""What a `Session` is told (events) and what it wants done (effects). Plain values; an effect is final, never filtered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, dataclass_transform
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.printable import printable
+
+if TYPE_CHECKING:
+    from casty_notebook.backends.sharded.session.asks import Ask
+    from casty_notebook.backends.sharded.session.encodings import Encoding
+    from casty_notebook.errors import CastyNotebookError
+    from casty_notebook.topology.snapshot import TopologySnapshot
+
+__all__ = [
+    "ActorTarget",
+    "Arrived",
+    "AskCancelled",
+    "AskMade",
+    "Break",
+    "Close",
+    "Closed",
+    "Dial",
+    "Effect",
+    "EntityTarget",
+    "Event",
+    "Fail",
+    "Hangup",
+    "Heard",
+    "LinkLost",
+    "LinkOpened",
+    "Outgoing",
+    "Publish",
+    "Recall",
+    "Received",
+    "Reclaim",
+    "Reclaimed",
+    "Refused",
+    "Reject",
+    "Reply",
+    "Report",
+    "Ruin",
+    "TellMade",
+    "Tick",
+    "Transmit",
+    "insert_in_order",
+]
+
+
+@dataclass_transform(frozen_default=True)
+def value[T](cls: type[T]) -> type[T]:
+    """Make a plain value: frozen for the type checker, which holds that nobody changes one, and not at run time.
+
+    Several are made for each ask, and a dataclass that is frozen at run time takes three times as long to make (attrs
+    documents the same way out).
+    """
+    return dataclass(slots=True, unsafe_hash=True)(cls)
+
+
+@value
+class EntityTarget:
+    """One entity of a sharded type."""
+
+    shard_type: str
+    entity_id: str
+
+    @property
+    def path(self) -> str:
+        """Of the actor that takes messages for the type's entities on each node (PROTOCOL section 4.2)."""
+        return f"/_region-{self.shard_type}"
+
+    def __str__(self) -> str:
+        return f"{self.shard_type}/{self.entity_id}"
+
+
+@value
+class ActorTarget:
+    """One actor by node and path."""
+
+    node: NodeAddress
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.node}{self.path}"
+
+
+type Target = EntityTarget | ActorTarget
+
+
+class Outgoing:
+    """One envelope in the session's custody, from the call that made it until it is handed to a link (or fails).
+
+    `message` is opaque here: what it looks like on the wire is the business of the rooms above.
+    """
+
+    __slots__ = ("admitted", "ask", "encoding", "expires", "message", "path", "seq", "shard", "target")
+
+    def __init__(self, seq: int, target: Target, path: str, message: Any, expires: float, ask: Ask | None = None) -> None:
+        self.seq = seq
+        self.target = target
+        self.path = path
+        self.message = message
+        self.expires = expires
+        self.ask = ask
+        self.shard: int | None = None
+        self.encoding: Encoding | None = None
+        """What to write it in; None for that of the cluster."""
+        self.admitted = False
+        """Counted against the bound of what may wait; a message once taken is not refused later."""
+
+    def __repr__(self) -> str:
+        return printable(f"<Outgoing {self.seq} to {self.target}>")
+
+
+# --- events ------------------------------------------------------------------------------------------------------
+
+
+@value
+class LinkOpened:
+    """The handshake of a dialled link was answered by `node` (its canonical address, PROTOCOL section 1.2)."""
+
+    link: int
+    node: NodeAddress
+
+
+@value
+class LinkLost:
+    """A link could not be opened or has ended. `unsent` never reached the socket; everything else may have.
+
+    `verdict`: dialling again cannot help before something is configured differently (TLS, a login).
+    """
+
+    link: int
+    reason: str
+    unsent: tuple[Outgoing, ...] = ()
+    verdict: bool = False
+
+
+@value
+class Received:
+    """A decoded message for one of our paths, or the `UndecodableMessage` that came of it.
+
+    `written`: the serializer and compression that its first bytes show; None where only one is allowed. `size`: of its frame.
+    """
+
+    link: int
+    path: str
+    system: str | None
+    type_hint: str
+    message: Any
+    written: tuple[str, str | None] | None = None
+    size: int = 0
+
+
+@value
+class Heard:
+    """A node lives: what it sent is still being read, and what it sent since waits behind that."""
+
+    link: int
+
+
+@value
+class Reclaimed:
+    """What a link had not given to its socket was taken back, as `Reclaim` asked."""
+
+    unsent: tuple[Outgoing, ...]
+
+
+@value
+class Refused:
+    """An envelope was not taken by a link: it cannot be written (`error`), or what waits for the socket is at the bound."""
+
+    link: int
+    outgoing: Outgoing
+    error: CastyNotebookError | None = None
+
+
+@value
+class AskMade:
+    """A question; the ask's own deadline runs from now."""
+
+    ask: Ask
+
+
+@value
+class AskCancelled:
+    """The asker no longer waits."""
+
+    ask_id: str
+
+
+@value
+class TellMade:
+    """A one-way message."""
+
+    target: Target
+    message: Any
+
+
+@value
+class Tick:
+    """The time a deadline asked for has come, or the client starts."""
+
+
+@value
+class Close:
+    """Leave: unsubscribe, flush, hang up."""
+
+
+type Event = LinkOpened | LinkLost | Heard | Reclaimed | Refused | Received | AskMade | AskCancelled | TellMade | Tick | Close
+
+
+# --- effects -----------------------------------------------------------------------------------------------------
+
+
+@value
+class Dial:
+    """Open a link to `address` (before any address map) and present `identity` in the handshake."""
+
+    link: int
+    address: NodeAddress
+    identity: NodeAddress
+
+
+@value
+class Transmit:
+    """Hand an envelope to a link. Once a byte of it is with the socket it is never handed to another."""
+
+    link: int
+    outgoing: Outgoing
+
+
+@value
+class Recall:
+    """Take an envelope back if its link has not handed it to the socket yet."""
+
+    link: int
+    outgoing: Outgoing
+
+
+@value
+class Reclaim:
+    """Take back everything that a link has not handed to the socket: a shard moved, and its older envelopes go first."""
+
+    link: int
+
+
+@value
+class Hangup:
+    """Flush what was handed to the link, then close it. No `LinkLost` follows."""
+
+    link: int
+
+
+@value
+class Break:
+    """Close a link that does not work, without flushing. Its `LinkLost` follows, with what it had not sent."""
+
+    link: int
+    reason: str
+
+
+@value
+class Reply:
+    """An ask has its answer."""
+
+    ask_id: str
+    message: Any
+
+
+@value
+class Arrived:
+    """A message has come to a listener, and is in its inbox."""
+
+    ask_id: str
+
+
+@value
+class Fail:
+    """An ask has failed."""
+
+    ask_id: str
+    error: Exception
+
+
+@value
+class Reject:
+    """The tell being handled was refused: raise this to its caller."""
+
+    error: Exception
+
+
+@value
+class Publish:
+    """A new snapshot, to be shown to whoever listens."""
+
+    snapshot: TopologySnapshot
+
+
+@value
+class Report:
+    """Something to log: never silent, never a print. A `loss` is logged even where many others are summed up."""
+
+    text: str
+    loss: bool = False
+
+
+@value
+class Ruin:
+    """The session cannot work (for example the wrong system name); everything further fails with `error`."""
+
+    error: Exception
+
+
+@value
+class Closed:
+    """All that is to be flushed was handed to the links."""
+
+
+type Effect = (
+    Dial | Transmit | Recall | Reclaim | Hangup | Break | Reply | Arrived | Fail | Reject | Publish | Report | Ruin | Closed
+)
+
+
+def insert_in_order(waiting: dict[int, Outgoing], outgoing: Outgoing) -> None:
+    """Put an envelope where its number belongs: one that comes back from a lost link goes before younger ones."""
+    in_order = not waiting or next(reversed(waiting)) < outgoing.seq
+    waiting[outgoing.seq] = outgoing
+    if not in_order:
+        ordered = sorted(waiting.items())
+        waiting.clear()
+        waiting.update(ordered)

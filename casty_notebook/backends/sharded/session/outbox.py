@@ -1,0 +1,221 @@
+"""Every envelope of the user's, from the call that made it to its end: handed over, answered, failed, timed out or withdrawn."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from casty_notebook.backends.sharded.session import failures as explain
+from casty_notebook.backends.sharded.session.asks import Ask, Asks
+from casty_notebook.backends.sharded.session.events import (
+    Arrived,
+    AskCancelled,
+    AskMade,
+    Effect,
+    Fail,
+    Outgoing,
+    Recall,
+    Received,
+    Reclaimed,
+    Refused,
+    Reject,
+    Reply,
+    Report,
+    Target,
+    TellMade,
+)
+from casty_notebook.backends.sharded.session.listening import Arrival, Listening
+from casty_notebook.errors import (
+    AskFailed,
+    AskTimeout,
+    CastyNotebookError,
+    ClientClosed,
+    NodeUnreachable,
+    Overloaded,
+    UndecodableMessage,
+)
+
+if TYPE_CHECKING:
+    from casty_notebook.backends.sharded.session.links import Link
+    from casty_notebook.backends.sharded.session.session import Session
+
+__all__ = ["Custody"]
+
+TOO_LARGE = "Ask for less, or raise Settings(max_frame=…); asking again would end the connection again."
+
+LISTED = 5
+"""Targets named where messages are dropped."""
+
+
+class Custody:
+    """made --route--> waiting | handed over; --reply | deadline | loss | cancel | close--> gone. Nothing ends in silence."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._settings = session.settings
+        self.asks = Asks()
+        self._seq = 0
+
+    # --- beginnings ------------------------------------------------------------------------------------------------
+
+    def ask_made(self, event: AskMade, now: float, out: list[Effect]) -> None:
+        ask = event.ask
+        outgoing = ask.outgoing = self._outgoing(ask.target, ask.message, ask.deadline, ask)
+        crowded = len(self.asks) >= self._settings.max_pending_asks
+        self.asks.add(ask)
+        if crowded:
+            cause = f"{len(self.asks) - 1} asks already wait for replies, which is the bound (max_pending_asks)."
+            self.fail(outgoing, Overloaded, cause, "Wait for some of them.", out)
+        elif self._session.state == "open" or not self._refuses(outgoing, out):
+            self._session.router.route(outgoing, now, out)
+
+    def tell_made(self, event: TellMade, now: float, out: list[Effect]) -> None:
+        outgoing = self._outgoing(event.target, event.message, now + self._settings.tell_expiry)
+        if self._session.state == "open" or not self._refuses(outgoing, out):
+            self._session.router.route(outgoing, now, out)
+
+    def _outgoing(self, target: Target, message: Any, expires: float, ask: Ask | None = None) -> Outgoing:
+        self._seq += 1
+        return Outgoing(self._seq, target, target.path, message, expires, ask)
+
+    def _refuses(self, outgoing: Outgoing, out: list[Effect]) -> bool:
+        error = self._session.ruin or ClientClosed
+        self.fail(outgoing, error, "the client is closed.", "Connect again.", out)
+        return True
+
+    # --- endings ---------------------------------------------------------------------------------------------------
+
+    def replied(self, event: Received, now: float, out: list[Effect]) -> None:
+        ask_id, message = event.path, event.message
+        listening = self.asks.get(ask_id)
+        if type(listening) is Listening:
+            self._arrived(listening, event, now, out)
+            return
+        if self.asks.remove(ask_id) is None:
+            return
+        out.append(Fail(ask_id, message) if isinstance(message, UndecodableMessage) else Reply(ask_id, message))
+
+    def _arrived(self, listening: Listening, event: Received, now: float, out: list[Effect]) -> None:
+        link = self._session.peers.links.get(event.link)
+        arrival = Arrival(now, link.peer.address if link is not None else None, event.message, event.size)
+        first = not listening.dropped
+        dropped = listening.put(arrival)
+        if dropped:
+            self._session.counters["dropped"] += dropped
+            if first:
+                kept = f"the oldest of {listening.limit:,} is dropped"
+                out.append(Report(f"what {listening.label} tells is read too slowly: {kept}"))
+        out.append(Arrived(listening.id))
+
+    def cancelled(self, event: AskCancelled, _now: float, out: list[Effect]) -> None:
+        self._withdraw(event.ask_id, out)
+
+    def _withdraw(self, ask_id: str, out: list[Effect]) -> Ask | None:
+        """The ask is over; its envelope goes with it if it has not left."""
+        ask = self.asks.get(ask_id)
+        if ask is None:
+            return None
+        if ask.link is not None and ask.outgoing is not None:
+            out.append(Recall(ask.link.id, ask.outgoing))
+        self.asks.remove(ask_id)
+        self._session.router.withdraw(ask)
+        return ask
+
+    def time_out(self, now: float, out: list[Effect]) -> None:
+        for ask in self.asks.due(now):
+            self._session.counters["timed_out"] += 1
+            sent = ask.may_have_run
+            if ask.link is not None:
+                self._session.vigil.doubt(ask.link, ask.started, now)
+            cause, advice = explain.timeout(self._session, ask)
+            if self._withdraw(ask.id, out) is not None and ask.outgoing is not None:
+                report = explain.report(self._session, ask.outgoing, cause, advice, may_have_run=sent)
+                out.append(Fail(ask.id, AskTimeout(report)))
+
+    def fail(
+        self, outgoing: Outgoing, error: type[AskFailed] | CastyNotebookError, cause: str, advice: str, out: list[Effect],
+        *, may_have_run: bool = False,
+    ) -> None:  # fmt: skip
+        """Fail the ask, or refuse the tell being made, with all that is known."""
+        if isinstance(error, type):
+            may_have_run = may_have_run or (outgoing.ask is not None and outgoing.ask.left)
+            error = error(explain.report(self._session, outgoing, cause, advice, may_have_run=may_have_run))
+        if isinstance(error, Overloaded):
+            self._session.counters["overflowed"] += 1
+        if outgoing.ask is None:
+            out.append(Reject(error))
+        elif self.asks.remove(outgoing.ask.id) is not None:
+            out.append(Fail(outgoing.ask.id, error))
+
+    def fail_all(self, error: type[AskFailed] | CastyNotebookError, cause: str, out: list[Effect]) -> None:
+        """End every ask; what has not left is not sent any more."""
+        for ask in self.asks:
+            if ask.outgoing is not None:
+                if ask.link is not None:
+                    out.append(Recall(ask.link.id, ask.outgoing))
+                self._session.router.withdraw(ask)
+                self.fail(ask.outgoing, error, cause, "Connect again.", out, may_have_run=ask.may_have_run)
+
+    def drop(self, told: list[Outgoing], why: str, out: list[Effect]) -> None:
+        """Let go of what waited for a route in vain, and say how much of it that is."""
+        targets = Counter(str(outgoing.target) for outgoing in told)
+        if not targets:
+            return
+        count = targets.total()
+        self._session.counters["undelivered"] += count
+        listed = ", ".join(f"{name} ({n})" if n > 1 else name for name, n in targets.most_common(LISTED))
+        more = f" and {len(targets) - LISTED} more" if len(targets) > LISTED else ""
+        what = "1 message that was told was dropped" if count == 1 else f"{count} messages that were told were dropped"
+        out.append(Report(f"{what}: {why} (to {listed}{more})", loss=True))
+
+    def refused(self, event: Refused, _now: float, out: list[Effect]) -> None:
+        """A link did not take an envelope."""
+        outgoing = event.outgoing
+        if outgoing.seq < 0:
+            return
+        if outgoing.ask is not None:
+            outgoing.ask.withdrawn()
+        bound = self._settings.max_buffered_bytes
+        cause = f"the node reads more slowly than we send: {bound:,} bytes wait for its socket, the bound (max_buffered_bytes)."
+        self.fail(outgoing, event.error or Overloaded, cause, "Wait for it with drain(), or send less at once.", out)
+
+    # --- lost links ------------------------------------------------------------------------------------------------
+
+    def link_lost(
+        self, link: Link, unsent: tuple[Outgoing, ...], reason: str, now: float, out: list[Effect], *, verdict: bool = False
+    ) -> None:
+        """What had not left looks for another way; what may have left is never sent twice by itself."""
+        left = {outgoing.seq for outgoing in unsent}
+        sent = [(ask, ask.outgoing) for ask in link.asks.values() if ask.outgoing is not None]
+        repeat = [each for ask, each in sent if not self._survives(ask, each, link, left, reason, out, verdict=verdict)]
+        self._session.router.reroute((*repeat, *self._ours(unsent)), link.peer, now, out)
+
+    def reclaimed(self, event: Reclaimed, now: float, out: list[Effect]) -> None:
+        """A link gave back what it had not sent."""
+        self._session.router.reclaimed(self._ours(event.unsent), now, out)
+
+    def _ours(self, unsent: tuple[Outgoing, ...]) -> list[Outgoing]:
+        """Without the session's own messages, which are repeated by whoever needs them, and what is over."""
+        return [o for o in unsent if o.seq > 0 and (o.ask is None or o.ask.id in self.asks)]
+
+    def _survives(
+        self, ask: Ask, outgoing: Outgoing, link: Link, unsent: set[int], reason: str, out: list[Effect],
+        *, verdict: bool,
+    ) -> bool:  # fmt: skip
+        """False if it is to be sent again because the user said that this does no harm, and it can help."""
+        generation = ask.generation
+        ask.withdrawn()
+        if outgoing.seq in unsent:
+            return True
+        if ask.retry and not verdict:
+            ask.left = True
+            return False
+        if generation is not None and any(other.generation is generation for other in link.peer.links):
+            # The node can still answer: our reply address has a connection of its own there.
+            generation.asks += 1
+            ask.generation = generation
+            return True
+        cause = f"the connection to {link.peer.address} was lost while waiting for the answer ({reason})."
+        advice = TOO_LARGE if verdict else "If asking twice does no harm, use retry=True."
+        self.fail(outgoing, NodeUnreachable, cause, advice, out, may_have_run=True)
+        return True

@@ -1,0 +1,390 @@
+"""Every node and link of a client: who is dialled when, under which identity, and whose silence means what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.backends.breaker import Breaker
+from casty_notebook.backends.sharded.session.events import Break, Dial, Effect, Hangup, Reclaim
+from casty_notebook.backends.sharded.session.links import Generation, Link, Peer
+from casty_notebook.backends.sharded.session.rates import TokenBucket
+from casty_notebook.settings import Settings
+from casty_notebook.topology.health import LinkState
+from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
+
+__all__ = ["Peers"]
+
+
+class Peers:
+    """The table of nodes and links. Knows no topology but what `settle` is told, sends nothing but through effects.
+
+    Parameters
+    ----------
+    mint
+        Gives a fresh identity (PROTOCOL section 3.5); always the same one if `fixed`.
+    fixed
+        The user chose the identity: there is one generation for ever and no second link to a node.
+    """
+
+    def __init__(
+        self, settings: Settings, mint: Callable[[], NodeAddress], now: float = 0.0, *, fixed: bool = False,
+        named: set[NodeAddress] | None = None,
+    ) -> None:  # fmt: skip
+        self._settings = settings
+        self._mint = mint
+        self._fixed = fixed
+        self._by_address: dict[NodeAddress, Peer] = {}
+        self.links: dict[int, Link] = {}
+        self._next_link = 1
+        self.current = Generation(1, mint())
+        self._generations = 1
+        self._spread_at = float("-inf")
+        self._to_spread: Generation | None = None
+        self._settling = True
+        self._settling_until = float("inf")
+        self._dials = TokenBucket(settings.dial_rate, settings.dial_burst, now)
+        self._named = set() if named is None else named
+        """Nodes that the user named, beside the contact points: they are dialled whether they are members or not."""
+        self.changes = 0
+        """Grows with everything that may make a dial, a probe or the end of a link due sooner than it was."""
+
+    def __iter__(self) -> Iterator[Peer]:
+        return iter(self._by_address.values())
+
+    def get(self, address: NodeAddress) -> Peer | None:
+        return self._by_address.get(address)
+
+    def get_or_add(self, address: NodeAddress, now: float) -> Peer:
+        peer = self._by_address.get(address)
+        if peer is None:
+            self.changes += 1
+            # Back-off jitter differs from node to node and from client to client, reproducibly in tests.
+            jitter = (hash(self.current.identity.port) % 97 + len(self._by_address) * 31) % 97 / 97.0
+            peer = self._by_address[address] = Peer(address, Breaker(self._settings, now, jitter))
+        return peer
+
+    @property
+    def any_live(self) -> bool:
+        return any(peer.live for peer in self)
+
+    # --- what is wanted ----------------------------------------------------------------------------------------
+
+    def add_contacts(self, contacts: Iterable[NodeAddress], now: float) -> None:
+        """Race the contact points: each gets a head start on the next (RFC 8305)."""
+        for place, address in enumerate(contacts):
+            peer = self.get_or_add(address, now)
+            peer.contact = peer.wanted = True
+            peer.breaker.retry_at = now + place * self._settings.contact_stagger
+
+    def settle(self, snapshot: TopologySnapshot, now: float) -> None:
+        """Take over the members of a snapshot: dial them, and dial at once those of whom there is news."""
+        self.changes += 1
+        self._settling_until = min(self._settling_until, now + self._settings.settle_time)
+        eager = self._settings.eager_links
+        members = sorted(snapshot.members, key=lambda member: member.status is not MemberStatus.up)
+        addresses = set()
+        for place, member in enumerate(members):
+            addresses.add(member.address)
+            peer = self.get_or_add(member.address, now)
+            peer.member, peer.contact = True, False
+            peer.wanted = place < eager
+            status = member.status.name if member.address not in snapshot.unreachable else "unreachable"
+            if peer.status != status:
+                peer.status = status
+                peer.breaker.kick(now)
+        for peer in list(self):
+            if peer.address in addresses:
+                continue
+            peer.member = False
+            # A contact point that is no member's address has done its work once another gave a snapshot.
+            peer.wanted = False
+            if not (peer.links or peer.dialling or peer.queue or peer.contact):
+                del self._by_address[peer.address]
+
+    def may_dial(self, address: NodeAddress) -> bool:
+        """Whether a message to an actor there is a reason to dial it: of a member, or of a node that the user named.
+
+        A ref may come inside of anything that a node sends; by itself it makes us dial nobody.
+        """
+        peer = self._by_address.get(address)
+        known = peer is not None and (peer.member or peer.contact or bool(peer.links))
+        return known or address in self._named
+
+    def lost_everything(self, now: float, *, just_now: bool) -> None:
+        """No link is left: every contact point is a way back again, at once if that has `just_now` become so."""
+        for peer in self:
+            if peer.contact and (just_now or not peer.wanted):
+                peer.wanted = True
+                peer.breaker.kick(now)
+
+    # --- links -------------------------------------------------------------------------------------------------
+
+    def opened(self, link_id: int, node: NodeAddress, now: float, out: list[Effect]) -> Peer | None:
+        """A handshake was answered. Returns the peer that gained a link, or None if the link was of no use."""
+        link = self.links[link_id]
+        dialled_as, link.peer.dialling = link.peer, None
+        if dialled_as.address != node and not self._adopt(link, dialled_as, node, now, out):
+            return None
+        peer = link.peer
+        if any(other.generation is link.generation for other in peer.links):
+            # Two ways to one node: the node keeps one connection per identity (PROTOCOL section 3.3).
+            self._drop(link, out)
+            return None
+        link.opened = link.heard = link.used = now
+        for older in peer.links:
+            # Both may be alive (the node was frozen) or only the new one (half-open TCP): give the older one more chance.
+            older.probe = now if older.probe is not None else None
+        peer.links.append(link)
+        if peer.dialling is not None and peer.dialling.generation is link.generation:
+            self._drop(peer.dialling, out)
+            peer.dialling = None
+        peer.opened = True
+        if not peer.stranger:
+            peer.breaker.opened(now)
+        return peer
+
+    def _adopt(self, link: Link, dialled_as: Peer, node: NodeAddress, now: float, out: list[Effect]) -> bool:
+        if dialled_as.contact:
+            peer = self.get_or_add(node, now)
+            peer.via = link.dialled
+            peer.wanted = True
+            dialled_as.wanted = False
+            dialled_as.opened = True
+            link.peer = peer
+            return True
+        if link.dialled == dialled_as.via:
+            dialled_as.via = None
+        reason = f"{link.dialled} answers as {node}: the address map or a tunnel leads to another node"
+        self._drop(link, out)
+        if not dialled_as.links:
+            dialled_as.breaker.lost(now, reason, last_route=not self.any_live)
+        return False
+
+    def lost(self, link_id: int, reason: str, now: float) -> Link | None:
+        """A link is gone. Returns it if we still counted on it."""
+        link = self.links.pop(link_id, None)
+        if link is None:
+            return None
+        peer = link.peer
+        if peer.dialling is link:
+            peer.dialling = None
+            if not peer.links or (peer.breaker.state is LinkState.suspect and not link.spare):
+                peer.breaker.lost(now, reason, last_route=not self.any_live)
+            if peer.contact and not self.any_live:
+                self._next_contact(now)
+        elif link in peer.links:
+            self._forget(link, peer)
+            if peer.stranger and not peer.links:
+                peer.breaker.estranged(now, reason)
+            elif not peer.links:
+                peer.breaker.ended(now, reason, last_route=not self.any_live)
+        return link
+
+    def _next_contact(self, now: float) -> None:
+        """A contact point refused: the next that still has to wait for its turn need not."""
+        waiting = [p for p in self if p.contact and p.wanted and not p.breaker.failures and p.breaker.retry_at > now]
+        if waiting:
+            min(waiting, key=lambda peer: peer.breaker.retry_at).breaker.kick(now)
+
+    def hang_up(self, link: Link, out: list[Effect]) -> None:
+        """Close an older link on purpose; the newest, which has answered since, carries on."""
+        peer = link.peer
+        hand_over = peer.sender is link
+        self._forget(link, peer)
+        self._drop(link, out)
+        if hand_over:
+            peer.sender = peer.receiver
+
+    def _forget(self, link: Link, peer: Peer) -> None:
+        peer.links.remove(link)
+        if peer.sender is link:
+            # The others may be dying too (the node ended): none carries envelopes before it has answered a ping.
+            peer.sender = None
+        if peer.receiver is link:
+            peer.receiver = None
+
+    def _drop(self, link: Link, out: list[Effect]) -> None:
+        self.links.pop(link.id, None)
+        out.append(Hangup(link.id))
+
+    # --- dialling ----------------------------------------------------------------------------------------------
+
+    def dial_due(self, now: float, out: list[Effect]) -> float:
+        """Dial whoever is wanted and due. Returns when the next one is."""
+        self._spread(now, out)
+        wake = self._spread_at + self._settings.generation_interval if self._to_spread else float("inf")
+        if self._settling:
+            wake = min(wake, self._settling_until)
+        due = []
+        for peer in self:
+            if peer.dialling is not None or not self._needs_dial(peer):
+                continue
+            if peer.breaker.retry_at <= now:
+                due.append(peer)
+            else:
+                wake = min(wake, peer.breaker.retry_at)
+        if due and len(self.links) < self._settings.max_links:
+            allowed = self._dials.available(now)
+            if allowed < len(due):
+                # Whoever makes up members is not to keep us from those that we know, or that the user waits for.
+                due.sort(key=lambda peer: (not peer.queue, not peer.contact, not peer.opened, peer.breaker.failures))
+                wake = min(wake, self._dials.next_at(now))
+            for peer in due[: min(allowed, self._settings.max_links - len(self.links))]:
+                self._dials.take()
+                self._dial(peer, self._generation_for(peer), out)
+        return wake
+
+    def _needs_dial(self, peer: Peer) -> bool:
+        if peer.breaker.state is LinkState.suspect:
+            return not self._fixed or not peer.links
+        return not peer.links and (peer.wanted or bool(peer.queue))
+
+    def _generation_for(self, peer: Peer) -> Generation:
+        """The current generation for a node that cannot have refused it, else a fresh one (PROTOCOL section 3.2)."""
+        if self._fixed or (self._settling and not (peer.opened or peer.breaker.failures)):
+            return self.current
+        self._generations += 1
+        return Generation(self._generations, self._mint())
+
+    def _dial(self, peer: Peer, generation: Generation, out: list[Effect], *, spare: bool = False) -> None:
+        # With two known ways to a node, a failed one is followed by the other.
+        address = peer.via if peer.via is not None and peer.breaker.failures % 2 == 0 else peer.address
+        link = Link(self._next_link, peer, address, generation, spare=spare)
+        self._next_link += 1
+        self.links[link.id] = link
+        peer.dialling = link
+        out.append(Dial(link.id, address, generation.identity))
+
+    def _spread(self, now: float, out: list[Effect]) -> None:
+        """Give the healthy nodes a link under the newest identity too, at most once an interval."""
+        newest = self._to_spread
+        if newest is None or now < self._spread_at + self._settings.generation_interval:
+            return
+        self._to_spread = None
+        self._spread_at = now
+        self.current = newest
+        for peer in list(self):
+            if peer.live and peer.dialling is None and peer.receiving.generation.number < newest.number:
+                self._dial(peer, newest, out, spare=True)
+
+    # --- silence -----------------------------------------------------------------------------------------------
+
+    def heard(self, link_id: int, now: float) -> bool:
+        """Bytes came by a link. Returns True if a suspicion ended with them."""
+        link = self.links.get(link_id)
+        if link is None or link.opened is None:
+            return False
+        link.probe = None
+        link.heard = now
+        breaker = link.peer.breaker
+        return breaker.state is LinkState.suspect and breaker.heard(now)
+
+    def pong(self, link_id: int, now: float, out: list[Effect]) -> bool:
+        """A ping's own answer came by a link. Returns True if the node's envelopes leave by it from now on."""
+        link = self.links.get(link_id)
+        if link is None or link.opened is None:
+            return False
+        peer = link.peer
+        if peer.stranger:
+            peer.stranger = ""
+            peer.breaker.opened(now)
+        if link.pinged is not None:
+            self.changes += 1
+            peer.breaker.rtt = now - link.pinged
+            link.read_up_to = link.pinged
+            link.pinged = None
+        if peer.receiver is None or peer.receiver.generation.number < link.generation.number:
+            peer.receiver = link
+        if link.generation.number > self.current.number and not link.spare:
+            self._to_spread = link.generation
+        sender = peer.sender
+        if sender is not None and (sender.probe is None or now - sender.probe < self._settings.probe_timeout):
+            return False
+        if sender is not None and sender is not link:
+            out.append(Reclaim(sender.id))
+        peer.sender = link
+        self.changes += 1
+        return sender is not link
+
+    def estrange(self, link: Link, system: str, reason: str, out: list[Effect]) -> bool:
+        """A node of another cluster has answered a ping: its links are of no use. Returns True if that is news."""
+        news, link.peer.stranger = link.peer.stranger != system, system
+        out.append(Break(link.id, reason))
+        return news
+
+    @property
+    def settling(self) -> bool:
+        """A member is still being connected for the first time.
+
+        A reply that such a node were to send us would be lost, and our identity refused there for 5 s (PROTOCOL
+        section 3.2), so the user's messages wait for these few milliseconds.
+        """
+        return self._settling
+
+    def settle_down(self, now: float) -> bool:
+        """Look whether the first connections are made. Returns True when that has just become so."""
+        if not self._settling or self._settling_until == float("inf"):
+            return False
+        if now < self._settling_until and any(self._is_on_its_way(peer) for peer in self):
+            return False
+        self._settling = False
+        return True
+
+    @staticmethod
+    def _is_on_its_way(peer: Peer) -> bool:
+        return peer.member and peer.wanted and peer.receiver is None and peer.breaker.usable
+
+    def silent_links(self, now: float) -> tuple[list[Link], list[Link], float]:
+        """Links to probe, links whose probe was missed, and when to look again."""
+        s = self._settings
+        patience = s.liveness_window - s.probe_timeout
+        to_probe, missed, wake = [], [], float("inf")
+        for peer in self:
+            for link in peer.links:
+                if link.probe is None:
+                    due = link.heard + patience
+                    if due <= now:
+                        to_probe.append(link)
+                        due = now + s.probe_timeout
+                elif peer.breaker.state is LinkState.suspect:
+                    due = link.probe + s.liveness_window
+                    if due <= now:
+                        to_probe.append(link)
+                        due = now + s.liveness_window
+                else:
+                    due = link.probe + s.probe_timeout
+                    if due <= now:
+                        missed.append(link)
+                        continue
+                wake = min(wake, due)
+        return to_probe, missed, wake
+
+    def idle_links(self, now: float) -> tuple[list[Link], list[Link], float]:
+        """Older links beside a newer one: those that nothing needs any more, those to ping first, when to look again.
+
+        The sender hands over only when it was idle for a while and the node has read all of it, so order holds.
+        """
+        done, to_ping, wake = [], [], float("inf")
+        patience = self._settings.liveness_window
+        for peer in self:
+            if not (peer.member or peer.contact or peer.queue) and self._settling_until < float("inf"):
+                # No member any more: nothing is wanted of it, and whoever makes up members is not to fill our sockets.
+                for link in peer.links:
+                    if not link.asks and link.used + patience <= now:
+                        done.append(link)
+                    else:
+                        wake = min(wake, max(link.used + patience, now + patience / 10))
+                continue
+            if len(peer.links) < 2 or peer.receiver is None:
+                continue
+            wake = min(wake, now + self._settings.idle_before_switch)
+            for link in peer.links:
+                newer = link.generation.number >= peer.receiver.generation.number
+                if newer or link.asks or link.generation.asks:
+                    continue
+                if link is not peer.sender or link.read_up_to > link.used:
+                    done.append(link)
+                elif now - link.used >= self._settings.idle_before_switch and link.pinged is None:
+                    to_ping.append(link)
+        return done, to_ping, wake

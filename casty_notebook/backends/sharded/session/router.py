@@ -1,0 +1,358 @@
+"""Where an envelope goes: straight to the shard's owner, else after asking the coordinator, else it fails with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from casty_notebook.backends.sharded.session.asks import FOREVER, Ask
+from casty_notebook.backends.sharded.session.buffer import Buffer, shard_type_of
+from casty_notebook.backends.sharded.session.events import ActorTarget, Effect, Outgoing, Reclaim, Report, Transmit
+from casty_notebook.backends.sharded.session.links import Peer
+from casty_notebook.backends.sharded.session.messages import ShardLocation
+from casty_notebook.backends.sharded.session.peers import Peers
+from casty_notebook.backends.sharded.session.shard_locator import Coordinator, Send
+from casty_notebook.backends.sharded.session.shards import Question, ShardTable
+from casty_notebook.errors import AskFailed, CastyNotebookError, MisuseError, NodeUnreachable, Overloaded, ShardCountMismatch
+from casty_notebook.settings import Settings
+from casty_notebook.topology.health import LinkState
+from casty_notebook.topology.snapshot import TopologySnapshot
+
+__all__ = ["Router"]
+
+_NO_MEMBER = (
+    "{} is no member of the cluster, and a ref alone is no reason to dial it: any node may have sent it. If you mean it, name it "
+    "as text: {}"
+)
+
+type FailWith = Callable[[Outgoing, type[AskFailed] | CastyNotebookError, str, str, list[Effect]], None]
+"""(envelope, error or its class, cause, advice, effects): fail the ask, or refuse the tell, with a full report."""
+
+type Drop = Callable[[list[Outgoing], str, list[Effect]], None]
+"""(envelopes, why, effects): they are not sent any more, which is counted and said."""
+
+
+class Router:
+    """made --owner live--> transmitted; made --shard unknown | owner lost--> waiting --located--> made; made --no link--> queued.
+
+    What is queued for a node is made again once it is connected. An ask that is to fail fast fails where others would wait
+    for a lost owner or node.
+    What a lost link had not sent is made again.
+    Order per entity holds: an envelope never overtakes one that waits for the same shard or the same node.
+    """
+
+    def __init__(
+        self, settings: Settings, system: str, peers: Peers, send: Send, fail: FailWith, drop: Drop, names: Callable[[], str]
+    ) -> None:
+        self._settings = settings
+        self._peers = peers
+        self._fail = fail
+        self._drop = drop
+        self._coordinator = Coordinator(settings, system, peers, send, names)
+        self.tables: dict[str, ShardTable] = {}
+        self._buffer = Buffer(self.tables, peers)
+        self._expiry = FOREVER
+        self.wake = FOREVER
+
+    @property
+    def snapshot(self) -> TopologySnapshot | None:
+        return self._coordinator.snapshot
+
+    @property
+    def buffered(self) -> int:
+        """Envelopes that wait for a route."""
+        return self._buffer.count
+
+    # --- sharded types -----------------------------------------------------------------------------------------
+
+    def register(self, shard_type: str, num_shards: int) -> ShardTable:
+        """Settle the number of shards of a type.
+
+        Raises
+        ------
+        ShardCountMismatch
+            If the number is none, or the type is in use with another. What the cluster uses is reported, not raised: one
+            stranger's wrong number would stop everybody else.
+        """
+        if not isinstance(num_shards, int) or isinstance(num_shards, bool) or num_shards < 1:
+            raise ShardCountMismatch(f"num_shards of {shard_type!r} must be a positive integer, not {num_shards!r}")
+        table = self.tables.get(shard_type)
+        if table is None:
+            if len(self.tables) >= self._settings.max_shard_types:
+                raise MisuseError(f"{len(self.tables)} sharded types are in use already; the limit is max_shard_types")
+            table = self.tables[shard_type] = ShardTable(shard_type, num_shards)
+            if self.snapshot is not None:
+                table.adopt(self.snapshot.shard_allocations.get(shard_type, {}), 0.0)
+                if table.census.has_news:
+                    self.wake = 0.0
+        elif table.num_shards != num_shards:
+            raise ShardCountMismatch(
+                f"{shard_type!r} is in use with num_shards={table.num_shards} and cannot also have {num_shards}: "
+                "entities would be asked on wrong nodes; use one number, that of the nodes"
+            )
+        return table
+
+    # --- routing -----------------------------------------------------------------------------------------------
+
+    def route(self, outgoing: Outgoing, now: float, out: list[Effect]) -> None:
+        target = outgoing.target
+        if isinstance(target, ActorTarget):
+            if self._peers.may_dial(target.node):
+                self._to_peer(outgoing, self._peers.get_or_add(target.node, now), now, out)
+            else:
+                self._fail(outgoing, MisuseError(_NO_MEMBER.format(target.node, target)), "", "", out)
+            return
+        table = self.tables[target.shard_type]
+        if outgoing.shard is None:
+            outgoing.shard = table.shard_of(target.entity_id)
+        shard = outgoing.shard
+        if shard in table.waiting:
+            self._wait(table, outgoing, shard, now, out)
+            return
+        node = table.locate(shard, now)
+        peer = self._peers.get_or_add(node, now) if node is not None else None
+        if peer is None or not peer.breaker.usable:
+            self._wait(table, outgoing, shard, now, out)
+        elif self._leaves_others_behind(table, shard, peer):
+            self._follow_the_others(table, outgoing, shard, now, out)
+        else:
+            if shard in table.queued:
+                self._bring_along(table, shard, peer, now, out)
+            self._to_peer(outgoing, peer, now, out)
+
+    def _leaves_others_behind(self, table: ShardTable, shard: int, peer: Peer) -> bool:
+        """The shard moved (or its node has another link), and older envelopes for it may wait for a socket elsewhere."""
+        carrier = self._peers.links.get(table.carriers.get(shard, -1))
+        return carrier is not None and peer.sender is not carrier
+
+    def _follow_the_others(
+        self, table: ShardTable, outgoing: Outgoing, shard: int, now: float, out: list[Effect]
+    ) -> None:
+        if self._has_room(outgoing, out):
+            waiting = self._buffer.at_shard(table, shard, outgoing, now)
+            waiting.question.retry_at = now + self._settings.shard_retry
+            out.append(Reclaim(table.carriers.pop(shard)))
+
+    def _bring_along(self, table: ShardTable, shard: int, peer: Peer, now: float, out: list[Effect]) -> None:
+        """The shard moved while older envelopes for it wait for its former node's link: they go first."""
+        former = table.queued.get(shard)
+        if former is None or former is peer:
+            return
+        del table.queued[shard]
+        for outgoing in self._buffer.leave_peer_for_shard(former, table, shard):
+            self._to_peer(outgoing, peer, now, out)
+
+    def reclaimed(self, unsent: Iterable[Outgoing], now: float, out: list[Effect]) -> None:
+        """A link gave back what it had not sent: route it again, in order, then what waited for it."""
+        for outgoing in unsent:
+            if outgoing.ask is not None:
+                outgoing.ask.withdrawn()
+            self.route(outgoing, now, out)
+        self.review(now, out)
+
+    def _to_peer(self, outgoing: Outgoing, peer: Peer, now: float, out: list[Effect]) -> None:
+        if peer.live and not peer.queue and not self._peers.settling:
+            self._transmit(outgoing, peer, now, out)
+        elif not peer.breaker.usable and _fails_fast(outgoing):
+            self._fail_unreachable(outgoing, peer, out)
+        elif self._has_room(outgoing, out):
+            self._buffer.at_peer(peer, outgoing)
+            self._note_expiry(outgoing)
+            if peer.dialling is None:
+                self._wake_at(now)
+
+    def _transmit(self, outgoing: Outgoing, peer: Peer, now: float, out: list[Effect]) -> None:
+        link = peer.sender or peer.receiving
+        link.used = now
+        ask = outgoing.ask
+        outgoing.admitted = True
+        if ask is not None:
+            ask.sent(link, peer.receiving.generation)
+        if outgoing.shard is not None:
+            self.tables[shard_type_of(outgoing)].carriers[outgoing.shard] = link.id
+        out.append(Transmit(link.id, outgoing))
+
+    def _has_room(self, outgoing: Outgoing, out: list[Effect]) -> bool:
+        if outgoing.admitted or self.buffered < self._settings.max_buffered:
+            outgoing.admitted = True
+            return True
+        cause = f"{self.buffered} messages already wait for a route, which is the bound (max_buffered)."
+        self._fail(outgoing, Overloaded, cause, "Wait for them with drain(), or send less at once.", out)
+        return False
+
+    def _fail_unreachable(self, outgoing: Outgoing, peer: Peer, out: list[Effect]) -> None:
+        state = "does not answer" if peer.breaker.state is LinkState.suspect else "cannot be reached"
+        cause = f"its node {peer.address} {state} ({peer.breaker.reason})."
+        advice = "Ask again once the cluster has moved the shard or the node is back."
+        if isinstance(outgoing.target, ActorTarget):
+            advice = "Ask another instance, or again once the node is back."
+        self._fail(outgoing, NodeUnreachable, cause, advice, out)
+
+    # --- locating ----------------------------------------------------------------------------------------------
+
+    def _wait(self, table: ShardTable, outgoing: Outgoing, shard: int, now: float, out: list[Effect]) -> None:
+        if _fails_fast(outgoing):
+            lost = self._hopeless_owner(table, shard, now)
+            if lost is not None:
+                self._fail_unreachable(outgoing, lost, out)
+                return
+        if not self._has_room(outgoing, out):
+            return
+        waiting = self._buffer.at_shard(table, shard, outgoing, now)
+        self._note_expiry(outgoing)
+        self._inquire(table, shard, waiting.question, now)
+
+    def _hopeless_owner(self, table: ShardTable, shard: int, now: float) -> Peer | None:
+        """The shard's owner, if it is unreachable and nobody could name another one now."""
+        if self.snapshot is None:
+            return None
+        node = table.locate(shard, now)
+        peer = self._peers.get(node) if node is not None else None
+        if peer is None or peer.breaker.usable:
+            return None
+        if self._coordinator.find() is not None and not table.was_refused(shard, now, self._settings.shard_retry):
+            return None
+        return peer
+
+    def _inquire(self, table: ShardTable, shard: int, question: Question, now: float) -> None:
+        """Ask a coordinator, if it is time to."""
+        if question.retry_at <= now:
+            self._coordinator.ask(table, shard, question, now)
+        self._wake_at(question.retry_at)
+
+    def located(self, shard_type: str, name: str, location: ShardLocation, now: float, out: list[Effect]) -> None:
+        """A coordinator has answered the question of that name."""
+        table = self.tables.get(shard_type)
+        shard = location.shard_id
+        question = table.questions.get(shard) if table is not None else None
+        if table is None or question is None or question.name != name:
+            # Nobody asked, or it was answered: a node that tells more is not to fill our memory with nodes of its choice.
+            return
+        # A node that is no member (yet) is no place to send to; the next snapshot may tell of it before we ask again.
+        peer = self._peers.get_or_add(location.node, now) if self._peers.may_dial(location.node) else None
+        if peer is not None and peer.breaker.usable:
+            table.located(shard, location.node, now)
+            self._release(table, shard, peer, now, out)
+            return
+        question.answered(location.node, now, self._settings)
+        self._wake_at(question.retry_at)
+        if shard in table.waiting and peer is not None:
+            self._fail_the_hasty(table, shard, peer, out)
+
+    def _fail_the_hasty(self, table: ShardTable, shard: int, lost: Peer, out: list[Effect]) -> None:
+        for outgoing in list(table.waiting[shard].items.values()):
+            if _fails_fast(outgoing):
+                self._buffer.take(outgoing)
+                self._fail_unreachable(outgoing, lost, out)
+
+    def _release(self, table: ShardTable, shard: int, peer: Peer, now: float, out: list[Effect]) -> None:
+        if shard not in table.waiting:
+            return
+        if self._leaves_others_behind(table, shard, peer):
+            # They come back (`reclaimed`), take their place among those that wait, and all are released again.
+            out.append(Reclaim(table.carriers.pop(shard)))
+            return
+        table.questions.pop(shard, None)
+        waiting = self._buffer.leave_shard(table, shard)
+        self._bring_along(table, shard, peer, now, out)
+        for outgoing in waiting:
+            self._to_peer(outgoing, peer, now, out)
+
+    # --- what changes ------------------------------------------------------------------------------------------
+
+    def adopt(self, snapshot: TopologySnapshot, now: float, out: list[Effect]) -> None:
+        """Read a new snapshot, and release what it locates."""
+        before = self.snapshot
+        self._coordinator.snapshot = snapshot
+        others = before is None or before.leader != snapshot.leader or before.members != snapshot.members
+        for table in self.tables.values():
+            table.adopt(snapshot.shard_allocations.get(table.shard_type, {}), now)
+            if others:
+                for question in table.questions.values():
+                    question.overtaken()
+        self.review(now, out)
+
+    def review(self, now: float, out: list[Effect]) -> None:
+        """Something changed (snapshot, link, health): look at everything that waits again."""
+        for table in self.tables.values():
+            for shard in list(table.waiting):
+                self._review_shard(table, shard, now, out)
+        for peer in list(self._peers):
+            if peer.queue and peer.live and not self._peers.settling:
+                self.flush(peer, now, out)
+
+    def _review_shard(self, table: ShardTable, shard: int, now: float, out: list[Effect]) -> None:
+        node = table.locate(shard, now)
+        peer = self._peers.get_or_add(node, now) if node is not None else None
+        if peer is not None and peer.breaker.usable:
+            self._release(table, shard, peer, now, out)
+            return
+        lost = self._hopeless_owner(table, shard, now)
+        if lost is not None:
+            self._fail_the_hasty(table, shard, lost, out)
+        waiting = table.waiting.get(shard)
+        if waiting is None:
+            return
+        question = waiting.question
+        asked = self._peers.get(question.asked_of) if question.asked_of is not None else None
+        if asked is None or not asked.live:
+            # Nobody was there to be asked, or who was asked is gone.
+            question.retry_at = min(question.retry_at, now)
+        self._inquire(table, shard, question, now)
+
+    def flush(self, peer: Peer, now: float, out: list[Effect]) -> None:
+        """The peer has a link: send what waited for it, or to wherever its shard has moved meanwhile."""
+        for outgoing in self._buffer.leave_peer(peer):
+            self.route(outgoing, now, out)
+
+    def reroute(self, unsent: tuple[Outgoing, ...], peer: Peer, now: float, out: list[Effect]) -> None:
+        """A link is lost: what never reached its socket, and what waited for the peer, looks for another way, in order."""
+        queue = () if peer.live else self._buffer.leave_peer(peer)
+        for outgoing in (*unsent, *queue):
+            self.route(outgoing, now, out)
+
+    def take_all(self) -> list[Outgoing]:
+        """Give back everything that waits for a route."""
+        return [outgoing for outgoing in self._buffer.everything() if self._buffer.take(outgoing)]
+
+    def withdraw(self, ask: Ask) -> bool:
+        """The ask is over: take its envelope along if it still waits here."""
+        return ask.outgoing is not None and self.buffered > 0 and self._buffer.take(ask.outgoing)
+
+    # --- time --------------------------------------------------------------------------------------------------
+
+    def _wake_at(self, at: float) -> None:
+        self.wake = min(self.wake, at)
+
+    def tick(self, now: float, out: list[Effect]) -> None:
+        """Ask again for shards that wait too long, drop tells that waited for ever, say what snapshots show."""
+        self.wake = FOREVER
+        for table in self.tables.values():
+            out.extend(map(Report, table.census.news()))
+        if not self.buffered:
+            return
+        self.review(now, out)
+        if self._expiry <= now:
+            self._expire(now, out)
+        self._wake_at(self._expiry)
+        for table in self.tables.values():
+            table.forget_questions(now, self._settings.shard_retry_cap)
+            for waiting in table.waiting.values():
+                self._wake_at(waiting.question.retry_at)
+
+    def _note_expiry(self, outgoing: Outgoing) -> None:
+        """Asks have deadlines of their own."""
+        if outgoing.ask is None and outgoing.expires < self._expiry:
+            self._expiry = outgoing.expires
+            self._wake_at(outgoing.expires)
+
+    def _expire(self, now: float, out: list[Effect]) -> None:
+        tells = [outgoing for outgoing in self._buffer.everything() if outgoing.ask is None]
+        self._expiry = min((outgoing.expires for outgoing in tells if outgoing.expires > now), default=FOREVER)
+        expired = [outgoing for outgoing in tells if outgoing.expires <= now and self._buffer.take(outgoing)]
+        self._drop(expired, f"no route in {self._settings.tell_expiry:g} s", out)
+
+
+def _fails_fast(outgoing: Outgoing) -> bool:
+    """It is an ask that does not want to wait until its owner or its node is back."""
+    ask = outgoing.ask
+    return ask is not None and ask.fail_fast and not ask.retry

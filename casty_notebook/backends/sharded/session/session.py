@@ -1,0 +1,405 @@
+"""One session: all that a client knows of one cluster, and every decision it takes. No clock, no IO (DESIGN section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.backends.sharded.session import violations as strays
+from casty_notebook.backends.sharded.session.asks import FOREVER
+from casty_notebook.backends.sharded.session.bounds import excess
+from casty_notebook.backends.sharded.session.contacts import Contacts
+from casty_notebook.backends.sharded.session.encodings import PICKLE, Encoding
+from casty_notebook.backends.sharded.session.events import (
+    ActorTarget,
+    AskCancelled,
+    AskMade,
+    Close,
+    Closed,
+    Effect,
+    Event,
+    Hangup,
+    Heard,
+    LinkLost,
+    LinkOpened,
+    Outgoing,
+    Publish,
+    Received,
+    Reclaimed,
+    Refused,
+    Report,
+    Ruin,
+    TellMade,
+    Tick,
+    Transmit,
+)
+from casty_notebook.backends.sharded.session.links import Link
+from casty_notebook.backends.sharded.session.liveness import PING_PATH, Vigil
+from casty_notebook.backends.sharded.session.messages import ShardLocation
+from casty_notebook.backends.sharded.session.outbox import Custody
+from casty_notebook.backends.sharded.session.peers import Peers
+from casty_notebook.backends.sharded.session.router import Router
+from casty_notebook.backends.sharded.session.shard_locator import PROXY_PATH
+from casty_notebook.backends.sharded.session.shards import ShardTable
+from casty_notebook.backends.sharded.session.subscription import SUBSCRIPTION_PATH, Subscription
+from casty_notebook.backends.sharded.session.trace import Story
+from casty_notebook.errors import CastyNotebookError, ClientClosed, ContactAttempt, UndecodableMessage
+from casty_notebook.settings import Settings
+from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
+
+__all__ = ["ASK_PATH", "Session"]
+
+type Handler = Callable[[Any, float, list[Effect]], None]
+
+ASK_PATH = "/_ask/"
+COUNTED = ("overflowed", "undelivered", "timed_out", "late_replies", "lost_links", "probes", "snapshots", "dropped")
+
+
+_QUIET = (Tick, Heard)
+"""Events that are no news unless something comes of them."""
+
+
+class Session:
+    """open --Close--> leaving --all has left--> closing --flushed--> closed; open --Ruin--> ruined. Only `handle` changes it.
+
+    Parameters
+    ----------
+    system_name
+        The cluster's system name; a node that states another ends the session (PROTOCOL section 2).
+    contacts
+        Where to begin, in order of preference.
+    mint
+        Gives a fresh identity at each call (PROTOCOL section 3.5); the same one for ever if `fixed_identity`.
+    now
+        The time in seconds, of any clock that only goes forward.
+    names
+        Gives another name at each call, that nobody can guess: under it a question to the cluster is answered.
+    encodings
+        What the nodes may understand, the likeliest first (PROTOCOL section 7).
+    named
+        Nodes that the user named, beside the contact points; may grow.
+    """
+
+    def __init__(
+        self, system_name: str, contacts: tuple[NodeAddress, ...], mint: Callable[[], NodeAddress], now: float,
+        settings: Settings, *, names: Callable[[], str], encodings: tuple[Encoding, ...] = PICKLE,
+        fixed_identity: bool = False, named: set[NodeAddress] | None = None,
+    ) -> None:  # fmt: skip
+        self.system_name = system_name
+        self.client_system = f"{system_name}-client"
+        self.settings = settings
+        self.state = "open"
+        self.ruin: CastyNotebookError | None = None
+        self.snapshot: TopologySnapshot | None = None
+        self.snapshot_at: float | None = None
+        self.contacts = Contacts(contacts)
+        self.counters = dict.fromkeys(COUNTED, 0)
+        self.now = now
+        self._out: list[Effect] = []
+        self._wake = self._look_again = now
+        self._looked_at = -1
+        self._closing_until = FOREVER
+        self._farewells: set[str] = set()
+        self._story = Story(settings.story_length)
+        self.subscription = Subscription(settings, self.client_system, self.send_system, encodings)
+        self.peers = Peers(settings, mint, now, fixed=fixed_identity, named=named)
+        self.peers.add_contacts(contacts, now)
+        self.vigil = Vigil(self)
+        self._custody = custody = Custody(self)
+        self.router = Router(
+            settings, self.client_system, self.peers, self.send_system, custody.fail, custody.drop, names
+        )  # fmt: skip
+        # The user's own traffic makes nothing else due, so that it is not looked for then.
+        self._users_own: dict[type[Event], Handler] = {
+            AskMade: custody.ask_made, TellMade: custody.tell_made, AskCancelled: custody.cancelled,
+            Refused: custody.refused, Reclaimed: custody.reclaimed,
+        }  # fmt: skip
+        self._others: dict[type[Event], Handler] = {
+            Received: self._received, Tick: self._tick, LinkOpened: self._link_opened, LinkLost: self._link_lost,
+            Close: self._close, Heard: self._heard,
+        }  # fmt: skip
+
+    # --- the one way in --------------------------------------------------------------------------------------------
+
+    def handle(self, event: Event, now: float) -> list[Effect]:
+        """Take one event at time `now`; return what is wanted done, in order."""
+        out: list[Effect] = []
+        self._out, self.now = out, now
+        kind = type(event)
+        users_own = self._users_own.get(kind)
+        if users_own is not None:
+            users_own(event, now, out)
+        elif kind is Received and event.path.startswith(ASK_PATH):  # type: ignore[union-attr]
+            self._replied(event, now, out)  # type: ignore[arg-type]
+        else:
+            self._others[kind](event, now, out)
+            self._settle(now, out, came=kind is Received)
+            if out or kind not in _QUIET:
+                self._story.note(now, event, out)
+        self._out = []  # a batch of failed asks would stay in memory until the next event
+        return out
+
+    @property
+    def deadline(self) -> float:
+        """When a `Tick` is due at the latest; infinite if nothing waits for time to pass."""
+        return min(self._wake, self.router.wake, self._closing_until, self._custody.asks.deadline)
+
+    # --- what the rooms above may read -----------------------------------------------------------------------------
+
+    @property
+    def contact(self) -> NodeAddress | None:
+        """The node whose snapshots we follow."""
+        return self.subscription.node
+
+    @property
+    def pending_asks(self) -> int:
+        return len(self._custody.asks)
+
+    @property
+    def buffered(self) -> int:
+        """Envelopes that wait for a route."""
+        return self.router.buffered
+
+    def register(self, shard_type: str, num_shards: int) -> ShardTable:
+        """Settle the number of shards of a type; see `Router.register`."""
+        return self.router.register(shard_type, num_shards)
+
+    def table(self, shard_type: str) -> ShardTable | None:
+        return self.router.tables.get(shard_type)
+
+    def expects(self, path: str) -> bool:
+        """Is a message to this path wanted? Others need not even be decoded."""
+        if path in self._custody.asks.pending:
+            return True
+        if path.startswith(ASK_PATH):
+            self.counters["late_replies"] += 1
+            return False
+        return path == SUBSCRIPTION_PATH or path.startswith((PROXY_PATH, PING_PATH))
+
+    def health(self, now: float) -> Mapping[NodeAddress, NodeHealth]:
+        """Our own view of every node (DESIGN section 2.7)."""
+        return {peer.address: peer.breaker.health(now) for peer in self.peers if peer.member or not peer.contact}
+
+    @property
+    def hopeless(self) -> bool:
+        """No contact point can be used as configured."""
+        return self.snapshot is None and self.contacts.hopeless
+
+    def contact_attempts(self) -> tuple[ContactAttempt, ...]:
+        return self.contacts.attempts(self.subscription.tried)
+
+    def story(self) -> tuple[str, ...]:
+        return self._story.lines(self.now)
+
+    # --- links -----------------------------------------------------------------------------------------------------
+
+    def _link_opened(self, event: LinkOpened, now: float, out: list[Effect]) -> None:
+        link = self.peers.links.get(event.link)
+        if link is None or self.state not in ("open", "leaving"):
+            out.append(Hangup(event.link))
+            return
+        peer = self.peers.opened(event.link, event.node, now, out)
+        if peer is None:
+            self.contacts.reached_twice(link.dialled, event.node)
+            return
+        self.contacts.reached(link.dialled, peer.address)
+        if self.subscription.encoding is not None:
+            self._greet(link, now)
+
+    def _greet(self, link: Link, now: float) -> None:
+        """Prove a link and pay old debts, as soon as the node can understand us: each guess is a line in its log."""
+        self.vigil.ping(link, now)
+        self.subscription.opened(link)
+
+    def _link_lost(self, event: LinkLost, now: float, out: list[Effect]) -> None:
+        link = self.peers.lost(event.link, event.reason, now)
+        if link is None:
+            return
+        if link.opened is None or self.snapshot is None:
+            self.contacts.failed(link.dialled, event.reason, verdict=event.verdict)
+        else:
+            self.counters["lost_links"] += 1
+        if link.peer.links and link.peer.sender is None and self.subscription.encoding is not None:
+            self.vigil.ping(link.peer.receiving, now)
+        self._custody.link_lost(link, event.unsent, event.reason, now, out, verdict=event.verdict)
+        if not self.peers.any_live:
+            # A dial that failed is no news: it keeps its pause.
+            self.peers.lost_everything(now, just_now=link.opened is not None)
+        self.router.review(now, out)
+
+    # --- messages in -----------------------------------------------------------------------------------------------
+
+    def _is_welcome(self, event: Received, now: float, out: list[Effect]) -> bool:
+        """Note that the node lives; whether what it sent is to be read."""
+        if self.state == "ruined" or (event.system != self.system_name and not self._is_our_cluster(event, out)):
+            return False
+        if self.peers.heard(event.link, now):
+            self.router.review(now, out)
+        return True
+
+    def _heard(self, event: Heard, now: float, out: list[Effect]) -> None:
+        if self.state != "ruined" and self.peers.heard(event.link, now):
+            self.router.review(now, out)
+
+    def _replied(self, event: Received, now: float, out: list[Effect]) -> None:
+        if self._is_welcome(event, now, out):
+            self._custody.replied(event, now, out)
+
+    def _received(self, event: Received, now: float, out: list[Effect]) -> None:
+        if not self._is_welcome(event, now, out):
+            return
+        path, message = event.path, event.message
+        if isinstance(message, UndecodableMessage):
+            out.append(Report(f"a message to {path} was refused: {message}"))
+            link = self.peers.links.get(event.link)
+            if link is not None and self.snapshot is None:
+                self.contacts.refused(link.dialled, link.peer.address, str(message))
+        elif path == SUBSCRIPTION_PATH:
+            self._snapshot_pushed(event, now, out)
+        elif path.startswith(PING_PATH):
+            if self.peers.pong(event.link, now, out):
+                self.router.review(now, out)
+            self._farewells.discard(path)
+        elif path.startswith(PROXY_PATH):
+            if isinstance(message, ShardLocation):
+                shard_type, _, name = path[len(PROXY_PATH) :].rpartition("/")
+                self.router.located(shard_type, name, message, now, out)
+            else:
+                out.append(strays.misplaced(self._sender(event), event, "the location of a shard"))
+
+    def _is_our_cluster(self, event: Received, out: list[Effect]) -> bool:
+        if event.system is None:
+            return True
+        node = self._sender(event)
+        link = self.peers.links.get(event.link)
+        if self.snapshot is None:
+            self._ruin(strays.wrong_system(node, event.system, self.system_name), out)
+        elif link is None or not event.path.startswith(PING_PATH):  # our name is right
+            out.append(strays.of_a_stranger(node, event.system))
+        elif self.peers.estrange(link, event.system, strays.another_cluster(event.system), out):
+            out.append(Report(f"{node} is no node of {self.system_name!r} any more: {strays.another_cluster(event.system)}"))
+        return False
+
+    def _sender(self, event: Received) -> str:
+        link = self.peers.links.get(event.link)
+        return str(link.peer.address) if link is not None else "a node"
+
+    def _ruin(self, error: CastyNotebookError, out: list[Effect]) -> None:
+        leaving = self.state == "leaving"
+        self.ruin, self.state = error, "ruined"
+        self._custody.fail_all(error, "", out)
+        self._custody.drop(self.router.take_all(), str(error), out)
+        self.subscription.close()
+        self._hang_up_all(out)
+        out.append(Ruin(error))
+        if leaving:
+            self.state = "closing"
+
+    def _snapshot_pushed(self, event: Received, now: float, out: list[Effect]) -> None:
+        link = self.peers.links.get(event.link)
+        snapshot = event.message
+        if link is None:
+            return
+        if not isinstance(snapshot, TopologySnapshot):
+            out.append(strays.misplaced(self._sender(event), event, "a topology"))
+            return
+        changed = snapshot is not self.snapshot
+        beyond = excess(snapshot, self.settings) if changed else None
+        if beyond is not None:
+            out.append(Report(f"a topology from {link.peer.address} was refused: {beyond}"))
+            self.contacts.refused(link.dialled, link.peer.address, beyond)
+            return
+        if not self._is_followed(link, event, now, out):
+            return
+        self.counters["snapshots"] += 1
+        self.contacts.followed(link.dialled, link.peer.address)
+        self.snapshot, self.snapshot_at = snapshot, now
+        if changed:
+            self.subscription.lively = sum(m.status is MemberStatus.up for m in snapshot.members) > 1
+            self.peers.settle(snapshot, now)
+            self.router.adopt(snapshot, now, out)
+        out.append(Publish(snapshot))
+
+    def _is_followed(self, link: Link, event: Received, now: float, out: list[Effect]) -> bool:
+        """Take in what the push itself tells; the first one tells in what to write."""
+        before = self.subscription.encoding
+        followed = self.subscription.pushed(link, event.type_hint, event.written, now)
+        if self.subscription.encoding != before:
+            for each in self.peers.links.values():
+                if each.opened is not None:
+                    self._greet(each, now)
+            if before is None and self.subscription.wrong_guesses:
+                out.append(Report(self.subscription.what_was_found(self.system_name)))
+        return followed
+
+    # --- messages out ----------------------------------------------------------------------------------------------
+
+    def send_system(self, link: Link, path: str, message: object, encoding: Encoding | None) -> None:
+        """A message of our own to a node: not buffered, not routed, not repeated by the session."""
+        outgoing = Outgoing(-1, ActorTarget(link.peer.address, path), path, message, FOREVER)
+        outgoing.encoding = encoding
+        self._out.append(Transmit(link.id, outgoing))
+
+    # --- time ------------------------------------------------------------------------------------------------------
+
+    def _tick(self, _event: Tick, now: float, out: list[Effect]) -> None:
+        self._custody.time_out(now, out)
+
+    def _settle(self, now: float, out: list[Effect], *, came: bool) -> None:
+        """After anything but the user's own traffic: do whatever time or the change has made due.
+
+        A message that came and changed nothing of nodes and links costs no look at all of them: who sends many of those would
+        make us look at every node as often.
+        """
+        self._wake = FOREVER
+        if self.state in ("open", "leaving"):
+            subscription = self.subscription.tick(self.peers, now)
+            if not came or self.buffered or now >= self._look_again or self._looked_at != self._changes:
+                self._look_at_all(now, out)
+            self._wake = min(subscription, self._look_again)
+        if self.state == "leaving" and (not self.buffered or now >= self._closing_until):
+            self._leave(now, out)
+        if self.state == "closing" and (not self._farewells or now >= self._closing_until):
+            self.state, self._closing_until = "closed", FOREVER
+            self._hang_up_all(out)
+            out.append(Closed())
+
+    def _look_at_all(self, now: float, out: list[Effect]) -> None:
+        if self.peers.settle_down(now):
+            self.router.review(now, out)
+        self.router.tick(now, out)
+        links = self.vigil.watch(now, out)
+        self._look_again = min(links, self.peers.dial_due(now, out))
+        self._looked_at = self._changes
+
+    @property
+    def _changes(self) -> int:
+        return self.peers.changes + self.subscription.probes
+
+    # --- leaving ---------------------------------------------------------------------------------------------------
+
+    def _close(self, _event: Close, now: float, out: list[Effect]) -> None:
+        """Nobody waits for an answer any more; what was told and still seeks its way gets some time to find it."""
+        if self.state not in ("open", "ruined"):
+            return
+        self._custody.fail_all(ClientClosed, "the client was closed while it waited.", out)
+        ruined, self.state = self.state == "ruined", "leaving"
+        self._closing_until = now if ruined else now + self.settings.close_timeout
+
+    def _leave(self, now: float, out: list[Effect]) -> None:
+        """Unsubscribe, and wait for a sign that the node has read it: closing sooner would make it dial us."""
+        self.state = "closing"
+        self._custody.drop(self.router.take_all(), f"no route in {self.settings.close_timeout:g} s while leaving", out)
+        if self.ruin is None:
+            for link in self.subscription.close():
+                self._farewells.add(self.vigil.ping(link, now))
+        self._closing_until = now + self.settings.close_timeout / 4
+
+    def _hang_up_all(self, out: list[Effect]) -> None:
+        out.extend(Hangup(link_id) for link_id in self.peers.links)
+        self.peers.links.clear()
+        for peer in self.peers:
+            peer.links.clear()
+            peer.queue.clear()

@@ -1,0 +1,182 @@
+"""What the topology was: a bounded ring of moments, and what happened between them. Time is given, never read."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from sys import getsizeof
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.topology.events import TopologyEvent, diff, reach_changes
+from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.shard_columns import PackedSnapshot, pack, unpack
+from casty_notebook.topology.snapshot import TopologySnapshot
+
+__all__ = ["History", "Record"]
+
+MAX_RECORDS = 5_000
+MAX_BYTES = 32 * 1024 * 1024
+"""Of a cluster of 4 types × 10,000 shards that changes all the time, the last 800 moments or more."""
+MAX_EVENTS = 10_000
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+"""Of 10,000 events with texts as long as a name may be; ordinary ones take a sixth of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One moment: what the cluster said, and what our own connections said of its nodes."""
+
+    time: datetime
+    packed: PackedSnapshot
+    health: Mapping[NodeAddress, NodeHealth] = field(default_factory=dict)
+
+    @property
+    def snapshot(self) -> TopologySnapshot:
+        """The snapshot, unpacked anew each time."""
+        return unpack(self.packed)
+
+    def shows_the_same(self, other: Record) -> bool:
+        """Nobody who looked would see a difference. Round trips differ always, and are none."""
+        if self.health.keys() != other.health.keys():
+            return False
+        reach = all(
+            (mine.state, mine.reason) == (other.health[node].state, other.health[node].reason)
+            for node, mine in self.health.items()
+        )
+        return reach and self.packed.shows_the_same(other.packed)
+
+    def size(self, before: Record | None) -> int:
+        """Bytes, about, of what `before` does not hold already."""
+        health = sum(200 + getsizeof(view.reason) for view in self.health.values())
+        return self.packed.size(before.packed if before is not None else None) + health
+
+
+class History:
+    """empty --note--> following --note--> following. Forgets the oldest beyond its bounds, but never the newest.
+
+    A moment that shows nothing new is not kept. Events are kept longer than the snapshots that they were found in.
+    """
+
+    def __init__(
+        self, *, max_records: int = MAX_RECORDS, max_bytes: int = MAX_BYTES, max_events: int = MAX_EVENTS,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+    ) -> None:  # fmt: skip
+        self._max_records, self._max_bytes = max_records, max_bytes
+        self._max_event_bytes = max_event_bytes
+        self._records: deque[Record] = deque()
+        self._sizes: deque[int] = deque()
+        self._last: TopologySnapshot | None = None
+        self.events: deque[TopologyEvent] = deque()
+        self._max_events = max_events
+        self._events_size = 0
+        self.size = 0
+        """Bytes held, about."""
+        self.forgotten = 0
+        """Records that had to go."""
+
+    @classmethod
+    def restored(cls, records: Iterable[Record], events: Iterable[TopologyEvent]) -> History:
+        """Return a history of records and events that were kept elsewhere, oldest first, all of them."""
+        history = cls(max_records=10**9, max_bytes=10**12, max_events=10**9, max_event_bytes=10**12)
+        for record in records:
+            history._append(record)
+        history._keep(events)
+        return history
+
+    def note(
+        self, time: datetime, snapshot: TopologySnapshot, health: Mapping[NodeAddress, NodeHealth] | None = None
+    ) -> list[TopologyEvent]:
+        """Remember a moment. Returns what happened since the last one.
+
+        A clock that went backwards is not believed: moments stay in order.
+        """
+        before = self.latest
+        if before is not None and time < before.time:
+            time = before.time
+        seen = {
+            node: view if view.retry_in is None else replace(view, retry_in=None) for node, view in (health or {}).items()
+        }
+        if before is not None and snapshot is self._last:
+            packed = before.packed
+        else:
+            packed = pack(snapshot, before.packed if before is not None else None)
+        old = before.packed.columns if before is not None else {}
+        same = {name for name, column in packed.columns.items() if old.get(name) is column}
+        events = diff(self._last, snapshot, time, same=same)
+        if before is not None:
+            events += reach_changes(before.health, seen, snapshot.members, time)
+        self._last = snapshot
+        self._keep(events)
+        record = Record(time, packed, seen)
+        if before is None or not record.shows_the_same(before):
+            self._append(record)
+        return events
+
+    def _keep(self, events: Iterable[TopologyEvent]) -> None:
+        for event in events:
+            self.events.append(event)
+            self._events_size += _event_size(event)
+        while len(self.events) > self._max_events or (self._events_size > self._max_event_bytes and len(self.events) > 1):
+            self._events_size -= _event_size(self.events.popleft())
+
+    def _append(self, record: Record) -> None:
+        size = record.size(self.latest)
+        self._records.append(record)
+        self._sizes.append(size)
+        self.size += size
+        while len(self._records) > 1 and (len(self._records) > self._max_records or self.size > self._max_bytes):
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        """The second one may share what the oldest was charged for, so it is charged anew."""
+        self._records.popleft()
+        self.size -= self._sizes.popleft()
+        self.forgotten += 1
+        whole = self._records[0].size(None)
+        self.size += whole - self._sizes[0]
+        self._sizes[0] = whole
+
+    # --- looking back -------------------------------------------------------------------------------------------------
+
+    @property
+    def latest(self) -> Record | None:
+        """The newest record."""
+        return self._records[-1] if self._records else None
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """All records, oldest first; a copy."""
+        return tuple(self._records)
+
+    def at(self, time: datetime) -> Record | None:
+        """Return what was true at that time: the last record not after it. None if that is no longer, or not yet, known."""
+        records = self.records
+        place = bisect_right(records, time, key=lambda record: record.time)
+        return records[place - 1] if place else None
+
+    def diff(self, first: datetime, second: datetime) -> list[TopologyEvent]:
+        """List what changed from one time to another, as if nothing had been between; backwards too.
+
+        Nothing is said about a time before the first record: it counts as the first record.
+        """
+        if not self._records:
+            return []
+        start, end = (self.at(time) or self._records[0] for time in (first, second))
+        if start is end:
+            return []
+        after = end.snapshot
+        return diff(start.snapshot, after, end.time) + reach_changes(start.health, end.health, after.members, end.time)
+
+    def until(self, time: datetime) -> History:
+        """Return the history as it was at that time."""
+        return History.restored(
+            (record for record in self.records if record.time <= time),
+            (event for event in tuple(self.events) if event.time <= time),
+        )
+
+
+def _event_size(event: TopologyEvent) -> int:
+    return 200 + getsizeof(event.subject) + getsizeof(event.before) + getsizeof(event.after)

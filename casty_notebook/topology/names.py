@@ -1,0 +1,55 @@
+"""What nodes are called, and the order in which people expect names: node-2 before node-10."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.topology.snapshot import Member
+
+__all__ = ["NaturalKey", "member_at", "name_of", "natural"]
+
+type NaturalKey = tuple[tuple[str | tuple[int, str], ...], str]
+
+_DIGITS = re.compile(r"([0-9]+)")
+
+
+def natural(name: str) -> NaturalKey:
+    """Return a sort key that reads runs of digits as numbers.
+
+    Examples
+    --------
+    >>> sorted(["node-10", "node-2", "Node-1", "node-02"], key=natural)
+    ['Node-1', 'node-02', 'node-2', 'node-10']
+    """
+    parts: list[str | tuple[int, str]] = list(_DIGITS.split(name.casefold()))
+    for place in range(1, len(parts), 2):
+        digits = str(parts[place]).lstrip("0")
+        # Longer is larger. Not int(): names come from the network, and it refuses more than 4,300 digits.
+        parts[place] = (len(digits), digits)
+    return tuple(parts), name
+
+
+def member_at(members: Iterable[Member]) -> dict[NodeAddress, Member]:
+    """Return the members by address, in natural order of their names.
+
+    Gossip keeps one member for each address. Of several, which only a broken node could list, the furthest in its life
+    counts.
+    """
+    named = [(natural(member.id), member) for member in members]
+    named.sort(key=lambda item: (item[1].status.value, item[0]))
+    latest = {member.address: (name, member) for name, member in named}
+    return {address: latest[address][1] for address in sorted(latest, key=lambda address: (latest[address][0], address))}
+
+
+def name_of(address: NodeAddress, members: Mapping[NodeAddress, Member]) -> str:
+    """Return a node's name, or its address where it is no member.
+
+    Examples
+    --------
+    >>> name_of(NodeAddress("10.0.1.10", 25520), {})
+    '10.0.1.10:25520'
+    """
+    member = members.get(address)
+    return member.id if member is not None else str(address)

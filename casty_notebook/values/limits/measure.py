@@ -1,0 +1,131 @@
+"""How large a value is when everything shared in it is written out, and how deep: what printing or hashing it costs.
+
+Sharing lets 100 bytes of pickle describe ``t = (t, t)`` forty levels deep, which is small in memory and takes for ever
+to hash, compare or print; nesting ends the process, since hashing a tuple recurses in C without a limit.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+from casty_notebook.values.nesting import COLLECTIONS, MAPPINGS
+from casty_notebook.values.registry import Registry
+from casty_notebook.values.remote_error import RemoteError
+from casty_notebook.values.standin import StandIn, contents
+
+__all__ = ["Measure", "TooMuch"]
+
+
+class TooMuch(Exception):
+    """A value is deeper, larger or more circular than allowed; says which."""
+
+
+class Measure:
+    """Weights and depths of values, each object visited once.
+
+    The cache holds what it measured, so that no object's id is used again while it is in here. Where nothing is shared,
+    `remember` may be False: no object is met twice, and a large value needs no memory to be measured.
+    """
+
+    __slots__ = ("_cache", "_max_depth", "_max_weight", "_registry", "_remember")
+
+    def __init__(self, registry: Registry, max_depth: int, max_weight: int, *, remember: bool = True) -> None:
+        self._remember = remember
+        self._registry = registry
+        self._max_depth = max_depth
+        self._max_weight = max_weight
+        self._cache: dict[int, tuple[int, int, Any]] = {}
+
+    def __contains__(self, obj: object) -> bool:
+        return id(obj) in self._cache
+
+    def weigh(self, obj: Any) -> int:
+        """Return the number of values in `obj`, shared ones counted each time they are met.
+
+        Raises
+        ------
+        TooMuch
+            Beyond either bound, or if `obj` contains itself.
+        """
+        parts = self._parts(obj)
+        if parts is None:
+            return 1
+        known = self._cache.get(id(obj))
+        if known is not None:
+            return known[0]
+        return self._walk(obj, parts)
+
+    def _walk(self, root: Any, parts: Iterator[Any]) -> int:
+        cache, weight = self._cache, 1
+        open_ids = {id(root)}
+        # One frame per open value: [value, its remaining parts, weight so far, deepest part so far].
+        path: list[list[Any]] = [[root, parts, 1, 0]]
+        while path:
+            frame = path[-1]
+            for part in frame[1]:
+                inner = self._parts(part)
+                if inner is None:
+                    frame[2] += 1
+                    continue
+                known = cache.get(id(part))
+                if known is None:
+                    self._enter(part, open_ids, len(path))
+                    path.append([part, inner, 1, 0])
+                    break
+                self._absorb(frame, known[0], known[1], len(path))
+            else:
+                obj, _, weight, depth = path.pop()
+                open_ids.discard(id(obj))
+                if self._remember:
+                    cache[id(obj)] = (weight, depth + 1, obj)
+                if path:
+                    self._absorb(path[-1], weight, depth + 1, len(path))
+        return weight
+
+    def _enter(self, part: Any, open_ids: set[int], depth: int) -> None:
+        if id(part) in open_ids:
+            raise TooMuch(f"a {type(part).__qualname__} contains itself")
+        if depth >= self._max_depth:
+            raise TooMuch(f"nested deeper than {self._max_depth} levels (Settings.max_depth)")
+        open_ids.add(id(part))
+
+    def _absorb(self, frame: list[Any], weight: int, depth: int, level: int) -> None:
+        frame[2] += weight
+        if depth > frame[3]:
+            frame[3] = depth
+        if frame[2] > self._max_weight:
+            raise TooMuch(f"holds more than {self._max_weight:,} values when shared parts are written out (Settings.max_items)")
+        if level + depth > self._max_depth:
+            raise TooMuch(f"nested deeper than {self._max_depth} levels (Settings.max_depth)")
+
+    def _parts(self, obj: Any) -> Iterator[Any] | None:
+        """What `obj` holds, None if it is a leaf."""
+        kind = type(obj)
+        if kind in COLLECTIONS:
+            items: Iterator[Any] = iter(obj)
+            return items
+        if kind in MAPPINGS:
+            return _pairs(obj.items())
+        if kind is StandIn:
+            return contents(obj)
+        if kind is RemoteError:
+            return iter((obj.args, obj.attributes))
+        if kind is SimpleNamespace:
+            return (value for value in vars(obj).values())
+        if kind is ChainMap:
+            return (each for each in obj.maps)
+        if kind is slice:
+            return iter((obj.start, obj.stop, obj.step))
+        entry = self._registry.entry_of(kind)
+        if entry is None or entry.leaf:
+            return None
+        return (getattr(obj, name) for name in entry.shape.fields)
+
+
+def _pairs(items: Iterable[tuple[Any, Any]]) -> Iterator[Any]:
+    for key, value in items:
+        yield key
+        yield value

@@ -1,0 +1,136 @@
+"""Where a live view gets what it shows: a connection, or anything else that has moments (a recording, a test)."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.topology.events import TopologyEvent
+from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.history import Record
+from casty_notebook.topology.recording_format import Label
+from casty_notebook.topology.shard_columns import PackedSnapshot, unpack
+from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.views.reprs.cards import CardFacts
+
+if TYPE_CHECKING:
+    from casty_notebook.views.cluster import Cluster
+
+__all__ = ["Facts", "LiveSource", "Moment", "Source", "card_of", "moments"]
+
+MOST_EARLIER = 200
+"""Moments that a view of an open connection begins with. What is older is in `Cluster.record`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known beside the snapshot and our own view of the nodes.
+
+    Attributes
+    ----------
+    time
+        When all this is or was true.
+    age
+        Seconds since a node last sent a snapshot, changed or not; None before the first and for a recording.
+    closed
+        The connection was closed: nothing will change any more.
+    recorded
+        This is no connection at all.
+    shard_counts
+        Shards of each type, where somebody told us.
+    """
+
+    name: str
+    uri: str
+    system: str
+    time: datetime.datetime
+    age: float | None = None
+    closed: bool = False
+    recorded: bool = False
+    shard_counts: Mapping[str, int] = field(default_factory=dict)
+
+
+class Moment(NamedTuple):
+    """All that a view shows, at one time."""
+
+    snapshot: TopologySnapshot | None
+    health: Mapping[NodeAddress, NodeHealth]
+    facts: Facts
+
+
+class Source(Protocol):
+    """What a live view follows. Every method is called on the background loop and must not block."""
+
+    def current(self) -> Moment:
+        """Return what is true now. Called up to four times a second while somebody looks."""
+        ...
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` on the loop when `current` has something new to tell; returns the way to stop that."""
+        ...
+
+    def events_after(self, last: TopologyEvent | None) -> list[TopologyEvent]:
+        """List the events that came after `last` (None: all that are kept), oldest first."""
+        ...
+
+    def earlier(self) -> Iterable[Moment]:
+        """Give the moments before the current one, oldest first, for the slider of a view that is opened now.
+
+        They are gone through in the thread that opens the view, so what that needs is taken here.
+        """
+        ...
+
+
+class LiveSource:
+    """An open connection as a source."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def current(self) -> Moment:
+        cluster, client = self._cluster, self._cluster.client
+        closed = cluster.closed
+        facts = Facts(
+            cluster.name, cluster.uri, cluster.system_name, cluster.clock,
+            age=None if closed else client.snapshot_age, closed=closed, shard_counts=client.shard_counts,
+        )  # fmt: skip
+        return Moment(client.topology, {} if closed else client.health, facts)
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        return self._cluster.client.on_snapshot(lambda _snapshot: callback())
+
+    def events_after(self, last: TopologyEvent | None) -> list[TopologyEvent]:
+        newer: list[TopologyEvent] = []
+        for event in reversed(self._cluster.recent_events):
+            if event is last:
+                break
+            newer.append(event)
+        newer.reverse()
+        return newer
+
+    def earlier(self) -> Iterable[Moment]:
+        cluster = self._cluster
+        label = Label(cluster.name, cluster.system_name, cluster.uri, cluster.client.shard_counts)
+        return moments(cluster.recent_records[-1 - MOST_EARLIER : -1], label, recorded=False)
+
+
+def card_of(moment: Moment) -> CardFacts:
+    """Return the facts of the card that a moment would show."""
+    snapshot, health, facts = moment
+    return CardFacts.gather(
+        name=facts.name, uri=facts.uri, system=facts.system, closed=facts.closed, snapshot=snapshot, health=health,
+        shard_counts=facts.shard_counts, snapshot_age=facts.age,
+    )  # fmt: skip
+
+
+def moments(records: Sequence[Record], label: Label, *, recorded: bool = True) -> Iterator[Moment]:
+    """Unpack the records one after another; what did not change between two is the same object."""
+    before: tuple[PackedSnapshot, TopologySnapshot] | None = None
+    for record in records:
+        snapshot = unpack(record.packed, before)
+        before = record.packed, snapshot
+        facts = Facts(label.name, label.uri, label.system, record.time, recorded=recorded, shard_counts=label.shard_counts)
+        yield Moment(snapshot, record.health, facts)

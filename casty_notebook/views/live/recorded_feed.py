@@ -1,0 +1,36 @@
+"""What is remembered as a source for the live view, which then has its whole past to go through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from casty_notebook.topology.events import TopologyEvent
+from casty_notebook.topology.history import History
+from casty_notebook.topology.recording_format import Label
+from casty_notebook.views.live.feed import Moment, moments
+
+__all__ = ["RecordedSource"]
+
+MOST_MOMENTS = 2_000
+"""As many as a page keeps. Of a longer recording the last are shown; `Recording.until` reaches the others."""
+
+
+class RecordedSource:
+    """A history of which nothing is going on."""
+
+    def __init__(self, history: History, label: Label) -> None:
+        self._records = history.records[-MOST_MOMENTS:]
+        self._events = tuple(history.events)
+        self._label = label
+
+    def current(self) -> Moment:
+        return list(moments(self._records[-1:], self._label))[-1]
+
+    def earlier(self) -> Iterable[Moment]:
+        return moments(self._records[:-1], self._label)
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:  # noqa: ARG002  nothing will ever change
+        return lambda: None
+
+    def events_after(self, last: TopologyEvent | None) -> list[TopologyEvent]:
+        return list(self._events) if last is None else []

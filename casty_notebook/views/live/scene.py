@@ -1,0 +1,210 @@
+"""A moment as a live view draws it: nodes and placements by number, shards as columns. Pure; compared and sent by `deltas`."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.printable import printable
+from casty_notebook.tables.placements import Placements
+from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.names import member_at, natural
+from casty_notebook.topology.snapshot import Member, ShardAllocation, TopologySnapshot
+from casty_notebook.views.live.feed import Facts, Moment
+from casty_notebook.views.reprs.plain import clipped
+
+__all__ = ["Column", "Node", "Scene", "SceneBuilder", "Status", "milliseconds", "shown"]
+
+STALE_AFTER = 5.0
+"""Seconds without any snapshot after which the view says so. A lone node is made to answer every 3 s."""
+
+SPARE_NUMBERS = 2_000
+"""Numbers of placements and nodes that may lie unused before all are given anew."""
+
+LONGEST_NAME = 200
+
+type Array = np.ndarray[Any, np.dtype[np.int64]]
+
+
+class Node(NamedTuple):
+    """One lane, as it is sent.
+
+    `status` is None for a node that is no member, `flagged` the cluster's word that it is unreachable, `reach` ours.
+    """
+
+    address: str
+    name: str
+    status: str | None
+    roles: str
+    leader: bool
+    flagged: bool
+    reach: bool | None
+    reason: str
+    rtt: float | None
+
+
+class Column(NamedTuple):
+    """The shards of one type: ids in ascending order, and for each the number of its placement.
+
+    `total` is how many there are if we were told; `odd` counts ids that fit no view (nodes check none, PROTOCOL section 6.4).
+    """
+
+    ids: Array
+    codes: Array
+    total: int | None
+    odd: int
+
+
+class Status(NamedTuple):
+    """What the banner says. Times are milliseconds since 1970."""
+
+    name: str
+    system: str
+    connection: str
+    since: int
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One moment, by numbers. `placements` are (owner, replica …), each a number into `nodes`; a node that is gone is None.
+
+    Scenes of one `edition` share their numbering, which only grows.
+    """
+
+    edition: int
+    time: int
+    age: float | None
+    status: Status
+    epoch: int | None
+    nodes: tuple[Node | None, ...]
+    placements: tuple[tuple[int, ...], ...]
+    columns: Mapping[str, Column]
+    services: frozenset[tuple[str, int, str]]
+
+
+def milliseconds(time: datetime.datetime) -> int:
+    """Since 1970, as the front end counts time."""
+    return round(time.timestamp() * 1000)
+
+
+def shown(name: str) -> str:
+    """A name from the network, fit to be sent and shown."""
+    return printable(clipped(name, LONGEST_NAME))
+
+
+class SceneBuilder:
+    """Makes scenes of the moments of one source, and remembers what keeps their numbers and figures steady."""
+
+    def __init__(self) -> None:
+        self._edition = 0
+        self._status: Status | None = None
+        self._rtt: dict[NodeAddress, float] = {}
+        self._forget()
+
+    def _forget(self) -> None:
+        self._edition += 1
+        self._nodes: dict[NodeAddress, int] = {}
+        self._placements: dict[tuple[int, ...], int] = {}
+        self._columns: dict[str, tuple[Mapping[int, ShardAllocation], Column]] = {}
+
+    def build(self, moment: Moment) -> Scene:
+        snapshot, health, facts = moment
+        members = member_at(snapshot.members) if snapshot is not None else {}
+        columns = self._columns_of(snapshot, facts.shard_counts)
+        used = set().union(*(np.unique(column.codes).tolist() for column in columns.values()))
+        if len(self._placements) > 2 * len(used) + SPARE_NUMBERS:
+            self._forget()
+            return self.build(moment)
+        placements = tuple(self._placements)
+        for address in members:
+            self._number(address)
+        services = frozenset(
+            (shown(entry.key), self._number(entry.node), shown(entry.path))
+            for entry in (snapshot.registry if snapshot is not None else ())
+        )
+        wanted = {node for code in used for node in placements[code]} | {node for _, node, _ in services}
+        nodes = tuple(
+            self._node(address, members.get(address), snapshot, health.get(address))
+            if address in members or number in wanted
+            else None
+            for address, number in self._nodes.items()
+        )
+        if len(nodes) > 2 * sum(node is not None for node in nodes) + SPARE_NUMBERS:
+            self._forget()
+            return self.build(moment)
+        return Scene(
+            self._edition, milliseconds(facts.time), facts.age, self._status_of(facts, nodes),
+            None if snapshot is None else snapshot.allocation_epoch, nodes, placements, columns, services,
+        )  # fmt: skip
+
+    # --- numbers ------------------------------------------------------------------------------------------------------
+
+    def _number(self, address: NodeAddress) -> int:
+        return self._nodes.setdefault(address, len(self._nodes))
+
+    def _placement(self, allocation: ShardAllocation) -> int:
+        nodes = tuple(map(self._number, (allocation.primary, *allocation.replicas)))
+        return self._placements.setdefault(nodes, len(self._placements))
+
+    def _columns_of(self, snapshot: TopologySnapshot | None, totals: Mapping[str, int]) -> dict[str, Column]:
+        allocations = snapshot.shard_allocations if snapshot is not None else {}
+        made = {name: self._column(name, allocations[name], totals.get(name)) for name in sorted(allocations, key=natural)}
+        self._columns = {name: (allocations[name], made[name]) for name in made}
+        return {shown(name): column for name, column in made.items()}
+
+    def _column(self, name: str, owned: Mapping[int, ShardAllocation], total: int | None) -> Column:
+        before = self._columns.get(name)
+        if before is not None and before[0] is owned and before[1].total == total:
+            return before[1]
+        placed = Placements(owned)
+        numbers = np.array([self._placement(allocation) for allocation in placed.distinct], dtype=np.int64)
+        fits = (placed.shards > -(2**31)) & (placed.shards < 2**31)
+        ids, codes = placed.shards[fits], placed.codes[fits]
+        return Column(ids, numbers[codes] if len(codes) else codes, total, int((~fits).sum()))
+
+    # --- nodes and banner ---------------------------------------------------------------------------------------------
+
+    def _node(
+        self, address: NodeAddress, member: Member | None, snapshot: TopologySnapshot | None, view: NodeHealth | None
+    ) -> Node:
+        return Node(
+            shown(str(address)),
+            shown(member.id if member is not None else str(address)),
+            member.status.name if member is not None else None,
+            shown(", ".join(sorted(member.roles))) if member is not None else "",
+            snapshot is not None and snapshot.leader == address,
+            snapshot is not None and address in snapshot.unreachable,
+            view.reachable if view is not None else None,
+            shown(view.reason) if view is not None else "",
+            self._steady_rtt(address, view.rtt if view is not None else None),
+        )
+
+    def _steady_rtt(self, address: NodeAddress, rtt: float | None) -> float | None:
+        """Round trips differ each time; only one that is out of proportion is news."""
+        if rtt is None:
+            return None
+        before = self._rtt.get(address)
+        if before is None or not before / 2 < rtt < before * 2:
+            before = self._rtt[address] = rtt
+        return float(f"{before * 1000:.2g}")
+
+    def _status_of(self, facts: Facts, nodes: tuple[Node | None, ...]) -> Status:
+        reach = [node.reach for node in nodes if node is not None and node.status is not None]
+        connection = (
+            "recorded" if facts.recorded else
+            "closed" if facts.closed else
+            "lost" if reach and all(each is False for each in reach) else
+            "live" if reach else
+            "connecting"
+        )  # fmt: skip
+        same = self._status is not None and self._status.connection == connection
+        since = self._status.since if self._status is not None and same else milliseconds(facts.time)
+        stale = facts.age is not None and facts.age > STALE_AFTER
+        self._status = Status(shown(facts.name), shown(facts.system), connection, since, stale)
+        return self._status

@@ -1,0 +1,137 @@
+"""The map as it is at one moment, drawn as SVG: for exports, GitHub and every page without widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from casty_notebook.topology.names import natural
+from casty_notebook.views.live.feed import Moment
+from casty_notebook.views.live.scene import Node, Scene, SceneBuilder
+from casty_notebook.views.reprs.html import PLACE, Markup, element, joined
+from casty_notebook.views.reprs.plain import few, many
+
+__all__ = ["map_html", "topology_svg"]
+
+WIDTH, LABELS, LANE, CELL, GAP = 760, 200, 40, 9, 2
+MOST_LANES = 60
+MOST_CELLS = 2_000
+"""Beyond that the shards of a type are one bar: the drawing is kept in the notebook's file."""
+
+# Okabe and Ito's, as in the live view; the letter beside each group is the second cue.
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#f0e442", "#8c8c8c")
+BAD = "#d55e00"
+TEXT = "fill:currentColor;font:12px system-ui,sans-serif"
+
+type Owned = Mapping[int, Mapping[str, int]]
+
+
+def map_html(moment: Moment) -> str:
+    """A figure with the map of a moment; nothing if there was no snapshot yet."""
+    if moment.snapshot is None:
+        return ""
+    return str(element("div", topology_svg(SceneBuilder().build(moment)), class_=PLACE))
+
+
+def topology_svg(scene: Scene) -> Markup:
+    """Nodes as lanes, their shards by type, leader, services and trouble in words."""
+    nodes = sorted(
+        ((number, node) for number, node in enumerate(scene.nodes) if node is not None),
+        key=lambda item: (natural(item[1].name), item[1].address),
+    )
+    owned = _owned(scene)
+    looks = {name: (_letter(name, place, scene), COLOURS[place % len(COLOURS)]) for place, name in enumerate(scene.columns)}
+    cells = sum(sum(counts.values()) for counts in owned.values()) <= MOST_CELLS
+    largest = max((sum(counts.values()) for counts in owned.values()), default=0)
+    parts: list[Markup] = [element("title", f"Map of {scene.status.name}: {many(len(nodes), 'node')}")]
+    top = 4
+    for number, node in nodes[:MOST_LANES]:
+        counts = owned.get(number, {})
+        body, height = _cells(counts, looks, top) if cells else _bars(counts, looks, top, largest)
+        height = max(height, LANE)
+        services = sorted({service for service, where, _ in scene.services if where == number}, key=natural)
+        parts += [*_label(node, sum(counts.values()), services, top, height), _faded(node, body)]
+        top += height
+    for line in _notes(scene, looks, len(nodes)):
+        top += 18
+        parts.append(_words(8, top, line))
+    return element("svg", *parts, viewBox=f"0 0 {WIDTH} {top + 10}", width=str(WIDTH), role="img", style="max-width:100%")
+
+
+def _owned(scene: Scene) -> Owned:
+    owned: dict[int, dict[str, int]] = {}
+    for name, column in scene.columns.items():
+        for code in column.codes.tolist():
+            counts = owned.setdefault(scene.placements[code][0], {})
+            counts[name] = counts.get(name, 0) + 1
+    return owned
+
+
+def _letter(name: str, place: int, scene: Scene) -> str:
+    before = {other[:1].upper() for other in list(scene.columns)[:place]}
+    return name[:1].upper() if name[:1].upper() not in before else f"{name[:1].upper()}{place + 1}"
+
+
+def _words(x: int, y: int, text: str, colour: str = "", weight: str = "") -> Markup:
+    style = TEXT + (f";fill:{colour}" if colour else "") + (f";font-weight:{weight}" if weight else "")
+    return element("text", text, x=str(x), y=str(y), style=style)
+
+
+def _label(node: Node, shards: int, services: Sequence[str], top: int, height: int) -> Iterator[Markup]:
+    bad = node.reach is False or node.flagged
+    mark = "✕" if bad else "●" if node.reach else "○"
+    yield _words(8, top + 16, f"{mark} {node.name[:18]}{' ★ leader' if node.leader else ''}", BAD if bad else "", "600")
+    said = [many(shards, "shard")]
+    if bad:
+        said.append("not reachable")
+    if services:
+        said.append(few(services, 1))
+    yield _words(8, top + 32, " · ".join(said)[:34])
+    line = f"M0 {top + height}h{WIDTH}"
+    yield element("path", d=line, stroke="currentColor", stroke_opacity="0.2")
+
+
+def _faded(node: Node, body: Sequence[Markup]) -> Markup:
+    bad = node.reach is False or node.flagged
+    look = {"opacity": "0.35", "stroke": BAD} if bad else {}
+    return element("g", *body, **look)
+
+
+def _cells(counts: Mapping[str, int], looks: Mapping[str, tuple[str, str]], top: int) -> tuple[list[Markup], int]:
+    """One path for all cells of a type on a node."""
+    step = CELL + GAP
+    columns = (WIDTH - LABELS) // step
+    parts, place = [], 0
+    for name, count in counts.items():
+        letter, colour = looks[name]
+        if place % columns > columns - 3:
+            place += columns - place % columns
+        corners = [(LABELS + at % columns * step, top + 8 + at // columns * step) for at in range(place, place + count + 1)]
+        x, y = corners[0]
+        parts.append(_words(x, y + 9, letter))
+        path = "".join(f"M{x} {y}h{CELL}v{CELL}h-{CELL}z" for x, y in corners[1:])
+        parts.append(element("path", element("title", f"{name}: {many(count, 'shard')}"), d=path, fill=colour))
+        place += count + 2
+    return parts, -(-place // columns) * step + 16
+
+
+def _bars(
+    counts: Mapping[str, int], looks: Mapping[str, tuple[str, str]], top: int, largest: int
+) -> tuple[list[Markup], int]:
+    parts: list[Markup] = []
+    left = LABELS
+    for name, count in counts.items():
+        letter, colour = looks[name]
+        width = max(1, round(count / largest * (WIDTH - LABELS - 16)))
+        title = element("title", f"{name}: {many(count, 'shard')}")
+        parts.append(element("rect", title, x=str(left), y=str(top + 10), width=str(width), height="20", fill=colour))
+        if width > 16:
+            parts.append(_words(left + 4, top + 24, letter))
+        left += width + 1
+    return parts, LANE
+
+
+def _notes(scene: Scene, looks: Mapping[str, tuple[str, str]], nodes: int) -> Iterator[str]:
+    legend = (f"{letter} {name} ({many(len(scene.columns[name].ids), 'shard')})" for name, (letter, _) in looks.items())
+    yield str(joined([])) + few(legend, 6) if looks else "no shards listed"
+    if nodes > MOST_LANES:
+        yield f"{MOST_LANES:,} of {nodes:,} nodes shown"

@@ -1,0 +1,87 @@
+"""`TopologyWidget`: the live view of a cluster. Map, tables, timeline and banner in one anywidget."""
+
+from __future__ import annotations
+
+import uuid
+import weakref
+from typing import Any
+
+import anywidget
+import traitlets
+
+from casty_notebook.printable import printable
+from casty_notebook.views.live.bridge import Bridge
+from casty_notebook.views.live.cell_watch import CellWatch
+from casty_notebook.views.live.feed import Source, card_of
+from casty_notebook.views.live.static_files import module, style
+from casty_notebook.views.live.svg_map import map_html
+from casty_notebook.views.reprs.cards import cluster_card_html, cluster_card_text
+
+__all__ = ["TopologyWidget"]
+
+
+def _full_state(_value: Any, widget: TopologyWidget) -> dict[str, Any]:
+    return {**widget.bridge.full_state()._asdict(), "story": [packet._asdict() for packet in widget.bridge.story]}
+
+
+class TopologyWidget(anywidget.AnyWidget):
+    """A view that follows a source for as long as it is visible somewhere. Make it on the kernel's main thread.
+
+    Shows the state as text and as HTML where there are no widgets. `close` frees it.
+    """
+
+    _esm = module()
+    _css = style()
+
+    full = traitlets.Dict().tag(sync=True, to_json=_full_state, from_json=lambda _value, widget: widget.full)
+    """What a page that joins late is given, made when it is asked for; then come deltas as messages."""
+
+    key = traitlets.Unicode().tag(sync=True)
+    """By which the views of one widget in one page find what they share."""
+
+    def __init__(self, source: Source) -> None:
+        self._cells = CellWatch()
+        # Weak both ways round: the loop must not keep a view alive that everybody else has forgotten.
+        cells = self._cells
+        self.bridge = Bridge(source, _weakly(self), lambda: cells.idle_since)
+        super().__init__(key=uuid.uuid4().hex)
+        self.on_msg(_handed_over)
+
+    def close(self) -> None:
+        """End the view here and in every page. Idempotent."""
+        if self.comm is None:
+            return
+        self.bridge.stop()
+        self._cells.close()
+        layout = self.layout
+        super().close()
+        layout.close()
+
+    def __repr__(self) -> str:
+        status = self.bridge.scene.status
+        kinds = len(self.bridge.scene.columns)
+        return printable(f"<TopologyWidget {status.name}: {status.connection}, {kinds} sharded types>")
+
+    def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        bundle = super()._repr_mimebundle_(**options)
+        if bundle is None:
+            return None
+        data, metadata = bundle
+        moment = self.bridge.moment()
+        card = card_of(moment)
+        return {**data, "text/plain": cluster_card_text(card), "text/html": cluster_card_html(card) + map_html(moment)}, metadata
+
+
+def _weakly(widget: TopologyWidget) -> Any:
+    target = weakref.ref(widget)
+
+    def send(content: dict[str, Any], buffers: list[bytes]) -> None:
+        alive = target()
+        if alive is not None:
+            alive.send(content, buffers)
+
+    return send
+
+
+def _handed_over(widget: TopologyWidget, content: object, _buffers: object) -> None:
+    widget.bridge.hear(content)

@@ -1,0 +1,203 @@
+"""The card of a cluster: what a connection says of itself in a cell, as text or HTML."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.printable import printable
+from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.names import member_at, name_of, natural
+from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
+from casty_notebook.views.reprs.html import code, element, facts, fragment, state
+from casty_notebook.views.reprs.plain import age, clipped, few
+
+__all__ = ["CardFacts", "ShardFact", "cluster_card_html", "cluster_card_text"]
+
+
+_STRUCTURE = re.compile(r"d-(counter|map|set|queue)-(.+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardFact:
+    """One sharded type: shards that have an owner, and how many there are if we were told.
+
+    A shard gets its owner, and comes into a snapshot, with the first message to one of its entities.
+    """
+
+    shard_type: str
+    listed: int
+    num_shards: int | None
+
+    def __str__(self) -> str:
+        if self.num_shards is None:
+            return f"{self._name()} ({self.listed:,} in use)"
+        return f"{self._name()} ({self.listed:,} of {self.num_shards:,} in use)"
+
+    def _name(self) -> str:
+        """Casty's own distributed structures are sharded types, too (PROTOCOL section 5); who made one knows it by its name."""
+        structure = _STRUCTURE.fullmatch(self.shard_type)
+        if structure is None:
+            return printable(self.shard_type)
+        return printable(f"{self.shard_type}, the distributed {structure[1]} {structure[2]!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """What the card shows, gathered once: text and HTML say the same.
+
+    Attributes
+    ----------
+    members
+        None while there was no snapshot.
+    up
+        Members that the cluster calls up; a dead one often still is (PROTOCOL section 6.5).
+    reachable, undecided
+        Members that we reach, and those that we know nothing of yet.
+    lost
+        Names of members that we do not reach, each with the reason.
+    colour, read_only, questions
+        How the connection was marked: a CSS colour, whether it may only ask, and what.
+    found
+        What the cluster is configured for, where that was found by asking and cost lines in its nodes' logs.
+    """
+
+    name: str
+    uri: str
+    system: str
+    closed: bool
+    snapshot_age: float | None
+    members: int | None = None
+    up: int = 0
+    reachable: int = 0
+    undecided: int = 0
+    lost: tuple[tuple[str, str], ...] = ()
+    leader: str | None = None
+    shards: tuple[ShardFact, ...] = ()
+    services: tuple[tuple[str, int], ...] = ()
+    colour: str | None = None
+    read_only: bool = False
+    questions: tuple[str, ...] = ()
+    found: str | None = None
+
+    @classmethod
+    def gather(
+        cls, *, name: str, uri: str, system: str, closed: bool, snapshot: TopologySnapshot | None,
+        health: Mapping[NodeAddress, NodeHealth], shard_counts: Mapping[str, int], snapshot_age: float | None,
+        colour: str | None = None, read_only: bool = False, questions: tuple[str, ...] = (),
+    ) -> Self:  # fmt: skip
+        """Work out the facts; asks nobody. `snapshot_age` is in seconds, `shard_counts` are those that we were told."""
+        if snapshot is None:
+            return cls(
+                name, uri, system, closed, snapshot_age, shards=_shards({}, shard_counts), colour=colour,
+                read_only=read_only, questions=questions,
+            )  # fmt: skip
+        members = member_at(snapshot.members)
+        views = {address: health[address] for address in members if address in health}
+        down = [address for address, view in views.items() if view.reachable is False]
+        services = Counter(entry.key for entry in snapshot.registry)
+        return cls(
+            name, uri, system, closed, snapshot_age, members=len(members),
+            up=sum(member.status is MemberStatus.up for member in members.values()),
+            reachable=sum(view.reachable is True for view in views.values()),
+            undecided=len(members) - sum(view.reachable is not None for view in views.values()),
+            lost=tuple((name_of(address, members), views[address].reason) for address in down),
+            leader=None if snapshot.leader is None else name_of(snapshot.leader, members),
+            shards=_shards({kind: len(owned) for kind, owned in snapshot.shard_allocations.items()}, shard_counts),
+            services=tuple((key, services[key]) for key in sorted(services, key=natural)), colour=colour,
+            read_only=read_only, questions=questions,
+        )  # fmt: skip
+
+    @property
+    def cut_off(self) -> bool:
+        """Members are known, and none of them is reached."""
+        return not self.closed and bool(self.members) and self.reachable == self.undecided == 0
+
+
+def _shards(listed: Mapping[str, int], told: Mapping[str, int]) -> tuple[ShardFact, ...]:
+    kinds = sorted({*listed, *told}, key=natural)
+    return tuple(ShardFact(kind, listed.get(kind, 0), told.get(kind)) for kind in kinds)
+
+
+def cluster_card_text(facts: CardFacts) -> str:
+    """Return the card for a terminal: a title and aligned lines.
+
+    Examples
+    --------
+    >>> print(cluster_card_text(CardFacts("shop", "casty://shop@10.0.1.10:25520", "shop", False, 0.4, members=0)))
+    Casty cluster shop
+      uri       casty://shop@10.0.1.10:25520
+      state     connected, snapshot 0.4 s old
+      members   none
+      leader    none
+      shards    none in use yet
+      services  none
+    """
+    lines = [(label, text) for label, text in _lines(facts)]
+    return "\n".join([_title(facts), *(f"  {label:<8}  {text}" for label, text in lines)])
+
+
+def cluster_card_html(facts: CardFacts) -> str:
+    """Return the card for a notebook."""
+    return fragment(_html_table(facts))
+
+
+def _html_table(card: CardFacts) -> str:
+    kind = "open" if card.closed or card.members is None else "bad" if card.cut_off else "good"
+    shown: dict[str, object] = dict(_lines(card))
+    shown["uri"] = code(shown["uri"])
+    shown["state"] = state(kind, shown["state"])
+    if card.lost and not card.closed:
+        shown["members"] = state("bad", shown["members"])
+    title: object = _title(card)
+    if card.colour is not None:
+        title = element("span", title, style=f"border-left:.6em solid {card.colour};padding-left:.5em")
+    return facts(title, shown.items())
+
+
+def _title(facts: CardFacts) -> str:
+    other = f" (system {printable(facts.system)})" if facts.system != facts.name else ""
+    traits = ", ".join([*([facts.colour] if facts.colour else []), *(["read-only"] if facts.read_only else [])])
+    return clipped(f"Casty cluster {printable(facts.name)}{other}{f' [{traits}]' if traits else ''}", 200)
+
+
+def _lines(facts: CardFacts) -> Iterator[tuple[str, str]]:
+    yield "uri", clipped(printable(facts.uri))
+    yield "state", _state(facts)
+    if facts.read_only:
+        yield "asks", few(map(printable, facts.questions)) or "nothing but distributed structures: no questions were given"
+    if facts.members is not None:
+        yield "members", _members(facts)
+        yield "leader", printable(facts.leader) if facts.leader is not None else "none"
+    if facts.found is not None:
+        yield "messages", printable(facts.found)
+    yield "shards", few(map(str, facts.shards)) or "none in use yet"
+    if facts.members is not None:
+        yield "services", few(f"{printable(key)} ({count:,})" for key, count in facts.services) or "none"
+
+
+def _state(facts: CardFacts) -> str:
+    if facts.closed:
+        return "closed"
+    if facts.members is None:
+        return "connecting, no snapshot yet"
+    snapshot = "" if facts.snapshot_age is None else f", snapshot {age(facts.snapshot_age)} old"
+    return ("no member reachable from here" if facts.cut_off else "connected") + snapshot
+
+
+def _members(facts: CardFacts) -> str:
+    if not facts.members:
+        return "none"
+    if facts.closed:
+        return f"{facts.members:,}, {facts.up:,} up (when it was closed)"
+    parts = [f"{facts.members:,}", f"{facts.up:,} up", f"{facts.reachable:,} reachable from here"]
+    if facts.undecided:
+        parts.append(f"{facts.undecided:,} not known yet")
+    if facts.lost:
+        reasons = (f"{printable(name)}: {printable(why)}" if why else printable(name) for name, why in facts.lost)
+        parts.append(f"{len(facts.lost):,} not ({few(reasons, 3)})")
+    return ", ".join(parts)

@@ -1,0 +1,169 @@
+"""Tables and plots of a cluster now and then: what an open connection and a recording have in common."""
+
+from __future__ import annotations
+
+import datetime
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.errors import MisuseError
+from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.history import History, Record
+from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.views.times import Time, moment_of, told
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Pictured", "Seen"]
+
+
+class Seen(NamedTuple):
+    """The last snapshot, what we see of its nodes, and when it came."""
+
+    snapshot: TopologySnapshot | None
+    health: Mapping[NodeAddress, NodeHealth]
+    time: datetime.datetime | None
+
+
+class Pictured(ABC):
+    """Every table is a value, built from what is known without asking anybody."""
+
+    name: str
+
+    @abstractmethod
+    def _now(self) -> Seen:
+        """What the tables show."""
+
+    @abstractmethod
+    def _past(self) -> History:
+        """What is remembered."""
+
+    @abstractmethod
+    def _clock(self) -> datetime.datetime:
+        """What "seconds ago" is counted from."""
+
+    def _set_back(self) -> datetime.timedelta:
+        """By how much the wall clock is behind the times that the tables show, since somebody set it back."""
+        return datetime.timedelta(0)
+
+    # --- now ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def members(self) -> pd.DataFrame:
+        """One row per member: what the cluster says (`status`) beside what we see (`reachable`)."""
+        from casty_notebook.tables import members
+
+        now = self._now()
+        return members(now.snapshot, now.health, cluster=self.name, taken_at=now.time)
+
+    @property
+    def shards(self) -> pd.DataFrame:
+        """One row per allocated shard of every type."""
+        return self.shard_table()
+
+    def shard_table(self, shard_type: str | None = None) -> pd.DataFrame:
+        """One row per allocated shard, of one type or all."""
+        from casty_notebook.tables import shards
+
+        now = self._now()
+        return shards(now.snapshot, now.health, shard_type=shard_type, cluster=self.name, taken_at=now.time)
+
+    @property
+    def services(self) -> pd.DataFrame:
+        """One row per registered service instance."""
+        from casty_notebook.tables import services
+
+        now = self._now()
+        return services(now.snapshot, now.health, cluster=self.name, taken_at=now.time)
+
+    # --- then ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """What changed, oldest first: the last 10,000 changes that this connection saw."""
+        from casty_notebook.tables import events
+
+        now = self._now()
+        return events(tuple(self._past().events), cluster=self.name, snapshot=now.snapshot, taken_at=now.time)
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row per remembered moment, oldest first; moments that showed nothing new are not remembered."""
+        from casty_notebook.tables import history
+
+        return history(self._past().records, cluster=self.name)
+
+    def at(self, time: Time) -> TopologySnapshot:
+        """Return the topology as it was known at that time.
+
+        Parameters
+        ----------
+        time
+            A datetime or pandas Timestamp, ISO text (local time where it names no zone), or seconds ago as a number
+            below 0. It is the time that `events` and `history` show, which goes on steadily where the wall clock is set back.
+
+        Raises
+        ------
+        MisuseError
+            If the time is none, or before all that is remembered.
+        """
+        return self._record(time).snapshot
+
+    def diff(self, a: Time, b: Time = 0) -> pd.DataFrame:
+        """Return what changed from `a` to `b` as if nothing had been between, in the form of `events`; 0 is now.
+
+        Raises
+        ------
+        MisuseError
+            As `at` does.
+        """
+        from casty_notebook.tables import events
+
+        first, second = self._record(a), self._record(b)
+        changes = self._past().diff(first.time, second.time)
+        return events(changes, cluster=self.name, snapshot=second.snapshot, taken_at=second.time)
+
+    def _record(self, time: Time) -> Record:
+        wanted, past = moment_of(time, self._clock()), self._past()
+        record = past.at(wanted)
+        if record is None and isinstance(time, str | datetime.datetime):
+            # Not on the scale that the tables show: by the wall clock, then, if that was set back since.
+            record = past.at(wanted + self._set_back())
+        if record is None:
+            records = past.records
+            if not records:
+                raise MisuseError(f"nothing is remembered of {self.name}")
+            raise MisuseError(
+                f"{told(wanted)} is before all that is remembered of {self.name}: that is {told(records[0].time)} to "
+                f"{told(records[-1].time)}, {len(records):,} moments"
+            )
+        return record
+
+    # --- plots --------------------------------------------------------------------------------------------------------
+
+    def plot_shards(self, shard_type: str | None = None, *, ax: Any = None) -> Any:
+        """Draw how many shards each node owns, by type, beside its even share. Returns matplotlib's Axes.
+
+        Raises
+        ------
+        MisuseError
+            If matplotlib is not installed.
+        """
+        from casty_notebook.views.plots import plot_shards
+
+        return plot_shards(self.members, self.shard_table(shard_type), ax=ax)
+
+    def plot_latency(self, answers: pd.DataFrame, *, ax: Any = None) -> Any:
+        """Draw the latencies of a fan-out (`ask_many`, ``%%casty_ask``) by node. Returns matplotlib's Axes.
+
+        Raises
+        ------
+        MisuseError
+            If matplotlib is not installed, or the table is none of a fan-out.
+        """
+        from casty_notebook.views.plots import plot_latency
+
+        return plot_latency(answers, ax=ax)

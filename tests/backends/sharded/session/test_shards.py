@@ -1,0 +1,77 @@
+"""Which of two stories of a shard is believed: the coordinator's answer, or the snapshot's."""
+
+from __future__ import annotations
+
+import pytest
+
+from casty_notebook.address import ActorAddress
+from casty_notebook.backends.sharded.session.shard_locator import Coordinator
+from casty_notebook.backends.sharded.session.shards import FRESH, ShardTable
+from casty_notebook.backends.sharded.session.subscription import MAX_DEBTS, Subscription
+from casty_notebook.settings import Settings
+from casty_notebook.topology.snapshot import Member, MemberStatus, ShardAllocation, TopologySnapshot
+from casty_notebook.values.refs import ActorRef
+from tests.backends.sharded.session.world import World, node
+
+
+def answered(at: float) -> ShardTable:
+    """Shard 3: by a snapshot on node 1, by a later answer on node 2."""
+    table = ShardTable("counter", 10)
+    table.adopt({3: ShardAllocation(node(1))}, at)
+    table.located(3, node(2), at)
+    return table
+
+
+@pytest.mark.parametrize(("age", "owner"), [(0.0, 2), (FRESH - 0.01, 2), (FRESH, 1), (1000.0, 1)])
+def test_an_answer_counts_before_the_snapshot_while_it_is_fresh(age: float, owner: int) -> None:
+    assert answered(100.0).locate(3, 100.0 + age) == node(owner)
+
+
+@pytest.mark.parametrize(("age", "owner"), [(FRESH - 0.01, 2), (FRESH, 3)])
+def test_a_snapshot_that_is_newer_than_a_fresh_answer_ends_it(age: float, owner: int) -> None:
+    table = answered(100.0)
+    table.adopt({3: ShardAllocation(node(3))}, 100.0 + age)
+    assert table.locate(3, 100.0 + age) == node(owner)
+    # What is over stays over, whatever the clock says then.
+    assert (table._answers == {}) == (owner == 3)
+
+
+def test_an_answer_of_a_shard_that_no_snapshot_lists_is_kept() -> None:
+    """Some are allocated and never listed (PROTOCOL section 6.4)."""
+    table = ShardTable("counter", 10)
+    table.located(3, node(2), 0.0)
+    table.adopt({4: ShardAllocation(node(1))}, 1000.0)
+    assert table.locate(3, 2000.0) == node(2)
+
+
+@pytest.mark.parametrize("shard", [-1, 10, 2**40])
+def test_no_answer_is_kept_of_a_shard_that_does_not_exist(shard: int) -> None:
+    table = ShardTable("counter", 10)
+    table.located(shard, node(2), 0.0)
+    assert table._answers == {}
+
+
+def test_without_a_leader_the_lowest_address_is_asked_first_and_then_the_others() -> None:
+    world = World(nodes=(5, 3, 9, 1))
+    world.run(1.0)
+    coordinator = Coordinator(Settings(), "test", world.session.peers, lambda *_: None, lambda: "name")
+    members = [Member(address, MemberStatus.up, frozenset(), "") for address in world.nodes]
+    for order in (members, members[::-1]):
+        coordinator.snapshot = TopologySnapshot(frozenset(order), None, {}, 1)
+        asked = [coordinator.find(turn) for turn in range(5)]
+        assert [peer.address for peer in asked if peer is not None] == [node(n) for n in (1, 3, 5, 9, 1)]
+
+
+def test_what_is_owed_to_a_node_that_is_away_is_bounded() -> None:
+    world = World()
+    world.run(1.0)
+    subscription: Subscription = world.session.subscription
+    request = subscription._following
+    assert request is not None
+    peer = request.peer
+    peer.links.clear()
+    for number in range(3 * MAX_DEBTS):
+        request.ref = ActorRef(ActorAddress("test-client", f"/{number}", node(200)))
+        subscription._leave(request)
+    owed = subscription._debts[peer.address]
+    assert [ref.address.path for ref in owed] == [f"/{number}" for number in range(2 * MAX_DEBTS, 3 * MAX_DEBTS)]
