@@ -16,7 +16,7 @@ from casty_notebook.topology.snapshot import Member, ServiceEntry, ShardAllocati
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["Change", "TopologyEvent", "diff", "reach_changes"]
+__all__ = ["Change", "TopologyEvent", "diff", "opinions", "reach_changes"]
 
 type _Members = Mapping[NodeAddress, Member]
 
@@ -26,6 +26,11 @@ class Change(enum.StrEnum):
 
     member_joined = "member_joined"
     member_status = "member_status"
+    member_restarted = "member_restarted"
+    """Another life of the node took the place of the one before (clusters of 0.30 tell them apart)."""
+    opinions_differ = "opinions_differ"
+    """Members do not say the same of a member."""
+    opinions_agree = "opinions_agree"
     member_removed = "member_removed"
     unreachable = "unreachable"
     reachable_again = "reachable_again"
@@ -129,11 +134,32 @@ def _members(was: _Members, now: _Members) -> Iterator[_Row]:
         old = was.get(address)
         if old is None or old.id != member.id:  # Another node started at a known address.
             yield Change.member_joined, member.id, "", member.status.name
-        elif old.status is not member.status:
-            yield Change.member_status, member.id, old.status.name, member.status.name
+        else:
+            if old.incarnation != member.incarnation:
+                yield Change.member_restarted, member.id, f"life {old.incarnation[:8]}", f"life {member.incarnation[:8]}"
+            if old.status is not member.status:
+                yield Change.member_status, member.id, old.status.name, member.status.name
+            if old.disputed != member.disputed:
+                kind = Change.opinions_differ if member.disputed else Change.opinions_agree
+                yield kind, member.id, opinions(old), opinions(member)
     for address, old in was.items():
         if address not in now or now[address].id != old.id:
             yield Change.member_removed, old.id, old.status.name, ""
+
+
+def opinions(member: Member) -> str:
+    """What the members say of one, counted.
+
+    Examples
+    --------
+    >>> here, there = NodeAddress("10.0.1.10", 25520), NodeAddress("10.0.1.11", 25520)
+    >>> from casty_notebook.topology.snapshot import MemberStatus
+    >>> said = ((here, MemberStatus.alive), (there, MemberStatus.suspect))
+    >>> opinions(Member(here, MemberStatus.suspect, frozenset(), "node-1", opinions=said))
+    '1 alive, 1 suspect'
+    """
+    said = Counter(status for _, status in member.opinions)
+    return ", ".join(f"{said[status]} {status.name}" for status in sorted(said, key=lambda status: status.value))
 
 
 def _reachability(before: TopologySnapshot, after: TopologySnapshot, members: _Members) -> Iterator[_Row]:

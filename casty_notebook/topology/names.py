@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.topology.snapshot import Member
+from casty_notebook.topology.snapshot import Member, MemberStatus
 
 __all__ = ["NaturalKey", "member_at", "name_of", "natural"]
 
@@ -34,11 +34,11 @@ def natural(name: str) -> NaturalKey:
 def member_at(members: Iterable[Member]) -> dict[NodeAddress, Member]:
     """Return the members by address, in natural order of their names.
 
-    Gossip keeps one member for each address. Of several, which only a broken node could list, the furthest in its life
-    counts.
+    A cluster lists one member for each address. Of several, which only a broken node could list, the furthest in its life
+    counts; one that is alive before all others.
     """
     named = [(natural(member.id), member) for member in members]
-    named.sort(key=lambda item: (item[1].status.value, item[0]))
+    named.sort(key=lambda item: (item[1].status is MemberStatus.alive, item[1].status.value, item[0]))
     latest = {member.address: (name, member) for name, member in named}
     return {address: latest[address][1] for address in sorted(latest, key=lambda address: (latest[address][0], address))}
 

@@ -19,12 +19,14 @@ from casty_notebook.errors import InvalidAddress, InvalidRecording
 from casty_notebook.topology.events import Change, TopologyEvent
 from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.history import MAX_EVENTS, MAX_RECORDS, History, Record
+from casty_notebook.topology.kinds import KINDS, SHARDED
 from casty_notebook.topology.shard_columns import Column, PackedSnapshot
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation
 
 __all__ = ["VERSION", "Label", "read_history", "write_history"]
 
-VERSION = 1
+VERSION = 2
+"""Version 1 knew sharded clusters only; it is read as such."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _WORD = 2**63 - 1
@@ -75,7 +77,10 @@ def write_history(history: History, label: Label) -> dict[str, Any]:
     """Return the tree. Text that is no Unicode, which a peer can send, loses what cannot be written."""
     nodes = _Pool(lambda node: [_text(node.host), node.port])
     members = _Pool(
-        lambda each: [nodes[each.address], each.status.name, sorted(map(_text, each.roles)), _text(each.id)]
+        lambda each: [
+            nodes[each.address], each.status.name, sorted(map(_text, each.roles)), _text(each.id), _text(each.incarnation),
+            [[nodes[who], status.name] for who, status in each.opinions], each.share, each.replica_share,
+        ]
     )
     placements = _Pool(lambda each: [nodes[each.primary], *(nodes[node] for node in each.replicas)])
     services = _Pool(lambda each: [_text(each.key), nodes[each.node], _text(each.path)])
@@ -83,6 +88,7 @@ def write_history(history: History, label: Label) -> dict[str, Any]:
     records = [
         {
             "time": _micros(record.time),
+            "kind": record.packed.kind.name,
             "members": sorted(members[each] for each in record.packed.members),
             "leader": None if record.packed.leader is None else nodes[record.packed.leader],
             "shards": {_text(name): columns.place(id(each), each) for name, each in record.packed.columns.items()},
@@ -151,9 +157,9 @@ def read_history(tree: Any) -> tuple[History, Label]:
     try:
         if not isinstance(tree, dict) or "version" not in tree:
             raise InvalidRecording("it is not a recording of casty_notebook")
-        if tree["version"] != VERSION:
+        if tree["version"] not in (1, VERSION):
             raise InvalidRecording(
-                f"it is of version {tree['version']!r:.40}; this casty_notebook reads version {VERSION}. "
+                f"it is of version {tree['version']!r:.40}; this casty_notebook reads versions 1 and {VERSION}. "
                 "Read it with the casty_notebook that wrote it, or a newer one"
             )
         return _Reader(tree).history(), _label(tree["label"])
@@ -171,10 +177,7 @@ class _Reader:
     def __init__(self, tree: Mapping[str, Any]) -> None:
         self._tree = tree
         self._nodes = [NodeAddress(check_host(_str(host)), check_port(port)) for host, port in tree["nodes"]]
-        self._members = [
-            Member(self._node(node), MemberStatus[_str(status)], frozenset(map(_str, roles)), _str(name))
-            for node, status, roles, name in tree["members"]
-        ]
+        self._members = [self._member(*each) for each in tree["members"]]
         self._placements = [
             ShardAllocation(self._node(owner), tuple(map(self._node, copies))) for owner, *copies in tree["placements"]
         ]
@@ -183,6 +186,16 @@ class _Reader:
         ]
         self._check_columns(tree["columns"])
         self._columns = [self._column(each) for each in tree["columns"]]
+
+    def _member(
+        self, node: Any, status: Any, roles: Any, name: Any, incarnation: Any = "", opinions: Any = (), share: Any = None,
+        replica_share: Any = None,
+    ) -> Member:  # fmt: skip
+        said = tuple((self._node(who), MemberStatus[_str(what)]) for who, what in opinions)
+        return Member(
+            self._node(node), MemberStatus[_str(status)], frozenset(map(_str, roles)), _str(name), _str(incarnation), said,
+            _share(share), _share(replica_share),
+        )  # fmt: skip
 
     @staticmethod
     def _check_columns(columns: list[Mapping[str, Any]]) -> None:
@@ -225,6 +238,7 @@ class _Reader:
             _int(tree["epoch"]),
             frozenset(map(self._node, tree["unreachable"])),
             frozenset(_item(self._services, place) for place in tree["services"]),
+            KINDS[_str(tree.get("kind", SHARDED.name))],
         )
         if packed.shard_count > _MAX_SHARDS:
             raise InvalidRecording(f"a moment of it has {packed.shard_count:,} shards; at most {_MAX_SHARDS:,} are read")
@@ -283,6 +297,14 @@ def _seconds(value: Any) -> float | None:
         return None
     if not isinstance(value, int | float) or not 0 <= value <= _LONGEST_RTT:
         raise InvalidRecording(f"{value!r:.40} is not a round trip")
+    return float(value)
+
+
+def _share(value: Any) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise InvalidRecording(f"{value!r:.40} is not a part of a ring")
     return float(value)
 
 

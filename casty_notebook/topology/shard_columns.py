@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sys import getsizeof
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.topology.kinds import SHARDED, Kind
 from casty_notebook.topology.snapshot import Member, ServiceEntry, ShardAllocation, TopologySnapshot
 
 __all__ = ["Column", "PackedSnapshot", "pack", "unpack"]
@@ -46,6 +47,7 @@ class PackedSnapshot:
     allocation_epoch: int
     unreachable: frozenset[NodeAddress]
     registry: frozenset[ServiceEntry]
+    kind: Kind = SHARDED
 
     @property
     def shard_count(self) -> int:
@@ -75,7 +77,7 @@ class PackedSnapshot:
 
 def _member_size(member: Member) -> int:
     roles = sum(map(getsizeof, member.roles))
-    return 400 + getsizeof(member.address.host) + getsizeof(member.id) + roles
+    return 400 + getsizeof(member.address.host) + getsizeof(member.id) + roles + 150 * len(member.opinions)
 
 
 def _service_size(entry: ServiceEntry) -> int:
@@ -107,6 +109,7 @@ def pack(snapshot: TopologySnapshot, before: PackedSnapshot | None = None) -> Pa
         snapshot.allocation_epoch,
         snapshot.unreachable,
         before.registry if before is not None and before.registry == snapshot.registry else snapshot.registry,
+        snapshot.kind,
     )
 
 
@@ -120,6 +123,7 @@ def unpack(packed: PackedSnapshot, after: tuple[PackedSnapshot, TopologySnapshot
         packed.allocation_epoch,
         packed.unreachable,
         packed.registry,
+        packed.kind,
     )
 
 

@@ -4,37 +4,65 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.topology.kinds import SHARDED, VIRTUAL, Kind
 
 __all__ = ["Member", "MemberStatus", "ServiceEntry", "ShardAllocation", "TopologySnapshot"]
 
 
+NOT_SENT = {"sent": False}
+"""Of fields that are the picture's own: no message of a cluster has them. The shapes of classes leave them out."""
+
 
 class MemberStatus(enum.Enum):
-    """What the cluster says of a member. Clusters of 0.15–0.21 only use the first two and `down`."""
+    """What the cluster says of a member. Clusters of 0.15–0.21 only use the first two and `down`; the last three are of 0.30."""
 
     joining = 1
     up = 2
     leaving = 3
     down = 4
     removed = 5
+    alive = 6
+    suspect = 7
+    dead = 8
 
 
 @dataclass(frozen=True)
 class Member:
-    """A node as the gossip lists it; `id` is the name its operator gave it."""
+    """A node as its cluster lists it.
+
+    Attributes
+    ----------
+    id
+        The name that its operator gave it; on a virtual cluster, which knows none, one that we gave it.
+    incarnation
+        Which life of the node this is: another one after each start. Empty where the cluster does not tell.
+    opinions
+        What each member says of it, where they say it one by one; in the order of their addresses.
+    share, replica_share
+        The part of all keys (0 to 1) of which it is the first replica, or any; None where keys are placed otherwise.
+    """
 
     address: NodeAddress
     status: MemberStatus
     roles: frozenset[str]
     id: str
+    incarnation: str = field(default="", metadata=NOT_SENT)
+    opinions: tuple[tuple[NodeAddress, MemberStatus], ...] = field(default=(), metadata=NOT_SENT)
+    share: float | None = field(default=None, metadata=NOT_SENT)
+    replica_share: float | None = field(default=None, metadata=NOT_SENT)
+
+    @property
+    def disputed(self) -> bool:
+        """Not all who say something of it say the same."""
+        return len({status for _, status in self.opinions}) > 1
 
 
 @dataclass(frozen=True)
 class ServiceEntry:
-    """A discoverable actor: service name, node, path on it."""
+    """A discoverable actor: service name, node, path on it. On a virtual cluster: a type, and a member that has met it."""
 
     key: str
     node: NodeAddress
@@ -51,7 +79,10 @@ class ShardAllocation:
 
 @dataclass(frozen=True)
 class TopologySnapshot:
-    """The whole topology as one node saw it: complete, never a delta, without a sequence number (PROTOCOL section 6.1).
+    """The whole topology: complete, never a delta, without a sequence number (PROTOCOL section 6.1).
+
+    A sharded cluster's is what one node saw. A virtual one's is what most members say; its `shard_allocations` has one entry,
+    ``ring``, of 1,024 equal slices of the ring, its `registry` the types that each member has met (VIRTUAL section 6).
 
     `leader`, `unreachable` and the members' `status` are hints: a dead node is often shown as ``up`` (section 6.5).
     """
@@ -62,9 +93,13 @@ class TopologySnapshot:
     allocation_epoch: int
     unreachable: frozenset[NodeAddress] = frozenset()
     registry: frozenset[ServiceEntry] = frozenset()
+    kind: Kind = field(default=SHARDED, metadata=NOT_SENT)
 
     def __repr__(self) -> str:
         shards = sum(map(len, self.shard_allocations.values()))
+        if self.kind is VIRTUAL:
+            types = len({entry.key for entry in self.registry})
+            return f"<TopologySnapshot: {len(self.members)} members of a virtual cluster, {shards} ring slices, {types} types>"
         return (
             f"<TopologySnapshot: {len(self.members)} members, leader {self.leader}, {shards} shards of "
             f"{len(self.shard_allocations)} types, {len(self.registry)} service instances, epoch {self.allocation_epoch}>"

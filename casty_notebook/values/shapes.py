@@ -126,14 +126,15 @@ def _dataclass(cls: type) -> Shape | None:
     if not isinstance(cls, type) or not dataclasses.is_dataclass(cls):
         return None
     defaults: dict[str, Callable[[], Any]] = {}
-    for item in dataclasses.fields(cls):
+    sent = [item for item in dataclasses.fields(cls) if item.metadata.get("sent", True)]
+    for item in sent:
         if item.default is not _MISSING:
             defaults[item.name] = _constant(item.default)
             continue
         factory: Any = item.default_factory
         if factory is not _MISSING:
             defaults[item.name] = factory
-    names = tuple(item.name for item in dataclasses.fields(cls))
+    names = tuple(item.name for item in sent)
     return Shape(cls, "dataclass", names, defaults, _maker(cls, names))
 
 

@@ -30,11 +30,10 @@ def addresses(nodes: int) -> list[tuple[str, int]]:
 def snapshot_of(nodes: Sequence[tuple[str, int]], types: int, shards: int, version: int = 0) -> TopologySnapshot:
     """As this package knows it: an allocation object for each shard."""
     from casty_notebook import NodeAddress
-    from casty_notebook.backends.sharded.session import messages
-    from casty_notebook.topology.snapshot import ShardAllocation
+    from casty_notebook.topology import snapshot
 
     here: list[NodeAddress] = [NodeAddress(*node) for node in nodes]
-    return _built(messages, here, lambda address: ShardAllocation(address), types, shards, version)  # type: ignore[no-any-return]
+    return _built(snapshot, here, lambda address: snapshot.ShardAllocation(address), types, shards, version)  # type: ignore[no-any-return]
 
 
 def pickled_by_casty(nodes: Sequence[tuple[str, int]], types: int, shards: int, version: int = 0) -> bytes:

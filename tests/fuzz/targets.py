@@ -22,12 +22,12 @@ from casty_notebook.backends.sharded.wire import (
     FrameReader,
     decode_envelope,
     decode_handshake,
-    explain_first_bytes,
     sender_system,
     target_path,
 )
 from casty_notebook.errors import InvalidRecording, MisuseError, ProtocolError, UndecodableMessage
 from casty_notebook.magics.commands import CELL_COMMANDS, LINE_COMMANDS, parse_cell, parse_line
+from casty_notebook.recognition import explain_first_bytes
 from casty_notebook.settings import Settings
 from casty_notebook.values.castys_refs import check_uri
 from casty_notebook.values.limits.compression import ALGORITHMS, decompress

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from casty_notebook.address import NodeAddress
 from casty_notebook.errors import InvalidRecording
 from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.history import History
+from casty_notebook.topology.kinds import SHARDED, VIRTUAL
 from casty_notebook.topology.recording_format import Label, read_history, write_history
-from casty_notebook.topology.snapshot import ServiceEntry, TopologySnapshot
+from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
 from tests.support.topologies import HOSTILE, member, node, owned_by, topology
 from tests.topology.test_history import DOWN, LIVE, after, snapshots
 
@@ -85,7 +87,7 @@ def broken(*path: Any, value: Any) -> dict[str, Any]:
         (None, "not a recording"),
         ([1], "not a recording"),
         ({}, "not a recording"),
-        (broken("version", value=2), "version 2; this casty_notebook reads version 1"),
+        (broken("version", value=3), "version 3; this casty_notebook reads versions 1 and 2"),
         (broken("nodes", 0, value=["bad host", 1]), "cannot be a host"),
         (broken("nodes", 0, value=["h", 99_999]), "not a port"),
         (broken("members", 0, 1, value="ruling"), "damaged"),
@@ -140,3 +142,27 @@ def test_garbage_anywhere_is_refused_or_harmless(data: st.DataObject) -> None:
     for record in history.records:
         assert record.snapshot.shard_allocations is not None
         assert record.time.tzinfo is datetime.UTC
+
+
+def test_a_virtual_cluster_comes_back_with_lives_opinions_and_shares() -> None:
+    here, there = NodeAddress("10.0.1.1", 1), NodeAddress("10.0.1.2", 1)
+    said = ((here, MemberStatus.alive), (there, MemberStatus.suspect))
+    member = Member(here, MemberStatus.suspect, frozenset(), "node-1", "ab" * 16, said, 0.25, 0.75)
+    slices = {"ring": {number: ShardAllocation(here, (there,)) for number in range(8)}}
+    snapshot = TopologySnapshot(frozenset({member}), None, slices, 0, kind=VIRTUAL)
+    history = History()
+    history.note(after(1), snapshot)
+    back, _ = read_history(write_history(history, LABEL))
+    assert back.records[0].snapshot == snapshot
+    assert back.records[0].snapshot.kind is VIRTUAL
+
+
+def test_recordings_of_the_first_version_are_read_as_those_of_sharded_clusters() -> None:
+    old = tree()
+    old["version"] = 1
+    for record in old["records"]:
+        del record["kind"]
+    for row in old["members"]:
+        del row[4:]
+    history, _ = read_history(old)
+    assert {record.snapshot.kind for record in history.records} == {SHARDED}

@@ -17,7 +17,7 @@ from casty_notebook.demo.messages import GetCount, Increment, PaymentReceipt, Pr
 from tests.support.forwarder import Forwarder
 from tests.support.waiting import wait_until_async
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 CURRENT = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 

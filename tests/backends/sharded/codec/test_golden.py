@@ -40,7 +40,8 @@ def notation(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [notation(item) for item in value]
     if hasattr(value, "__dataclass_fields__"):
-        return {name: notation(getattr(value, name)) for name in value.__dataclass_fields__}
+        sent = [name for name, field in value.__dataclass_fields__.items() if field.metadata.get("sent", True)]
+        return {name: notation(getattr(value, name)) for name in sent}
     return value
 
 

@@ -84,7 +84,8 @@ class TreeWriter:
             return self._fields(value, entry.shape.fields, depth)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             # A node passes all it finds to the class, which takes only what its __init__ has.
-            return self._fields(value, tuple(f.name for f in dataclasses.fields(value) if f.init), depth)
+            taken = tuple(f.name for f in dataclasses.fields(value) if f.init and f.metadata.get("sent", True))
+            return self._fields(value, taken, depth)
         if isinstance(value, dict):
             return {"__dict__": [[self.write(k, depth + 1), self.write(v, depth + 1)] for k, v in value.items()]}
         if isinstance(value, tuple):
