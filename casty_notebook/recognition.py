@@ -6,7 +6,16 @@ sight of our handshake, but answer words of their own at once; what is said here
 
 from __future__ import annotations
 
-__all__ = ["HELLO_030", "HTTP_REQUEST", "MAX_ANSWER", "PING_022", "SILENT_014", "explain_first_bytes", "explain_generation"]
+__all__ = [
+    "HELLO_030",
+    "HTTP_REQUEST",
+    "MAX_ANSWER",
+    "PING_022",
+    "SILENT_014",
+    "explain_first_bytes",
+    "explain_generation",
+    "is_virtual",
+]
 
 MAX_ANSWER = 512
 """Bytes of an answer that are looked at; all that tells the generations apart is in the first hundred."""
@@ -51,6 +60,17 @@ SILENT_014 = (
 """Said of a peer that reads, since it closes when we do, and never answers."""
 
 
+def is_virtual(answer: bytes) -> bool:
+    r"""Whether a node of casty 0.30 gave `answer` to its hello.
+
+    Examples
+    --------
+    >>> is_virtual(bytes.fromhex("02 00 0000 00000001 00000047")), is_virtual(b"HTTP/1.1 400 Bad Request")
+    (True, False)
+    """
+    return len(answer) >= _HEADER and answer[0] == 2 and answer[1] <= 4 and answer[4:7] == b"\0\0\0"
+
+
 def explain_generation(answer: bytes) -> str | None:
     r"""Say which generation of casty gave `answer` to its own words; None if none did.
 
@@ -66,7 +86,10 @@ def explain_generation(answer: bytes) -> str | None:
     if answer[0] == 1:
         return f"a node of casty 0.22 answers there (or of a release up to 0.29), which has another protocol: {_NEWER}"
     if answer[0] == 2:
-        return f"a node of casty 0.30 or newer answers there, which has another protocol: {_NEWER}"
+        return (
+            "a node of casty 0.30 answers there, which has another protocol: connect() and %casty_connect speak it, "
+            "in asyncio VirtualClient does; ClusterClient is for 0.15 to 0.21"
+        )
     return None
 
 

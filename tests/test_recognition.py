@@ -21,7 +21,7 @@ def test_a_pong_is_casty_0_22() -> None:
 def test_a_refused_hello_is_casty_0_30() -> None:
     said = explain_generation(REJECT)
     assert said is not None
-    assert said.startswith("a node of casty 0.30 or newer answers there")
+    assert said.startswith("a node of casty 0.30 answers there")
 
 
 def test_the_goodbye_that_0_22_sends_to_the_silent_counts_as_well() -> None:

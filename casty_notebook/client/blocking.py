@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any, Self, overload
 
 from casty_notebook.address import ClusterURI, NodeAddress
-from casty_notebook.backends.arguments import checked_settings, checked_shards
-from casty_notebook.backends.sharded.aio.client import ClusterClient
-from casty_notebook.backends.sharded.aio.listener import LIMIT, BlockingListener, Listener
-from casty_notebook.backends.sharded.aio.read_only import Questions, ReadOnlyClient
-from casty_notebook.backends.sharded.aio.resolver import AnyTarget, Location, Placing, Route
-from casty_notebook.backends.sharded.aio.structures import HasStructures
+from casty_notebook.backends.contract import AnyTarget, Backend, Heard, Location
+from casty_notebook.backends.listening import LIMIT
+from casty_notebook.backends.read_only import Questions
+from casty_notebook.client.choice import open_backend
 from casty_notebook.client.collecting import Collecting, Note
 from casty_notebook.client.fan_out import Answer, FanOut
+from casty_notebook.client.listening import BlockingListener
+from casty_notebook.client.options import ConnectOptions
 from casty_notebook.client.progress import EVERY, ProgressBar, ProgressLine
 from casty_notebook.errors import MisuseError, Overloaded
 from casty_notebook.logs import room_logger
 from casty_notebook.loops.background import background_loop
 from casty_notebook.loops.home import asyncio_needed
-from casty_notebook.net.dialler import AddressMap
-from casty_notebook.net.ssh import SSH, SSHGateway
-from casty_notebook.net.tls import TLS
-from casty_notebook.settings import Settings, checked_count, checked_seconds
+from casty_notebook.net.ssh import SSHGateway
+from casty_notebook.settings import checked_count, checked_seconds
 from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.kinds import SHARDED, Kind
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.values.refs import ActorRef, EntityRef, M, R
-from casty_notebook.values.request import question, statement
 from casty_notebook.values.services import Listing, ServiceKey
 from casty_notebook.values.standin import StandInModule, module_proxy
 from casty_notebook.values.targets import MAX_TARGETS, ServiceName, entity_targets, expand_ranges, parse_target
@@ -49,73 +46,72 @@ LEAVING = 3.0
 """Seconds that closing may take, beside what `Settings.close_timeout` bounds: then something else has the loop."""
 
 
-class BlockingClient(HasStructures):
-    """One connection to one cluster. Every method may be called from any thread but the background loop's own.
+class BlockingClient:
+    """One connection to one cluster of any kind. Every method may be called from any thread but the background loop's own.
 
-    Parameters are those of `ClusterClient`, and:
-
-    ssh
-        A bastion to go through, as ``[user@]host[:port]`` or `SSH`.
-    read_only, questions
-        Refuse every tell, and every ask whose message is not of a class in `questions`: classes, modules of them, or dotted
-        names. A safety rail for the user, not a guard against the user.
+    Parameters
+    ----------
+    uri
+        ``casty://SYSTEM@HOST:PORT[,HOST:PORT…]``.
+    **options
+        Those of `ConnectOptions`.
 
     Raises
     ------
     NoContactPoint
-        If no contact point gives a snapshot within `timeout` seconds; lists each with what happened there.
+        If no contact point gives a picture of the cluster within `timeout` seconds; lists each with what happened there.
     SystemNameMismatch, InvalidAddress, ShardCountMismatch, MisuseError
         If the arguments do not fit the cluster, or each other.
     """
 
-    def __init__(
-        self, uri: str | ClusterURI, *, shards: Mapping[str, int] | None = None, name: str | None = None,
-        address_map: AddressMap = None, timeout: float = 10.0, serializer: str = "auto",
-        compression: str | None = None, tls: TLS | ssl.SSLContext | None = None, messages: Iterable[Any] = (),
-        settings: Settings | None = None, ssh: SSH | str | None = None, read_only: bool = False,
-        questions: Iterable[Any] = (), send_main: bool = False,
-    ) -> None:  # fmt: skip
+    def __init__(self, uri: str | ClusterURI, **options: Any) -> None:
         parsed = uri if isinstance(uri, ClusterURI) else ClusterURI.parse(uri)
+        given = ConnectOptions.of(options)
         self.uri = str(parsed)
-        self.name = name or parsed.system
-        settings = checked_settings(settings)
-        counts, timeout = checked_shards(shards), checked_seconds("timeout", timeout)
-        self._gateway = SSHGateway(ssh, settings) if ssh is not None else None
-        self.read_only = read_only
-        self.client = _kind_of_client(self.name, read_only, questions)(
-            contact_points=parsed.contacts, system_name=parsed.system, address_map=address_map, serializer=serializer,
-            compression=compression, tls=tls, messages=messages, settings=settings,
-            connector=self._gateway, send_main=send_main,
-        )  # fmt: skip
-        self._placing = Placing(self.client)
+        self.name = given.name or parsed.system
+        self.colour = given.colour
+        self.read_only = given.read_only
+        self.questions = Questions(given.questions).names
+        """The dotted names of the messages that a read-only connection may ask; empty for any other."""
+        self._gateway = SSHGateway(given.ssh, given.settings) if given.ssh is not None else None
+        self.backend: Backend
         self._loop = background_loop()
         self._closed = False
         with ProgressLine(self._connecting) as line:
-            self._loop.run(self._enter(counts, timeout), tick=line.tick, every=EVERY)
+            self._loop.run(self._enter(parsed, given), tick=line.tick, every=EVERY)
+        self._say_notices()
 
     def _connecting(self) -> str:
-        seen = "; ".join(map(str, self.client.contact_attempts)) or "nothing has answered yet"
-        return f"connecting to {self.uri}: {seen}"
+        attempts = self.backend.contact_attempts if hasattr(self, "backend") else ()
+        return f"connecting to {self.uri}: {'; '.join(map(str, attempts)) or 'nothing has answered yet'}"
 
-    async def _enter(self, shards: dict[str, int], timeout: float) -> None:
-        await self.client.__aenter__()
+    async def _enter(self, uri: ClusterURI, options: ConnectOptions) -> None:
+        def tried(backend: Backend) -> None:
+            self.backend = backend
+
         try:
-            await self.client.wait_for_topology(timeout)
-            for shard_type, num_shards in shards.items():
-                self.client.entity_ref(shard_type, num_shards)
+            self.backend = await open_backend(uri, options, self.name, self._gateway, tried)
         except BaseException:
-            await self._leave()
+            await self._close_gateway()
             raise
 
     async def _leave(self) -> None:
-        await self.client.__aexit__()
+        await self.backend.close()
+        await self._close_gateway()
+
+    async def _close_gateway(self) -> None:
         if self._gateway is not None:
             await self._gateway.close()
 
     @property
-    def questions(self) -> tuple[str, ...]:
-        """The dotted names of the messages that a read-only connection may ask; empty for any other."""
-        return self.client.questions.names if isinstance(self.client, ReadOnlyClient) else ()
+    def client(self) -> Any:
+        """The asyncio client behind it: a `ClusterClient`, or a `VirtualClient`. It lives on the background loop."""
+        return self.backend.client
+
+    @property
+    def kind(self) -> Kind:
+        """What kind of cluster it is, and what that kind can say."""
+        return self.backend.kind
 
     # --- state -----------------------------------------------------------------------------------------------------
 
@@ -125,22 +121,22 @@ class BlockingClient(HasStructures):
 
     @property
     def system_name(self) -> str:
-        return self.client.system_name
+        return self.backend.system_name
 
     @property
     def topology(self) -> TopologySnapshot | None:
         """The last snapshot."""
-        return self.client.topology
+        return self.backend.topology
 
     @property
     def health(self) -> Mapping[NodeAddress, NodeHealth]:
         """Our own view of every node."""
-        return self._on_loop(lambda: self.client.health)
+        return self._on_loop(lambda: self.backend.health)
 
     @property
     def shard_counts(self) -> Mapping[str, int]:
         """Sharded types whose number of shards is known."""
-        return self.client.shard_counts
+        return self.backend.shard_counts
 
     def _on_loop[T](self, function: Callable[[], T]) -> T:
         async def call() -> T:
@@ -153,25 +149,28 @@ class BlockingClient(HasStructures):
         try:
             return self._loop.run(coroutine, tick=tick, every=EVERY)
         finally:
-            notices, self._placing.notices = self._placing.notices, []
-            for text in notices:
-                log.warning("%s: %s", self.name, text)
+            self._say_notices()
+
+    def _say_notices(self) -> None:
+        notices = self.backend.notices
+        while notices:
+            log.warning("%s: %s", self.name, notices.pop(0))
 
     # --- tell and ask ----------------------------------------------------------------------------------------------
 
     @overload
     def ask(
         self, target: AnyTarget, message: Callable[[ActorRef[R]], Any], *, timeout: float | None = None, retry: bool = False,
-        fail_fast: bool | None = None, reply_field: str = "reply_to",
+        fail_fast: bool | None = None, reply_field: str = "reply_to", force: bool = False,
     ) -> R: ...  # fmt: skip
     @overload
     def ask(
         self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
-        fail_fast: bool | None = None, reply_field: str = "reply_to",
+        fail_fast: bool | None = None, reply_field: str = "reply_to", force: bool = False,
     ) -> Any: ...  # fmt: skip
     def ask(
         self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
-        fail_fast: bool | None = None, reply_field: str = "reply_to",
+        fail_fast: bool | None = None, reply_field: str = "reply_to", force: bool = False,
     ) -> Any:  # fmt: skip
         """Ask and wait for the reply.
 
@@ -190,6 +189,9 @@ class BlockingClient(HasStructures):
         fail_fast
             Fail at once while the target's node cannot be reached; `Settings.fail_fast` if None. Otherwise what has not left
             is held until it can leave, or its timeout.
+        force
+            On a cluster of casty 0.30: ask a type that no member has met (its nodes then import that module), or send again what
+            did not fit before.
 
         Raises
         ------
@@ -200,11 +202,12 @@ class BlockingClient(HasStructures):
         MisuseError
             If it cannot work as written; nothing was sent then.
         """
-        return self._wait(self._ask(target, question(message, reply_field), timeout, retry=retry, fail_fast=fail_fast))
+        asked = self.backend.question(message, reply_field)
+        return self._wait(self._ask(target, asked, timeout, retry=retry, fail_fast=fail_fast, force=force))
 
     async def ask_async(
         self, target: AnyTarget, message: Any, *, timeout: float | None = None, retry: bool = False,
-        fail_fast: bool | None = None, reply_field: str = "reply_to",
+        fail_fast: bool | None = None, reply_field: str = "reply_to", force: bool = False,
     ) -> Any:  # fmt: skip
         """`ask`, awaitable on any event loop of asyncio's.
 
@@ -214,25 +217,17 @@ class BlockingClient(HasStructures):
             Under another kind of loop (trio), before anything is sent.
         """
         asyncio_needed("ask_async", "Elsewhere let a thread wait: await trio.to_thread.run_sync(cluster.ask, target, message)")
-        asked = self._ask(target, question(message, reply_field), timeout, retry=retry, fail_fast=fail_fast)
-        return await asyncio.wrap_future(self._loop.submit(asked))
+        asked = self.backend.question(message, reply_field)
+        asking = self._ask(target, asked, timeout, retry=retry, fail_fast=fail_fast, force=force)
+        return await asyncio.wrap_future(self._loop.submit(asking))
 
     async def _ask(
-        self, target: AnyTarget, asked: Callable[[ActorRef], Any], timeout: float | None, *, retry: bool = False,
-        fail_fast: bool | None = None,
-    ) -> Any:  # fmt: skip
-        route = self._placing.route(target)
-        return await self._ask_on(route, asked=asked, timeout=timeout, retry=retry, fail_fast=fail_fast)
-
-    async def _ask_on(
-        self, route: Route, *, asked: Callable[[ActorRef], Any], timeout: float | None, retry: bool, fail_fast: bool | None
+        self, target: AnyTarget, asked: Any, timeout: float | None, *, retry: bool, fail_fast: bool | None, force: bool
     ) -> Any:
-        return await self.client.ask(
-            route.ref, lambda reply_to: route.wrap(asked(reply_to)), timeout=timeout, retry=retry, fail_fast=fail_fast,
-            label=route.target,
-        )  # fmt: skip
+        route = self.backend.route(target, force=force)
+        return await self.backend.ask(route, asked, timeout=timeout, retry=retry, fail_fast=fail_fast, force=force)
 
-    def tell(self, target: AnyTarget, message: Any) -> None:
+    def tell(self, target: AnyTarget, message: Any, *, force: bool = False) -> None:
         """Send without waiting for anything but the hand-over to the background loop.
 
         Raises
@@ -242,12 +237,8 @@ class BlockingClient(HasStructures):
         ReadOnly
             On a read-only connection; nothing was sent.
         """
-        told = statement(message)
-        self._on_loop(lambda: self._tell(target, told))
-
-    def _tell(self, target: AnyTarget, message: Any) -> None:
-        route = self._placing.route(target)
-        self.client.tell(route.ref, route.wrap(message))
+        told = self.backend.statement(message)
+        self._on_loop(lambda: self.backend.tell(self.backend.route(target, force=force), told, force=force))
 
     def tell_many(
         self, targets: Iterable[Any] | str, message: Any = None, *, messages: Iterable[Any] | None = None,
@@ -276,21 +267,21 @@ class BlockingClient(HasStructures):
         return self._wait(self._tell_many(found, told))
 
     async def _tell_many(self, targets: list[AnyTarget], messages: list[Any]) -> int:
-        routes = [self._placing.route(target) for target in targets]
+        backend = self.backend
+        routes = [backend.route(target) for target in targets]
         for number, (route, message) in enumerate(zip(routes, messages, strict=True), 1):
-            wrapped = route.wrap(message)
             try:
-                self.client.tell(route.ref, wrapped)
+                backend.tell(route, message)
             except Overloaded:
-                await self.client.drain()
-                self.client.tell(route.ref, wrapped)
+                await backend.drain()
+                backend.tell(route, message)
             if number % BURST == 0:
-                await self.client.drain()
+                await backend.drain()
         return len(routes)
 
     def drain(self) -> None:
         """Wait until all that was told has left: nothing waits for a route, or for room in a socket."""
-        self._wait(self.client.drain())
+        self._wait(self.backend.drain())
 
     # --- what comes again and again ---------------------------------------------------------------------------------
 
@@ -321,12 +312,12 @@ class BlockingClient(HasStructures):
         ReadOnly
             On a read-only connection, if the message's class is not one of its questions; nothing was sent.
         """
-        listening = self._listen(target, question(message, reply_field), timeout=timeout, retry=retry, limit=limit)
+        asked = self.backend.question(message, reply_field)
+        listening = self._listen(target, asked, timeout=timeout, retry=retry, limit=limit)
         return BlockingListener(self._loop, self._wait(listening))
 
-    async def _listen(self, target: AnyTarget, asked: Callable[[ActorRef], Any], **options: Any) -> Listener[Any]:
-        route = self._placing.route(target)
-        return self.client.listen(route.ref, lambda ref: route.wrap(asked(ref)), label=route.target, **options)
+    async def _listen(self, target: AnyTarget, asked: Any, *, timeout: float | None, retry: bool, limit: int) -> Heard:
+        return self.backend.listen(self.backend.route(target), asked, timeout=timeout, retry=retry, limit=limit)
 
     def heard(
         self, target: AnyTarget, message: Any, *, count: int | None = None, seconds: float | None = None,
@@ -349,7 +340,7 @@ class BlockingClient(HasStructures):
             ProgressBar(collecting, "listening", unit="messages", shown=progress) as bar,
         ):
             try:
-                collecting.run(listener, self._placing.node_name, bar.tick)
+                collecting.run(listener, self.backend.node_name, bar.tick)
             except KeyboardInterrupt:
                 log.warning("%s: interrupted after %s messages; the table keeps them", self.name, f"{collecting.done:,}")
         return collecting.rows, listener.received, listener.dropped
@@ -384,10 +375,10 @@ class BlockingClient(HasStructures):
         NoSuchService
             If the only target is a service without instances.
         """
-        asked = question(message, reply_field)
+        asked = self.backend.question(message, reply_field)
         timeout = timeout if timeout is None else checked_seconds("timeout", timeout)
-        each = partial(self._ask_on, asked=asked, timeout=timeout, retry=retry, fail_fast=fail_fast)
-        fan_out = FanOut(self._placing, each, self._targets(targets, shard_type), concurrency=concurrency)
+        each = partial(self.backend.ask, asked=asked, timeout=timeout, retry=retry, fail_fast=fail_fast)
+        fan_out = FanOut(self.backend, each, self._targets(targets, shard_type), concurrency=concurrency)
         fan_out.on_answer = on_answer
         return self._run_fan_out(fan_out, "asking", progress=progress)
 
@@ -406,10 +397,10 @@ class BlockingClient(HasStructures):
         """
         count, every = checked_count("count", count, most=MAX_TARGETS), checked_seconds("every", every, zero=True, most=3600)
         timeout = timeout if timeout is None else checked_seconds("timeout", timeout)
-        asked = question(message, reply_field)
-        each = partial(self._ask_on, asked=asked, timeout=timeout, retry=False, fail_fast=fail_fast)
+        asked = self.backend.question(message, reply_field)
+        each = partial(self.backend.ask, asked=asked, timeout=timeout, retry=False, fail_fast=fail_fast)
         in_flight = IN_FLIGHT if every else 1
-        fan_out = FanOut(self._placing, each, [target] * count, concurrency=in_flight, every=every)
+        fan_out = FanOut(self.backend, each, [target] * count, concurrency=in_flight, every=every)
         return self._run_fan_out(fan_out, "sampling", progress=progress)
 
     def _run_fan_out(self, fan_out: FanOut, what: str, *, progress: bool) -> list[Answer]:
@@ -435,7 +426,7 @@ class BlockingClient(HasStructures):
             return [*self.instances(found[0])]
         return [*found]
 
-    def instances(self, service: str) -> list[ActorRef]:
+    def instances(self, service: str) -> list[Any]:
         """The refs of all instances of a service (``payment``), or of those on one member (``payment@node-2``).
 
         Raises
@@ -443,7 +434,7 @@ class BlockingClient(HasStructures):
         NoSuchService
             If there is none in the last snapshot.
         """
-        return self._on_loop(lambda: [instance.ref for instance in self._placing.instances(service)])
+        return self._on_loop(lambda: self.backend.instances(service))
 
     # --- finding ---------------------------------------------------------------------------------------------------
 
@@ -453,15 +444,54 @@ class BlockingClient(HasStructures):
     def lookup(self, service: Any) -> Listing: ...
     def lookup(self, service: Any) -> Listing[Any]:
         """The instances of a service in the last snapshot."""
-        return self._on_loop(lambda: self.client.lookup(service))
+        client = self._sharded("lookup")
+        return self._on_loop(lambda: client.lookup(service))
 
     def entity_ref(self, shard_type: str, num_shards: int) -> EntityRef:
         """Settle the number of shards of a type, so that its entities are reached with zero hops."""
-        return self._on_loop(lambda: self.client.entity_ref(shard_type, num_shards))
+        client = self._sharded("entity_ref")
+        return self._on_loop(lambda: client.entity_ref(shard_type, num_shards))
 
     def where(self, target: AnyTarget) -> Location:
         """Shard, owner, replicas and reachability of a target, as known now; asks nobody."""
-        return self._on_loop(lambda: self._placing.where(target))
+        return self._on_loop(lambda: self.backend.where(target))
+
+    def _sharded(self, what: str) -> Any:
+        """The client of a sharded cluster, for what only such a one has."""
+        if self.backend.kind is not SHARDED:
+            kind = self.backend.kind
+            raise MisuseError(f"{what} is for clusters of casty {SHARDED.casty}; this one, of {kind.casty}, has {kind.services}")
+        return self.backend.client
+
+    # --- distributed structures -----------------------------------------------------------------------------------------
+
+    def counter(self, name: str, **options: Any) -> Any:
+        """The counter that the nodes call `name`.
+
+        Parameters
+        ----------
+        shards
+            Its number of shards, as the nodes created it. None: its messages go through a hosting node's own proxy, which
+            knows it, since a wrong number would start a second counter of that name.
+        timeout
+            Seconds for each call; `Settings.ask_timeout` if None.
+        """
+        return self._structures().counter(name, **options)
+
+    def dict(self, name: str, **options: Any) -> Any:
+        """The map that the nodes call `name`; parameters as for `counter`."""
+        return self._structures().dict(name, **options)
+
+    def set(self, name: str, **options: Any) -> Any:
+        """The set that the nodes call `name`; parameters as for `counter`."""
+        return self._structures().set(name, **options)
+
+    def queue(self, name: str, **options: Any) -> Any:
+        """The queue that the nodes call `name`; parameters as for `counter`."""
+        return self._structures().queue(name, **options)
+
+    def _structures(self) -> Any:
+        return self.backend.structures(self._wait, self.name)
 
     # --- messages and replies --------------------------------------------------------------------------------------
 
@@ -480,7 +510,7 @@ class BlockingClient(HasStructures):
         MisuseError
             For a class of another kind, or a module without any.
         """
-        self._on_loop(lambda: self.client.register(*classes))
+        self._on_loop(lambda: self.backend.register(*classes))
 
     def close(self) -> None:
         """Unsubscribe, flush, close. Idempotent; in a forked child it only forgets, since the connections are the parent's."""
@@ -488,7 +518,7 @@ class BlockingClient(HasStructures):
             self._closed = True
             if not self._loop.gone:
                 try:
-                    self._loop.run(self._leave(), within=LEAVING + 3 * self.client.settings.close_timeout)
+                    self._loop.run(self._leave(), within=LEAVING + 3 * self.backend.settings.close_timeout)
                 except TimeoutError:
                     log.warning("%s: not closed, since a listener keeps the background loop from everything else", self.name)
 
@@ -497,11 +527,3 @@ class BlockingClient(HasStructures):
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
-
-
-def _kind_of_client(name: str, read_only: bool, questions: Iterable[Any]) -> Callable[..., ClusterClient]:
-    if read_only:
-        return partial(ReadOnlyClient, name=name, questions=Questions(questions))
-    if questions:
-        raise MisuseError("questions are what a read-only connection may ask; add read_only=True, or leave them out")
-    return ClusterClient

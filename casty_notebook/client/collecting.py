@@ -9,8 +9,8 @@ from time import monotonic
 from typing import Any
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.backends.sharded.aio.listener import BlockingListener
-from casty_notebook.backends.sharded.session.listening import Arrival
+from casty_notebook.backends.contract import Arrival
+from casty_notebook.client.listening import BlockingListener
 from casty_notebook.errors import AskTimeout, CastyNotebookError, MisuseError, UndecodableMessage
 from casty_notebook.values.targets import MAX_TARGETS
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from casty_notebook.backends.sharded.aio.resolver import AnyTarget, Placing, Route, label
+from casty_notebook.backends.contract import AnyTarget, Backend, Route, label
 from casty_notebook.errors import CastyNotebookError, Interrupted, MisuseError, ReadOnly
 from casty_notebook.logs import room_logger
 from casty_notebook.settings import checked_count
@@ -65,12 +65,12 @@ class FanOut:
     """
 
     def __init__(
-        self, placing: Placing, ask: AskOne, targets: Sequence[AnyTarget], *, concurrency: int, every: float = 0.0
+        self, backend: Backend, ask: AskOne, targets: Sequence[AnyTarget], *, concurrency: int, every: float = 0.0
     ) -> None:
         concurrency = checked_count("concurrency", concurrency)
         if len(targets) > MAX_TARGETS:
             raise MisuseError(f"{len(targets):,} targets are more than {MAX_TARGETS:,} for one call; ask them in several")
-        self._placing = placing
+        self._backend = backend
         self._ask = ask
         self._targets = targets
         self._every = every
@@ -139,12 +139,12 @@ class FanOut:
         node: str | None = None
         shard: int | None = None
         try:
-            route = self._placing.route(target)
+            route = self._backend.route(target)
             try:
                 reply = await self._ask(route)
             finally:
-                address, shard, _ = self._placing.spot(route)
-                node = self._placing.node_name(address)
+                address, shard, _ = self._backend.spot(route)
+                node = self._backend.node_name(address)
         except ReadOnly:
             raise
         except CastyNotebookError as failure:

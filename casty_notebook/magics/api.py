@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from casty_notebook.errors import MisuseError
+from casty_notebook.errors import AskFailed, MisuseError
 from casty_notebook.magics.connecting import (
     casty_connect,
     casty_connections,
@@ -18,12 +18,14 @@ from casty_notebook.magics.connecting import (
 )
 from casty_notebook.magics.suggest import closest, did_you_mean
 from casty_notebook.printable import printable
+from casty_notebook.topology.kinds import VIRTUAL
+from casty_notebook.topology.names import entity_types, service_names
 from casty_notebook.values.targets import Exact, expand_ranges
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from casty_notebook.client.blocking import Location
+    from casty_notebook.backends.contract import Location
     from casty_notebook.views.checkup import CheckUp
     from casty_notebook.views.cluster import Cluster
 
@@ -62,6 +64,7 @@ def casty_ask(
     retry: bool = False,
     fail_fast: bool | None = None,
     reply_field: str = "reply_to",
+    force: bool = False,
 ) -> Any:
     """Ask one actor and return its reply.
 
@@ -82,6 +85,8 @@ def casty_ask(
         Fail at once where the actor's node cannot be reached, instead of holding what has not left until the timeout.
     reply_field
         The message's field for the reply ref.
+    force
+        On a cluster of casty 0.30: a type that no member has met, or what did not fit before.
 
     Raises
     ------
@@ -91,8 +96,11 @@ def casty_ask(
         If nothing could be sent; names the closest shard type or service that exists.
     """
     cluster = find_connection(connection)
-    _check_target(cluster, target)
-    return cluster.ask(target, message, timeout=timeout, retry=retry, fail_fast=fail_fast, reply_field=reply_field)
+    if not force:
+        _check_target(cluster, target)
+    return cluster.ask(
+        target, message, timeout=timeout, retry=retry, fail_fast=fail_fast, reply_field=reply_field, force=force
+    )
 
 
 def casty_ask_many(
@@ -169,12 +177,15 @@ def latencies_in_words(table: DataFrame) -> str:
     return f"{printable(summary['target'])}: {counts}  {shown}\n{table.attrs['sparkline']}"
 
 
-def casty_tell(target: str, message: Any, *, connection: str | None = None, everyone: bool = False) -> None:
+def casty_tell(
+    target: str, message: Any, *, connection: str | None = None, everyone: bool = False, force: bool = False
+) -> None:
     """Send one message, to one actor or (`everyone`) to each instance of a service, without waiting for anything."""
     cluster = find_connection(connection)
-    _check_target(cluster, target)
+    if not force:
+        _check_target(cluster, target)
     for each in every_instance([target], connection=connection) if everyone else [target]:
-        cluster.tell(each, message)
+        cluster.tell(each, message, force=force)
 
 
 def every_instance(targets: Iterable[str] | str, *, connection: str | None = None) -> tuple[str, ...]:
@@ -187,9 +198,17 @@ def every_instance(targets: Iterable[str] | str, *, connection: str | None = Non
     for pattern in [targets] if isinstance(targets, str) else targets:
         for target in expand_ranges(pattern):
             _check_target(cluster, target)
-            instances = [] if "/" in target else [Exact(instance.ref.uri) for instance in cluster.lookup(target)]
-            found += instances or [target]
+            found += _instances(cluster, target) or [target]
     return tuple(found)
+
+
+def _instances(cluster: Cluster, target: str) -> list[str]:
+    if "/" in target:
+        return []
+    try:
+        return [Exact(each if isinstance(each, str) else each.uri) for each in cluster.instances(target)]
+    except AskFailed:
+        return []
 
 
 def _check_target(cluster: Cluster, target: str) -> None:
@@ -198,16 +217,16 @@ def _check_target(cluster: Cluster, target: str) -> None:
         return
     name, slash, entity = target.partition("/")
     if slash:
-        known = {*topology.shard_allocations, *cluster.shard_counts}
-        if name not in known and (guess := closest(name, known)):
-            raise MisuseError(
-                f"{target}: no shard type {name!r} is known. Did you mean {guess}/{entity}?"
-                f" If {name!r} is new, connect with --shards {name}=NUMBER."
-            )
+        known = entity_types(topology, cluster.shard_counts)
+        if name not in known and "@" not in name and (guess := closest(name, known)):
+            new = "" if topology.kind is VIRTUAL else f" If {name!r} is new, connect with --shards {name}=NUMBER."
+            what = "type" if topology.kind is VIRTUAL else "shard type"
+            raise MisuseError(f"{target}: no {what} {name!r} is known. Did you mean {guess}/{entity}?{new}")
         return
-    services = {entry.key for entry in topology.registry}
+    services = service_names(topology)
     if name not in services and "@" not in name and (guess := closest(name, services)):
-        raise MisuseError(f"no service {name!r} is registered. Did you mean {guess}?")
+        what = "type" if topology.kind is VIRTUAL else "service"
+        raise MisuseError(f"no {what} {name!r} is {'known' if topology.kind is VIRTUAL else 'registered'}. Did you mean {guess}?")
 
 
 # --- tables and views --------------------------------------------------------------------------------------------
@@ -229,7 +248,9 @@ def casty_shards(shard_type: str | None = None, *, connection: str | None = None
     cluster = find_connection(connection)
     if shard_type is None:
         return cluster.shards
-    known = {*cluster.shard_counts, *(cluster.topology.shard_allocations if cluster.topology is not None else ())}
+    if cluster.kind is VIRTUAL:
+        raise MisuseError("the ring is the same for keys of all types: leave out the type, or ask %casty_where TYPE/KEY")
+    known = entity_types(cluster.topology, cluster.shard_counts)
     if shard_type not in known:
         raise MisuseError(f"no shard type {shard_type!r} is known.{did_you_mean(shard_type, known, kind='types')}")
     return cluster.shard_table(shard_type)

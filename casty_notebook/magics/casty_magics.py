@@ -187,7 +187,9 @@ class CastyMagics(Magics):
             raise UsageError("--every says how often of --count: give both, for example --count 100 --every 0.1")
         if command.everyone:
             return self._ask_many([target], message, connection=command.connection, **options)
-        reply = api.casty_ask(target, message, connection=command.connection, retry=command.retry, **options)
+        reply = api.casty_ask(
+            target, message, connection=command.connection, retry=command.retry, force=command.force, **options
+        )
         self._note(command, target)
         return reply
 
@@ -214,7 +216,7 @@ class CastyMagics(Magics):
     def _(self, command: Tell, names: Scope) -> None:
         target = _target(command.target, names)
         message = _message(command, command.expression, names, None)
-        api.casty_tell(target, message, connection=command.connection, everyone=command.everyone)
+        api.casty_tell(target, message, connection=command.connection, everyone=command.everyone, force=command.force)
         self._note(command, target)
 
     @_run.register

@@ -85,6 +85,7 @@ class Ask(Command):
     everyone: bool = False
     retry: bool = False
     fail_fast: bool = False
+    force: bool = False
     reply_field: str | None = None
     count: int | None = None
     every: float | None = None
@@ -109,6 +110,7 @@ class Tell(Command):
     target: TargetPattern
     expression: str
     everyone: bool = False
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,6 +84,9 @@ _COMMON = (
     Flag(("-v", "--verbose"), "verbose", "when it fails, the whole story instead of one line"),
 )
 _EVERYONE = Flag(("--all",), "everyone", "every instance of a service instead of one; gives a table")
+_FORCE = Flag(
+    ("--force",), "force", "casty 0.30: a type that no member has met (its nodes import its module), or what did not fit before"
+)
 _FAIL_FAST = Flag(
     ("--fail-fast",), "fail_fast", "fail at once where a node cannot be reached; without it, hold what has not left until -t"
 )
@@ -186,6 +189,7 @@ ASK = Grammar(
         _EVERYONE,
         Flag(("--retry",), "retry", "ask again when the answer may be lost: only for questions that may run twice"),
         _FAIL_FAST,
+        _FORCE,
         _REPLY_FIELD,
         Flag(("--count",), "count", "ask so many times and measure; gives a table of latencies", "N", _count),
         Flag(("--every",), "every", "with --count: seconds from one ask to the next (0.1)", "SECONDS", _seconds),
@@ -223,7 +227,7 @@ TELL = Grammar(
     "%casty_tell",
     "Send one message without waiting for anything. Flags stand before the expression.",
     (_TARGET, _EXPRESSION),
-    (*_COMMON, Flag(("--all",), "everyone", "every instance of a service instead of one")),
+    (*_COMMON, Flag(("--all",), "everyone", "every instance of a service instead of one"), _FORCE),
     ("%casty_tell counter/user-42 Increment(5)",),
 )
 LISTEN = Grammar(

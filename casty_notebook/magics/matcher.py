@@ -15,7 +15,7 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMa
 from casty_notebook.magics.completion import KnownNames, complete, named_connection
 from casty_notebook.magics.connecting import current_connection, open_connections
 from casty_notebook.magics.recent import RecentEntities
-from casty_notebook.topology.names import natural
+from casty_notebook.topology.names import entity_types, natural, service_names
 from casty_notebook.topology.snapshot import TopologySnapshot
 
 __all__ = ["IDENTIFIER", "known_names", "make_matcher"]
@@ -61,8 +61,8 @@ def known_names(namespace: Mapping[str, Any], recent: RecentEntities, connection
         return known
     return dataclasses.replace(
         known,
-        shard_types=tuple(sorted({*cluster.shard_counts, *topology.shard_allocations})),
-        services=tuple(sorted({entry.key for entry in topology.registry})),
+        shard_types=tuple(sorted(entity_types(topology, cluster.shard_counts))),
+        services=tuple(sorted(service_names(topology))),
         instances=tuple(_instances(topology)),
         system=cluster.system_name,
         nodes=tuple(str(address) for address in sorted(member.address for member in topology.members)),
@@ -71,7 +71,7 @@ def known_names(namespace: Mapping[str, Any], recent: RecentEntities, connection
 
 def _instances(topology: TopologySnapshot) -> list[str]:
     names = {member.address: member.id for member in topology.members if "@" not in member.id}
-    services = {entry.key for entry in topology.registry}
+    services = service_names(topology)
     found = {f"{entry.key}@{names[entry.node]}" for entry in topology.registry if entry.node in names}
     return sorted(found - services, key=natural)
 

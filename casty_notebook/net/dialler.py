@@ -23,7 +23,7 @@ from casty_notebook.net.endpoint_probe import (
 from casty_notebook.net.name_lookup import Found, Resolver
 from casty_notebook.net.tls import TLS, Certificates
 from casty_notebook.net.tls_stream import open_tls
-from casty_notebook.recognition import HELLO_030, SILENT_014
+from casty_notebook.recognition import HELLO_030, SILENT_014, is_virtual
 from casty_notebook.settings import Settings
 
 __all__ = ["AddressMap", "Connector", "DialFailed", "Dialler", "map_address"]
@@ -110,6 +110,15 @@ class Dialler:
         self._connector = connector
         self._reach: Connector = connector or self._connect
         self._met_tls = False
+        self.on_virtual: Callable[[NodeAddress], None] | None = None
+        """Told of each contact point where a node of casty 0.30 answers."""
+
+    async def _reach_inside(self, address: NodeAddress, protocol: asyncio.Protocol) -> None:
+        """The way to what speaks there, inside TLS if links are."""
+        if self._tls is None:
+            await self._reach(address, protocol)
+        else:
+            await self._secure(self._tls, address, protocol)
 
     @property
     def tunnelled(self) -> bool:
@@ -199,8 +208,10 @@ class Dialler:
             return reason, False
         if self._tls is None and await speaks_tls(self._reach, where):
             return NEEDS_TLS, True
-        if self._tls is None and (said := await foreign_answer(self._reach, where)):
-            return said, True
+        if (foreign := await foreign_answer(self._reach_inside, where)) is not None:
+            if is_virtual(foreign.answer) and self.on_virtual is not None:
+                self.on_virtual(address)
+            return foreign.said, True
         if where != address:
             return f"{reason}, or {where}, which it is mapped to, is a tunnel whose far end does not reach the node", False
         return reason, False
@@ -215,7 +226,7 @@ class Dialler:
             return None
         listening = only_listens(self._reach, where, self._greeting())
         said, listens = await asyncio.gather(foreign_answer(self._reach, where), listening)
-        return said or (SILENT_014 if listens else None)
+        return said.said if said is not None else SILENT_014 if listens else None
 
     async def _open(self, where: NodeAddress, protocol: asyncio.Protocol) -> None:
         if self._tls is None:

@@ -10,12 +10,20 @@ import asyncio
 import contextlib
 import os
 import ssl
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.recognition import HELLO_030, HTTP_REQUEST, MAX_ANSWER, PING_022, explain_first_bytes, explain_generation
+from casty_notebook.recognition import (
+    HELLO_030,
+    HTTP_REQUEST,
+    MAX_ANSWER,
+    PING_022,
+    explain_first_bytes,
+    explain_generation,
+    is_virtual,
+)
 
-__all__ = ["Connector", "DialFailed", "foreign_answer", "only_listens", "os_reason", "speaks_casty", "speaks_tls"]
+__all__ = ["Connector", "DialFailed", "Foreign", "foreign_answer", "only_listens", "os_reason", "speaks_casty", "speaks_tls"]
 
 PATIENCE = 0.5
 """Seconds for an answer; an honest one takes a round trip. Without one nothing is claimed."""
@@ -116,11 +124,18 @@ async def speaks_tls(reach: Connector, address: NodeAddress) -> bool:
 async def speaks_casty(reach: Connector, address: NodeAddress, greeting: bytes) -> bool:
     """Find out whether a plain casty handshake, under an identity that is never used again, is answered."""
     answer, _ = await _ask(reach, address, greeting)
-    return answer[4:6] == b"\x00{"
+    return answer[4:6] == b"\x00{" or is_virtual(answer)
 
 
-async def foreign_answer(reach: Connector, address: NodeAddress) -> str | None:
-    """Say what answers there to words that are not those of 0.15 to 0.21; None if nothing does.
+class Foreign(NamedTuple):
+    """What answers to words that are not those of 0.15 to 0.21: in words, and its first bytes."""
+
+    said: str
+    answer: bytes
+
+
+async def foreign_answer(reach: Connector, address: NodeAddress) -> Foreign | None:
+    """Find out what answers there to words that are not those of 0.15 to 0.21; None if nothing does.
 
     For a peer that our handshake got no word out of, be it silent or hanging up.
     """
@@ -128,7 +143,7 @@ async def foreign_answer(reach: Connector, address: NodeAddress) -> str | None:
     asked = [_ask(reach, address, each, enough=MAX_ANSWER, last=True) for each in words]
     for answer, _ in await asyncio.gather(*asked):
         if answer and (said := explain_generation(answer) or explain_first_bytes(answer)):
-            return said
+            return Foreign(said, answer)
     return None
 
 

@@ -12,7 +12,9 @@ import pandas as pd
 from casty_notebook.address import NodeAddress
 from casty_notebook.tables.columns import attrs_of, frame, reachable, repeated, text
 from casty_notebook.tables.placements import Placements
+from casty_notebook.tables.virtual import virtual_members
 from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.kinds import VIRTUAL
 from casty_notebook.topology.names import member_at
 from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
 
@@ -55,6 +57,8 @@ def members(
       node         address status  leader roles
     node-1 10.0.1.10:25520     up    True   web
     """
+    if snapshot is not None and snapshot.kind is VIRTUAL:
+        return virtual_members(snapshot, health, cluster=cluster, taken_at=taken_at)
     by_address = member_at(snapshot.members) if snapshot is not None else {}
     addresses, rows = list(by_address), list(by_address.values())
     owned, kept, offered = _loads(snapshot)
@@ -62,7 +66,7 @@ def members(
         {
             "node": repeated([member.id for member in rows]),
             "address": repeated([str(address) for address in addresses]),
-            "status": repeated([member.status.name for member in rows], [status.name for status in MemberStatus]),
+            "status": repeated([member.status.name for member in rows], _STATUSES),
             "reachable": reachable(addresses, health),
             "leader": np.array([snapshot is not None and address == snapshot.leader for address in addresses], bool),
             "roles": text([", ".join(sorted(member.roles)) for member in rows]),
@@ -74,6 +78,8 @@ def members(
         attrs_of(cluster, snapshot, taken_at),
     )
 
+
+_STATUSES = [status.name for status in MemberStatus if status.value <= MemberStatus.removed.value]
 
 type _Load = Counter[NodeAddress]
 

@@ -9,7 +9,9 @@ import pandas as pd
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.tables.columns import attrs_of, frame, reachable, repeated, text
+from casty_notebook.tables.virtual import virtual_types
 from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.kinds import VIRTUAL
 from casty_notebook.topology.names import member_at, name_of, natural
 from casty_notebook.topology.snapshot import TopologySnapshot
 
@@ -45,6 +47,8 @@ def services(
     service node         address      path  reachable
     payment  NaN 10.0.1.10:25520 /payments       <NA>
     """
+    if snapshot is not None and snapshot.kind is VIRTUAL:
+        return virtual_types(snapshot, health, cluster=cluster, taken_at=taken_at)
     members = member_at(snapshot.members) if snapshot is not None else {}
     entries = sorted(
         snapshot.registry if snapshot is not None else (),

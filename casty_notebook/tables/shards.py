@@ -12,6 +12,7 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.tables.columns import attrs_of, categorical, codes_of, frame, reachable
 from casty_notebook.tables.placements import Placements
 from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.kinds import VIRTUAL
 from casty_notebook.topology.names import member_at, name_of, natural
 from casty_notebook.topology.snapshot import Member, ShardAllocation, TopologySnapshot
 
@@ -33,7 +34,7 @@ def shards(
     Columns
     -------
     type, shard
-        Sharded type and the shard's number.
+        Sharded type and the shard's number; on a virtual cluster `slice` alone, one of 1,024 equal parts of the ring.
     node, address
         Its owner; `node` is missing if the owner is no member.
     replicas
@@ -56,10 +57,12 @@ def shards(
     starts = np.cumsum([0, *(len(part.distinct) for part in parts)])
     placed = _joined([part.codes + start for part, start in zip(parts, starts, strict=False)])
     distinct = [allocation for part in parts for allocation in part.distinct]
+    numbers = _joined([part.shards for part in parts])
+    named = {"type": categorical(np.repeat(np.arange(len(types)), sizes), types), "shard": numbers}
     return frame(
         {
-            "type": categorical(np.repeat(np.arange(len(types)), sizes), types),
-            "shard": _joined([part.shards for part in parts]),
+            # The ring is the same for keys of all types.
+            **({"slice": numbers} if snapshot is not None and snapshot.kind is VIRTUAL else named),
             **_placement_columns(distinct, placed, member_at(snapshot.members) if snapshot is not None else {}, health),
         },
         attrs_of(cluster, snapshot, taken_at),

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.topology.snapshot import Member, MemberStatus
+from casty_notebook.topology.kinds import VIRTUAL
+from casty_notebook.topology.snapshot import Member, MemberStatus, TopologySnapshot
 
-__all__ = ["NaturalKey", "member_at", "name_of", "natural"]
+__all__ = ["NaturalKey", "entity_types", "member_at", "name_of", "natural", "service_names"]
 
 type NaturalKey = tuple[tuple[str | tuple[int, str], ...], str]
 
@@ -41,6 +42,25 @@ def member_at(members: Iterable[Member]) -> dict[NodeAddress, Member]:
     named.sort(key=lambda item: (item[1].status is MemberStatus.alive, item[1].status.value, item[0]))
     latest = {member.address: (name, member) for name, member in named}
     return {address: latest[address][1] for address in sorted(latest, key=lambda address: (latest[address][0], address))}
+
+
+def entity_types(snapshot: TopologySnapshot | None, told: Iterable[str] = ()) -> set[str]:
+    """What may stand before the slash of ``counter/user-42``.
+
+    Sharded types, those that we were `told` of among them; or the types that members of a virtual cluster have met, short and
+    in full.
+    """
+    if snapshot is None or snapshot.kind is not VIRTUAL:
+        return {*told, *(snapshot.shard_allocations if snapshot is not None else ())}
+    keys = {entry.key for entry in snapshot.registry}
+    return keys | {key.partition(":")[2] or key for key in keys}
+
+
+def service_names(snapshot: TopologySnapshot | None) -> set[str]:
+    """What has instances: services; on a virtual cluster the types, of which pinned ones have one on each member."""
+    if snapshot is not None and snapshot.kind is VIRTUAL:
+        return entity_types(snapshot)
+    return {entry.key for entry in snapshot.registry} if snapshot is not None else set()
 
 
 def name_of(address: NodeAddress, members: Mapping[NodeAddress, Member]) -> str:

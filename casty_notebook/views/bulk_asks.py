@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.client.blocking import BlockingClient
-from casty_notebook.errors import MisuseError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Experiments"]
 
-_COLOUR = re.compile(r"[a-z]{3,20}|#[0-9a-f]{3}|#[0-9a-f]{6}", re.IGNORECASE | re.ASCII)
-
 
 class Experiments(BlockingClient):
-    """A blocking client whose answers are DataFrames, and whose name has a colour.
-
-    Parameters
-    ----------
-    colour
-        A CSS colour that its cards carry, so that production is not mistaken for a test: ``"crimson"``, ``"#b00020"``.
-    """
-
-    def __init__(self, *args: Any, colour: str | None = None, **options: Any) -> None:
-        if colour is not None and not _COLOUR.fullmatch(colour):
-            raise MisuseError(f"{colour!r} is no colour; write a CSS name (crimson) or #rgb or #rrggbb")
-        self.colour = colour
-        super().__init__(*args, **options)
+    """A blocking client whose answers are DataFrames."""
 
     def ask_many(self, targets: Iterable[Any] | str, message: Any, *, fields: bool = False, **options: Any) -> pd.DataFrame:
         """Ask many targets the same: one row each, in the order given; failures are rows. Ctrl-C keeps what has arrived.
@@ -82,7 +66,7 @@ class Experiments(BlockingClient):
         DataFrame
             time, node, message, error; ``attrs["summary"]`` counts received, dropped and refused.
         """
-        from casty_notebook.backends.sharded.aio.resolver import label
+        from casty_notebook.backends.contract import label
         from casty_notebook.tables.heard import heard
 
         rows, received, dropped = self.heard(target, message, count=count, seconds=seconds, **options)

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import difflib
-import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from casty_notebook.backends.sharded.session.encodings import guesses_logged
 from casty_notebook.client import connections
-from casty_notebook.client.blocking import BlockingClient
 from casty_notebook.console import fitting
-from casty_notebook.errors import MisuseError
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.history import History, Record
@@ -41,7 +36,7 @@ class Cluster(Pictured, Experiments):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._recorder = Recorder(self.client)
+        self._recorder = Recorder(self.backend)
         self._on_loop(self._recorder.start)
         before = connections.register(self)
         if before is not None:
@@ -106,12 +101,10 @@ class Cluster(Pictured, Experiments):
         facts = CardFacts.gather(
             name=self.name, uri=self.uri, system=self.system_name, closed=self.closed, snapshot=snapshot,
             health={} if self.closed else self.health, shard_counts=self.shard_counts,
-            snapshot_age=None if self.closed else self._on_loop(lambda: self.client.snapshot_age),
+            snapshot_age=None if self.closed else self._on_loop(lambda: self.backend.snapshot_age),
             colour=self.colour, read_only=self.read_only, questions=self.questions,
         )  # fmt: skip
-        if wrong := self.client.wrong_guesses:
-            return replace(facts, found=f"{self.client.encoding}, found by asking: {guesses_logged(wrong)}")
-        return facts
+        return replace(facts, found=self.backend.found or None)
 
     def close(self) -> None:
         """Unsubscribe, flush, close. Idempotent."""
@@ -160,23 +153,4 @@ def connect(uri: str, **options: Any) -> Cluster:
     SystemNameMismatch, InvalidAddress, ShardCountMismatch, MisuseError
         If the arguments do not fit the cluster, or each other.
     """
-    _check_options(options)
     return Cluster(uri, **options)
-
-
-def _check_options(options: Mapping[str, Any]) -> None:
-    """Python itself would answer a mistyped option with a page of internals."""
-    takes = {
-        parameter.name
-        for room in (BlockingClient, Experiments)
-        for parameter in inspect.signature(room).parameters.values()
-        if parameter.kind is parameter.KEYWORD_ONLY
-    }
-    for name in options:
-        if name not in takes:
-            close = difflib.get_close_matches(name, takes, n=1)
-            hint = f"did you mean {close[0]}" if close else f"it takes {', '.join(sorted(takes))}"
-            raise MisuseError(f"connect has no option {name!r}; {hint}")
-    shards = options.get("shards")
-    if shards is not None and not isinstance(shards, Mapping):
-        raise MisuseError(f"shards says how many each type has, as {{'counter': 100}}; {shards!r:.60} names no type")

@@ -1,4 +1,4 @@
-"""Follows one client and remembers what it saw. Lives on the background loop."""
+"""Follows one backend and remembers what it saw. Lives on the background loop."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import datetime
 from collections.abc import Callable
 
-from casty_notebook.backends.sharded.aio.client import ClusterClient
+from casty_notebook.backends.contract import Backend
 from casty_notebook.topology.history import History
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.views.clock import SteadyClock
@@ -30,8 +30,8 @@ class Recorder:
         What all this is timed by; may be asked from any thread.
     """
 
-    def __init__(self, client: ClusterClient) -> None:
-        self._client = client
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
         self.clock = SteadyClock()
         self.history = History()
         self.seen: TopologySnapshot | None = None
@@ -40,9 +40,9 @@ class Recorder:
         self._unsubscribe: Callable[[], None] | None = None
 
     def start(self) -> None:
-        if self._client.topology is not None:
-            self._came(self._client.topology)
-        self._unsubscribe = self._client.on_snapshot(self._came)
+        if self._backend.topology is not None:
+            self._came(self._backend.topology)
+        self._unsubscribe = self._backend.on_snapshot(self._came)
         self._look_again()
 
     def stop(self) -> None:
@@ -54,9 +54,9 @@ class Recorder:
 
     def _came(self, snapshot: TopologySnapshot) -> None:
         self.seen, self.seen_at = snapshot, self.clock()
-        self.history.note(self.seen_at, snapshot, self._client.health)
+        self.history.note(self.seen_at, snapshot, self._backend.health)
 
     def _look_again(self) -> None:
         if self.seen is not None:
-            self.history.note(self.clock(), self.seen, self._client.health)
+            self.history.note(self.clock(), self.seen, self._backend.health)
         self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look_again)

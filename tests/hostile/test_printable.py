@@ -96,7 +96,7 @@ SHOWN: dict[str, Callable[[], str]] = {
     "magics/connection_list.py ConnectionList.__repr__": lambda: repr(LISTED),
     "magics/connection_list.py ConnectionList._repr_html_": lambda: LISTED._repr_html_(),
     "backends/sharded/aio/listener.py Listener.__repr__": lambda: repr(_listener()),
-    "backends/sharded/aio/resolver.py Location.__repr__": lambda: repr(PLACE),
+    "backends/contract.py Location.__repr__": lambda: repr(PLACE),
     "tables/table.py Table.__repr__": lambda: repr(tables.services(SNAPSHOT, HEALTH, cluster=EVIL, taken_at=NOW)),
     "tables/table.py Table._repr_html_": lambda: str(tables.services(SNAPSHOT, {}, cluster=EVIL, taken_at=NOW)._repr_html_()),
     "tables/table.py TableColumn.__repr__": lambda: repr(tables.members(SNAPSHOT, {}, cluster=EVIL, taken_at=NOW)["roles"]),
@@ -128,7 +128,7 @@ NOTHING_FROM_OUTSIDE = {
 """They show our own settings and addresses, which show themselves printable."""
 
 MADE_OF_OTHERS = {
-    "backends/sharded/aio/listener.py BlockingListener.__repr__",
+    "client/listening.py BlockingListener.__repr__",
     "views/cluster.py Cluster.__repr__", "views/cluster.py Cluster._repr_html_"}
 
 OTHERS: dict[str, Callable[[], str]] = {

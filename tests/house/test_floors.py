@@ -59,8 +59,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "roof": GROUND | MIDDLE | BACKENDS | {"client", "tables", "views", "magics", "sharded/aio", "virtual/aio"},
 }
 
-NAMES_A_BACKEND = {"client", "views", "magics"}
-"""Rooms that still know the sharded backend by name, until all of them speak by the contract (`backends/contract.py`)."""
+NAMES_BACKENDS = {
+    "client/choice.py": "it opens the one that a contact point's answers ask for",
+    "views/checkup.py": "an examination speaks the protocol itself",
+}
+"""All else above speaks by the contract (`backends/contract.py`)."""
 
 WORLDLY = {
     "asyncio", "concurrent", "http", "ftplib", "glob", "mmap", "multiprocessing", "nest_asyncio", "nest_asyncio2",
@@ -94,7 +97,7 @@ def test_imports_go_down_only() -> None:
         if found.module.split(".")[0] == "casty_notebook"
         and room_of(found.module) != found.importer
         and room_of(found.module) not in MAY_IMPORT[found.importer]
-        and not (found.importer in NAMES_A_BACKEND and room_of(found.module).startswith("sharded/"))
+        and place(found.file) not in NAMES_BACKENDS
     ]
     assert upward == []
 

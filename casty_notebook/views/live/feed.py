@@ -91,16 +91,16 @@ class LiveSource:
         self._cluster = cluster
 
     def current(self) -> Moment:
-        cluster, client = self._cluster, self._cluster.client
+        cluster, backend = self._cluster, self._cluster.backend
         closed = cluster.closed
         facts = Facts(
             cluster.name, cluster.uri, cluster.system_name, cluster.clock,
-            age=None if closed else client.snapshot_age, closed=closed, shard_counts=client.shard_counts,
+            age=None if closed else backend.snapshot_age, closed=closed, shard_counts=backend.shard_counts,
         )  # fmt: skip
-        return Moment(client.topology, {} if closed else client.health, facts)
+        return Moment(backend.topology, {} if closed else backend.health, facts)
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
-        return self._cluster.client.on_snapshot(lambda _snapshot: callback())
+        return self._cluster.backend.on_snapshot(lambda _snapshot: callback())
 
     def events_after(self, last: TopologyEvent | None) -> list[TopologyEvent]:
         newer: list[TopologyEvent] = []
@@ -113,7 +113,7 @@ class LiveSource:
 
     def earlier(self) -> Iterable[Moment]:
         cluster = self._cluster
-        label = Label(cluster.name, cluster.system_name, cluster.uri, cluster.client.shard_counts)
+        label = Label(cluster.name, cluster.system_name, cluster.uri, cluster.backend.shard_counts)
         return moments(cluster.recent_records[-1 - MOST_EARLIER : -1], label, recorded=False)
 
 

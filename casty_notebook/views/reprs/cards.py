@@ -11,6 +11,7 @@ from typing import Self
 from casty_notebook.address import NodeAddress
 from casty_notebook.printable import printable
 from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.kinds import SHARDED, Kind
 from casty_notebook.topology.names import member_at, name_of, natural
 from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
 from casty_notebook.views.reprs.html import code, element, facts, fragment, state
@@ -19,6 +20,7 @@ from casty_notebook.views.reprs.plain import age, clipped, few
 __all__ = ["CardFacts", "ShardFact", "cluster_card_html", "cluster_card_text"]
 
 
+_WELL = {MemberStatus.up, MemberStatus.alive}
 _STRUCTURE = re.compile(r"d-(counter|map|set|queue)-(.+)", re.DOTALL)
 
 
@@ -63,7 +65,12 @@ class CardFacts:
     colour, read_only, questions
         How the connection was marked: a CSS colour, whether it may only ask, and what.
     found
-        What the cluster is configured for, where that was found by asking and cost lines in its nodes' logs.
+        What the cluster is configured for, where that was found by asking and cost lines in its nodes' logs; or what else is
+        worth a line.
+    kind
+        What kind of cluster it is: its words, and what it can say.
+    disputed
+        Members of whom not all members say the same.
     """
 
     name: str
@@ -83,6 +90,8 @@ class CardFacts:
     read_only: bool = False
     questions: tuple[str, ...] = ()
     found: str | None = None
+    kind: Kind = SHARDED
+    disputed: int = 0
 
     @classmethod
     def gather(
@@ -102,14 +111,15 @@ class CardFacts:
         services = Counter(entry.key for entry in snapshot.registry)
         return cls(
             name, uri, system, closed, snapshot_age, members=len(members),
-            up=sum(member.status is MemberStatus.up for member in members.values()),
+            up=sum(member.status in _WELL for member in members.values()),
             reachable=sum(view.reachable is True for view in views.values()),
             undecided=len(members) - sum(view.reachable is not None for view in views.values()),
             lost=tuple((name_of(address, members), views[address].reason) for address in down),
             leader=None if snapshot.leader is None else name_of(snapshot.leader, members),
             shards=_shards({kind: len(owned) for kind, owned in snapshot.shard_allocations.items()}, shard_counts),
             services=tuple((key, services[key]) for key in sorted(services, key=natural)), colour=colour,
-            read_only=read_only, questions=questions,
+            read_only=read_only, questions=questions, kind=snapshot.kind,
+            disputed=sum(member.disputed for member in members.values()),
         )  # fmt: skip
 
     @property
@@ -172,12 +182,22 @@ def _lines(facts: CardFacts) -> Iterator[tuple[str, str]]:
         yield "asks", few(map(printable, facts.questions)) or "nothing but distributed structures: no questions were given"
     if facts.members is not None:
         yield "members", _members(facts)
-        yield "leader", printable(facts.leader) if facts.leader is not None else "none"
+        if facts.kind.has_leader:
+            yield "leader", printable(facts.leader) if facts.leader is not None else "none"
     if facts.found is not None:
         yield "messages", printable(facts.found)
-    yield "shards", few(map(str, facts.shards)) or "none in use yet"
+    if facts.kind.every_key_has_a_place:
+        yield "casty", f"{facts.kind.casty}: every key has a place on the ring, used or not"
+    else:
+        yield "shards", few(map(str, facts.shards)) or "none in use yet"
     if facts.members is not None:
-        yield "services", few(f"{printable(key)} ({count:,})" for key, count in facts.services) or "none"
+        none = "none" if facts.kind is SHARDED else f"none met yet: a {facts.kind.service} is known after its first use"
+        yield facts.kind.services, few(f"{printable(key)} ({count:,})" for key, count in facts.services) or none
+
+
+def _well(kind: Kind) -> str:
+    """What a member that is well is called."""
+    return "up" if kind is SHARDED else "alive"
 
 
 def _state(facts: CardFacts) -> str:
@@ -193,8 +213,10 @@ def _members(facts: CardFacts) -> str:
     if not facts.members:
         return "none"
     if facts.closed:
-        return f"{facts.members:,}, {facts.up:,} up (when it was closed)"
-    parts = [f"{facts.members:,}", f"{facts.up:,} up", f"{facts.reachable:,} reachable from here"]
+        return f"{facts.members:,}, {facts.up:,} {_well(facts.kind)} (when it was closed)"
+    parts = [f"{facts.members:,}", f"{facts.up:,} {_well(facts.kind)}", f"{facts.reachable:,} reachable from here"]
+    if facts.disputed:
+        parts.append(f"{facts.disputed:,} of whom members do not say the same")
     if facts.undecided:
         parts.append(f"{facts.undecided:,} not known yet")
     if facts.lost:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from casty_notebook.client.blocking import Location
+from casty_notebook.backends.contract import Location
 from casty_notebook.errors import AskFailed, NoContactPoint
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.snapshot import TopologySnapshot

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.client.blocking import Location
+from casty_notebook.backends.contract import Location
 from casty_notebook.errors import AskFailed, NoContactPoint
 from casty_notebook.printable import printable
 from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.kinds import VIRTUAL
 from casty_notebook.topology.names import member_at, name_of, natural
 from casty_notebook.topology.snapshot import Member, TopologySnapshot
 from casty_notebook.values.refs import ActorRef, EntityRef
@@ -78,8 +79,8 @@ def location_html(place: Location) -> str:
     if place.shard_type is not None:
         rows += [
             ("type", place.shard_type),
-            ("entity", code(place.entity_id)),
-            ("shard", "unknown: the number of shards was not given" if place.shard is None else f"{place.shard:,}"),
+            ("key" if place.kind is VIRTUAL else "entity", code(place.entity_id)),
+            (place.kind.placement, _placement(place)),
         ]
     rows += [
         ("node", "unknown" if place.node is None else place.node),
@@ -87,11 +88,19 @@ def location_html(place: Location) -> str:
     ]
     if place.shard_type is not None:
         rows.append(("replicas", code(few(map(str, place.replicas))) if place.replicas else _NONE))
+    if place.heir is not None:
+        rows.append((f"if {place.node or 'it'} is removed", code(place.heir)))
     rows += [
         ("reachable from here", reach(place.reachable)),
         ("status in the cluster", "unknown" if place.status is None else place.status),
     ]
     return fragment(facts("Location", rows))
+
+
+def _placement(place: Location) -> str:
+    if place.shard is not None:
+        return f"{place.shard:,}"
+    return "none: it is pinned to its node" if place.kind is VIRTUAL else "unknown: the number of shards was not given"
 
 
 def ask_failed_html(error: AskFailed) -> str:

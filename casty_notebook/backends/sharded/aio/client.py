@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.backends.arguments import checked_contacts, checked_settings, checked_system
+from casty_notebook.backends.listening import LIMIT, checked_limit
 from casty_notebook.backends.sharded.aio.addressing import resolve
 from casty_notebook.backends.sharded.aio.broadcast import News
 from casty_notebook.backends.sharded.aio.codecs import Codecs, named, remember
 from casty_notebook.backends.sharded.aio.identity import Names, chosen_identity, mint_identity
-from casty_notebook.backends.sharded.aio.listener import LIMIT, Listener, checked_limit
+from casty_notebook.backends.sharded.aio.listener import Listener
 from casty_notebook.backends.sharded.aio.pump import Pump
 from casty_notebook.backends.sharded.aio.wire_classes import build_registry
 from casty_notebook.backends.sharded.session.asks import Ask

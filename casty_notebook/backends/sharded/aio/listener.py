@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Generic, Self
 
+from casty_notebook.backends.contract import Arrival
+from casty_notebook.backends.listening import message_of
 from casty_notebook.backends.sharded.session.events import AskCancelled, AskMade
-from casty_notebook.backends.sharded.session.listening import Arrival, Listening
-from casty_notebook.errors import AskTimeout, FailureReport, MisuseError, UndecodableMessage
+from casty_notebook.backends.sharded.session.listening import Listening
+from casty_notebook.errors import AskTimeout, FailureReport
 from casty_notebook.printable import printable
 from casty_notebook.settings import checked_seconds
 from casty_notebook.values.refs import ActorRef, R
 
 if TYPE_CHECKING:
     from casty_notebook.backends.sharded.aio.pump import Pump
-    from casty_notebook.loops.background import BackgroundLoop
 
-__all__ = ["LIMIT", "BlockingListener", "Listener", "checked_limit"]
-
-LIMIT = 1_000
-"""Messages kept for a reader, where nothing else is said."""
-MAX_LIMIT = 1_000_000
-
-
-def checked_limit(limit: int) -> int:
-    """How many messages may wait for their reader, or `MisuseError`."""
-    if isinstance(limit, bool) or not isinstance(limit, int) or not 0 < limit <= MAX_LIMIT:
-        raise MisuseError(f"limit must be a whole number from 1 to {MAX_LIMIT:,}, not {limit!r}")
-    return limit
-
-
-def _message(heard: Arrival | None, listener: object) -> Any:
-    if heard is None:
-        raise MisuseError(f"{listener!r}: nothing comes any more; open another one")
-    if isinstance(heard.message, UndecodableMessage):
-        raise heard.message
-    return heard.message
-
+__all__ = ["Listener"]
 
 class Listener(Generic[R]):  # noqa: UP046 - see R
     """open --close | the client is left | its node is lost--> closed. Lives on the client's loop.
@@ -99,7 +78,7 @@ class Listener(Generic[R]):  # noqa: UP046 - see R
         MisuseError
             If the listener is closed.
         """
-        message: R = _message(await self.next(timeout), self)
+        message: R = message_of(await self.next(timeout), self)
         return message
 
     async def next(self, timeout: float | None = None) -> Arrival | None:
@@ -143,7 +122,7 @@ class Listener(Generic[R]):  # noqa: UP046 - see R
         heard = await self.next()
         if heard is None:
             raise StopAsyncIteration
-        message: R = _message(heard, self)
+        message: R = message_of(heard, self)
         return message
 
     # --- what it knows -----------------------------------------------------------------------------------------------
@@ -187,98 +166,3 @@ class Listener(Generic[R]):  # noqa: UP046 - see R
         state = "closed" if self.closed else f"{self.waiting:,} waiting"
         counts = f"{self.received:,} received, {self.dropped:,} dropped"
         return printable(f"<Listener to {self._listening.label}: {counts}, {state}>")
-
-
-class BlockingListener(Generic[R]):  # noqa: UP046 - see R
-    """A `Listener` behind the background loop: a plain iterator and context manager, for one thread at a time."""
-
-    def __init__(self, loop: BackgroundLoop, listener: Listener[R]) -> None:
-        self._loop = loop
-        self._listener = listener
-        self._taken: deque[Arrival] = deque()
-        self.ref = listener.ref
-
-    def get(self, timeout: float | None = None) -> R:
-        """Wait for the next message, `timeout` seconds at most. Ctrl-C ends the wait and closes the listener.
-
-        Raises
-        ------
-        AskTimeout
-            If none came in time; the listener stays open.
-        NodeUnreachable, ClientClosed
-            If the listener was ended: the connection to the node was lost (unless it was opened with ``retry=True``), or the
-            connection was closed. What came before can still be read.
-        UndecodableMessage
-            In place of a message that was refused; the listener stays open.
-        MisuseError
-            If the listener is closed.
-        """
-        message: R = _message(self.next(timeout), self)
-        return message
-
-    def next(self, timeout: float | None = None, tick: Callable[[], None] | None = None) -> Arrival | None:
-        """As `get`, with the time and the node; None if the listener is closed."""
-        if not self._taken:
-            with self._closed_by_ctrl_c():
-                self._taken.extend(self._loop.run(self._listener.batch(timeout), tick=tick))
-        return self._taken.popleft() if self._taken else None
-
-    @contextmanager
-    def _closed_by_ctrl_c(self) -> Iterator[None]:
-        try:
-            yield
-        except KeyboardInterrupt:
-            self.close()
-            raise
-
-    def messages(self, timeout: float | None = None) -> Iterator[R]:
-        """The messages as they come, until none came for `timeout` seconds or the listener is closed.
-
-        Raises
-        ------
-        NodeUnreachable, ClientClosed, UndecodableMessage
-            As `get`.
-        """
-        while True:
-            try:
-                heard = self.next(timeout)
-            except AskTimeout:
-                return
-            if heard is None:
-                return
-            yield _message(heard, self)
-
-    def __iter__(self) -> Iterator[R]:
-        return self.messages()
-
-    @property
-    def received(self) -> int:
-        """So many messages came."""
-        return self._listener.received
-
-    @property
-    def dropped(self) -> int:
-        """So many of them went unread, since they were not taken before `limit` newer ones came."""
-        return self._listener.dropped
-
-    @property
-    def closed(self) -> bool:
-        return self._listener.closed
-
-    def close(self) -> None:
-        """Take no more messages. Idempotent."""
-        self._taken.clear()
-        if not self._listener.closed:
-            self._loop.run(self._close())
-
-    async def _close(self) -> None:
-        self._listener.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return repr(self._listener)

@@ -9,47 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from casty_notebook.address import ActorAddress, NodeAddress
+from casty_notebook.backends.contract import AnyTarget, Location, label
 from casty_notebook.backends.sharded.aio.client import ClusterClient
 from casty_notebook.errors import FailureReport, MisuseError, NoSuchService
-from casty_notebook.printable import printable
 from casty_notebook.topology.names import natural
 from casty_notebook.topology.snapshot import Member, TopologySnapshot
 from casty_notebook.values.refs import ActorRef, EntityRef
 from casty_notebook.values.services import ServiceInstance, ShardEnvelope
 from casty_notebook.values.targets import EntityName, ServiceName, only_target, parse_target
 
-__all__ = ["AnyTarget", "Location", "Placing", "Route", "label"]
-
-type AnyTarget = str | ActorRef | EntityRef
-
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """Where a target lives, as known now.
-
-    Examples
-    --------
-    >>> Location("counter/a", "counter", "a", 70, "node-2", NodeAddress("10.0.1.11", 25520), (), reachable=True, status="up")
-    <Location of counter/a: shard 70 on node-2 at 10.0.1.11:25520, up, reachable>
-    """
-
-    target: str
-    shard_type: str | None
-    entity_id: str | None
-    shard: int | None
-    node: str | None
-    address: NodeAddress | None
-    replicas: tuple[NodeAddress, ...]
-    reachable: bool | None
-    status: str | None
-
-    def __repr__(self) -> str:
-        shard = f"shard {self.shard} " if self.shard is not None else ""
-        node = f"on {self.node} at {self.address}" if self.node else f"at {self.address}" if self.address else "nowhere known"
-        copies = f", replicas at {', '.join(map(str, self.replicas))}" if self.replicas else ""
-        reach = {True: "reachable", False: "not reachable", None: "reachability unknown"}[self.reachable]
-        return printable(f"<Location of {self.target}: {shard}{node}{copies}, {self.status or 'no member'}, {reach}>")
-
+__all__ = ["Placing", "Route"]
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -88,7 +57,7 @@ class Placing:
 
     # --- the way there -----------------------------------------------------------------------------------------------
 
-    def route(self, target: AnyTarget) -> Route:
+    def route(self, target: AnyTarget, *, force: bool = False) -> Route:  # noqa: ARG002 - see `Backend.route`
         """Choose the way to a target, once: of a service, one instance.
 
         Raises
@@ -249,11 +218,6 @@ class Placing:
 
     def _name(self, address: NodeAddress) -> str:
         return self.node_name(address) or str(address)
-
-
-def label(target: AnyTarget) -> str:
-    """What a target is called in tables and errors."""
-    return target if isinstance(target, str) else target.uri if isinstance(target, ActorRef) else repr(target)
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from time import monotonic
 from typing import Any, ClassVar
 
@@ -23,18 +23,25 @@ from casty_notebook.values.request import question
 from casty_notebook.values.standin import StandInModule, module_proxy
 from casty_notebook.values.targets import EntityName
 
-__all__ = ["Counter", "Dict", "Distributed", "HasStructures", "Queue", "Set"]
+__all__ = ["Counter", "Dict", "Distributed", "Queue", "Set", "Structures"]
 
 
-class HasStructures:
-    """The structures of a connection, by name."""
+class Structures:
+    """The structures of one connection, by name.
 
-    name: str
-    client: ClusterClient
-    _placing: Placing
+    Parameters
+    ----------
+    wait
+        What their methods do with the coroutine of a call: wait for it, or give it back to be awaited.
+    name
+        What the connection is called.
+    """
 
-    def _wait[T](self, coroutine: Coroutine[Any, Any, T]) -> T:
-        raise NotImplementedError
+    def __init__(self, client: ClusterClient, placing: Placing, wait: Callable[[Any], Any], name: str) -> None:
+        self.client = client
+        self.placing = placing
+        self.wait = wait
+        self.name = name
 
     def counter(self, name: str, *, shards: int | None = None, timeout: float | None = None) -> Counter:
         """The counter that the nodes call `name`.
@@ -62,18 +69,6 @@ class HasStructures:
         return Queue(self, name, shards, timeout)
 
 
-class _Awaited(HasStructures):
-    """The structures of a `ClusterClient`: on its own loop nothing is waited for but by ``await``."""
-
-    def __init__(self, client: ClusterClient) -> None:
-        self.client = client
-        self.name = client.system_name
-        self._placing = Placing(client)
-
-    def _wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        return coroutine
-
-
 class _Generic:
     """Makes structures of one kind, with the types of its items or without: ``map[str, int]("users")``, ``map("users")``."""
 
@@ -90,7 +85,7 @@ class _Generic:
 class Distributed:
     """The structures by casty's own names; every method of one is to be awaited.
 
-    Parameters as for `HasStructures.counter`. An observer holds no locks, semaphores or barriers: one that goes away would
+    Parameters as for `Structures.counter`. An observer holds no locks, semaphores or barriers: one that goes away would
     leave them held.
 
     Examples
@@ -102,7 +97,7 @@ class Distributed:
     """
 
     def __init__(self, client: ClusterClient) -> None:
-        self._made = made = _Awaited(client)
+        self._made = made = Structures(client, Placing(client), lambda coroutine: coroutine, client.system_name)
         self.map = _Generic(made.dict)
         self.set = _Generic(made.set)
         self.queue = _Generic(made.queue)
@@ -128,7 +123,7 @@ class _Structure:
     kind: ClassVar[str]
     infix: ClassVar[str]
 
-    def __init__(self, connection: HasStructures, name: str, shards: int | None, timeout: float | None) -> None:
+    def __init__(self, connection: Structures, name: str, shards: int | None, timeout: float | None) -> None:
         if not name:
             raise MisuseError(f"a {self.kind} has a name; write for example cluster.{self.kind}('hits')")
         self.name = name
@@ -143,10 +138,10 @@ class _Structure:
 
     def _read(self, message: str, entity: str | None = None, **fields: Any) -> Any:
         # It does no harm when it arrives twice, so it survives the loss of its node.
-        return self._connection._wait(self._ask(message, entity, fields, retry=True))
+        return self._connection.wait(self._ask(message, entity, fields, retry=True))
 
     def _write(self, message: str, entity: str | None = None, **fields: Any) -> Any:
-        return self._connection._wait(self._ask(message, entity, fields, retry=False))
+        return self._connection.wait(self._ask(message, entity, fields, retry=False))
 
     async def _ask(self, message: str, entity: str | None, fields: Any, *, retry: bool) -> Any:
         client = self._connection.client
@@ -160,7 +155,7 @@ class _Structure:
         )  # fmt: skip
 
     async def _route(self, entity: EntityName, timeout: float) -> Route:
-        placing, client = self._connection._placing, self._connection.client
+        placing, client = self._connection.placing, self._connection.client
         name = f"{self.kind} {entity.entity_id!r}"
         count = self._shards or client.shard_counts.get(self.shard_type)
         if count is not None:
@@ -190,7 +185,7 @@ class _Structure:
 
     def _did_you_mean(self) -> str:
         prefix = f"d-{self.infix}-"
-        names = [kind.removeprefix(prefix) for kind in self._connection._placing.shard_types() if kind.startswith(prefix)]
+        names = [kind.removeprefix(prefix) for kind in self._connection.placing.shard_types() if kind.startswith(prefix)]
         close = difflib.get_close_matches(self.name, [name for name in names if name != self.name], n=1)
         return f" Did you mean {close[0]!r}?" if close else ""
 

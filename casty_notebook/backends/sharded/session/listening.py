@@ -5,23 +5,13 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from casty_notebook.address import NodeAddress
+from casty_notebook.backends.contract import Arrival
 from casty_notebook.backends.sharded.session.asks import FOREVER, Ask
-from casty_notebook.backends.sharded.session.events import Target, value
+from casty_notebook.backends.sharded.session.events import Target
 from casty_notebook.printable import printable
 from casty_notebook.values.refs import ReplyRef
 
-__all__ = ["Arrival", "Listening"]
-
-
-@value
-class Arrival:
-    """One message that came: when (of the session's clock), from which node, and how many bytes it was."""
-
-    at: float
-    node: NodeAddress | None
-    message: Any
-    size: int
+__all__ = ["Listening"]
 
 
 class Listening(Ask):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from casty_notebook.backends.contract import Arrival
 from casty_notebook.backends.sharded.session import failures as explain
 from casty_notebook.backends.sharded.session.asks import Ask, Asks
 from casty_notebook.backends.sharded.session.events import (
@@ -24,7 +25,7 @@ from casty_notebook.backends.sharded.session.events import (
     Target,
     TellMade,
 )
-from casty_notebook.backends.sharded.session.listening import Arrival, Listening
+from casty_notebook.backends.sharded.session.listening import Listening
 from casty_notebook.errors import (
     AskFailed,
     AskTimeout,

@@ -19,7 +19,7 @@ from casty_notebook.backends.virtual.codec.values import EntityKey, ReplyTo, Val
 from casty_notebook.backends.virtual.session.events import AskCancelled, AskMade, TellMade, Tick
 from casty_notebook.backends.virtual.session.members import Members
 from casty_notebook.backends.virtual.session.session import Session
-from casty_notebook.errors import ClientClosed, FailureReport, MisuseError, NoContactPoint, NotEntered
+from casty_notebook.errors import ClientClosed, ContactAttempt, FailureReport, MisuseError, NoContactPoint, NotEntered
 from casty_notebook.net.dialler import AddressMap, Connector, Dialler
 from casty_notebook.net.tls import TLS, tls_context
 from casty_notebook.settings import Settings, checked_seconds
@@ -28,6 +28,9 @@ from casty_notebook.values.message_text import written_message
 from casty_notebook.values.standin import StandIn, StandInClass
 
 __all__ = ["Placement", "VirtualClient"]
+
+DRAIN_LOOK = 0.01
+"""Seconds between two looks at whether all that was told has left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ class VirtualClient:
         self._changed = asyncio.Event()
         self._listeners: dict[int, Callable[[Members], None]] = {}
         self._tokens = itertools.count()
+        self._insisted: set[str] = set()
 
     # --- entering and leaving --------------------------------------------------------------------------------------
 
@@ -179,6 +183,11 @@ class VirtualClient:
             raise self._no_contact(f"no member of {self.cluster_name!r} answered within {timeout:g} s:") from None
         return members
 
+    @property
+    def contact_attempts(self) -> tuple[ContactAttempt, ...]:
+        """What happened at each contact point so far."""
+        return self._pump.session.contact_attempts() if self._pump is not None else ()
+
     def _no_contact(self, text: str) -> NoContactPoint:
         return NoContactPoint(text, self._open_pump().session.contact_attempts())
 
@@ -229,7 +238,8 @@ class VirtualClient:
         """
         entity = parse_target(target)
         members = self.members
-        return EntityKey(resolve_type(entity.actor, members.types if members is not None else (), force=force), entity.key)
+        known = {*(members.types if members is not None else ()), *self._insisted}
+        return EntityKey(resolve_type(entity.actor, known, force=force), entity.key)
 
     def place(self, target: EntityKey | str) -> Placement:
         """Where a key lives now, of any type, used or not. Asks nobody."""
@@ -294,7 +304,10 @@ class VirtualClient:
         left = patience - (monotonic() - started)
         pump.feed(AskMade(number, entity.actor, entity.key, message_name(made), body, left, retry, fail_fast, force, str(target)))
         try:
-            return await future
+            reply = await future
+            if force:
+                self._insisted.add(entity.actor)  # it is there: the next table of a member will list it
+            return reply
         finally:
             if pump.futures.pop(number, None) is not None:
                 pump.feed(AskCancelled(number))
@@ -315,6 +328,13 @@ class VirtualClient:
         if refusal is not None:
             raise refusal
         pump.feed(event)
+
+
+    async def drain(self) -> None:
+        """Wait until nothing that was told waits for a member that takes it."""
+        pump = self._open_pump()
+        while pump.session.waiting:  # noqa: ASYNC110 - a tell that cannot go waits for changes that nobody announces
+            await asyncio.sleep(DRAIN_LOOK)
 
 
 def _made(message: Any, reply_to: ReplyTo | None) -> Any:

@@ -96,6 +96,19 @@ class Ring:
             before = place
         return {self.nodes[index]: arc / _CIRCLE for index, arc in arcs.items()}
 
+    def all_shares(self, count: int = REPLICAS) -> dict[NodeId, tuple[float, float]]:
+        """Of each node the part of all keys of which it is the first replica, and the part of which it is any."""
+        first = dict.fromkeys(range(len(self.nodes)), 0)
+        kept = dict.fromkeys(range(len(self.nodes)), 0)
+        places = {node: index for index, node in enumerate(self.nodes)}
+        before = self._tokens[-1] - _CIRCLE if len(self._tokens) else 0
+        for place, owner in zip(self._tokens, self._owners, strict=True):
+            first[owner] += place - before
+            for node in self.at(place, count):
+                kept[places[node]] += place - before
+            before = place
+        return {self.nodes[index]: (first[index] / _CIRCLE, kept[index] / _CIRCLE) for index in first}
+
     def slices(self, number: int = 1024, count: int = REPLICAS) -> Sequence[tuple[NodeId, ...]]:
         """The replicas at the middle of each of `number` equal parts of the ring; the parts stay when members change."""
         width = _CIRCLE // number

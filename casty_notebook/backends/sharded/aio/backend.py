@@ -1,0 +1,144 @@
+"""The `Backend` of clusters of casty 0.15 to 0.21: a `ClusterClient`, and the ways that its snapshots show."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.backends.contract import AnyTarget, Location
+from casty_notebook.backends.sharded.aio.client import ClusterClient
+from casty_notebook.backends.sharded.aio.listener import Listener
+from casty_notebook.backends.sharded.aio.resolver import Placing, Route
+from casty_notebook.backends.sharded.aio.structures import Structures
+from casty_notebook.backends.sharded.session.encodings import guesses_logged
+from casty_notebook.errors import ContactAttempt
+from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.kinds import SHARDED
+from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.values.refs import ActorRef
+from casty_notebook.values.request import question, statement
+
+__all__ = ["ShardedBackend"]
+
+
+class ShardedBackend:
+    """See `Backend`.
+
+    Parameters
+    ----------
+    shards
+        Sharded types with their numbers of shards, settled as soon as there is a snapshot.
+    """
+
+    kind = SHARDED
+
+    def __init__(self, client: ClusterClient, shards: Mapping[str, int]) -> None:
+        self.client = client
+        self.settings = client.settings
+        self._shards = shards
+        self._placing = Placing(client)
+        self.notices = self._placing.notices
+        self.route = self._placing.route
+        self.spot = self._placing.spot
+        self.node_name = self._placing.node_name
+
+    async def open(self, timeout: float) -> None:
+        await self.client.__aenter__()
+        try:
+            await self.client.wait_for_topology(timeout)
+            for shard_type, num_shards in self._shards.items():
+                self.client.entity_ref(shard_type, num_shards)
+        except BaseException:
+            await self.client.__aexit__()
+            raise
+
+    async def close(self) -> None:
+        await self.client.__aexit__()
+
+    # --- what is known -----------------------------------------------------------------------------------------------
+
+    @property
+    def system_name(self) -> str:
+        return self.client.system_name
+
+    @property
+    def topology(self) -> TopologySnapshot | None:
+        return self.client.topology
+
+    @property
+    def snapshot_age(self) -> float | None:
+        return self.client.snapshot_age
+
+    @property
+    def health(self) -> Mapping[NodeAddress, NodeHealth]:
+        return self.client.health
+
+    @property
+    def shard_counts(self) -> Mapping[str, int]:
+        return self.client.shard_counts
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        return self.client.counters
+
+    @property
+    def contact(self) -> NodeAddress | None:
+        return self.client.contact
+
+    @property
+    def contact_attempts(self) -> tuple[ContactAttempt, ...]:
+        return self.client.contact_attempts
+
+    @property
+    def found(self) -> str:
+        wrong = self.client.wrong_guesses
+        return f"{self.client.encoding}, found by asking: {guesses_logged(wrong)}" if wrong else ""
+
+    def on_snapshot(self, listener: Callable[[TopologySnapshot], None]) -> Callable[[], None]:
+        return self.client.on_snapshot(listener)
+
+    # --- targets -----------------------------------------------------------------------------------------------------
+
+    def where(self, target: AnyTarget) -> Location:
+        return self._placing.where(target)
+
+    def instances(self, name: str) -> list[ActorRef]:
+        return [instance.ref for instance in self._placing.instances(name)]
+
+    def structures(self, wait: Callable[[Any], Any], name: str) -> Structures:
+        """The distributed structures, whose calls `wait` waits for."""
+        return Structures(self.client, self._placing, wait, name)
+
+    # --- messages ----------------------------------------------------------------------------------------------------
+
+    def question(self, message: Any, reply_field: str) -> Callable[[ActorRef], Any]:
+        return question(message, reply_field)
+
+    def statement(self, message: Any) -> Any:
+        return statement(message)
+
+    def ask(
+        self, route: Route, asked: Callable[[ActorRef], Any], *, timeout: float | None, retry: bool, fail_fast: bool | None,
+        force: bool = False,  # noqa: ARG002 - nothing is refused here that one could insist on
+    ) -> Awaitable[Any]:  # fmt: skip
+        return self.client.ask(
+            route.ref, lambda reply_to: route.wrap(asked(reply_to)), timeout=timeout, retry=retry, fail_fast=fail_fast,
+            label=route.target,
+        )  # fmt: skip
+
+    def tell(self, route: Route, told: Any, *, force: bool = False) -> None:  # noqa: ARG002
+        self.client.tell(route.ref, route.wrap(told))
+
+    async def drain(self) -> None:
+        await self.client.drain()
+
+    def listen(
+        self, route: Route, asked: Callable[[ActorRef], Any], *, timeout: float | None, retry: bool, limit: int
+    ) -> Listener[Any]:
+        return self.client.listen(
+            route.ref, lambda ref: route.wrap(asked(ref)), timeout=timeout, retry=retry, limit=limit, label=route.target
+        )
+
+    def register(self, *classes: Any) -> None:
+        self.client.register(*classes)

@@ -1,0 +1,157 @@
+"""What every backend promises, on real nodes of every release: the rooms above know nothing but this."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from casty_notebook import Cluster, Recording
+from casty_notebook.errors import AskFailed, CastyNotebookError, ClientClosed, MisuseError, ReadOnly
+from casty_notebook.topology.kinds import SHARDED, VIRTUAL
+from tests.backends.conftest import Case
+from tests.support.waiting import wait_until
+
+
+def add(cluster: Cluster, case: Case, target: str, amount: int) -> None:
+    """Tell; but on 0.30.0 a message that wants a reply has a field for its address, and does not fit without."""
+    message = case.add.format(amount=amount)
+    if case.release == "0.30.0":
+        cluster.ask(target, message)
+    else:
+        cluster.tell(target, message)
+
+
+def test_the_kind_is_found_without_being_told(cluster: Cluster, case: Case) -> None:
+    assert cluster.kind is (VIRTUAL if case.virtual else SHARDED)
+    assert cluster.topology is not None
+    assert cluster.topology.kind is cluster.kind
+
+
+def test_every_member_is_seen_and_reached(cluster: Cluster, case: Case) -> None:
+    wait_until(lambda: len(cluster.members) == case.members and cluster.members.reachable.eq(True).all())
+    assert list(cluster.members.node) == ["node-1", "node-2"]
+    assert set(cluster.members.status) <= {"up", "alive"}
+    assert (cluster.members.rtt_ms < 10_000).all()
+
+
+def test_what_is_told_arrives_in_order_before_what_is_asked_then(cluster: Cluster, case: Case) -> None:
+    for amount in (1, 2, 3):
+        add(cluster, case, "counter/told", amount)
+    assert cluster.ask("counter/told", case.read) == 6
+
+
+def test_many_are_asked_and_each_row_says_where(cluster: Cluster, case: Case) -> None:
+    add(cluster, case, "counter/many-3", 7)
+    table = cluster.ask_many("counter/many-{1..40}", case.read)
+    assert table.error.isna().all()
+    assert table.reply.tolist() == [0, 0, 7] + [0] * 37
+    assert set(table.node) == {"node-1", "node-2"}
+    assert table.shard.notna().all()
+
+
+def test_a_place_is_named_and_is_where_the_answer_comes_from(cluster: Cluster, case: Case) -> None:
+    cluster.ask("counter/user-42", case.read)
+    place = cluster.where("counter/user-42")
+    table = cluster.ask_many(["counter/user-42"], case.read)
+    assert place.node == table.node[0]
+    assert place.shard == table.shard[0]
+    assert place.reachable is True
+    assert place.kind is cluster.kind
+
+
+def test_placements_and_names_are_in_the_tables(cluster: Cluster, case: Case) -> None:
+    cluster.ask("counter/user-42", case.read)
+    wait_until(lambda: len(cluster.shards) > 0)
+    assert set(cluster.shards.node) <= {"node-1", "node-2"}
+    if case.virtual:
+        assert len(cluster.shards) == 1024
+        assert set(cluster.services.type) >= {"counter"}
+    else:
+        assert set(cluster.shards.type) >= {"counter"}
+        assert len(cluster.services) > 0
+
+
+def test_a_mistyped_target_is_refused_before_anything_is_sent(cluster: Cluster, case: Case) -> None:
+    with pytest.raises((MisuseError, AskFailed)) as error:
+        cluster.ask("", case.read)
+    assert isinstance(error.value, CastyNotebookError)
+    with pytest.raises(CastyNotebookError):
+        cluster.ask("casty-has-no-such-type/1", case.read, timeout=0.5)
+
+
+def test_a_message_that_is_none_is_refused_before_anything_is_sent(cluster: Cluster) -> None:
+    with pytest.raises(MisuseError):
+        cluster.ask("counter/user-42", "this is no message")
+
+
+def test_another_loop_and_another_thread_may_ask(cluster: Cluster, case: Case) -> None:
+    async def ask() -> Any:
+        return await cluster.ask_async("counter/elsewhere", case.read)
+
+    assert asyncio.run(ask()) == 0
+    replies: list[Any] = []
+    thread = threading.Thread(target=lambda: replies.append(cluster.ask("counter/elsewhere", case.read)))
+    thread.start()
+    thread.join(20)
+    assert replies == [0]
+
+
+def test_a_read_only_connection_asks_its_questions_and_nothing_else(case: Case) -> None:
+    question = case.read.partition("(")[0]
+    with case.connect(name="rail", read_only=True, questions=[question]) as rail:
+        assert rail.ask("counter/rail", case.read) == 0
+        with pytest.raises(ReadOnly):
+            rail.tell("counter/rail", case.add.format(amount=1))
+        with pytest.raises(ReadOnly):
+            rail.ask("counter/rail", case.add.format(amount=1))
+        assert rail.ask("counter/rail", case.read) == 0
+
+
+def test_what_was_seen_is_kept_and_read_again(cluster: Cluster, case: Case, tmp_path: Path) -> None:
+    file = tmp_path / "seen.casty"
+    cluster.record().save(file)
+    back = Recording.load(file)
+    assert back.members.node.tolist() == ["node-1", "node-2"]
+    assert back.at(0).kind is cluster.kind
+    assert back.members.columns.tolist() == cluster.members.columns.tolist()
+
+
+def test_it_shows_itself_as_text_html_map_and_widget(cluster: Cluster) -> None:
+    for text in (repr(cluster), cluster._repr_html_()):
+        assert "3 reachable" not in text
+        assert "2 reachable from here" in text
+        assert cluster.kind.services in text
+    bundle = cluster.widget()._repr_mimebundle_()
+    assert bundle is not None
+    assert "node-2" in str(bundle)
+
+
+def test_a_closed_connection_says_so_and_keeps_what_it_saw(case: Case) -> None:
+    with case.connect(name="closing") as closing:
+        pass
+    with pytest.raises(ClientClosed):
+        closing.ask("counter/user-42", case.read)
+    assert len(closing.members) == case.members
+    assert closing.members.reachable.eq(False).all()
+
+
+def test_a_wrong_address_is_an_error_that_lists_it() -> None:
+    import casty_notebook
+    from tests.support.ports import free_port
+
+    nobody = f"127.0.0.1:{free_port()}"
+    with pytest.raises(CastyNotebookError, match=nobody):
+        casty_notebook.connect(f"casty://shop@{nobody}", timeout=3)
+
+
+def test_the_error_of_an_ask_is_a_line_that_says_what_is_known(cluster: Cluster, case: Case) -> None:
+    slow = "shop.actors.Slow(seconds=2.0)" if case.virtual else "casty_notebook.demo.messages.GetCount()"
+    target = "counter/slow" if case.virtual else "nothing-hosts-this/1"
+    with pytest.raises(CastyNotebookError) as error:
+        cluster.ask(target, slow, timeout=0.3)
+    assert "\n" not in io.StringIO(str(error.value)).getvalue()
