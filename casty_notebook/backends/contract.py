@@ -14,6 +14,7 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.errors import ContactAttempt
 from casty_notebook.printable import printable
 from casty_notebook.settings import Settings
+from casty_notebook.topology.check_result import Finding
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import SHARDED, Kind
 from casty_notebook.topology.snapshot import TopologySnapshot
@@ -192,6 +193,10 @@ class Backend(Protocol):
 
     def node_name(self, address: NodeAddress | None) -> str | None:
         """The member's name at an address; None if there is no member."""
+        ...
+
+    async def examine(self, shards: Mapping[str, int] | None) -> list[Finding]:
+        """Look at the whole way to the cluster; never raises for what is found. Takes less than five seconds."""
         ...
 
     # --- targets ---

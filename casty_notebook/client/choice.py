@@ -8,7 +8,7 @@ is asked who it is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -18,8 +18,9 @@ from casty_notebook.backends.contract import Backend
 from casty_notebook.backends.read_only import Questions, ReadOnlyRail
 from casty_notebook.client.options import ConnectOptions
 from casty_notebook.net.dialler import Connector
+from casty_notebook.topology.check_result import Finding
 
-__all__ = ["open_backend"]
+__all__ = ["examine_address", "open_backend"]
 
 
 async def open_backend(
@@ -49,6 +50,21 @@ async def open_backend(
     tried(virtual)
     await virtual.open(max(1.0, until - monotonic()))
     return virtual
+
+
+async def examine_address(
+    uri: ClusterURI, options: ConnectOptions, connector: Connector | None, shards: Mapping[str, int] | None
+) -> list[Finding]:
+    """Examine the way to a cluster that nobody is connected to, whichever kind it is."""
+    from casty_notebook.backends.sharded.aio.doctor import examine as examine_sharded
+    from casty_notebook.backends.virtual.aio.doctor import examine as examine_virtual
+
+    found = asyncio.Event()
+    client = _sharded(uri, options, uri.system, connector, lambda _: found.set()).client
+    findings = await examine_sharded(client, entered=False, shards=shards)
+    if not found.is_set():
+        return findings
+    return await examine_virtual(_virtual(uri, options, uri.system, connector).client, entered=False)
 
 
 async def _opened_before(backend: Backend, found: asyncio.Event, timeout: float) -> bool:

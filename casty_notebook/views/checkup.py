@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 from casty_notebook.address import ClusterURI
-from casty_notebook.backends.check_result import Finding, Verdict
-from casty_notebook.backends.sharded.aio.client import ClusterClient
-from casty_notebook.backends.sharded.aio.doctor import examine
+from casty_notebook.client.choice import examine_address
+from casty_notebook.client.options import ConnectOptions
 from casty_notebook.console import fitting
 from casty_notebook.loops.background import background_loop
+from casty_notebook.net.ssh import SSHGateway
 from casty_notebook.printable import printable
+from casty_notebook.topology.check_result import Finding, Verdict
 from casty_notebook.views.reprs.html import Markup, element, fragment, joined
 
 if TYPE_CHECKING:
@@ -134,36 +135,27 @@ def doctor(target: str | ClusterURI | BlockingClient, *, shards: Mapping[str, in
         parsed = target if isinstance(target, ClusterURI) else ClusterURI.parse(target)
         uri, examination = str(parsed), _of_address(parsed, shards, options)
     else:
-        uri, examination = target.uri, _bounded(target.client, True, shards)
-    findings, seconds = loop.run(examination)
+        uri, examination = target.uri, target.backend.examine(shards)
+    findings, seconds = loop.run(_bounded(examination))
     return CheckUp(uri, tuple(findings), seconds)
 
 
-async def _of_address(
-    uri: ClusterURI, shards: Mapping[str, int] | None, options: dict[str, Any]
-) -> tuple[list[Finding], float]:
-    from casty_notebook.net.ssh import SSHGateway
-
-    ssh = options.pop("ssh", None)
-    gateway = SSHGateway(ssh, options.get("settings")) if ssh is not None else None
+async def _of_address(uri: ClusterURI, shards: Mapping[str, int] | None, options: dict[str, Any]) -> list[Finding]:
+    given = ConnectOptions.of(options)
+    gateway = SSHGateway(given.ssh, given.settings) if given.ssh is not None else None
     try:
-        client = ClusterClient(
-            contact_points=uri.contacts, system_name=uri.system, connector=gateway, **{"serializer": "auto", **options}
-        )
-        return await _bounded(client, False, shards)
+        return await examine_address(uri, given, gateway, shards)
     finally:
         if gateway is not None:
             await gateway.close()
 
 
-async def _bounded(
-    client: ClusterClient, entered: bool, shards: Mapping[str, int] | None
-) -> tuple[list[Finding], float]:
+async def _bounded(examination: Coroutine[Any, Any, list[Finding]]) -> tuple[list[Finding], float]:
     clock = asyncio.get_running_loop().time
     started = clock()
     try:
         async with asyncio.timeout(WITHIN):
-            findings = await examine(client, entered=entered, shards=shards)
+            findings = await examination
     except TimeoutError:
         fix = "look at the machines' load, or connect with -v for the whole story"
         findings = [Finding("doctor", Verdict.fail, f"not done within {WITHIN:g} s", fix)]

@@ -16,7 +16,6 @@ import pytest
 
 from casty_notebook import errors, tables
 from casty_notebook.address import ActorAddress, NodeAddress
-from casty_notebook.backends.check_result import Finding, Verdict
 from casty_notebook.backends.sharded.aio.listener import Listener
 from casty_notebook.backends.sharded.session.asks import Ask
 from casty_notebook.backends.sharded.session.events import ActorTarget, Outgoing
@@ -30,6 +29,7 @@ from casty_notebook.magics.suggest import did_you_mean
 from casty_notebook.magics.usage import as_usage_error
 from casty_notebook.printable import printable
 from casty_notebook.tables.latency import samples
+from casty_notebook.topology.check_result import Finding, Verdict
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.history import History, Record

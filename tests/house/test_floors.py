@@ -61,7 +61,6 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 NAMES_BACKENDS = {
     "client/choice.py": "it opens the one that a contact point's answers ask for",
-    "views/checkup.py": "an examination speaks the protocol itself",
 }
 """All else above speaks by the contract (`backends/contract.py`)."""
 

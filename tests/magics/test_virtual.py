@@ -91,3 +91,15 @@ def test_a_pinned_type_is_asked_on_one_member_or_all(connected: Shell) -> None:
     everyone = connected.run("%casty_ask --all pinned shop.actors.Who()")
     assert everyone.error.isna().all()
     assert len(everyone) >= 1
+
+
+def test_the_doctor_knows_the_kind_corrects_the_name_and_asks_what_members_think(connected: Shell, shop: VirtualCluster) -> None:
+    checked = connected.run(f"%casty_doctor casty://another-name@127.0.0.1:{shop.ports[1]}")
+    assert checked.ok, repr(checked)
+    (name,) = checked.about("cluster name")
+    assert name.verdict == "warn"
+    assert "'shop'" in name.text
+    assert [each.text for each in checked.about("opinions")] == ["all members say the same of each other"]
+    assert "3 of 3 reached" in checked.about("members")[0].text
+    assert len(checked.about("round trip")) == 3
+    assert connected.run("%casty_doctor").ok

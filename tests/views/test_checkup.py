@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from casty_notebook import TLS, CheckUp, connect, doctor
-from casty_notebook.backends.check_result import Finding, Verdict
 from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import GetCount
 from casty_notebook.errors import MisuseError
+from casty_notebook.topology.check_result import Finding, Verdict
 from tests.support.ports import free_port
 from tests.support.tls import issue
 from tests.support.waiting import wait_until

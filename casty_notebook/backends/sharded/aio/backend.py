@@ -13,6 +13,7 @@ from casty_notebook.backends.sharded.aio.resolver import Placing, Route
 from casty_notebook.backends.sharded.aio.structures import Structures
 from casty_notebook.backends.sharded.session.encodings import guesses_logged
 from casty_notebook.errors import ContactAttempt
+from casty_notebook.topology.check_result import Finding
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import SHARDED
 from casty_notebook.topology.snapshot import TopologySnapshot
@@ -97,6 +98,11 @@ class ShardedBackend:
 
     def on_snapshot(self, listener: Callable[[TopologySnapshot], None]) -> Callable[[], None]:
         return self.client.on_snapshot(listener)
+
+    async def examine(self, shards: Mapping[str, int] | None) -> list[Finding]:
+        from casty_notebook.backends.sharded.aio.doctor import examine
+
+        return await examine(self.client, entered=True, shards=shards)
 
     # --- targets -----------------------------------------------------------------------------------------------------
 

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.metadata
-import platform
-import ssl
 import statistics
-import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from time import monotonic
 
 from casty_notebook.address import ActorAddress, NodeAddress
-from casty_notebook.backends.check_result import Finding, Verdict
 from casty_notebook.backends.sharded.aio.client import ClusterClient
-from casty_notebook.backends.sharded.aio.contact_probe import Knock, knock
+from casty_notebook.backends.sharded.aio.contact_probe import knock
 from casty_notebook.backends.sharded.session.census import too_few, too_many
 from casty_notebook.backends.sharded.session.encodings import Encoding, guesses_logged
 from casty_notebook.backends.sharded.session.messages import Find
 from casty_notebook.errors import CastyNotebookError, NoContactPoint, SystemNameMismatch
+from casty_notebook.net.contact_probe import certificates, skipped, versions
 from casty_notebook.net.dialler import DialFailed
+from casty_notebook.topology.check_result import Finding, Verdict
 from casty_notebook.topology.names import natural
 from casty_notebook.topology.snapshot import Member, MemberStatus, TopologySnapshot
 from casty_notebook.values.refs import ActorRef
@@ -39,8 +35,6 @@ SLOW = 0.1
 """Seconds of round trip from which every ask is felt."""
 MOST = 16
 """Contact points, members and nodes that get lines of their own; the rest is counted."""
-EXPIRES_SOON = 14
-"""Days."""
 PUSH_LATE = 3.0
 """Seconds without a push where one is due every 0.8 (PROTOCOL section 6.1)."""
 
@@ -78,19 +72,15 @@ async def examine(client: ClusterClient, *, entered: bool, shards: Mapping[str, 
     contacts = client.contact_points[:MOST]
     knocks = await asyncio.gather(*(knock(client.dialler, contact) for contact in contacts))
     findings = [finding for each in knocks for finding in each.findings]
-    findings += _certificates(client, knocks)
+    findings += certificates(client.dialler, knocks)
     if not entered and not any(each.node for each in knocks):
-        findings += _skipped("no contact point answered", AFTER_THE_CONTACTS)
+        findings += skipped("no contact point answered", AFTER_THE_CONTACTS)
     else:
         async with contextlib.AsyncExitStack() as stack:
             if not entered:
                 await stack.enter_async_context(client)
             findings += await _Examination(client, shards or {}).run()
-    return [*findings, _versions()]
-
-
-def _skipped(why: str, checks: tuple[str, ...]) -> list[Finding]:
-    return [Finding(check, Verdict.skip, f"not looked at: {why}") for check in checks]
+    return [*findings, versions()]
 
 
 # --- the cluster -------------------------------------------------------------------------------------------------
@@ -110,14 +100,14 @@ class _Examination:
         except SystemNameMismatch as error:
             told = str(error).partition(": ")
             found = [Finding("system name", Verdict.fail, told[0], told[2] or "give the cluster's own name")]
-            return [*found, *_skipped("the name is another cluster's", AFTER_THE_CONTACTS[1:])]
+            return [*found, *skipped("the name is another cluster's", AFTER_THE_CONTACTS[1:])]
         except NoContactPoint as error:
             outcome = "; ".join(attempt.outcome for attempt in error.attempts) or "nothing answered"
             found = [Finding("snapshot", Verdict.fail, outcome, "see the contact points above and the nodes' logs")]
-            return [*found, *_skipped("there is no snapshot", (*AFTER_THE_CONTACTS[:3], *AFTER_THE_CONTACTS[4:]))]
+            return [*found, *skipped("there is no snapshot", (*AFTER_THE_CONTACTS[:3], *AFTER_THE_CONTACTS[4:]))]
         except CastyNotebookError as error:
             found = [Finding("snapshot", Verdict.fail, str(error))]
-            return [*found, *_skipped("there is no snapshot", (*AFTER_THE_CONTACTS[:3], *AFTER_THE_CONTACTS[4:]))]
+            return [*found, *skipped("there is no snapshot", (*AFTER_THE_CONTACTS[:3], *AFTER_THE_CONTACTS[4:]))]
         await self._wait_for_members(snapshot)
         members = sorted(snapshot.members, key=lambda member: natural(member.id))
         return [
@@ -234,7 +224,7 @@ class _Examination:
         found = list(await asyncio.gather(*(self._round_trip(member) for member in reached[:MOST])))
         if len(reached) > MOST:
             found.append(Finding("round trip", Verdict.ok, f"{len(reached) - MOST} more nodes were not measured"))
-        return found or _skipped("no member is reached", ("round trip",))
+        return found or skipped("no member is reached", ("round trip",))
 
     async def _round_trip(self, member: Member) -> Finding:
         took: list[float] = []
@@ -269,39 +259,3 @@ def _snapshot(snapshot: TopologySnapshot) -> Finding:
     if snapshot.leader is None:
         return Finding("snapshot", Verdict.warn, text, "no member is up: shards cannot be allocated; see the nodes' logs")
     return Finding("snapshot", Verdict.ok, text)
-
-
-# --- certificates and versions -----------------------------------------------------------------------------------
-
-
-def _certificates(client: ClusterClient, knocks: list[Knock]) -> Iterator[Finding]:
-    if not client.dialler.secure:
-        yield Finding("TLS", Verdict.ok, "not used")
-        return
-    for each in knocks:
-        if each.certificate is not None:
-            yield replace(_certificate(dict(each.certificate), time.time()), subject=str(each.contact))
-
-
-def _certificate(certificate: dict[str, object], now: float) -> Finding:
-    expiry = certificate.get("notAfter")
-    if not isinstance(expiry, str):
-        return Finding("TLS", Verdict.warn, "the certificate is not verified", "use TLS(certfile, keyfile, cafile)")
-    days = int((ssl.cert_time_to_seconds(expiry) - now) // 86_400)
-    text = f"the certificate is valid until {expiry} ({days:,} days)"
-    if days < EXPIRES_SOON:
-        return Finding("TLS", Verdict.warn, text, "have a new one issued for the nodes")
-    return Finding("TLS", Verdict.ok, text)
-
-
-def _versions() -> Finding:
-    def installed(name: str) -> str | None:
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            return None
-
-    ours = installed("casty-notebook") or "from its sources"
-    theirs = installed("casty") or "not installed, not needed"
-    text = f"Python {platform.python_version()}, casty_notebook {ours}, casty {theirs}"
-    return Finding("versions", Verdict.ok, text)

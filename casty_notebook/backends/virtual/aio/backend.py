@@ -16,6 +16,7 @@ from casty_notebook.backends.virtual.session.members import OWNING, Members, pin
 from casty_notebook.backends.virtual.session.picture import Painter, slice_of
 from casty_notebook.backends.virtual.session.ring import NodeId, token
 from casty_notebook.errors import ContactAttempt, FailureReport, MisuseError, NoSuchService
+from casty_notebook.topology.check_result import Finding
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import VIRTUAL
 from casty_notebook.topology.names import natural
@@ -113,6 +114,11 @@ class VirtualBackend:
             members = picture.members if picture is not None else ()
             self._named = picture, {member.address: member.id for member in members}
         return self._named[1].get(address) if address is not None else None
+
+    async def examine(self, shards: Mapping[str, int] | None) -> list[Finding]:  # noqa: ARG002 - there are none
+        from casty_notebook.backends.virtual.aio.doctor import examine
+
+        return await examine(self.client, entered=True)
 
     # --- targets -----------------------------------------------------------------------------------------------------
 

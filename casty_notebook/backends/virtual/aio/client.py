@@ -19,6 +19,7 @@ from casty_notebook.backends.virtual.codec.values import EntityKey, ReplyTo, Val
 from casty_notebook.backends.virtual.session.events import AskCancelled, AskMade, TellMade, Tick
 from casty_notebook.backends.virtual.session.members import Members
 from casty_notebook.backends.virtual.session.session import Session
+from casty_notebook.backends.virtual.wire.hello import Limits
 from casty_notebook.errors import ClientClosed, ContactAttempt, FailureReport, MisuseError, NoContactPoint, NotEntered
 from casty_notebook.net.dialler import AddressMap, Connector, Dialler
 from casty_notebook.net.tls import TLS, tls_context
@@ -96,7 +97,7 @@ class VirtualClient:
         self.settings = checked_settings(settings)
         context, server_hostname = tls_context(tls)
         files = tls if isinstance(tls, TLS) else None
-        self._dialler = Dialler(self.settings, address_map, context, server_hostname, connector, files=files)
+        self.dialler = Dialler(self.settings, address_map, context, server_hostname, connector, files=files)
         self._incarnation = secrets.token_bytes(16)
         self._reader = ValueReader()
         self._reader.register(*messages)
@@ -115,7 +116,7 @@ class VirtualClient:
             raise MisuseError("this client was entered before; make a new one")
         session = Session(self._cluster_name, self.contact_points, monotonic(), self.settings)
         self._pump = Pump(
-            session, self._reader, self._dialler, self._incarnation, self.settings, self._on_change, self._wake
+            session, self._reader, self.dialler, self._incarnation, self.settings, self._on_change, self._wake
         )  # fmt: skip
         self._pump.feed(Tick())
         return self
@@ -141,6 +142,11 @@ class VirtualClient:
     def cluster_name(self) -> str:
         """The cluster's name, corrected if a node said another."""
         return self._pump.session.cluster if self._pump is not None else self._cluster_name
+
+    @property
+    def limits(self) -> Limits:
+        """What the cluster has agreed on for frames, messages and windows, corrected if a node said so."""
+        return self._pump.session.limits if self._pump is not None else Limits()
 
     @property
     def members(self) -> Members | None:
