@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from casty_notebook.net.tls import TLS
     from casty_notebook.settings import Settings
     from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
+    from casty_notebook.values.envelope import ShardEnvelope
     from casty_notebook.values.refs import ActorRef, EntityRef
     from casty_notebook.values.remote_error import RemoteError
-    from casty_notebook.values.services import Listing, ServiceInstance, ServiceKey, ShardEnvelope
+    from casty_notebook.values.services import Listing, ServiceInstance, ServiceKey
     from casty_notebook.values.standin import StandIn
     from casty_notebook.views.checkup import CheckUp, doctor
     from casty_notebook.views.cluster import Cluster, connect
@@ -48,7 +49,7 @@ _HOMES = {
     "ServiceKey": "values.services",
     "Settings": "settings",
     "ShardAllocation": "topology.snapshot",
-    "ShardEnvelope": "values.services",
+    "ShardEnvelope": "values.envelope",
     "StandIn": "values.standin",
     "TLS": "net.tls",
     "TopologySnapshot": "topology.snapshot",

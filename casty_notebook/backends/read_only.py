@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from casty_notebook.errors import MisuseError, ReadOnly
-from casty_notebook.values.services import ShardEnvelope
+from casty_notebook.values.envelope import ShardEnvelope
 from casty_notebook.values.standin import StandIn, StandInClass, parts, stand_in_class
 
 __all__ = ["Questions", "ReadOnlyRail"]

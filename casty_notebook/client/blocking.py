@@ -26,7 +26,8 @@ from casty_notebook.settings import checked_count, checked_seconds
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import SHARDED, Kind
 from casty_notebook.topology.snapshot import TopologySnapshot
-from casty_notebook.values.refs import ActorRef, EntityRef, M, R
+from casty_notebook.values.generics import M, R
+from casty_notebook.values.refs import ActorRef, EntityRef
 from casty_notebook.values.services import Listing, ServiceKey
 from casty_notebook.values.standin import StandInModule, module_proxy
 from casty_notebook.values.targets import MAX_TARGETS, ServiceName, entity_targets, expand_ranges, parse_target

@@ -11,7 +11,7 @@ from casty_notebook.backends.contract import Arrival, Heard
 from casty_notebook.backends.listening import message_of
 from casty_notebook.errors import AskTimeout
 from casty_notebook.loops.background import BackgroundLoop
-from casty_notebook.values.refs import R
+from casty_notebook.values.generics import R
 
 __all__ = ["BlockingListener"]
 

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Protocol
+from typing import Any, Generic, Protocol
 
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.errors import MisuseError
 from casty_notebook.printable import printable
+from casty_notebook.values.envelope import ShardEnvelope
+from casty_notebook.values.generics import M_contra
 
-if TYPE_CHECKING:
-    from typing_extensions import TypeVar
-
-    from casty_notebook.values.services import ShardEnvelope
-
-    # The syntax of PEP 695 knows no defaults before Python 3.13. Without one every bare `ActorRef` in an annotation, and every
-    # `ServiceKey("payment")` in a call, is an error for `mypy --strict`. Type checkers read this, nothing else does.
-    M = TypeVar("M", default=Any)
-    M_co = TypeVar("M_co", default=Any, covariant=True)
-    M_contra = TypeVar("M_contra", default=Any, contravariant=True)
-    R = TypeVar("R", default=Any)
-else:
-    from typing import TypeVar
-
-    M, M_co, M_contra, R = TypeVar("M"), TypeVar("M_co"), TypeVar("M_contra"), TypeVar("R")
-
-__all__ = ["ActorRef", "EntityRef", "M", "M_co", "M_contra", "R", "ReplyRef", "Sender", "Tellable"]
+__all__ = ["ActorRef", "EntityRef", "ReplyRef", "Sender", "Tellable"]
 
 
 class Tellable(Protocol[M_contra]):

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from casty_notebook.errors import MisuseError
+from casty_notebook.values.envelope import ShardEnvelope
 from casty_notebook.values.message_text import written_message
 from casty_notebook.values.refs import ActorRef
-from casty_notebook.values.services import ShardEnvelope
 from casty_notebook.values.standin import StandIn, StandInClass, contents, with_missing
 
 __all__ = ["question", "statement"]

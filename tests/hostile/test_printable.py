@@ -17,9 +17,9 @@ import pytest
 from casty_notebook import errors, tables
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.backends.sharded.aio.listener import Listener
-from casty_notebook.backends.sharded.session.asks import Ask
-from casty_notebook.backends.sharded.session.events import ActorTarget, Outgoing
 from casty_notebook.backends.sharded.session.listening import Listening
+from casty_notebook.backends.sharded.session.state import Ask, Outgoing
+from casty_notebook.backends.sharded.session.targets import ActorTarget
 from casty_notebook.backends.sharded.wire.envelope import Envelope
 from casty_notebook.client.blocking import Location
 from casty_notebook.errors import AskTimeout, ContactAttempt, FailureReport, MisuseError, NoContactPoint, NodeDidNotStart
@@ -77,8 +77,8 @@ FIELDS = SimpleNamespace(target=EVIL, node=EVIL, shard=1, reply={EVIL: EVIL}, la
 SHOWN: dict[str, Callable[[], str]] = {
     "address.py NodeAddress.__str__": lambda: str(NODE),
     "address.py ActorAddress.__str__": lambda: str(REF.address),
-    "backends/sharded/session/asks.py Ask.__repr__": lambda: repr(_labelled(Ask)),
-    "backends/sharded/session/events.py Outgoing.__repr__": lambda: repr(Outgoing(1, ActorTarget(NODE, EVIL), EVIL, None, 1.0)),
+    "backends/sharded/session/state.py Ask.__repr__": lambda: repr(_labelled(Ask)),
+    "backends/sharded/session/state.py Outgoing.__repr__": lambda: repr(Outgoing(1, ActorTarget(NODE, EVIL), EVIL, None, 1.0)),
     "backends/sharded/session/listening.py Listening.__repr__": lambda: repr(_labelled(Listening)),
     "values/services.py Listing.__repr__": lambda: repr(FOUND),
     "topology/snapshot.py TopologySnapshot.__repr__": lambda: repr(SNAPSHOT),
@@ -111,15 +111,15 @@ SHOWN: dict[str, Callable[[], str]] = {
 
 ADDRESSES = {
     "backends/virtual/codec/values.py EntityKey.__str__", "backends/virtual/session/ring.py NodeId.__str__",
-    "backends/sharded/session/events.py ActorTarget.__str__", "backends/sharded/session/events.py EntityTarget.__str__",
+    "backends/sharded/session/targets.py ActorTarget.__str__", "backends/sharded/session/targets.py EntityTarget.__str__",
     "address.py ClusterURI.__str__", "magics/targets.py TargetPattern.__str__",
     "values/targets.py EntityName.__str__", "values/targets.py ServiceName.__str__",
 }  # fmt: skip
 """These write what is sent or read again; where it is shown, it is so within an error or a log line."""
 
 NOTHING_FROM_OUTSIDE = {
-    "backends/sharded/session/encodings.py Encoding.__str__", "backends/sharded/session/links.py Generation.__repr__",
-    "backends/sharded/session/links.py Link.__repr__", "backends/sharded/session/links.py Peer.__repr__",
+    "backends/sharded/session/encodings.py Encoding.__str__", "backends/sharded/session/state.py Generation.__repr__",
+    "backends/sharded/session/state.py Link.__repr__", "backends/sharded/session/state.py Peer.__repr__",
     "backends/sharded/codec/codec.py Codec.__repr__", "demo/cluster.py DemoCluster.__repr__",
     "demo/cluster.py DemoCluster._repr_html_", "demo/process.py DemoNode.__repr__",
     "backends/sharded/aio/client.py ClusterClient.__repr__", "net/ssh.py SSHGateway.__repr__",

@@ -62,9 +62,10 @@ def imports(file: Path) -> Iterator[Import]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}:{node.lineno}: write imports in full, so that their direction can be read"
             assert node.module is not None
-            if node.module == "casty_notebook":  # from casty_notebook import errors, connect
+            folder = ROOT.joinpath(*node.module.split("."))
+            if node.module.split(".")[0] == "casty_notebook" and folder.is_dir():  # from casty_notebook import errors, connect
                 for alias in node.names:
-                    is_module = (PACKAGE / alias.name).is_dir() or (PACKAGE / f"{alias.name}.py").exists()
-                    yield Import(file, node.lineno, f"casty_notebook.{alias.name}" if is_module else "casty_notebook")
+                    is_module = (folder / alias.name).is_dir() or (folder / f"{alias.name}.py").exists()
+                    yield Import(file, node.lineno, f"{node.module}.{alias.name}" if is_module else node.module)
             else:
                 yield Import(file, node.lineno, node.module)

@@ -22,7 +22,7 @@ from casty_notebook.demo.messages import GetCount, Increment, WhereAreYou
 from casty_notebook.errors import AskFailed, MisuseError, NoContactPoint
 from casty_notebook.net.ssh import SSHGateway
 from casty_notebook.net.ssh_config import SSH
-from casty_notebook.values.services import ShardEnvelope
+from casty_notebook.values.envelope import ShardEnvelope
 from tests.networks.bastion import Bastion, make_key, tunnels
 from tests.support.ports import free_port, free_ports
 from tests.support.tls import issue

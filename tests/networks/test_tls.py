@@ -15,7 +15,7 @@ from casty_notebook import TLS, ClusterClient, connect
 from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import GetCount
 from casty_notebook.errors import MisuseError, NoContactPoint
-from casty_notebook.values.services import ShardEnvelope
+from casty_notebook.values.envelope import ShardEnvelope
 from tests.support.forwarder import Forwarder
 from tests.support.ports import free_port
 from tests.support.tls import issue

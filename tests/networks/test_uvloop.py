@@ -17,7 +17,7 @@ from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import GetCount
 from casty_notebook.loops.background import LOOP, new_loop
 from casty_notebook.net.ssh import SSHGateway
-from casty_notebook.values.services import ShardEnvelope
+from casty_notebook.values.envelope import ShardEnvelope
 from tests.networks.bastion import Bastion
 from tests.support.leftovers import MARK
 from tests.support.tls import issue

@@ -34,8 +34,9 @@ from casty_notebook.backends.sharded.wire import (
 from casty_notebook.demo import messages
 from casty_notebook.settings import Settings
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, TopologySnapshot
+from casty_notebook.values.envelope import ShardEnvelope
 from casty_notebook.values.refs import ActorRef
-from casty_notebook.values.services import Listing, ShardEnvelope
+from casty_notebook.values.services import Listing
 
 __all__ = ["GARBAGE", "STALL", "FakeNode"]
 

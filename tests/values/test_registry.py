@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from casty_notebook.errors import MisuseError
+from casty_notebook.values.envelope import ShardEnvelope
 from casty_notebook.values.registry import Layout, Registry
-from casty_notebook.values.services import ShardEnvelope
 from casty_notebook.values.shapes import shape_of
 from tests.values import table as classes
 from tests.values.table import USER_CLASSES, Access, Amount, Basket, Colour, Point, table

@@ -13,10 +13,10 @@ import pydantic
 import pytest
 
 from casty_notebook.errors import MisuseError
+from casty_notebook.values.envelope import ShardEnvelope
 from casty_notebook.values.message_text import written_message
 from casty_notebook.values.refs import ReplyRef
 from casty_notebook.values.request import question
-from casty_notebook.values.services import ShardEnvelope
 from casty_notebook.values.standin import module_proxy
 
 REF = ReplyRef("demo-client", "/_ask/1")

@@ -11,7 +11,7 @@ import pytest
 from casty_notebook import Cluster, ServiceKey, StandIn, connect
 from casty_notebook.demo import DemoCluster, messages
 from casty_notebook.errors import NoContactPoint
-from casty_notebook.values.services import entity_shard
+from casty_notebook.values.envelope import entity_shard
 from tests.support.waiting import wait_until
 from tests.versions.environments import FULL, PLAIN
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from casty_notebook.address import ActorAddress
 from casty_notebook.backends.arguments import checked_text
-from casty_notebook.backends.sharded.session.events import ActorTarget, EntityTarget, Target
+from casty_notebook.backends.sharded.session.targets import ActorTarget, EntityTarget, Target
 from casty_notebook.errors import InvalidAddress, MisuseError
 from casty_notebook.values.castys_refs import casty_ref_uri
+from casty_notebook.values.envelope import ShardEnvelope
 from casty_notebook.values.refs import ActorRef, EntityRef
-from casty_notebook.values.services import ShardEnvelope
 
 __all__ = ["resolve"]
 

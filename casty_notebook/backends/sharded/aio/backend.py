@@ -9,7 +9,7 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.backends.contract import AnyTarget, Location
 from casty_notebook.backends.sharded.aio.client import ClusterClient
 from casty_notebook.backends.sharded.aio.listener import Listener
-from casty_notebook.backends.sharded.aio.resolver import Placing, Route
+from casty_notebook.backends.sharded.aio.resolver import Route, TargetResolver
 from casty_notebook.backends.sharded.aio.structures import Structures
 from casty_notebook.backends.sharded.session.encodings import guesses_logged
 from casty_notebook.errors import ContactAttempt
@@ -38,11 +38,11 @@ class ShardedBackend:
         self.client = client
         self.settings = client.settings
         self._shards = shards
-        self._placing = Placing(client)
-        self.notices = self._placing.notices
-        self.route = self._placing.route
-        self.spot = self._placing.spot
-        self.node_name = self._placing.node_name
+        self._resolver = TargetResolver(client)
+        self.notices = self._resolver.notices
+        self.route = self._resolver.route
+        self.spot = self._resolver.spot
+        self.node_name = self._resolver.node_name
 
     async def open(self, timeout: float) -> None:
         await self.client.__aenter__()
@@ -107,14 +107,14 @@ class ShardedBackend:
     # --- targets -----------------------------------------------------------------------------------------------------
 
     def where(self, target: AnyTarget) -> Location:
-        return self._placing.where(target)
+        return self._resolver.where(target)
 
     def instances(self, name: str) -> list[ActorRef]:
-        return [instance.ref for instance in self._placing.instances(name)]
+        return [instance.ref for instance in self._resolver.instances(name)]
 
     def structures(self, wait: Callable[[Any], Any], name: str) -> Structures:
         """The distributed structures, whose calls `wait` waits for."""
-        return Structures(self.client, self._placing, wait, name)
+        return Structures(self.client, self._resolver, wait, name)
 
     # --- messages ----------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from casty_notebook.logs import room_logger
 from casty_notebook.topology.snapshot import TopologySnapshot
 
-__all__ = ["News"]
+__all__ = ["Broadcast"]
 
 log = room_logger(__name__)
 
@@ -38,7 +38,7 @@ class _Listening:
             self.failed = True
 
 
-class News:
+class Broadcast:
     """Lives on one event loop. Readers wait for whatever is next and look for themselves; listeners are called."""
 
     def __init__(self) -> None:

@@ -12,17 +12,18 @@ from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.backends.arguments import checked_contacts, checked_settings, checked_system
 from casty_notebook.backends.listening import LIMIT, checked_limit
 from casty_notebook.backends.sharded.aio.addressing import resolve
-from casty_notebook.backends.sharded.aio.broadcast import News
+from casty_notebook.backends.sharded.aio.broadcast import Broadcast
 from casty_notebook.backends.sharded.aio.codecs import Codecs, named, remember
 from casty_notebook.backends.sharded.aio.identity import Names, chosen_identity, mint_identity
 from casty_notebook.backends.sharded.aio.listener import Listener
 from casty_notebook.backends.sharded.aio.pump import Pump
 from casty_notebook.backends.sharded.aio.wire_classes import build_registry
-from casty_notebook.backends.sharded.session.asks import Ask
 from casty_notebook.backends.sharded.session.encodings import Encoding
-from casty_notebook.backends.sharded.session.events import AskCancelled, AskMade, Target, TellMade, Tick
+from casty_notebook.backends.sharded.session.events import AskCancelled, AskMade, TellMade, Tick
 from casty_notebook.backends.sharded.session.listening import Listening
 from casty_notebook.backends.sharded.session.session import ASK_PATH, Session
+from casty_notebook.backends.sharded.session.state import Ask
+from casty_notebook.backends.sharded.session.targets import Target
 from casty_notebook.backends.sharded.wire import encode_handshake
 from casty_notebook.errors import (
     ClientClosed,
@@ -39,7 +40,8 @@ from casty_notebook.net.tls import TLS, tls_context
 from casty_notebook.settings import Settings, checked_seconds
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.snapshot import TopologySnapshot
-from casty_notebook.values.refs import ActorRef, EntityRef, M, R, ReplyRef, Tellable
+from casty_notebook.values.generics import M, R
+from casty_notebook.values.refs import ActorRef, EntityRef, ReplyRef, Tellable
 from casty_notebook.values.services import Listing, ServiceInstance, ServiceKey
 
 if TYPE_CHECKING:
@@ -119,8 +121,8 @@ class ClusterClient:
         self._home: HomeLoop
         self._left = False
         self._entity_refs: dict[str, EntityRef] = {}
-        self._news = News()
-        self._forget = self._news.listen(self._remember)
+        self._broadcast = Broadcast()
+        self._forget = self._broadcast.listen(self._remember)
         self._names = Names()
         self._named = {NodeAddress(*node) for node in address_map} if isinstance(address_map, Mapping) else set[NodeAddress]()
 
@@ -137,10 +139,11 @@ class ClusterClient:
             self.system_name, self.contact_points, self._mint, now, self.settings,
             names=self._names, encodings=encodings, fixed_identity=self._fixed, named=self._named,
         )  # fmt: skip
+        news = self._broadcast
         self._pump = Pump(
-            session, self._codecs, self.dialler, self.settings, on_publish=self._news.publish, on_ruin=self._news.ruined,
-            on_hopeless=self._news.wake,
-        )
+            session, self._codecs, self.dialler, self.settings,
+            on_publish=news.publish, on_ruin=news.ruined, on_hopeless=news.wake,
+        )  # fmt: skip
         self._pump.feed(Tick())
         return self
 
@@ -152,7 +155,7 @@ class ClusterClient:
         if self._pump is not None and not self._left:
             self._left = True
             if self._home.here:
-                self._news.wake()
+                self._broadcast.wake()
                 await self._pump.close()
             else:
                 await self._leave_elsewhere(self._pump)
@@ -162,7 +165,7 @@ class ClusterClient:
         if self._home.forked:
             return  # The connections are the parent's, which goes on with them.
         try:
-            self._home.hand_over(self._news.wake)
+            self._home.hand_over(self._broadcast.wake)
             await self._home.wait_for(pump.close())
         except WrongThread:
             pump.cut()
@@ -237,16 +240,16 @@ class ClusterClient:
         try:
             async with asyncio.timeout(timeout):
                 while (snapshot := self.topology) is None:
-                    self._news.check()
+                    self._broadcast.check()
                     if pump.session.hopeless:
                         raise self._no_contact(f"{self.system_name!r} cannot be reached")
                     untried = self._codecs.untried
                     if untried and pump.session.subscription.exhausted:
                         raise self._no_contact(f"{self.system_name!r} answers in none of the encodings that can be tried here")
-                    await self._news.wait(LOOK_AGAIN if untried else None)
+                    await self._broadcast.wait(LOOK_AGAIN if untried else None)
         except TimeoutError:
             raise self._no_contact(f"no snapshot of {self.system_name!r} within {timeout:g} s") from None
-        self._news.check()
+        self._broadcast.check()
         return snapshot
 
     @property
@@ -267,22 +270,22 @@ class ClusterClient:
         self._open_pump()
         seen: TopologySnapshot | None = None
         while not self._left:
-            self._news.check()
+            self._broadcast.check()
             snapshot = self.topology
             if snapshot is not None and snapshot is not seen:
                 seen = snapshot
                 yield snapshot
             elif self._home.here:
-                await self._news.wait()
+                await self._broadcast.wait()
             else:
-                await self._home.wait_for(self._news.wait())
+                await self._home.wait_for(self._broadcast.wait())
 
     def on_snapshot(self, listener: Callable[[TopologySnapshot], None]) -> Callable[[], None]:
         """Call `listener` on the loop with each changed snapshot; returns the way to stop that.
 
         Listeners are called in the order they came. One that raises harms nobody else; the log says so.
         """
-        return self._news.listen(listener)
+        return self._broadcast.listen(listener)
 
     def _remember(self, _snapshot: TopologySnapshot) -> None:
         """The first snapshot has come: the next client of this cluster need not guess how to write."""

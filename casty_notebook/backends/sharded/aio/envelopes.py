@@ -10,8 +10,8 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.backends.sharded.aio.codecs import Codecs
 from casty_notebook.backends.sharded.codec.codec import Codec
 from casty_notebook.backends.sharded.session.encodings import Encoding
-from casty_notebook.backends.sharded.session.events import Outgoing
 from casty_notebook.backends.sharded.session.session import Session
+from casty_notebook.backends.sharded.session.state import Outgoing
 from casty_notebook.backends.sharded.wire import Envelope, EnvelopeHeader, decode_envelope, sender_system, target_path
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.settings import Settings

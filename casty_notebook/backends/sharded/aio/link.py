@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Protocol, cast
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.backends.sharded.session.events import Outgoing
+from casty_notebook.backends.sharded.session.state import Outgoing
 from casty_notebook.backends.sharded.wire import HANDSHAKE, FrameReader, decode_handshake, encode_handshake
 from casty_notebook.errors import ProtocolError
 from casty_notebook.loops.alarm import Alarm

@@ -13,7 +13,8 @@ from casty_notebook.backends.sharded.session.listening import Listening
 from casty_notebook.errors import AskTimeout, FailureReport
 from casty_notebook.printable import printable
 from casty_notebook.settings import checked_seconds
-from casty_notebook.values.refs import ActorRef, R
+from casty_notebook.values.generics import R
+from casty_notebook.values.refs import ActorRef
 
 if TYPE_CHECKING:
     from casty_notebook.backends.sharded.aio.pump import Pump

@@ -8,7 +8,8 @@ from typing import Any
 from casty_notebook.backends.read_only import ReadOnlyRail
 from casty_notebook.backends.sharded.aio.client import ClusterClient
 from casty_notebook.backends.sharded.aio.listener import Listener
-from casty_notebook.values.refs import ActorRef, M, R, Tellable
+from casty_notebook.values.generics import M, R
+from casty_notebook.values.refs import ActorRef, Tellable
 
 __all__ = ["OWN_QUESTIONS", "ReadOnlyClient"]
 

@@ -10,15 +10,16 @@ from typing import Any
 
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.backends.contract import AnyTarget, Location, label
-from casty_notebook.backends.sharded.aio.client import ClusterClient
+from casty_notebook.backends.sharded.aio.face import ClientFace
 from casty_notebook.errors import FailureReport, MisuseError, NoSuchService
 from casty_notebook.topology.names import natural
 from casty_notebook.topology.snapshot import Member, TopologySnapshot
+from casty_notebook.values.envelope import ShardEnvelope
 from casty_notebook.values.refs import ActorRef, EntityRef
-from casty_notebook.values.services import ServiceInstance, ShardEnvelope
+from casty_notebook.values.services import ServiceInstance
 from casty_notebook.values.targets import EntityName, ServiceName, only_target, parse_target
 
-__all__ = ["Placing", "Route"]
+__all__ = ["Route", "TargetResolver"]
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -42,13 +43,13 @@ class Route:
         return message if self.entity is None else ShardEnvelope(self.entity.entity_id, message)
 
 
-class Placing:
+class TargetResolver:
     """Finds the way to targets by what a client knows. Lives on the client's loop.
 
     `notices` collects what a person should be told of the ways that were chosen, each once.
     """
 
-    def __init__(self, client: ClusterClient) -> None:
+    def __init__(self, client: ClientFace) -> None:
         self._client = client
         self._noticed: set[str] = set()
         self.notices: list[str] = []

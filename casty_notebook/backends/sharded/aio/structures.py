@@ -13,8 +13,8 @@ from time import monotonic
 from typing import Any, ClassVar
 
 from casty_notebook.address import ActorAddress, NodeAddress
-from casty_notebook.backends.sharded.aio.client import ClusterClient
-from casty_notebook.backends.sharded.aio.resolver import Placing, Route
+from casty_notebook.backends.sharded.aio.face import ClientFace
+from casty_notebook.backends.sharded.aio.resolver import Route, TargetResolver
 from casty_notebook.backends.sharded.session.messages import GetShardLocation, ShardLocation
 from casty_notebook.errors import AskTimeout, MisuseError
 from casty_notebook.settings import checked_count, checked_seconds
@@ -37,7 +37,7 @@ class Structures:
         What the connection is called.
     """
 
-    def __init__(self, client: ClusterClient, placing: Placing, wait: Callable[[Any], Any], name: str) -> None:
+    def __init__(self, client: ClientFace, placing: TargetResolver, wait: Callable[[Any], Any], name: str) -> None:
         self.client = client
         self.placing = placing
         self.wait = wait
@@ -96,8 +96,8 @@ class Distributed:
     ...     return await hits.increment(), await users.get("alice")
     """
 
-    def __init__(self, client: ClusterClient) -> None:
-        self._made = made = Structures(client, Placing(client), lambda coroutine: coroutine, client.system_name)
+    def __init__(self, client: ClientFace) -> None:
+        self._made = made = Structures(client, TargetResolver(client), lambda coroutine: coroutine, client.system_name)
         self.map = _Generic(made.dict)
         self.set = _Generic(made.set)
         self.queue = _Generic(made.queue)

@@ -9,9 +9,10 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.backends.sharded.session import messages as m
 from casty_notebook.topology import snapshot as s
 from casty_notebook.values.castys_refs import casty_ref_uri
+from casty_notebook.values.envelope import ShardEnvelope
 from casty_notebook.values.refs import ActorRef
 from casty_notebook.values.registry import Registry
-from casty_notebook.values.services import Listing, ServiceInstance, ServiceKey, ShardEnvelope
+from casty_notebook.values.services import Listing, ServiceInstance, ServiceKey
 
 __all__ = ["build_registry"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from casty_notebook.backends.sharded.session.events import ActorTarget, EntityTarget, Outgoing, insert_in_order
-from casty_notebook.backends.sharded.session.links import Peer
 from casty_notebook.backends.sharded.session.peers import Peers
 from casty_notebook.backends.sharded.session.shards import ShardTable, Waiting
+from casty_notebook.backends.sharded.session.state import Outgoing, Peer, insert_in_order
+from casty_notebook.backends.sharded.session.targets import ActorTarget, EntityTarget
 
 __all__ = ["Buffer", "shard_type_of"]
 

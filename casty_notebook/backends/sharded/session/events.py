@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, dataclass_transform
+from typing import Any
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.printable import printable
-
-if TYPE_CHECKING:
-    from casty_notebook.backends.sharded.session.asks import Ask
-    from casty_notebook.backends.sharded.session.encodings import Encoding
-    from casty_notebook.errors import CastyNotebookError
-    from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.backends.sharded.session.plain_value import value
+from casty_notebook.backends.sharded.session.state import Ask, Outgoing
+from casty_notebook.backends.sharded.session.targets import Target
+from casty_notebook.errors import CastyNotebookError
+from casty_notebook.topology.snapshot import TopologySnapshot
 
 __all__ = [
-    "ActorTarget",
     "Arrived",
     "AskCancelled",
     "AskMade",
@@ -24,14 +20,12 @@ __all__ = [
     "Closed",
     "Dial",
     "Effect",
-    "EntityTarget",
     "Event",
     "Fail",
     "Hangup",
     "Heard",
     "LinkLost",
     "LinkOpened",
-    "Outgoing",
     "Publish",
     "Recall",
     "Received",
@@ -45,73 +39,7 @@ __all__ = [
     "TellMade",
     "Tick",
     "Transmit",
-    "insert_in_order",
 ]
-
-
-@dataclass_transform(frozen_default=True)
-def value[T](cls: type[T]) -> type[T]:
-    """Make a plain value: frozen for the type checker, which holds that nobody changes one, and not at run time.
-
-    Several are made for each ask, and a dataclass that is frozen at run time takes three times as long to make (attrs
-    documents the same way out).
-    """
-    return dataclass(slots=True, unsafe_hash=True)(cls)
-
-
-@value
-class EntityTarget:
-    """One entity of a sharded type."""
-
-    shard_type: str
-    entity_id: str
-
-    @property
-    def path(self) -> str:
-        """Of the actor that takes messages for the type's entities on each node (PROTOCOL section 4.2)."""
-        return f"/_region-{self.shard_type}"
-
-    def __str__(self) -> str:
-        return f"{self.shard_type}/{self.entity_id}"
-
-
-@value
-class ActorTarget:
-    """One actor by node and path."""
-
-    node: NodeAddress
-    path: str
-
-    def __str__(self) -> str:
-        return f"{self.node}{self.path}"
-
-
-type Target = EntityTarget | ActorTarget
-
-
-class Outgoing:
-    """One envelope in the session's custody, from the call that made it until it is handed to a link (or fails).
-
-    `message` is opaque here: what it looks like on the wire is the business of the rooms above.
-    """
-
-    __slots__ = ("admitted", "ask", "encoding", "expires", "message", "path", "seq", "shard", "target")
-
-    def __init__(self, seq: int, target: Target, path: str, message: Any, expires: float, ask: Ask | None = None) -> None:
-        self.seq = seq
-        self.target = target
-        self.path = path
-        self.message = message
-        self.expires = expires
-        self.ask = ask
-        self.shard: int | None = None
-        self.encoding: Encoding | None = None
-        """What to write it in; None for that of the cluster."""
-        self.admitted = False
-        """Counted against the bound of what may wait; a message once taken is not refused later."""
-
-    def __repr__(self) -> str:
-        return printable(f"<Outgoing {self.seq} to {self.target}>")
 
 
 # --- events ------------------------------------------------------------------------------------------------------
@@ -324,11 +252,3 @@ type Effect = (
 )
 
 
-def insert_in_order(waiting: dict[int, Outgoing], outgoing: Outgoing) -> None:
-    """Put an envelope where its number belongs: one that comes back from a lost link goes before younger ones."""
-    in_order = not waiting or next(reversed(waiting)) < outgoing.seq
-    waiting[outgoing.seq] = outgoing
-    if not in_order:
-        ordered = sorted(waiting.items())
-        waiting.clear()
-        waiting.update(ordered)

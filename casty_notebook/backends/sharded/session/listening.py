@@ -6,8 +6,8 @@ from collections import deque
 from typing import Any
 
 from casty_notebook.backends.contract import Arrival
-from casty_notebook.backends.sharded.session.asks import FOREVER, Ask
-from casty_notebook.backends.sharded.session.events import Target
+from casty_notebook.backends.sharded.session.state import FOREVER, Ask
+from casty_notebook.backends.sharded.session.targets import Target
 from casty_notebook.printable import printable
 from casty_notebook.values.refs import ReplyRef
 

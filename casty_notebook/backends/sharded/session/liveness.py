@@ -2,41 +2,57 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from casty_notebook.address import ActorAddress
 from casty_notebook.backends.sharded.session.events import Break, Effect
-from casty_notebook.backends.sharded.session.links import Link
 from casty_notebook.backends.sharded.session.messages import Find
+from casty_notebook.backends.sharded.session.peers import Peers
+from casty_notebook.backends.sharded.session.shard_locator import Send
+from casty_notebook.backends.sharded.session.state import Link
+from casty_notebook.settings import Settings
 from casty_notebook.topology.health import LinkState
 from casty_notebook.values.refs import ActorRef
 from casty_notebook.values.services import ServiceKey
 
-if TYPE_CHECKING:
-    from casty_notebook.backends.sharded.session.session import Session
-
-__all__ = ["PING_PATH", "Vigil"]
+__all__ = ["PING_PATH", "Liveness"]
 
 PING_PATH = "/_ping/"
 RECEPTIONIST_PATH = "/_cluster/_receptionist"
 PING_KEY = "casty-notebook-ping"
 
 
-class Vigil:
-    """Per link: quiet --ping--> probed --anything heard--> quiet; --nothing--> broken if its node has another, else suspect."""
+class Liveness:
+    """Per link: quiet --ping--> probed --anything heard--> quiet; --nothing--> broken if its node has another, else suspect.
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    Parameters
+    ----------
+    followed
+        Whether a link's node is followed: such a link is kept, used or not.
+    review
+        Called when a node has become suspect: what waits for it may have another way.
+    """
+
+    def __init__(
+        self, settings: Settings, system: str, peers: Peers, counters: dict[str, int], send: Send, *,
+        followed: Callable[[Link], bool], review: Callable[[float, list[Effect]], None],
+    ) -> None:  # fmt: skip
+        self._settings = settings
+        self._system = system
+        self._peers = peers
+        self._counters = counters
+        self._send = send
+        self._followed = followed
+        self._review = review
 
     def ping(self, link: Link, now: float) -> str:
         """Ask what every node answers and what leaves nothing behind there (PROTOCOL section 5)."""
-        session = self._session
         link.probe = link.pinged = now
-        session.peers.changes += 1
-        session.counters["probes"] += 1
+        self._peers.changes += 1
+        self._counters["probes"] += 1
         path = f"{PING_PATH}{link.id}"
-        ref = ActorRef(ActorAddress(session.client_system, path, link.generation.identity))
-        session.send_system(link, RECEPTIONIST_PATH, Find(ServiceKey(PING_KEY), ref), None)
+        ref = ActorRef(ActorAddress(self._system, path, link.generation.identity))
+        self._send(link, RECEPTIONIST_PATH, Find(ServiceKey(PING_KEY), ref), None)
         return path
 
     def doubt(self, link: Link, since: float, now: float) -> None:
@@ -49,19 +65,18 @@ class Vigil:
 
     def watch(self, now: float, out: list[Effect]) -> float:
         """Ping the silent, judge the pinged, let go of what nothing needs. Returns when to look again."""
-        session = self._session
-        to_probe, missed, wake = session.peers.silent_links(now)
+        to_probe, missed, wake = self._peers.silent_links(now)
         for link in to_probe:
             self.ping(link, now)
         for link in missed:
             self._missed(link, now, out)
-        idle, to_ping, look_again = session.peers.idle_links(now)
+        idle, to_ping, look_again = self._peers.idle_links(now)
         for link in to_ping:
             self.ping(link, now)
         for link in idle:
-            if not session.subscription.uses(link):
-                session.peers.hang_up(link, out)
-        return min(wake, look_again, now + session.settings.probe_timeout if missed else float("inf"))
+            if not self._followed(link):
+                self._peers.hang_up(link, out)
+        return min(wake, look_again, now + self._settings.probe_timeout if missed else float("inf"))
 
     def _missed(self, link: Link, now: float, out: list[Effect]) -> None:
         """With another link that answers this one is dead (half-open TCP); without one the node is suspect."""
@@ -71,4 +86,4 @@ class Vigil:
             out.append(Break(link.id, silence))
         elif peer.breaker.state is LinkState.live:
             peer.breaker.missed(now, silence)
-            self._session.router.review(now, out)
+            self._review(now, out)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from casty_notebook.backends.contract import Arrival
-from casty_notebook.backends.sharded.session import failures as explain
-from casty_notebook.backends.sharded.session.asks import Ask, Asks
+from casty_notebook.backends.sharded.session import failures
+from casty_notebook.backends.sharded.session.asks import Asks
 from casty_notebook.backends.sharded.session.events import (
     Arrived,
     AskCancelled,
     AskMade,
     Effect,
     Fail,
-    Outgoing,
     Recall,
     Received,
     Reclaimed,
@@ -22,25 +22,25 @@ from casty_notebook.backends.sharded.session.events import (
     Reject,
     Reply,
     Report,
-    Target,
     TellMade,
 )
+from casty_notebook.backends.sharded.session.failures import Known
 from casty_notebook.backends.sharded.session.listening import Listening
+from casty_notebook.backends.sharded.session.peers import Peers
+from casty_notebook.backends.sharded.session.router import Router
+from casty_notebook.backends.sharded.session.state import Ask, Link, Outgoing
+from casty_notebook.backends.sharded.session.targets import Target
 from casty_notebook.errors import (
     AskFailed,
     AskTimeout,
     CastyNotebookError,
-    ClientClosed,
     NodeUnreachable,
     Overloaded,
     UndecodableMessage,
 )
+from casty_notebook.settings import Settings
 
-if TYPE_CHECKING:
-    from casty_notebook.backends.sharded.session.links import Link
-    from casty_notebook.backends.sharded.session.session import Session
-
-__all__ = ["Custody"]
+__all__ = ["Outbox"]
 
 TOO_LARGE = "Ask for less, or raise Settings(max_frame=…); asking again would end the connection again."
 
@@ -48,14 +48,35 @@ LISTED = 5
 """Targets named where messages are dropped."""
 
 
-class Custody:
-    """made --route--> waiting | handed over; --reply | deadline | loss | cancel | close--> gone. Nothing ends in silence."""
+class Outbox:
+    """made --route--> waiting | handed over; --reply | deadline | loss | cancel | close--> gone. Nothing ends in silence.
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._settings = session.settings
+    Parameters
+    ----------
+    known
+        What reports of failures quote.
+    doubt
+        Told of a link by which an answer is overdue, since when, and the time.
+    """
+
+    def __init__(
+        self, settings: Settings, peers: Peers, counters: dict[str, int], known: Known,
+        doubt: Callable[[Link, float, float], None],
+    ) -> None:  # fmt: skip
+        self._settings = settings
+        self._peers = peers
+        self._counters = counters
+        self._known = known
+        self._doubt = doubt
+        self._router: Router
         self.asks = Asks()
         self._seq = 0
+        self.closed_by: type[AskFailed] | CastyNotebookError | None = None
+        """What everything further is refused with; None while the session is open."""
+
+    def routed_by(self, router: Router) -> None:
+        """The two need each other: the router tells here what it cannot route."""
+        self._router = router
 
     # --- beginnings ------------------------------------------------------------------------------------------------
 
@@ -67,20 +88,19 @@ class Custody:
         if crowded:
             cause = f"{len(self.asks) - 1} asks already wait for replies, which is the bound (max_pending_asks)."
             self.fail(outgoing, Overloaded, cause, "Wait for some of them.", out)
-        elif self._session.state == "open" or not self._refuses(outgoing, out):
-            self._session.router.route(outgoing, now, out)
+        elif self.closed_by is None or not self._refuses(self.closed_by, outgoing, out):
+            self._router.route(outgoing, now, out)
 
     def tell_made(self, event: TellMade, now: float, out: list[Effect]) -> None:
         outgoing = self._outgoing(event.target, event.message, now + self._settings.tell_expiry)
-        if self._session.state == "open" or not self._refuses(outgoing, out):
-            self._session.router.route(outgoing, now, out)
+        if self.closed_by is None or not self._refuses(self.closed_by, outgoing, out):
+            self._router.route(outgoing, now, out)
 
     def _outgoing(self, target: Target, message: Any, expires: float, ask: Ask | None = None) -> Outgoing:
         self._seq += 1
         return Outgoing(self._seq, target, target.path, message, expires, ask)
 
-    def _refuses(self, outgoing: Outgoing, out: list[Effect]) -> bool:
-        error = self._session.ruin or ClientClosed
+    def _refuses(self, error: type[AskFailed] | CastyNotebookError, outgoing: Outgoing, out: list[Effect]) -> bool:
         self.fail(outgoing, error, "the client is closed.", "Connect again.", out)
         return True
 
@@ -97,12 +117,12 @@ class Custody:
         out.append(Fail(ask_id, message) if isinstance(message, UndecodableMessage) else Reply(ask_id, message))
 
     def _arrived(self, listening: Listening, event: Received, now: float, out: list[Effect]) -> None:
-        link = self._session.peers.links.get(event.link)
+        link = self._peers.links.get(event.link)
         arrival = Arrival(now, link.peer.address if link is not None else None, event.message, event.size)
         first = not listening.dropped
         dropped = listening.put(arrival)
         if dropped:
-            self._session.counters["dropped"] += dropped
+            self._counters["dropped"] += dropped
             if first:
                 kept = f"the oldest of {listening.limit:,} is dropped"
                 out.append(Report(f"what {listening.label} tells is read too slowly: {kept}"))
@@ -119,18 +139,18 @@ class Custody:
         if ask.link is not None and ask.outgoing is not None:
             out.append(Recall(ask.link.id, ask.outgoing))
         self.asks.remove(ask_id)
-        self._session.router.withdraw(ask)
+        self._router.withdraw(ask)
         return ask
 
     def time_out(self, now: float, out: list[Effect]) -> None:
         for ask in self.asks.due(now):
-            self._session.counters["timed_out"] += 1
+            self._counters["timed_out"] += 1
             sent = ask.may_have_run
             if ask.link is not None:
-                self._session.vigil.doubt(ask.link, ask.started, now)
-            cause, advice = explain.timeout(self._session, ask)
+                self._doubt(ask.link, ask.started, now)
+            cause, advice = failures.timeout(self._known, ask)
             if self._withdraw(ask.id, out) is not None and ask.outgoing is not None:
-                report = explain.report(self._session, ask.outgoing, cause, advice, may_have_run=sent)
+                report = failures.report(self._known, ask.outgoing, cause, advice, may_have_run=sent)
                 out.append(Fail(ask.id, AskTimeout(report)))
 
     def fail(
@@ -140,9 +160,9 @@ class Custody:
         """Fail the ask, or refuse the tell being made, with all that is known."""
         if isinstance(error, type):
             may_have_run = may_have_run or (outgoing.ask is not None and outgoing.ask.left)
-            error = error(explain.report(self._session, outgoing, cause, advice, may_have_run=may_have_run))
+            error = error(failures.report(self._known, outgoing, cause, advice, may_have_run=may_have_run))
         if isinstance(error, Overloaded):
-            self._session.counters["overflowed"] += 1
+            self._counters["overflowed"] += 1
         if outgoing.ask is None:
             out.append(Reject(error))
         elif self.asks.remove(outgoing.ask.id) is not None:
@@ -154,7 +174,7 @@ class Custody:
             if ask.outgoing is not None:
                 if ask.link is not None:
                     out.append(Recall(ask.link.id, ask.outgoing))
-                self._session.router.withdraw(ask)
+                self._router.withdraw(ask)
                 self.fail(ask.outgoing, error, cause, "Connect again.", out, may_have_run=ask.may_have_run)
 
     def drop(self, told: list[Outgoing], why: str, out: list[Effect]) -> None:
@@ -163,7 +183,7 @@ class Custody:
         if not targets:
             return
         count = targets.total()
-        self._session.counters["undelivered"] += count
+        self._counters["undelivered"] += count
         listed = ", ".join(f"{name} ({n})" if n > 1 else name for name, n in targets.most_common(LISTED))
         more = f" and {len(targets) - LISTED} more" if len(targets) > LISTED else ""
         what = "1 message that was told was dropped" if count == 1 else f"{count} messages that were told were dropped"
@@ -189,11 +209,11 @@ class Custody:
         left = {outgoing.seq for outgoing in unsent}
         sent = [(ask, ask.outgoing) for ask in link.asks.values() if ask.outgoing is not None]
         repeat = [each for ask, each in sent if not self._survives(ask, each, link, left, reason, out, verdict=verdict)]
-        self._session.router.reroute((*repeat, *self._ours(unsent)), link.peer, now, out)
+        self._router.reroute((*repeat, *self._ours(unsent)), link.peer, now, out)
 
     def reclaimed(self, event: Reclaimed, now: float, out: list[Effect]) -> None:
         """A link gave back what it had not sent."""
-        self._session.router.reclaimed(self._ours(event.unsent), now, out)
+        self._router.reclaimed(self._ours(event.unsent), now, out)
 
     def _ours(self, unsent: tuple[Outgoing, ...]) -> list[Outgoing]:
         """Without the session's own messages, which are repeated by whoever needs them, and what is over."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from casty_notebook.backends.sharded.session.asks import FOREVER, Ask
 from casty_notebook.backends.sharded.session.buffer import Buffer, shard_type_of
-from casty_notebook.backends.sharded.session.events import ActorTarget, Effect, Outgoing, Reclaim, Report, Transmit
-from casty_notebook.backends.sharded.session.links import Peer
+from casty_notebook.backends.sharded.session.events import Effect, Reclaim, Report, Transmit
 from casty_notebook.backends.sharded.session.messages import ShardLocation
 from casty_notebook.backends.sharded.session.peers import Peers
-from casty_notebook.backends.sharded.session.shard_locator import Coordinator, Send
+from casty_notebook.backends.sharded.session.shard_locator import Send, ShardLocator
 from casty_notebook.backends.sharded.session.shards import Question, ShardTable
+from casty_notebook.backends.sharded.session.state import FOREVER, Ask, Outgoing, Peer
+from casty_notebook.backends.sharded.session.targets import ActorTarget
 from casty_notebook.errors import AskFailed, CastyNotebookError, MisuseError, NodeUnreachable, Overloaded, ShardCountMismatch
 from casty_notebook.settings import Settings
 from casty_notebook.topology.health import LinkState
@@ -47,7 +47,7 @@ class Router:
         self._peers = peers
         self._fail = fail
         self._drop = drop
-        self._coordinator = Coordinator(settings, system, peers, send, names)
+        self._locator = ShardLocator(settings, system, peers, send, names)
         self.tables: dict[str, ShardTable] = {}
         self._buffer = Buffer(self.tables, peers)
         self._expiry = FOREVER
@@ -55,7 +55,7 @@ class Router:
 
     @property
     def snapshot(self) -> TopologySnapshot | None:
-        return self._coordinator.snapshot
+        return self._locator.snapshot
 
     @property
     def buffered(self) -> int:
@@ -209,14 +209,14 @@ class Router:
         peer = self._peers.get(node) if node is not None else None
         if peer is None or peer.breaker.usable:
             return None
-        if self._coordinator.find() is not None and not table.was_refused(shard, now, self._settings.shard_retry):
+        if self._locator.find() is not None and not table.was_refused(shard, now, self._settings.shard_retry):
             return None
         return peer
 
     def _inquire(self, table: ShardTable, shard: int, question: Question, now: float) -> None:
         """Ask a coordinator, if it is time to."""
         if question.retry_at <= now:
-            self._coordinator.ask(table, shard, question, now)
+            self._locator.ask(table, shard, question, now)
         self._wake_at(question.retry_at)
 
     def located(self, shard_type: str, name: str, location: ShardLocation, now: float, out: list[Effect]) -> None:
@@ -262,7 +262,7 @@ class Router:
     def adopt(self, snapshot: TopologySnapshot, now: float, out: list[Effect]) -> None:
         """Read a new snapshot, and release what it locates."""
         before = self.snapshot
-        self._coordinator.snapshot = snapshot
+        self._locator.snapshot = snapshot
         others = before is None or before.leader != snapshot.leader or before.members != snapshot.members
         for table in self.tables.values():
             table.adopt(snapshot.shard_allocations.get(table.shard_type, {}), now)

@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.backends.sharded.session import violations as strays
-from casty_notebook.backends.sharded.session.asks import FOREVER
+from casty_notebook.backends.sharded.session import violations
 from casty_notebook.backends.sharded.session.bounds import excess
 from casty_notebook.backends.sharded.session.contacts import Contacts
 from casty_notebook.backends.sharded.session.encodings import PICKLE, Encoding
 from casty_notebook.backends.sharded.session.events import (
-    ActorTarget,
     AskCancelled,
     AskMade,
     Close,
@@ -23,7 +21,6 @@ from casty_notebook.backends.sharded.session.events import (
     Heard,
     LinkLost,
     LinkOpened,
-    Outgoing,
     Publish,
     Received,
     Reclaimed,
@@ -34,16 +31,17 @@ from casty_notebook.backends.sharded.session.events import (
     Tick,
     Transmit,
 )
-from casty_notebook.backends.sharded.session.links import Link
-from casty_notebook.backends.sharded.session.liveness import PING_PATH, Vigil
+from casty_notebook.backends.sharded.session.liveness import PING_PATH, Liveness
 from casty_notebook.backends.sharded.session.messages import ShardLocation
-from casty_notebook.backends.sharded.session.outbox import Custody
+from casty_notebook.backends.sharded.session.outbox import Outbox
 from casty_notebook.backends.sharded.session.peers import Peers
 from casty_notebook.backends.sharded.session.router import Router
 from casty_notebook.backends.sharded.session.shard_locator import PROXY_PATH
 from casty_notebook.backends.sharded.session.shards import ShardTable
+from casty_notebook.backends.sharded.session.state import FOREVER, Link, Outgoing
 from casty_notebook.backends.sharded.session.subscription import SUBSCRIPTION_PATH, Subscription
-from casty_notebook.backends.sharded.session.trace import Story
+from casty_notebook.backends.sharded.session.targets import ActorTarget
+from casty_notebook.backends.sharded.session.trace import Trace
 from casty_notebook.errors import CastyNotebookError, ClientClosed, ContactAttempt, UndecodableMessage
 from casty_notebook.settings import Settings
 from casty_notebook.topology.health import NodeHealth
@@ -102,19 +100,23 @@ class Session:
         self._looked_at = -1
         self._closing_until = FOREVER
         self._farewells: set[str] = set()
-        self._story = Story(settings.story_length)
+        self._story = Trace(settings.story_length)
         self.subscription = Subscription(settings, self.client_system, self.send_system, encodings)
         self.peers = Peers(settings, mint, now, fixed=fixed_identity, named=named)
         self.peers.add_contacts(contacts, now)
-        self.vigil = Vigil(self)
-        self._custody = custody = Custody(self)
-        self.router = Router(
-            settings, self.client_system, self.peers, self.send_system, custody.fail, custody.drop, names
+        self.liveness = Liveness(
+            settings, self.client_system, self.peers, self.counters, self.send_system,
+            followed=self.subscription.uses, review=lambda now, out: self.router.review(now, out),
         )  # fmt: skip
+        self._outbox = outbox = Outbox(settings, self.peers, self.counters, self, self.liveness.doubt)
+        self.router = Router(
+            settings, self.client_system, self.peers, self.send_system, outbox.fail, outbox.drop, names
+        )  # fmt: skip
+        outbox.routed_by(self.router)
         # The user's own traffic makes nothing else due, so that it is not looked for then.
         self._users_own: dict[type[Event], Handler] = {
-            AskMade: custody.ask_made, TellMade: custody.tell_made, AskCancelled: custody.cancelled,
-            Refused: custody.refused, Reclaimed: custody.reclaimed,
+            AskMade: outbox.ask_made, TellMade: outbox.tell_made, AskCancelled: outbox.cancelled,
+            Refused: outbox.refused, Reclaimed: outbox.reclaimed,
         }  # fmt: skip
         self._others: dict[type[Event], Handler] = {
             Received: self._received, Tick: self._tick, LinkOpened: self._link_opened, LinkLost: self._link_lost,
@@ -144,7 +146,7 @@ class Session:
     @property
     def deadline(self) -> float:
         """When a `Tick` is due at the latest; infinite if nothing waits for time to pass."""
-        return min(self._wake, self.router.wake, self._closing_until, self._custody.asks.deadline)
+        return min(self._wake, self.router.wake, self._closing_until, self._outbox.asks.deadline)
 
     # --- what the rooms above may read -----------------------------------------------------------------------------
 
@@ -155,7 +157,7 @@ class Session:
 
     @property
     def pending_asks(self) -> int:
-        return len(self._custody.asks)
+        return len(self._outbox.asks)
 
     @property
     def buffered(self) -> int:
@@ -171,7 +173,7 @@ class Session:
 
     def expects(self, path: str) -> bool:
         """Is a message to this path wanted? Others need not even be decoded."""
-        if path in self._custody.asks.pending:
+        if path in self._outbox.asks.pending:
             return True
         if path.startswith(ASK_PATH):
             self.counters["late_replies"] += 1
@@ -210,7 +212,7 @@ class Session:
 
     def _greet(self, link: Link, now: float) -> None:
         """Prove a link and pay old debts, as soon as the node can understand us: each guess is a line in its log."""
-        self.vigil.ping(link, now)
+        self.liveness.ping(link, now)
         self.subscription.opened(link)
 
     def _link_lost(self, event: LinkLost, now: float, out: list[Effect]) -> None:
@@ -222,8 +224,8 @@ class Session:
         else:
             self.counters["lost_links"] += 1
         if link.peer.links and link.peer.sender is None and self.subscription.encoding is not None:
-            self.vigil.ping(link.peer.receiving, now)
-        self._custody.link_lost(link, event.unsent, event.reason, now, out, verdict=event.verdict)
+            self.liveness.ping(link.peer.receiving, now)
+        self._outbox.link_lost(link, event.unsent, event.reason, now, out, verdict=event.verdict)
         if not self.peers.any_live:
             # A dial that failed is no news: it keeps its pause.
             self.peers.lost_everything(now, just_now=link.opened is not None)
@@ -245,7 +247,7 @@ class Session:
 
     def _replied(self, event: Received, now: float, out: list[Effect]) -> None:
         if self._is_welcome(event, now, out):
-            self._custody.replied(event, now, out)
+            self._outbox.replied(event, now, out)
 
     def _received(self, event: Received, now: float, out: list[Effect]) -> None:
         if not self._is_welcome(event, now, out):
@@ -267,7 +269,7 @@ class Session:
                 shard_type, _, name = path[len(PROXY_PATH) :].rpartition("/")
                 self.router.located(shard_type, name, message, now, out)
             else:
-                out.append(strays.misplaced(self._sender(event), event, "the location of a shard"))
+                out.append(violations.misplaced(self._sender(event), event, "the location of a shard"))
 
     def _is_our_cluster(self, event: Received, out: list[Effect]) -> bool:
         if event.system is None:
@@ -275,11 +277,11 @@ class Session:
         node = self._sender(event)
         link = self.peers.links.get(event.link)
         if self.snapshot is None:
-            self._ruin(strays.wrong_system(node, event.system, self.system_name), out)
+            self._ruin(violations.wrong_system(node, event.system, self.system_name), out)
         elif link is None or not event.path.startswith(PING_PATH):  # our name is right
-            out.append(strays.of_a_stranger(node, event.system))
-        elif self.peers.estrange(link, event.system, strays.another_cluster(event.system), out):
-            out.append(Report(f"{node} is no node of {self.system_name!r} any more: {strays.another_cluster(event.system)}"))
+            out.append(violations.of_a_stranger(node, event.system))
+        elif self.peers.estrange(link, event.system, violations.another_cluster(event.system), out):
+            out.append(Report(f"{node} is no node of {self.system_name!r} any more: {violations.another_cluster(event.system)}"))
         return False
 
     def _sender(self, event: Received) -> str:
@@ -289,8 +291,9 @@ class Session:
     def _ruin(self, error: CastyNotebookError, out: list[Effect]) -> None:
         leaving = self.state == "leaving"
         self.ruin, self.state = error, "ruined"
-        self._custody.fail_all(error, "", out)
-        self._custody.drop(self.router.take_all(), str(error), out)
+        self._outbox.closed_by = error
+        self._outbox.fail_all(error, "", out)
+        self._outbox.drop(self.router.take_all(), str(error), out)
         self.subscription.close()
         self._hang_up_all(out)
         out.append(Ruin(error))
@@ -303,7 +306,7 @@ class Session:
         if link is None:
             return
         if not isinstance(snapshot, TopologySnapshot):
-            out.append(strays.misplaced(self._sender(event), event, "a topology"))
+            out.append(violations.misplaced(self._sender(event), event, "a topology"))
             return
         changed = snapshot is not self.snapshot
         beyond = excess(snapshot, self.settings) if changed else None
@@ -345,7 +348,7 @@ class Session:
     # --- time ------------------------------------------------------------------------------------------------------
 
     def _tick(self, _event: Tick, now: float, out: list[Effect]) -> None:
-        self._custody.time_out(now, out)
+        self._outbox.time_out(now, out)
 
     def _settle(self, now: float, out: list[Effect], *, came: bool) -> None:
         """After anything but the user's own traffic: do whatever time or the change has made due.
@@ -370,7 +373,7 @@ class Session:
         if self.peers.settle_down(now):
             self.router.review(now, out)
         self.router.tick(now, out)
-        links = self.vigil.watch(now, out)
+        links = self.liveness.watch(now, out)
         self._look_again = min(links, self.peers.dial_due(now, out))
         self._looked_at = self._changes
 
@@ -384,17 +387,18 @@ class Session:
         """Nobody waits for an answer any more; what was told and still seeks its way gets some time to find it."""
         if self.state not in ("open", "ruined"):
             return
-        self._custody.fail_all(ClientClosed, "the client was closed while it waited.", out)
+        self._outbox.fail_all(ClientClosed, "the client was closed while it waited.", out)
         ruined, self.state = self.state == "ruined", "leaving"
+        self._outbox.closed_by = self.ruin or ClientClosed
         self._closing_until = now if ruined else now + self.settings.close_timeout
 
     def _leave(self, now: float, out: list[Effect]) -> None:
         """Unsubscribe, and wait for a sign that the node has read it: closing sooner would make it dial us."""
         self.state = "closing"
-        self._custody.drop(self.router.take_all(), f"no route in {self.settings.close_timeout:g} s while leaving", out)
+        self._outbox.drop(self.router.take_all(), f"no route in {self.settings.close_timeout:g} s while leaving", out)
         if self.ruin is None:
             for link in self.subscription.close():
-                self._farewells.add(self.vigil.ping(link, now))
+                self._farewells.add(self.liveness.ping(link, now))
         self._closing_until = now + self.settings.close_timeout / 4
 
     def _hang_up_all(self, out: list[Effect]) -> None:

@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 from casty_notebook.address import ActorAddress
 from casty_notebook.backends.sharded.session.encodings import Encoding
-from casty_notebook.backends.sharded.session.links import Link, Peer
 from casty_notebook.backends.sharded.session.messages import GetShardLocation
 from casty_notebook.backends.sharded.session.peers import Peers
 from casty_notebook.backends.sharded.session.shards import Question, ShardTable
+from casty_notebook.backends.sharded.session.state import Link, Peer
 from casty_notebook.settings import Settings
 from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
 from casty_notebook.values.refs import ActorRef
 
-__all__ = ["PROXY_PATH", "Coordinator", "Send"]
+__all__ = ["PROXY_PATH", "Send", "ShardLocator"]
 
 PROXY_PATH = "/_proxy-"
 
@@ -22,7 +22,7 @@ type Send = Callable[[Link, str, object, Encoding | None], None]
 """(link, path on the node, message, encoding or None for the known one): a message of the session's own."""
 
 
-class Coordinator:
+class ShardLocator:
     """Asks the leader for shards. Its questions are repeated, with growing pauses, as long as somebody waits."""
 
     def __init__(self, settings: Settings, system: str, peers: Peers, send: Send, names: Callable[[], str]) -> None:

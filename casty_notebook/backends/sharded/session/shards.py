@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.sharded.session.census import Census
-from casty_notebook.backends.sharded.session.events import Outgoing, insert_in_order
+from casty_notebook.backends.sharded.session.state import Outgoing, insert_in_order
 from casty_notebook.errors import UnsendableMessage
 from casty_notebook.settings import Settings
 from casty_notebook.topology.snapshot import ShardAllocation
-from casty_notebook.values.services import entity_shard
+from casty_notebook.values.envelope import entity_shard
 
 if TYPE_CHECKING:
-    from casty_notebook.backends.sharded.session.links import Peer
+    from casty_notebook.backends.sharded.session.state import Peer
 
 __all__ = ["Question", "ShardTable", "Waiting"]
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.backends.sharded.session.encodings import PICKLE, Encoding, guesses_logged
-from casty_notebook.backends.sharded.session.links import Link, Peer
 from casty_notebook.backends.sharded.session.messages import SubscribeTopology, UnsubscribeTopology
 from casty_notebook.backends.sharded.session.shard_locator import Send
+from casty_notebook.backends.sharded.session.state import Link, Peer
 from casty_notebook.settings import Settings
 from casty_notebook.topology.health import LinkState
 from casty_notebook.values.refs import ActorRef

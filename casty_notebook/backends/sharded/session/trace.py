@@ -7,10 +7,10 @@ from collections import deque
 from casty_notebook.backends.sharded.session.events import Effect, Event, LinkLost, LinkOpened, Publish, Received, Transmit
 from casty_notebook.printable import printable
 
-__all__ = ["Story"]
+__all__ = ["Trace"]
 
 
-class Story:
+class Trace:
     """A bounded ring of (time, event, effects). What happens all the time is left out: it would push out the rest."""
 
     def __init__(self, length: int) -> None:

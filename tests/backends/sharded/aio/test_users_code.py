@@ -80,10 +80,10 @@ def test_a_listener_that_leaves_does_not_take_the_background_loop_along(
     error: type[BaseException], cluster: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = background_loop()
-    cluster.client._news.listen(raising(error))
+    cluster.client._broadcast.listen(raising(error))
     again = copy.copy(cluster.topology)
     assert again is not None
-    cluster._on_loop(lambda: cluster.client._news.publish(again))
+    cluster._on_loop(lambda: cluster.client._broadcast.publish(again))
     wait_until(lambda: any(error.__name__ in record.message for record in caplog.records))
     assert cluster.ask("counter/left", GetCount) == 0
     assert background_loop() is before

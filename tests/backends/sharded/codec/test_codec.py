@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from casty_notebook.backends.sharded.codec.codec import SERIALIZERS, Codec, detect
 from casty_notebook.backends.sharded.session import messages as m
 from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMessage
+from casty_notebook.values.envelope import ShardEnvelope
 from casty_notebook.values.limits.compression import ALGORITHMS
 from casty_notebook.values.registry import Layout
-from casty_notebook.values.services import ServiceKey, ShardEnvelope
+from casty_notebook.values.services import ServiceKey
 from casty_notebook.values.standin import stand_in_class
 from tests.support.golden import MESSAGES, Vector
 from tests.values.table import REF, Amount, codec, table

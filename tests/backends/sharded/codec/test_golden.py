@@ -13,9 +13,10 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.backends.sharded.session import messages as m
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
+from casty_notebook.values.envelope import ShardEnvelope
 from casty_notebook.values.refs import ActorRef
 from casty_notebook.values.registry import Layout
-from casty_notebook.values.services import ServiceKey, ShardEnvelope
+from casty_notebook.values.services import ServiceKey
 from casty_notebook.values.standin import StandIn, stand_in_class
 from tests.support.golden import MESSAGES, Vector, named
 from tests.values.table import codec

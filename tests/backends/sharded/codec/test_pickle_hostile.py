@@ -86,7 +86,7 @@ def test_calls_are_noted_and_never_made(canary: Path, protocol: int) -> None:
     [
         "os:system", "posix:system", "builtins:eval", "builtins:exec", "builtins:__import__", "builtins:open",
         "subprocess:Popen", "antigravity:geohash", "this:s", "casty_notebook.values.registry:Registry",
-        "casty_notebook.address:NodeAddress.parse", "casty_notebook.values.services:hashlib.md5", "os:path.join",
+        "casty_notebook.address:NodeAddress.parse", "casty_notebook.values.envelope:hashlib.md5", "os:path.join",
         "builtins:getattr.__call__", "tests.values.table:Amount.__init__.__globals__", "pickle:loads", "ctypes.util:find_library",
         "casty.remote.ref:restore_actor_ref.__globals__", "functools:partial.__call__", "codecs:decode",
     ],

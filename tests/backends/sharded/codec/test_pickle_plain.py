@@ -18,10 +18,10 @@ from casty_notebook.backends.sharded.codec.pickle.scalars import NOT_ALONE, alon
 from casty_notebook.backends.sharded.codec.pickle.writer import PickleWriter
 from casty_notebook.errors import UnsendableMessage
 from casty_notebook.settings import Settings
+from casty_notebook.values.envelope import ShardEnvelope
 from casty_notebook.values.limits.budget import Refused
 from casty_notebook.values.refs import ActorRef, ReplyRef
 from casty_notebook.values.registry import Layout, Registry
-from casty_notebook.values.services import ShardEnvelope
 from tests.values.table import REF, Amount, Basket, Colour, Empty
 
 

@@ -21,9 +21,10 @@ from casty_notebook.backends.sharded.aio.wire_classes import build_registry
 from casty_notebook.backends.sharded.codec.codec import Codec
 from casty_notebook.backends.sharded.session import messages as m
 from casty_notebook.errors import MisuseError, UnsendableMessage
+from casty_notebook.values.envelope import ShardEnvelope
 from casty_notebook.values.refs import ActorRef, ReplyRef
 from casty_notebook.values.registry import Layout
-from casty_notebook.values.services import ServiceKey, ShardEnvelope
+from casty_notebook.values.services import ServiceKey
 from casty_notebook.values.standin import StandIn, module_proxy, stand_in_class
 from tests.backends.sharded.codec.test_pickle_reader import values
 from tests.values.table import REF, USER_CLASSES, Amount, Basket, Colour, Empty, Outer, Point, Slotted, codec

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from casty_notebook.backends.contract import Arrival
-from casty_notebook.backends.sharded.session.events import ActorTarget, AskCancelled, Close
+from casty_notebook.backends.sharded.session.events import AskCancelled, Close
 from casty_notebook.backends.sharded.session.listening import Listening
+from casty_notebook.backends.sharded.session.targets import ActorTarget
 from casty_notebook.errors import AskTimeout, ClientClosed, NodeUnreachable
 from casty_notebook.values.refs import ReplyRef
 from tests.backends.sharded.session.world import World, node

@@ -7,7 +7,8 @@ import itertools
 import pytest
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.backends.sharded.session.events import ActorTarget, Close, EntityTarget
+from casty_notebook.backends.sharded.session.events import Close
+from casty_notebook.backends.sharded.session.targets import ActorTarget, EntityTarget
 from casty_notebook.errors import (
     AskTimeout,
     ClientClosed,
@@ -19,7 +20,7 @@ from casty_notebook.errors import (
 from casty_notebook.settings import Settings
 from casty_notebook.topology.health import LinkState
 from casty_notebook.topology.snapshot import MemberStatus
-from casty_notebook.values.services import entity_shard
+from casty_notebook.values.envelope import entity_shard
 from tests.backends.sharded.session.world import SYSTEM, World, node
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.sharded.session.bounds import MAX_NAME, excess
-from casty_notebook.backends.sharded.session.events import ActorTarget, Dial, LinkLost, Received, Report, Tick, Transmit
+from casty_notebook.backends.sharded.session.events import Dial, LinkLost, Received, Report, Tick, Transmit
 from casty_notebook.backends.sharded.session.messages import ShardLocation
 from casty_notebook.backends.sharded.session.peers import Peers
+from casty_notebook.backends.sharded.session.targets import ActorTarget
 from casty_notebook.errors import MisuseError
 from casty_notebook.settings import Settings
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot

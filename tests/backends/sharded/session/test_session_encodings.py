@@ -9,7 +9,8 @@ import pytest
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.sharded.session.encodings import PICKLE, Encoding, guesses, known_encodings
-from casty_notebook.backends.sharded.session.events import Close, Event, Outgoing, Received
+from casty_notebook.backends.sharded.session.events import Close, Event, Received
+from casty_notebook.backends.sharded.session.state import Outgoing
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.settings import Settings
 from tests.backends.sharded.session.world import World, node

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from casty_notebook.errors import AskFailed, AskTimeout
 from casty_notebook.settings import Settings
-from casty_notebook.values.services import ShardEnvelope
+from casty_notebook.values.envelope import ShardEnvelope
 from tests.backends.sharded.session.world import Node, World, node
 
 ENTITIES = ("alice", "bob", "user-42", "user-99")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from casty_notebook.address import ActorAddress
-from casty_notebook.backends.sharded.session.shard_locator import Coordinator
+from casty_notebook.backends.sharded.session.shard_locator import ShardLocator
 from casty_notebook.backends.sharded.session.shards import FRESH, ShardTable
 from casty_notebook.backends.sharded.session.subscription import MAX_DEBTS, Subscription
 from casty_notebook.settings import Settings
@@ -54,7 +54,7 @@ def test_no_answer_is_kept_of_a_shard_that_does_not_exist(shard: int) -> None:
 def test_without_a_leader_the_lowest_address_is_asked_first_and_then_the_others() -> None:
     world = World(nodes=(5, 3, 9, 1))
     world.run(1.0)
-    coordinator = Coordinator(Settings(), "test", world.session.peers, lambda *_: None, lambda: "name")
+    coordinator = ShardLocator(Settings(), "test", world.session.peers, lambda *_: None, lambda: "name")
     members = [Member(address, MemberStatus.up, frozenset(), "") for address in world.nodes]
     for order in (members, members[::-1]):
         coordinator.snapshot = TopologySnapshot(frozenset(order), None, {}, 1)

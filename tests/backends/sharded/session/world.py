@@ -8,21 +8,17 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from casty_notebook.address import ActorAddress, NodeAddress
-from casty_notebook.backends.sharded.session.asks import Ask
 from casty_notebook.backends.sharded.session.encodings import PICKLE, Encoding
 from casty_notebook.backends.sharded.session.events import (
-    ActorTarget,
     AskMade,
     Break,
     Closed,
     Dial,
-    EntityTarget,
     Event,
     Fail,
     Hangup,
     LinkLost,
     LinkOpened,
-    Outgoing,
     Publish,
     Recall,
     Received,
@@ -31,7 +27,6 @@ from casty_notebook.backends.sharded.session.events import (
     Reject,
     Reply,
     Report,
-    Target,
     TellMade,
     Tick,
     Transmit,
@@ -45,10 +40,13 @@ from casty_notebook.backends.sharded.session.messages import (
     UnsubscribeTopology,
 )
 from casty_notebook.backends.sharded.session.session import ASK_PATH, Session
+from casty_notebook.backends.sharded.session.state import Ask, Outgoing
+from casty_notebook.backends.sharded.session.targets import ActorTarget, EntityTarget, Target
 from casty_notebook.settings import Settings
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
+from casty_notebook.values.envelope import ShardEnvelope
 from casty_notebook.values.refs import ReplyRef
-from casty_notebook.values.services import Listing, ShardEnvelope
+from casty_notebook.values.services import Listing
 
 SYSTEM = "test"
 

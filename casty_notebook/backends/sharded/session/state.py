@@ -1,18 +1,20 @@
-"""Links (one TCP connection each), generations (one identity each) and peers (one node each, with its links)."""
+"""The things that a session is made of and that point at each other: nodes, their links, identities, envelopes, asks."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.breaker import Breaker
+from casty_notebook.backends.sharded.session.encodings import Encoding
+from casty_notebook.backends.sharded.session.targets import Target
+from casty_notebook.printable import printable
 from casty_notebook.topology.health import LinkState
+from casty_notebook.values.refs import ReplyRef
 
-if TYPE_CHECKING:
-    from casty_notebook.backends.sharded.session.asks import Ask
-    from casty_notebook.backends.sharded.session.events import Outgoing
+__all__ = ["FOREVER", "Ask", "Generation", "Link", "Outgoing", "Peer", "insert_in_order"]
 
-__all__ = ["Generation", "Link", "Peer"]
+FOREVER = float("inf")
 
 
 class Generation:
@@ -114,3 +116,105 @@ class Peer:
 
     def __repr__(self) -> str:
         return f"<Peer {self.address} {self.breaker.state}, {len(self.links)} links>"
+
+
+class Outgoing:
+    """One envelope in the session's outbox, from the call that made it until it is handed to a link (or fails).
+
+    `message` is opaque here: what it looks like on the wire is the business of the rooms above.
+    """
+
+    __slots__ = ("admitted", "ask", "encoding", "expires", "message", "path", "seq", "shard", "target")
+
+    def __init__(self, seq: int, target: Target, path: str, message: Any, expires: float, ask: Ask | None = None) -> None:
+        self.seq = seq
+        self.target = target
+        self.path = path
+        self.message = message
+        self.expires = expires
+        self.ask = ask
+        self.shard: int | None = None
+        self.encoding: Encoding | None = None
+        """What to write it in; None for that of the cluster."""
+        self.admitted = False
+        """Counted against the bound of what may wait; a message once taken is not refused later."""
+
+    def __repr__(self) -> str:
+        return printable(f"<Outgoing {self.seq} to {self.target}>")
+
+
+class Ask:
+    """waiting --transmit--> sent --reply | failure | deadline | cancel--> gone.
+
+    `link` and `generation` are set once the envelope was handed to a link: its reply can come as long as the
+    generation's identity has a connection on the replying node.
+    """
+
+    __slots__ = (
+        "_label", "deadline", "fail_fast", "generation", "id", "left", "link", "message", "outgoing", "reply_ref", "retry",
+        "started", "target",
+    )  # fmt: skip
+
+    def __init__(
+        self, ask_id: str, target: Target, message: Any, reply_ref: ReplyRef, started: float, deadline: float, *,
+        retry: bool = False, fail_fast: bool = False, label: str = "",
+    ) -> None:  # fmt: skip
+        self.id = ask_id
+        self.target = target
+        self.message = message
+        self.reply_ref = reply_ref
+        self.started = started
+        self.deadline = deadline
+        self.retry = retry
+        """Send it again if it may have left and its node is lost."""
+        self.fail_fast = fail_fast
+        """Do not hold it until its deadline where its owner cannot be reached."""
+        self._label = label
+        self.outgoing: Outgoing | None = None
+        self.link: Link | None = None
+        self.generation: Generation | None = None
+        self.left = False
+        """An earlier try may have reached its node."""
+
+    @property
+    def label(self) -> str:
+        """What a person calls the target."""
+        return self._label or str(self.target)
+
+    @property
+    def may_have_run(self) -> bool:
+        """It was handed to a link, now or in an earlier try."""
+        return self.left or self.generation is not None
+
+    def sent(self, link: Link, generation: Generation) -> None:
+        """The envelope was handed to `link`; replies come under `generation`'s identity."""
+        self.link, self.generation = link, generation
+        self.reply_ref.bind(generation.identity)
+        link.asks[self.id] = self
+        generation.asks += 1
+
+    def overdue(self) -> bool:
+        """Whether its being late ends it."""
+        return True
+
+    def withdrawn(self) -> None:
+        """The envelope is back in the session's outbox, or the ask is over."""
+        if self.link is not None:
+            self.link.asks.pop(self.id, None)
+            self.link = None
+        if self.generation is not None:
+            self.generation.asks -= 1
+            self.generation = None
+
+    def __repr__(self) -> str:
+        return printable(f"<Ask {self.label}>")
+
+
+def insert_in_order(waiting: dict[int, Outgoing], outgoing: Outgoing) -> None:
+    """Put an envelope where its number belongs: one that comes back from a lost link goes before younger ones."""
+    in_order = not waiting or next(reversed(waiting)) < outgoing.seq
+    waiting[outgoing.seq] = outgoing
+    if not in_order:
+        ordered = sorted(waiting.items())
+        waiting.clear()
+        waiting.update(ordered)
