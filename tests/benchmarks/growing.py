@@ -102,7 +102,7 @@ def _session_steps(before: TopologySnapshot, after: TopologySnapshot) -> dict[st
 def _adopting(before: TopologySnapshot, after: TopologySnapshot) -> Callable[[], object]:
     """A session that is subscribed, whose link to every member is open, and which uses the type."""
     from casty_notebook import NodeAddress, Settings
-    from casty_notebook.backends.sharded.session.events import Dial, LinkOpened, Publish, Received, Tick
+    from casty_notebook.backends.sharded.session.events import Dial, LinkOpened, Publish, Received, Tick, TypeUsed
     from casty_notebook.backends.sharded.session.session import Session
     from casty_notebook.backends.sharded.session.subscription import SUBSCRIPTION_PATH
 
@@ -126,7 +126,7 @@ def _adopting(before: TopologySnapshot, after: TopologySnapshot) -> Callable[[],
 
     settle(Tick())
     settle(push(before))
-    session.register("type-0", len(before.shard_allocations["type-0"]))
+    session.handle(TypeUsed("type-0", len(before.shard_allocations["type-0"])), 0.0)
 
     def adopt() -> None:
         nonlocal turn

@@ -19,7 +19,7 @@ from casty_notebook.backends.sharded.aio.listener import Listener
 from casty_notebook.backends.sharded.aio.pump import Pump
 from casty_notebook.backends.sharded.aio.wire_classes import build_registry
 from casty_notebook.backends.sharded.session.encodings import Encoding
-from casty_notebook.backends.sharded.session.events import AskCancelled, AskMade, TellMade, Tick
+from casty_notebook.backends.sharded.session.events import AskCancelled, AskMade, TellMade, Tick, TypeUsed
 from casty_notebook.backends.sharded.session.listening import Listening
 from casty_notebook.backends.sharded.session.session import ASK_PATH, Session
 from casty_notebook.backends.sharded.session.state import Ask
@@ -329,7 +329,7 @@ class ClusterClient:
         ref = self._entity_refs.get(shard_type)
         if ref is None or ref.num_shards != num_shards:
             self._home.check_settled("entity_ref")
-        pump.session.register(shard_type, num_shards)
+        pump.tell(TypeUsed(shard_type, num_shards))
         if ref is None:
             ref = self._entity_refs[shard_type] = EntityRef(shard_type, num_shards, self)
         return ref

@@ -40,6 +40,8 @@ from casty_notebook.backends.sharded.session.events import (
     TellMade,
     Tick,
     Transmit,
+    TypeUsed,
+    Unexpected,
 )
 from casty_notebook.backends.sharded.session.session import Session
 from casty_notebook.errors import CastyNotebookError
@@ -128,12 +130,12 @@ class Pump:
         for effect in self.session.handle(event, now):
             performers[type(effect)](effect)
 
-    def _came(self, event: Heard | Received, now: float) -> None:
+    def _came(self, event: Heard | Received | Unexpected, now: float) -> None:
         """Tell what a socket brought: in time, while the tick that is due waits for what lies in the others."""
         self._tell(event, self._alarm.at if self._alarm.overdue(now) else now)
 
-    def tell(self, told: TellMade) -> None:
-        """Carry out a tell; raises what it is refused for."""
+    def tell(self, told: TellMade | TypeUsed) -> None:
+        """Carry out what is refused at once or not at all; raises what it is refused for."""
         self._rejection = None
         self.feed(told)
         if self._rejection is not None:

@@ -16,7 +16,7 @@ from casty_notebook.backends.sharded.aio.elsewhere import Elsewhere
 from casty_notebook.backends.sharded.aio.envelopes import Configuration, EnvelopeReader
 from casty_notebook.backends.sharded.aio.link import LinkProtocol
 from casty_notebook.backends.sharded.codec.codec import TakesLonger
-from casty_notebook.backends.sharded.session.events import Heard, Received
+from casty_notebook.backends.sharded.session.events import Heard, Received, Unexpected
 from casty_notebook.backends.sharded.session.session import Session
 from casty_notebook.backends.sharded.session.subscription import SUBSCRIPTION_PATH
 from casty_notebook.backends.sharded.wire import MESSAGE, Envelope
@@ -68,7 +68,8 @@ class Receiver:
 
     def __init__(
         self, session: Session, reader: EnvelopeReader, loop: asyncio.AbstractEventLoop, most: int, *,
-        is_open: Callable[[LinkProtocol], bool], deliver: Callable[[Heard | Received, float], None], settle: Callable[[], None],
+        is_open: Callable[[LinkProtocol], bool], deliver: Callable[[Heard | Received | Unexpected, float], None],
+        settle: Callable[[], None],
         warn: Callable[[str], None], end: Callable[[LinkProtocol, str], None],
     ) -> None:  # fmt: skip
         self._session = session
@@ -126,6 +127,7 @@ class Receiver:
                 self._warn(f"{link.node} sent a malformed envelope, which was ignored: {error}")
                 continue
             if not self._session.expects(path):
+                self._deliver(Unexpected(path), now)
                 continue
             if path == SUBSCRIPTION_PATH:
                 # Only the newest snapshot of a batch matters (PROTOCOL section 9: drain, conflate, never pause).

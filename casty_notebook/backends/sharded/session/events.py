@@ -39,6 +39,8 @@ __all__ = [
     "TellMade",
     "Tick",
     "Transmit",
+    "TypeUsed",
+    "Unexpected",
 ]
 
 
@@ -128,6 +130,21 @@ class TellMade:
 
 
 @value
+class TypeUsed:
+    """The user names a sharded type and its number of shards; `Reject` where that cannot be."""
+
+    shard_type: str
+    num_shards: int
+
+
+@value
+class Unexpected:
+    """A message came to a path that nothing is expected at; it was not read."""
+
+    path: str
+
+
+@value
 class Tick:
     """The time a deadline asked for has come, or the client starts."""
 
@@ -137,7 +154,10 @@ class Close:
     """Leave: unsubscribe, flush, hang up."""
 
 
-type Event = LinkOpened | LinkLost | Heard | Reclaimed | Refused | Received | AskMade | AskCancelled | TellMade | Tick | Close
+type Event = (
+    LinkOpened | LinkLost | Heard | Reclaimed | Refused | Received | Unexpected | AskMade | AskCancelled | TellMade | TypeUsed
+    | Tick | Close
+)  # fmt: skip
 
 
 # --- effects -----------------------------------------------------------------------------------------------------
@@ -215,7 +235,7 @@ class Fail:
 
 @value
 class Reject:
-    """The tell being handled was refused: raise this to its caller."""
+    """What is being handled was refused: raise this to its caller."""
 
     error: Exception
 

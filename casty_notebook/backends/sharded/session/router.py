@@ -62,6 +62,10 @@ class Router:
         """Envelopes that wait for a route."""
         return self._buffer.count
 
+    def everything(self) -> list[Outgoing]:
+        """All that waits for a route; it stays."""
+        return self._buffer.everything()
+
     # --- sharded types -----------------------------------------------------------------------------------------
 
     def register(self, shard_type: str, num_shards: int) -> ShardTable:

@@ -25,11 +25,14 @@ from casty_notebook.backends.sharded.session.events import (
     Received,
     Reclaimed,
     Refused,
+    Reject,
     Report,
     Ruin,
     TellMade,
     Tick,
     Transmit,
+    TypeUsed,
+    Unexpected,
 )
 from casty_notebook.backends.sharded.session.liveness import PING_PATH, Liveness
 from casty_notebook.backends.sharded.session.messages import ShardLocation
@@ -42,7 +45,7 @@ from casty_notebook.backends.sharded.session.state import FOREVER, Link, Outgoin
 from casty_notebook.backends.sharded.session.subscription import SUBSCRIPTION_PATH, Subscription
 from casty_notebook.backends.sharded.session.targets import ActorTarget
 from casty_notebook.backends.sharded.session.trace import Trace
-from casty_notebook.errors import CastyNotebookError, ClientClosed, ContactAttempt, UndecodableMessage
+from casty_notebook.errors import CastyNotebookError, ClientClosed, ContactAttempt, MisuseError, UndecodableMessage
 from casty_notebook.settings import Settings
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
@@ -116,7 +119,7 @@ class Session:
         # The user's own traffic makes nothing else due, so that it is not looked for then.
         self._users_own: dict[type[Event], Handler] = {
             AskMade: outbox.ask_made, TellMade: outbox.tell_made, AskCancelled: outbox.cancelled,
-            Refused: outbox.refused, Reclaimed: outbox.reclaimed,
+            Refused: outbox.refused, Reclaimed: outbox.reclaimed, TypeUsed: self._type_used, Unexpected: self._unexpected,
         }  # fmt: skip
         self._others: dict[type[Event], Handler] = {
             Received: self._received, Tick: self._tick, LinkOpened: self._link_opened, LinkLost: self._link_lost,
@@ -164,20 +167,13 @@ class Session:
         """Envelopes that wait for a route."""
         return self.router.buffered
 
-    def register(self, shard_type: str, num_shards: int) -> ShardTable:
-        """Settle the number of shards of a type; see `Router.register`."""
-        return self.router.register(shard_type, num_shards)
-
     def table(self, shard_type: str) -> ShardTable | None:
         return self.router.tables.get(shard_type)
 
     def expects(self, path: str) -> bool:
         """Is a message to this path wanted? Others need not even be decoded."""
-        if path in self._outbox.asks.pending:
-            return True
         if path.startswith(ASK_PATH):
-            self.counters["late_replies"] += 1
-            return False
+            return path in self._outbox.asks.pending
         return path == SUBSCRIPTION_PATH or path.startswith((PROXY_PATH, PING_PATH))
 
     def health(self, now: float) -> Mapping[NodeAddress, NodeHealth]:
@@ -194,6 +190,45 @@ class Session:
 
     def story(self) -> tuple[str, ...]:
         return self._story.lines(self.now)
+
+    def _type_used(self, event: TypeUsed, _now: float, out: list[Effect]) -> None:
+        try:
+            self.router.register(event.shard_type, event.num_shards)
+        except MisuseError as error:
+            out.append(Reject(error))
+
+    def _unexpected(self, event: Unexpected, _now: float, _out: list[Effect]) -> None:
+        self.counters["late_replies"] += event.path.startswith(ASK_PATH)
+
+    def validate(self) -> None:
+        """Check what holds between any two events; for tests, which call it after each (compare dask's ``validate_state``).
+
+        Raises
+        ------
+        AssertionError
+            Says what does not hold.
+        """
+        waiting = self.router.everything()
+        in_hand = {outgoing.seq for outgoing in waiting}
+        said = [
+            (len(waiting) == self.router.buffered, "what waits for a route is not what is counted"),
+            (len(in_hand) == len(waiting), "an envelope waits in two places"),
+            (all(link.peer.links.count(link) <= 1 for link in self.peers.links.values()), "a node has a link twice"),
+        ]
+        for ask in self._outbox.asks:
+            sent = ask.link is not None
+            held = ask.outgoing is not None and ask.outgoing.seq in in_hand
+            said += [
+                (not (sent and held), f"{ask} has left and waits for a route"),
+                (ask.link is None or ask.link.asks.get(ask.id) is ask, f"the link that took {ask} does not know it"),
+                (ask.link is None or ask.generation is not None, f"{ask} has left under no identity"),
+            ]
+        for link in self.peers.links.values():
+            known = all(ask.id in self._outbox.asks for ask in link.asks.values())
+            said.append((known, f"{link} holds an ask that is over"))
+        broken = [text for holds, text in said if not holds]
+        if broken:
+            raise AssertionError("; ".join(broken))
 
     # --- links -----------------------------------------------------------------------------------------------------
 

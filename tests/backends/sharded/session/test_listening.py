@@ -72,7 +72,7 @@ def test_its_deadline_is_only_that_of_leaving() -> None:
     world.utter(node(2), listening, "late")
     world.run(0.1)
     assert heard_by(listening)[-1] == "late"
-    world.session.register("unheard-of", 10)
+    world.register("unheard-of", 10)
     never = world.listen("unheard-of/1", timeout=1.0)
     world.run(2.0)
     assert isinstance(world.failures[never.id], AskTimeout)
@@ -121,7 +121,7 @@ def test_with_retry_the_message_goes_out_again_when_the_node_is_back() -> None:
 @pytest.mark.parametrize("left", [True, False], ids=["under way", "not left"])
 def test_a_cancelled_one_leaves_nothing(left: bool) -> None:
     world = settled()
-    world.session.register("unheard-of", 10)
+    world.register("unheard-of", 10)
     listening = world.listen(PRICES if left else "unheard-of/1")
     world.run(0.1)
     generation = listening.generation

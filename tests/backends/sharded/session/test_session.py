@@ -32,7 +32,7 @@ def all_on(number: int) -> dict[str, dict[int, NodeAddress]]:
 def ready(**options: object) -> World:
     """A world with counter registered and the first snapshot in."""
     world = World(**options)  # type: ignore[arg-type]
-    world.session.register("counter", 100)
+    world.register("counter", 100)
     world.run(0.1)
     return world
 
@@ -75,7 +75,7 @@ def test_a_contact_that_shakes_hands_but_never_pushes_is_overtaken() -> None:
 
 def test_an_ask_made_before_the_first_snapshot_waits_for_it() -> None:
     world = World()
-    world.session.register("counter", 100)
+    world.register("counter", 100)
     ask = world.ask("counter/user-42")
     world.run(0.1)
     assert world.replies[ask] == f"reply from {world.allocations['counter'][87]}"
@@ -356,7 +356,7 @@ def test_shards_that_the_cluster_takes_from_a_dead_node_are_asked_for_at_once() 
     world = World(nodes=[1, 2], contacts=[node(1)], shards=all_on(2))
     # Known from the coordinator's answer only, which outlives the snapshots that do not mention the shard.
     world.hidden = {("counter", shard) for shard in range(100)}
-    world.session.register("counter", 100)
+    world.register("counter", 100)
     world.ask("counter/user-42")
     world.run(0.1)
     world.kill(node(2))
@@ -467,12 +467,12 @@ def test_another_system_name_ends_the_session_and_names_both() -> None:
 def test_another_number_of_shards_is_refused() -> None:
     world = ready()
     with pytest.raises(ShardCountMismatch, match="num_shards=100"):
-        world.session.register("counter", 50)
+        world.register("counter", 50)
 
 
 def test_a_shard_id_outside_the_number_of_shards_is_reported_once_and_asks_go_on() -> None:
     world = World(shards={"counter": {120: node(1), 87: node(2)}})
-    world.session.register("counter", 100)
+    world.register("counter", 100)
     world.gossip()
     ask = world.ask("counter/user-42")
     world.run(3.0)
@@ -481,7 +481,7 @@ def test_a_shard_id_outside_the_number_of_shards_is_reported_once_and_asks_go_on
     assert "shard 120" in said
     late = World(shards={"counter": {120: node(1)}})
     late.run(0.1)
-    late.session.register("counter", 100)
+    late.register("counter", 100)
     ask = late.ask("counter/user-42")
     late.run(0.1)
     assert ask in late.replies
@@ -490,7 +490,7 @@ def test_a_shard_id_outside_the_number_of_shards_is_reported_once_and_asks_go_on
 
 def test_a_number_of_shards_that_is_too_large_is_reported_as_soon_as_that_is_likely() -> None:
     world = World(shards={"counter": {shard: node(1) for shard in range(0, 100, 10)}})
-    world.session.register("counter", 200)
+    world.register("counter", 200)
     world.gossip()
     world.run(1.0)
     (said,) = world.reports
@@ -501,7 +501,7 @@ def test_a_number_of_shards_that_is_too_large_is_reported_as_soon_as_that_is_lik
 
 def test_shards_that_only_we_have_asked_for_say_nothing_of_their_number() -> None:
     world = World(shards={"counter": dict.fromkeys(range(5), node(1))})
-    world.session.register("counter", 100)
+    world.register("counter", 100)
     for number in range(100):
         world.ask(f"counter/{number}")
     world.gossip()
@@ -512,7 +512,7 @@ def test_shards_that_only_we_have_asked_for_say_nothing_of_their_number() -> Non
 
 def test_a_full_buffer_refuses_the_newest_and_keeps_the_rest() -> None:
     world = World(contacts=[node(9)], settings=Settings(max_buffered=3))
-    world.session.register("counter", 100)
+    world.register("counter", 100)
     for number in range(3):
         world.tell("counter/alice", number)
     last = world.ask("counter/alice")
@@ -525,7 +525,7 @@ def test_a_full_buffer_refuses_the_newest_and_keeps_the_rest() -> None:
 
 def test_an_ask_that_times_out_takes_its_buffered_envelope_along() -> None:
     world = World(contacts=[node(9)])
-    world.session.register("counter", 100)
+    world.register("counter", 100)
     ask = world.ask("counter/alice", timeout=1.0)
     world.run(1.1)
     error = world.failures[ask]
@@ -547,7 +547,7 @@ def test_a_timeout_on_a_reachable_node_says_that_it_may_have_run() -> None:
 
 def test_a_type_that_nobody_hosts_is_named_in_the_timeout() -> None:
     world = ready()
-    world.session.register("cuonter", 100)
+    world.register("cuonter", 100)
     ask = world.ask("cuonter/alice", timeout=2.0)
     world.run(2.1)
     assert "shows no shards of 'cuonter'" in str(world.failures[ask])

@@ -41,7 +41,7 @@ def member(address: NodeAddress, name: str = "node", roles: frozenset[str] = fro
 def test_locations_that_nobody_asked_for_are_forgotten_at_once() -> None:
     world = World()
     link = followed(world)
-    world.session.register("counter", 100)
+    world.register("counter", 100)
     before = set(world.session.peers._by_address)
     for shard in range(20_000):
         location = ShardLocation(shard % 100, stranger(shard))
@@ -55,7 +55,7 @@ def asked_and_open() -> tuple[World, int]:
     world = World()
     world.run(1.0)
     world.hosted.clear()  # so that nobody answers
-    world.session.register("counter", 100)
+    world.register("counter", 100)
     world.ask("counter/alice")
     world.run(0.1)
     (question,) = world.session.router.tables["counter"].questions.values()
@@ -89,7 +89,7 @@ def test_a_node_that_knows_the_name_answers() -> None:
 def test_what_changes_nothing_makes_nobody_look_at_every_node(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     link = followed(world)
-    world.session.register("counter", 100)
+    world.register("counter", 100)
     looks = []
     walk = Peers.silent_links
     monkeypatch.setattr(Peers, "silent_links", lambda peers, now: looks.append(now) or walk(peers, now))

@@ -56,7 +56,7 @@ def test_each_encoding_is_found_by_asking_one_node(spoken: Encoding) -> None:
 @pytest.mark.parametrize("spoken", [PICKLE[0], FLAT, JSON, LAST], ids=str)
 def test_all_that_is_sent_once_it_is_known_is_understood(spoken: Encoding) -> None:
     world = Speaking(spoken)
-    world.session.register("counter", 100)
+    world.register("counter", 100)
     early = world.ask("counter/user-42")
     world.run(4.0)
     wrong = len(world.log)
@@ -184,7 +184,7 @@ def test_after_silence_only_the_layout_is_in_doubt() -> None:
 
 def test_an_ask_is_not_written_before_its_encoding_is_known() -> None:
     world = Speaking(LAST, nodes=(1,))
-    world.session.register("counter", 100)
+    world.register("counter", 100)
     ask = world.ask("counter/user-42", timeout=8.0)
     world.run(4.0)
     assert ask in world.replies

@@ -24,7 +24,7 @@ class Life:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.world = World(contacts=[node(1), node(2)], settings=Settings(tell_expiry=1e9))
-        self.world.session.register("counter", 100)
+        self.world.register("counter", 100)
         self.world.gossip(0.3)
         self.sent: dict[str, list[int]] = {entity: [] for entity in ENTITIES}
         self.asks: dict[str, tuple[int, float, bool]] = {}
@@ -97,7 +97,7 @@ def _moved_while_the_owner_was_deaf(world: World) -> None:
 
 def test_what_waits_for_a_location_does_not_overtake_what_a_stuck_link_still_holds() -> None:
     world = World(shards={"counter": dict.fromkeys(range(100), node(2))})
-    world.session.register("counter", 100)
+    world.register("counter", 100)
     world.run(0.1)
     (link,) = (number for number, (address, _) in world.links.items() if address == node(2))
     world.stuck.add(link)
@@ -112,7 +112,7 @@ def test_what_waits_for_a_location_does_not_overtake_what_a_stuck_link_still_hol
 
 def test_what_goes_to_a_new_owner_does_not_overtake_what_waits_for_a_link_to_the_former_one() -> None:
     world = World(shards={"counter": dict.fromkeys(range(100), node(2))})
-    world.session.register("counter", 100)
+    world.register("counter", 100)
     world.run(0.1)
     world.freeze(node(2))
     world.cut(node(2))

@@ -17,7 +17,7 @@ from tests.backends.sharded.session.world import SYSTEM, World, node
 @pytest.fixture
 def world() -> World:
     world = World()
-    world.session.register("counter", 100)
+    world.register("counter", 100)
     world.run(0.1)
     return world
 
@@ -67,7 +67,7 @@ def test_another_cluster_on_a_dead_members_address_is_down_by_its_name_and_what_
     world = World(nodes=[1, 2], contacts=[node(1)], shards={"counter": dict.fromkeys(range(100), node(2))})
     # The coordinator's own answer is all that is known of the shard's first place.
     world.hidden = {("counter", shard) for shard in range(100)}
-    world.session.register("counter", 100)
+    world.register("counter", 100)
     world.gossip()
     first = world.ask("counter/user-42")
     world.run(1.0)

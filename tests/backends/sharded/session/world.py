@@ -30,6 +30,7 @@ from casty_notebook.backends.sharded.session.events import (
     TellMade,
     Tick,
     Transmit,
+    TypeUsed,
 )
 from casty_notebook.backends.sharded.session.listening import Listening
 from casty_notebook.backends.sharded.session.messages import (
@@ -121,6 +122,14 @@ class World:
     def feed(self, event: Event) -> None:
         for effect in self.session.handle(event, self.now):
             self._perform(effect)
+        self.session.validate()
+
+    def register(self, shard_type: str, num_shards: int) -> None:
+        """Name a type; raises what is wrong with it."""
+        refused = len(self.rejected)
+        self.feed(TypeUsed(shard_type, num_shards))
+        if len(self.rejected) > refused:
+            raise self.rejected.pop()
 
     def later(self, action: Callable[[], None], delay: float | None = None) -> None:
         heapq.heappush(self._agenda, (self.now + (self.delay if delay is None else delay), next(self._order), action))
