@@ -247,6 +247,17 @@ class Backend(Protocol):
         """Send without waiting; what can be known at once is raised at once."""
         ...
 
+    def prepare_tell(self, target: AnyTarget, told: Any) -> Any:
+        """From any thread: a tell made ready to be sent without anybody waiting, or None if it is to be told on the loop.
+
+        Raises what can be known at once, as `tell`.
+        """
+        ...
+
+    def tell_prepared(self, told: Any) -> None:
+        """Send what `prepare_tell` gave. Never raises: nobody waits."""
+        ...
+
     async def drain(self) -> None:
         """Wait until all that was told has left."""
         ...

@@ -14,6 +14,7 @@ from casty_notebook.backends.read_only import Questions
 from casty_notebook.client.choice import open_backend
 from casty_notebook.client.collecting import Collecting, Note
 from casty_notebook.client.fan_out import Answer, FanOut
+from casty_notebook.client.handing_over import HandOver
 from casty_notebook.client.listening import BlockingListener
 from casty_notebook.client.options import ConnectOptions
 from casty_notebook.client.progress import EVERY, ProgressBar, ProgressLine
@@ -80,6 +81,7 @@ class BlockingClient:
         self._closed = False
         with ProgressLine(self._connecting) as line:
             self._loop.run(self._enter(parsed, given), tick=line.tick, every=EVERY)
+        self._hand_over = HandOver(self._loop, self.backend)
         self._say_notices()
 
     def _connecting(self) -> str:
@@ -239,6 +241,8 @@ class BlockingClient:
             On a read-only connection; nothing was sent.
         """
         told = self.backend.statement(message)
+        if not force and self._hand_over.offer(target, told):
+            return
         self._on_loop(lambda: self.backend.tell(self.backend.route(target, force=force), told, force=force))
 
     def tell_many(

@@ -119,6 +119,24 @@ class BackgroundLoop:
             return _closed("the interpreter is ending, and the background loop with it.")
         return _closed("the background loop that it lived on has ended.")
 
+    @property
+    def here(self) -> bool:
+        """The caller is on the loop's own thread."""
+        return threading.current_thread() is self._thread
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Call a function on the loop, behind what was handed over before; nobody waits for it.
+
+        Raises
+        ------
+        WrongProcess, ClientClosed
+            If the loop is gone.
+        """
+        try:
+            self._loop.call_soon_threadsafe(function)
+        except RuntimeError:  # closed a moment ago
+            raise self._why() from None
+
     def submit[T](self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Start a coroutine on the loop.
 

@@ -12,6 +12,7 @@ from casty_notebook.backends.sharded.aio.listener import Listener
 from casty_notebook.backends.sharded.aio.resolver import Route, TargetResolver
 from casty_notebook.backends.sharded.aio.structures import Structures
 from casty_notebook.backends.sharded.session.encodings import guesses_logged
+from casty_notebook.backends.sharded.session.events import TellMade
 from casty_notebook.errors import ContactAttempt
 from casty_notebook.topology.check_result import Finding
 from casty_notebook.topology.health import NodeHealth
@@ -135,6 +136,18 @@ class ShardedBackend:
 
     def tell(self, route: Route, told: Any, *, force: bool = False) -> None:  # noqa: ARG002
         self.client.tell(route.ref, route.wrap(told))
+
+    def prepare_tell(self, target: AnyTarget, told: Any) -> TellMade | None:
+        # Entities of types that are settled, which is what is told by the thousand; the rest takes the loop's own way.
+        if type(target) is not str or "{" in target or "://" in target:
+            return None
+        shard_type, slash, entity_id = target.partition("/")
+        if not slash or not entity_id:
+            return None
+        return self.client.prepare_tell(shard_type, entity_id, told)
+
+    def tell_prepared(self, told: TellMade) -> None:
+        self.client.tell_prepared(told)
 
     async def drain(self) -> None:
         await self.client.drain()

@@ -40,6 +40,7 @@ from casty_notebook.net.tls import TLS, tls_context
 from casty_notebook.settings import Settings, checked_seconds
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.values.envelope import ShardEnvelope
 from casty_notebook.values.generics import M, R
 from casty_notebook.values.refs import ActorRef, EntityRef, ReplyRef, Tellable
 from casty_notebook.values.services import Listing, ServiceInstance, ServiceKey
@@ -402,6 +403,26 @@ class ClusterClient:
             pump.tell(told)
         else:
             self._home.hand_over(pump.tell_from_elsewhere, told)
+
+    def prepare_tell(self, shard_type: str, entity_id: str, message: Any) -> TellMade | None:
+        """A tell to an entity, written now on whichever thread this is, for `tell_prepared`; None if its loop must see it first.
+
+        Raises
+        ------
+        UnsendableMessage, ClientClosed, NotEntered
+            As `tell`.
+        """
+        pump = self._open_pump()
+        ref = self._entity_refs.get(shard_type)
+        if ref is None or not pump.calm:
+            return None
+        resolved, envelope = resolve(ref, ShardEnvelope(entity_id, message))
+        return TellMade(resolved, pump.writer.parcel(envelope))
+
+    def tell_prepared(self, told: TellMade) -> None:
+        """Send what `prepare_tell` made, on the client's own loop. A refusal is logged: whoever told it is no longer there."""
+        if self._pump is not None:
+            self._pump.tell_from_elsewhere(told)
 
     async def drain(self) -> None:
         """Wait until all that was told has left: nothing waits for a route, or for room in a socket.

@@ -35,6 +35,7 @@ class LinkOwner(Protocol):
     def frames_received(self, link: LinkProtocol, frames: list[tuple[int, bytes]]) -> None: ...
     def link_ended(self, link: LinkProtocol, reason: str) -> None: ...
     def link_flushed(self, link: LinkProtocol) -> None: ...
+    def link_stuffed(self, link: LinkProtocol, *, stuffed: bool) -> None: ...
     def socket_opened(self, link: LinkProtocol) -> None: ...
     def socket_closed(self, link: LinkProtocol) -> None: ...
 
@@ -149,9 +150,11 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         self._paused = True
+        self._owner.link_stuffed(self, stuffed=True)
 
     def resume_writing(self) -> None:
         self._paused = False
+        self._owner.link_stuffed(self, stuffed=False)
         self._flush()
 
     # --- greeting --------------------------------------------------------------------------------------------------

@@ -61,6 +61,9 @@ WARNING_INTERVAL = 1.0
 LATE = 0.25
 """Seconds without an answer to a handshake until we look what it is that does not answer."""
 
+MANY = 1_000
+"""Envelopes that wait for a route from which on a tell may be refused: whoever tells then is to hear of it."""
+
 WONDERED = 4
 """So often we look: a frozen node shall not wake to hundreds of connections."""
 
@@ -95,6 +98,7 @@ class Pump:
         self._on_ruin = on_ruin
         self._on_hopeless = on_hopeless
         self._links: dict[int, LinkProtocol] = {}
+        self._stuffed: set[int] = set()
         self._dials: dict[int, asyncio.Task[None]] = {}
         self._dialling: set[asyncio.Task[None]] = set()
         """All that were begun and have not ended, those that nobody wants any more among them."""
@@ -141,6 +145,19 @@ class Pump:
         if self._rejection is not None:
             rejection, self._rejection = self._rejection, None
             raise rejection
+
+    @property
+    def calm(self) -> bool:
+        """Whatever is told now leaves at once, as far as can be seen from any thread: it will not be refused as too much."""
+        session = self.session
+        return session.state == "open" and not self._stuffed and session.buffered < MANY
+
+    def link_stuffed(self, link: LinkProtocol, *, stuffed: bool) -> None:
+        """Note that a link's node does not keep up, or does again."""
+        if stuffed:
+            self._stuffed.add(link.id)
+        else:
+            self._stuffed.discard(link.id)
 
     def tell_from_elsewhere(self, told: TellMade) -> None:
         """Carry out a tell that another thread handed over, and is no longer there to be told of a refusal."""
@@ -276,6 +293,7 @@ class Pump:
     def _lost(self, link_id: int, reason: str, protocol: LinkProtocol | None = None, *, verdict: bool = False) -> None:
         if self._links.pop(link_id, None) is None:
             return
+        self._stuffed.discard(link_id)
         self._receiver.forget(link_id)
         self.writer.forget(link_id)
         if protocol is not None and protocol.node is None and self._dialler.unanswered(protocol.dialled, protocol.reached):

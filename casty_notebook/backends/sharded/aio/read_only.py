@@ -8,6 +8,7 @@ from typing import Any
 from casty_notebook.backends.read_only import ReadOnlyRail
 from casty_notebook.backends.sharded.aio.client import ClusterClient
 from casty_notebook.backends.sharded.aio.listener import Listener
+from casty_notebook.backends.sharded.session.events import TellMade
 from casty_notebook.values.generics import M, R
 from casty_notebook.values.refs import ActorRef, Tellable
 
@@ -42,6 +43,10 @@ class ReadOnlyClient(ClusterClient):
         ReadOnly
             Always.
         """
+        raise self._rail.refuse_tell(message)
+
+    def prepare_tell(self, shard_type: str, entity_id: str, message: Any) -> TellMade | None:  # noqa: ARG002
+        """Refuse, as `tell`."""
         raise self._rail.refuse_tell(message)
 
     async def ask(self, ref: Tellable[M] | str, msg_factory: Callable[[ActorRef[R]], M], **options: Any) -> R:

@@ -240,6 +240,12 @@ class VirtualBackend:
     def tell(self, route: VirtualRoute, told: Any, *, force: bool = False) -> None:
         self.client.tell(route.entity, told, force=force or route.force)
 
+    def prepare_tell(self, target: AnyTarget, told: Any) -> None:  # noqa: ARG002 - its session alone knows who takes it
+        return None
+
+    def tell_prepared(self, told: Any) -> None:
+        raise NotImplementedError(told)
+
     async def drain(self) -> None:
         await self.client.drain()
 
