@@ -193,3 +193,27 @@ def test_no_command_shows_the_commands_and_an_unknown_one_fails(checkout: Checko
     done = checkout.dev("tset")
     assert done.returncode == 2
     assert "Usage: ./dev COMMAND" in done.stderr
+
+
+def test_all_tests_end_with_what_was_left_out_and_how_to_get_it(checkout: Checkout) -> None:
+    checkout.python("python3")
+    checkout.pytest()
+    lines = [line for line in checkout.dev("test").stderr.splitlines() if "left out" in line]
+    expected = {"chromium": "chromium", "sshd": "openssh-server", "ip": "iproute2"}
+    for program, package in expected.items():
+        is_there = any(Path(folder, program).exists() for folder in ("/usr/sbin", "/sbin"))
+        named = [line for line in lines if f"for want of {program} (Debian: apt-get install {package})" in line]
+        assert len(named) == (0 if is_there else 1)
+
+
+def test_root_on_debian_gets_the_missing_programs_before_all_tests(checkout: Checkout) -> None:
+    checkout.python("python3")
+    (checkout.bin / "id").unlink()
+    checkout.program("id", "#!/bin/sh\necho 0\n")
+    checkout.program("apt-get", '#!/bin/sh\necho "$@" >>"$(dirname "$0")/apt.log"\n')
+    checkout.pytest()
+    checkout.dev("test")
+    log = (checkout.bin / "apt.log").read_text().splitlines()
+    assert log[0] == "update -qq"
+    assert log[1].startswith("install -y")
+    assert "chromium" in log[1]

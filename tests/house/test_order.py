@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -74,8 +75,10 @@ def test_no_lock_file_with_registry_names_is_kept() -> None:
 
 
 def test_the_version_is_one_and_types_are_shipped() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    assert casty_notebook.__version__ == project["version"]
+    described = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert "version" not in described["project"]
+    assert described["tool"]["hatch"]["version"]["path"] == "casty_notebook/__init__.py"
+    assert metadata.version("casty-notebook") == casty_notebook.__version__, "./dev setup installs it anew"
     assert (PACKAGE / "py.typed").exists()
 
 
