@@ -17,6 +17,7 @@ from casty_notebook.demo import DemoCluster
 from casty_notebook.loops.background import LOOP
 from tests.support.leftovers import describe, leftovers, mark_this_run
 from tests.support.waiting import wait_until
+from tests.versions.environments import interpreters
 
 mark_this_run()
 
@@ -39,6 +40,13 @@ if threading.current_thread() is threading.main_thread() and signal.getsignal(si
 def demo_cluster() -> Iterator[DemoCluster]:
     """Three nodes that all tests share: do not break them; `start_cluster` gives a test its own."""
     with DemoCluster() as demo:
+        yield demo
+
+
+@pytest.fixture(scope="session")
+def virtual_demo() -> Iterator[DemoCluster]:
+    """Three nodes of casty 0.30 that all tests share: do not break them."""
+    with DemoCluster(casty="0.30", python=interpreters(["0.30.2"])["0.30.2"]) as demo:
         yield demo
 
 

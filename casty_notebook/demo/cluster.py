@@ -17,6 +17,7 @@ from casty_notebook.address import ClusterURI, NodeAddress
 from casty_notebook.demo import messages
 from casty_notebook.demo.ports import free_ports
 from casty_notebook.demo.process import DemoNode, end_together
+from casty_notebook.demo.side_folder import RELEASE, prepare
 from casty_notebook.errors import ClusterError, MisuseError, NodeDidNotStart
 from casty_notebook.settings import checked_count
 
@@ -25,12 +26,16 @@ __all__ = ["DemoCluster"]
 START_TIMEOUT = 30.0
 """Seconds for nodes to load casty, listen and see each other; about 1.5 are needed where nothing else runs."""
 
+NEEDS_SHARDED = "casty>=0.20.1,<0.22"
+NEEDS_VIRTUAL = "casty>=0.30.1,<0.31"
+
 
 class DemoCluster:
     """new --start--> running --stop--> stopped. Blocking, thread-safe, and gone when this process is, however it ends.
 
     Every node hosts the sharded types ``counter`` and ``account``, the first two the service ``payment``; what they
-    understand is in `casty_notebook.demo.messages`.
+    understand is in `casty_notebook.demo.messages`. Nodes of casty 0.30 have the types ``counter``, ``account``, ``sleeper``
+    (slow) and ``faulty``, the pinned type ``payment``, and the collections ``visits``, ``prices``, ``cities`` and ``jobs``.
 
     Parameters
     ----------
@@ -38,12 +43,15 @@ class DemoCluster:
         How many, named ``node-1``, ``node-2`` and so on.
     system
         The cluster's name.
+    casty
+        Which casty the nodes run: that of ``python`` with shards and services, or ``"0.30"`` for virtual actors. Where this
+        environment has another casty, 0.30 is put into a folder of the user's cache on first use.
     shards
         Shards of each sharded type.
     host
         Where all nodes listen. They do not authenticate anybody: leave it on loopback.
     python
-        The interpreter that runs the nodes; it needs casty 0.15 to 0.21 and nothing else.
+        The interpreter that runs the nodes; it needs nothing else than casty 0.15 to 0.21, or 0.30 with ``casty="0.30"``.
     app
         A Python file for every node to run once it is up, with the names ``system`` (casty's own) and ``node`` (its name),
         to spawn actors of your own.
@@ -73,9 +81,10 @@ class DemoCluster:
         nodes: int = 3,
         *,
         system: str = "demo",
+        casty: str | None = None,
         shards: int = 100,
         host: str = "127.0.0.1",
-        python: str | os.PathLike[str] = sys.executable,
+        python: str | os.PathLike[str] | None = None,
         app: str | os.PathLike[str] | None = None,
         tls: str | os.PathLike[str] | None = None,
         serializer: Literal["pickle", "json", "msgpack", "cloudpickle"] = "pickle",
@@ -87,10 +96,15 @@ class DemoCluster:
         self.host = host
         self._size = nodes
         self._shards = shards
-        self._python = os.fspath(python)
-        self._options = ["--system", system, "--shards", str(shards), "--log-level", log_level]
-        self._options += ["--serializer", serializer]
-        self._options += ["--compression", compression] if compression else []
+        self._given_python = os.fspath(python) if python is not None else None
+        self._virtual = _is_virtual(casty)
+        self._folder: Path | None = None
+        self._options = ["--system", system, "--log-level", log_level]
+        if not self._virtual:
+            self._options += ["--shards", str(shards), "--serializer", serializer]
+            self._options += ["--compression", compression] if compression else []
+        elif serializer != "pickle" or compression:
+            raise MisuseError("nodes of casty 0.30 have one encoding: leave out serializer and compression")
         self._options += ["--app", str(Path(app).resolve())] if app else []
         self._options += ["--tls-dir", str(Path(tls).resolve())] if tls else []
         self._lock = threading.RLock()
@@ -138,8 +152,8 @@ class DemoCluster:
 
     @property
     def shards(self) -> dict[str, int]:
-        """The sharded types with their number of shards, as `casty_notebook.connect` takes them."""
-        return {"counter": self._shards, "account": self._shards}
+        """The sharded types with their number of shards, as `casty_notebook.connect` takes them; none on casty 0.30."""
+        return {} if self._virtual else {"counter": self._shards, "account": self._shards}
 
     @property
     def messages(self) -> tuple[ModuleType, ...]:
@@ -170,6 +184,8 @@ class DemoCluster:
         with self._lock:
             if self._nodes:
                 return self
+            if self._virtual and self._given_python is None:
+                self._folder = prepare()
             # Gone with this object or this interpreter; if even that is not run, the nodes' stdin ends.
             self._finalizer = weakref.finalize(self, _end_all, self._nodes, os.getpid())
             try:
@@ -271,8 +287,10 @@ class DemoCluster:
     def _launch(self, nodes: Sequence[DemoNode]) -> None:
         """Start processes at once, but let one listen first: who dials a deaf seed tries again only after 5 s."""
         seeds = [node.address for node in self._listening()] or [nodes[0].address]
+        module = "virtual_node" if self._virtual else "node"
         for node in nodes:
-            node.start(self._python, [*self._options, *self._arguments(node, seeds)])
+            arguments = [*self._options, *self._arguments(node, seeds)]
+            node.start(self._given_python or sys.executable, module, self._folder, arguments)
         first, rest = (None, nodes) if self._listening() else (nodes[0], nodes[1:])
         if first is not None:
             first.go()
@@ -283,12 +301,14 @@ class DemoCluster:
 
     def _arguments(self, node: DemoNode, seeds: Iterable[NodeAddress]) -> list[str]:
         arguments = [f"--seed={seed}" for seed in seeds if seed != node.address]
+        if self._virtual:
+            return arguments
         if self._hosts_payment(node):
             return [*arguments, "--payment", "--role=payments"]
         return [*arguments, "--role=entities"]
 
     def _hosts_payment(self, node: DemoNode) -> bool:
-        return node in self._nodes[:2]
+        return not self._virtual and node in self._nodes[:2]
 
     def _has_joined(self, node: DemoNode) -> bool:
         """It sees the living nodes and their services, and they see it."""
@@ -311,17 +331,34 @@ class DemoCluster:
                 self._bell.wait(0.1)
             for node in nodes:
                 if not node.alive:
-                    raise _failure(node)
+                    raise _failure(node, NEEDS_VIRTUAL if self._virtual else NEEDS_SHARDED)
             if time.monotonic() > deadline:
                 log = nodes[0].log_tail(20)
                 raise NodeDidNotStart(f"the nodes did not {purpose} within {START_TIMEOUT:g} s: {self!r}\n{log}")
 
 
-def _failure(node: DemoNode) -> MisuseError | ClusterError:
+def _is_virtual(casty: str | None) -> bool:
+    """Which of the two kinds a version is of.
+
+    Raises
+    ------
+    MisuseError
+        For what is neither.
+    """
+    if casty is None:
+        return False
+    if casty in ("0.30", RELEASE):
+        return True
+    raise MisuseError(
+        f"casty={casty!r}: nodes run the casty of their interpreter (0.15 to 0.21; leave it out, or give python=), or '0.30'"
+    )
+
+
+def _failure(node: DemoNode, needs: str) -> MisuseError | ClusterError:
     node.wait(None)
     kind, reason = node.failure or ("crash", f"its process ended before it was up\n{node.log_tail(20)}")
     if kind == "casty":
-        return MisuseError(f"{reason}; the demo cluster needs it: pip install 'casty>=0.20.1,<0.22'")
+        return MisuseError(f"{reason}; the demo cluster needs it: pip install '{needs}'")
     if kind == "serializer":
         return MisuseError(reason)
     return NodeDidNotStart(f"{node.name} did not start: {reason.rstrip()}")

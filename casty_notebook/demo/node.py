@@ -1,47 +1,27 @@
 """One node of the demo cluster: ``python -m casty_notebook.demo.node --port 25520``.
 
-It speaks to the launcher by lines: on stdout one JSON object per event (``loaded``, ``ready``, ``view``, ``failed``),
-on stdin the word ``go`` where ``--wait`` was given. The end of stdin is the end of the node, so that it never outlives
-whoever started it. Everything else it has to say, casty's log above all, goes to stderr.
+It speaks to the launcher by lines (`leash`). Everything else it has to say, casty's log above all, goes to stderr.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import importlib.metadata
-import json
 import logging
 import os
 import runpy
-import signal
-import socket
 import sys
-import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from casty_notebook.demo.leash import Leash, Refused, casty_version, check_port, say
 
 __all__ = ["main"]
 
 SUPPORTED = ((0, 15), (0, 22))
 """casty from the first up to, not including, the second speaks this protocol (PROTOCOL section 1.4)."""
-
-LAST_WORDS = 2.0
-"""Seconds from the end of stdin to the end of the process, if the event loop does not manage it by itself."""
-
-ORPHAN_CHECK = 1.0
-"""Seconds between two looks at who our parent is: a process that the parent forked may hold our stdin open."""
-
-
-class Refused(Exception):
-    """The node cannot start as asked; `kind` is for the launcher, the text for a reader."""
-
-    def __init__(self, kind: str, text: str) -> None:
-        super().__init__(text)
-        self.kind = kind
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,10 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stream=sys.stderr, level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     try:
-        _check_casty()
+        casty_version(*SUPPORTED)
         asyncio.run(_run(options))
     except Refused as refusal:
-        _say("failed", kind=refusal.kind, reason=str(refusal))
+        say("failed", kind=refusal.kind, reason=str(refusal))
         return 1
     return 0
 
@@ -78,70 +58,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _say(event: str, **facts: Any) -> None:
-    # A launcher that is gone cannot be told; the end of stdin ends us in a moment.
-    with contextlib.suppress(BrokenPipeError):
-        print(json.dumps({"event": event, **facts}), flush=True)
-
-
-def _check_casty() -> None:
-    try:
-        version = importlib.metadata.version("casty")
-    except importlib.metadata.PackageNotFoundError:
-        raise Refused("casty", f"casty is not installed for {sys.executable}") from None
-    first, below = SUPPORTED
-    if not first <= tuple(int(part) for part in version.split(".")[:2]) < below:
-        raise Refused("casty", f"casty {version} for {sys.executable} speaks another protocol")
-
-
-# --- ending ---------------------------------------------------------------------------------------------------------
-
-
-class Leash:
-    """The launcher's hold on the node: `go` is set by its word, `end` by the end of stdin, a signal, or orphanhood."""
-
-    def __init__(self) -> None:
-        self.go = asyncio.Event()
-        self.end = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        self._parent = os.getppid()
-        for name in ("SIGTERM", "SIGINT"):
-            self._on_signal(getattr(signal, name))
-        threading.Thread(target=self._follow_stdin, name="stdin", daemon=True).start()
-        self._check_parent()
-
-    def _on_signal(self, number: signal.Signals) -> None:
-        try:
-            self._loop.add_signal_handler(number, self.end.set)
-        except NotImplementedError:  # Windows' event loop takes none
-            signal.signal(number, lambda *_: self._loop.call_soon_threadsafe(self.end.set))
-
-    def _follow_stdin(self) -> None:
-        # os.read, not sys.stdin: a thread that waits inside a buffered reader can abort the interpreter's shutdown.
-        with contextlib.suppress(OSError):
-            while read := os.read(0, 1024):
-                if b"go" in read:
-                    self._loop.call_soon_threadsafe(self.go.set)
-        with contextlib.suppress(RuntimeError):  # the loop is closed: we are ending already
-            self._loop.call_soon_threadsafe(self.end.set)
-        time.sleep(LAST_WORDS)
-        os._exit(1)
-
-    def _check_parent(self) -> None:
-        if os.getppid() != self._parent:
-            self.end.set()
-        else:
-            self._loop.call_later(ORPHAN_CHECK, self._check_parent)
-
-    async def wait(self, event: asyncio.Event) -> bool:
-        """Wait for `event` or the end. Returns False at the end."""
-        waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(self.end.wait())]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
-        return not self.end.is_set()
-
-
 # --- living ---------------------------------------------------------------------------------------------------------
 
 
@@ -150,10 +66,10 @@ async def _run(options: argparse.Namespace) -> None:
 
     leash = Leash()
     system = _system(options)
-    _say("loaded")
+    say("loaded")
     if options.wait and not await leash.wait(leash.go):
         return
-    _check_port(options.host, options.port)
+    check_port(options.host, options.port)
     async with system:
         place = actors.Place(options.name)
         for name, build in actors.SHARDED_TYPES.items():
@@ -165,7 +81,7 @@ async def _run(options: argparse.Namespace) -> None:
         if options.app:
             runpy.run_path(str(options.app), {"system": system, "node": options.name}, "casty_notebook_app")
         _watch(system)
-        _say("ready", pid=os.getpid(), port=options.port, casty=importlib.metadata.version("casty"))
+        say("ready", pid=os.getpid(), port=options.port, casty=importlib.metadata.version("casty"))
         await leash.end.wait()
         logging.disable(logging.WARNING)  # what casty warns of while it ends (its own timers, mostly) helps nobody
 
@@ -221,22 +137,11 @@ def _watch(system: Any) -> None:
         }
         if view != told:
             told.update(view)
-            _say("view", **view)
+            say("view", **view)
         return Behaviors.same()
 
     watcher = system.spawn(Behaviors.receive(receive), "demo-watch")
     system.lookup("/_cluster/_topology").tell(SubscribeTopology(reply_to=watcher))
-
-
-def _check_port(host: str, port: int) -> None:
-    """Refuse a taken port at once: casty itself would try for five seconds and say nothing of the port."""
-    with socket.socket() as probe:
-        if os.name == "posix":
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise Refused("port", f"cannot listen at {host}:{port}: {error.strerror}") from None
 
 
 if __name__ == "__main__":

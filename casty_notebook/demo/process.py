@@ -25,8 +25,16 @@ LOG_LINES = 500
 LINE_LENGTH = 4096
 """Bounds of what is kept of a node's log."""
 
-BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from casty_notebook.demo.node import main; sys.exit(main())"
-"""With ``python=`` another interpreter finds this package last, after its own casty; -m would put it first."""
+BOOT = """\
+import sys
+folder, root = sys.argv.pop(1), sys.argv.pop(1)
+if folder: sys.path.insert(0, folder)
+sys.path.append(root)
+from casty_notebook.demo.{module} import main
+sys.exit(main())
+"""
+"""The folder with the nodes' casty, if they need one, comes first. With ``python=`` another interpreter finds this package
+last, after its own casty; -m would put it first."""
 
 STOP_TIMEOUT = 2.0
 """Seconds for nodes to end by themselves before they are killed."""
@@ -90,11 +98,11 @@ class DemoNode:
 
     # --- starting ---------------------------------------------------------------------------------------------------
 
-    def start(self, python: str, arguments: Sequence[str]) -> None:
-        """Start the process; it loads casty, then waits for `go`."""
+    def start(self, python: str, module: str, folder: Path | None, arguments: Sequence[str]) -> None:
+        """Start the process; it loads casty, from `folder` if there is one, then waits for `go`."""
         self.failure, self.ready, self.frozen, self.view = None, False, False, NodeView()
         root = Path(__file__).resolve().parents[2]
-        command = [python, "-P", "-c", BOOT, str(root), "--wait", "--name", self.name]
+        command = [python, "-P", "-c", BOOT.format(module=module), str(folder or ""), str(root), "--wait", "--name", self.name]
         command += ["--host", self.address.host, "--port", str(self.address.port), *arguments]
         environment = {key: value for key, value in os.environ.items() if key != "__PYVENV_LAUNCHER__"}
         environment["PYTHONUNBUFFERED"] = "1"

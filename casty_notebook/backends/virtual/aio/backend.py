@@ -264,9 +264,20 @@ def _ready(message: Any) -> Any:
         try:
             return message()
         except TypeError as error:
+            if _takes_reply_to_alone(message):
+                return lambda reply_to: message(reply_to=reply_to)
             name = message.dotted if isinstance(message, StandInClass) else message.__qualname__
             raise MisuseError(f"{name} cannot be made without arguments: {error}") from None
     return message
+
+
+def _takes_reply_to_alone(message: Any) -> bool:
+    """Whether a class is made from the reply's address and nothing else, as those of a sharded cluster often are."""
+    try:
+        message(reply_to=None)
+    except TypeError:
+        return False
+    return True
 
 
 def _heir(members: Members, actor: str, key: str, owner: NodeAddress) -> NodeAddress | None:
