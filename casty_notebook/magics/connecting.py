@@ -56,7 +56,8 @@ def casty_connect(
     address_map
         Where to dial in place of the address that a node states.
     demo
-        Start a cluster of real nodes on this machine. It lives as long as the connection.
+        Start a cluster of real nodes on this machine. It lives as long as the connection. With ``"0.30"`` in place of an
+        address its nodes run casty 0.30.
     timeout
         Longest wait for the cluster, in seconds.
     **options
@@ -70,9 +71,9 @@ def casty_connect(
         If no contact point answered; says what happened at each.
     """
     if demo:
-        if uri is not None:
+        if uri is not None and "://" in uri:
             raise MisuseError(f"a demo cluster chooses its own address: leave out {uri!r}, or leave out the demo.")
-        return _connect_to_demo(name or _DEMO, shards, timeout, options)
+        return _connect_to_demo(name or _DEMO, uri, shards, timeout, options)
     if uri is None:
         return casty_connections() if name is None else _make_current(name)
     if "://" not in uri:
@@ -203,20 +204,21 @@ def _connected(
 
 
 def _connect_to_demo(
-    name: str, shards: Mapping[str, int] | None, timeout: float | None, options: Mapping[str, Any]
+    name: str, casty: str | None, shards: Mapping[str, int] | None, timeout: float | None, options: Mapping[str, Any]
 ) -> Cluster:
     if options.get("ssh"):
         raise MisuseError("a demo cluster runs on this machine: leave out ssh, or leave out the demo.")
     old = open_connections().get(name)
-    _say("starting a demo cluster on 127.0.0.1 …")
+    _say(f"starting a demo cluster{f' of casty {casty}' if casty else ''} on 127.0.0.1 …")
     # Nodes write and read as their configuration says, so what is given for the connection holds for them as well.
     wire = {key: value for key, value in options.items() if key in ("serializer", "compression")}
     known = options.get("messages", ())
     # What was open under that name is closed when the new one stands, and not before.
-    with demos.starting(name, **wire) as demo, changes_are_said():
+    with demos.starting(name, casty=casty, **wire) as demo, changes_are_said():
         cluster = _connected(
-            demo.uri, name, {**demo.shards, **(shards or {})}, None, timeout, {**options, "messages": [*known, *demo.messages]}
-        )
+            demo.uri, name, {**demo.shards, **(shards or {})} or None, None, timeout,
+            {**options, "messages": [*known, *demo.messages]},
+        )  # fmt: skip
     if old is not None:
         _say(f"closed the earlier connection {name} to {old.uri}.")
     return cluster

@@ -127,7 +127,7 @@ CONNECT = Grammar(
             ("--shards",), "shards", "number of shards, as the cluster was given it", "TYPE=N", _shard_count, many=True
         ),
         Flag(("--map",), "address_map", "where a node says A, dial B", "A=B", _mapping, many=True),
-        Flag(("--demo",), "demo", "start a cluster of real nodes on this machine and connect to it"),
+        Flag(("--demo",), "demo", "start real nodes on this machine and connect to them; --demo 0.30: nodes of casty 0.30"),
         Flag(("--serializer",), "serializer", "pickle, json, msgpack or cloudpickle; without it found out by asking", "NAME"),
         Flag(("--compression",), "compression", "as the cluster is configured; without --serializer found out, too", "NAME"),
         Flag(("--send-main",), "send_main", "send messages of this notebook's own classes: the nodes' __main__ has them, too"),
@@ -159,6 +159,7 @@ CONNECT = Grammar(
         "%casty_connect casty://my-cluster@10.0.1.10:25520 --ssh ops@bastion.example",
         "%casty_connect casty://my-cluster@10.0.1.10:25520 --read-only --question bank.messages.GetBalance --colour crimson",
         "%casty_connect --demo",
+        "%casty_connect --demo 0.30",
         "%casty_connect prod",
     ),
 )

@@ -12,7 +12,8 @@ import pytest
 
 from casty_notebook.demo.side_folder import RELEASE, cache_folder
 
-PREPARE = "from casty_notebook.demo.side_folder import prepare; from casty_notebook.errors import MisuseError\ntry: print(prepare())\n"
+PREPARE = "from casty_notebook.demo.side_folder import prepare\nfrom casty_notebook.errors import MisuseError\n"
+PREPARE += "try: print(prepare())\n"
 PREPARE += "except MisuseError as error: print('MISUSE', error)"
 
 

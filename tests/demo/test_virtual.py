@@ -76,18 +76,18 @@ def test_the_faulty_one_fails_and_goes_on(cluster: Cluster) -> None:
 
 
 def test_killed_frozen_restarted_and_added_nodes() -> None:
-    with DemoCluster(2, casty="0.30", python=interpreters(["0.30.2"])["0.30.2"]) as demo:
-        with connect(demo.uri, name="broken") as cluster:
-            demo.kill("node-2")
-            assert demo.node("node-2").state == "ended"
-            demo.restart("node-2")
-            added = demo.add()
-            assert added.state == "up"
-            wait_until(lambda: (cluster.members.status == "alive").sum() == 3, 20)
-            demo.freeze("node-2")
-            assert demo.node("node-2").state == "frozen"
-            demo.thaw("node-2")
-            assert cluster.ask("counter/after", "demo.GetCount", timeout=20) == 0
+    python = interpreters(["0.30.2"])["0.30.2"]
+    with DemoCluster(2, casty="0.30", python=python) as demo, connect(demo.uri, name="broken") as cluster:
+        demo.kill("node-2")
+        assert demo.node("node-2").state == "ended"
+        demo.restart("node-2")
+        added = demo.add()
+        assert added.state == "up"
+        wait_until(lambda: (cluster.members.status == "alive").sum() == 3, 20)
+        demo.freeze("node-2")
+        assert demo.node("node-2").state == "frozen"
+        demo.thaw("node-2")
+        assert cluster.ask("counter/after", "demo.GetCount", timeout=20) == 0
 
 
 def test_a_release_that_differs_in_python_only_is_refused_with_what_is_needed() -> None:

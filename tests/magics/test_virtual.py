@@ -103,3 +103,19 @@ def test_the_doctor_knows_the_kind_corrects_the_name_and_asks_what_members_think
     assert "3 of 3 reached" in checked.about("members")[0].text
     assert len(checked.about("round trip")) == 3
     assert connected.run("%casty_doctor").ok
+
+
+def test_a_demo_of_casty_0_30_is_a_word_away(bare_shell: Shell) -> None:
+    bare_shell.run("%load_ext casty_notebook\nfrom casty_notebook.demo.messages import *")
+    cluster = bare_shell.run("%casty_connect --demo 0.30")
+    assert cluster.kind.name == "virtual"
+    wait_until(lambda: len(cluster.members) == 3)
+    assert bare_shell.run("%casty_ask counter/user-42 GetCount") == 0
+    assert "of casty 0.30" in bare_shell.out or len(bare_shell.run("%casty_members")) == 3
+    bare_shell.run("%casty_disconnect")
+
+
+def test_a_casty_that_no_demo_runs_is_refused_with_those_that_do(bare_shell: Shell) -> None:
+    bare_shell.run("%load_ext casty_notebook")
+    with pytest.raises(UsageError, match=r"'0\.30'"):
+        bare_shell.run("%casty_connect --demo 0.14")
