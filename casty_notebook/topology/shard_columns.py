@@ -32,9 +32,8 @@ class Column:
     def size(self) -> int:
         """Bytes, about."""
         ids = 0 if isinstance(self.ids, range) else len(self.ids) * self.ids.itemsize
-        nodes = sum(1 + len(placement.replicas) for placement in self.placements)
-        names = sum(getsizeof(placement.primary.host) for placement in self.placements)
-        return 200 + ids + len(self.codes) * self.codes.itemsize + 120 * nodes + names
+        nodes = sum(_address_size(node) for placement in self.placements for node in (placement.primary, *placement.replicas))
+        return 200 + ids + len(self.codes) * self.codes.itemsize + 100 * len(self.placements) + nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +68,16 @@ class PackedSnapshot:
         shared = {id(column) for column in before.columns.values()} if before is not None else set()
         return (
             500
+            + sum(100 + getsizeof(name) for name in self.columns)
             + sum(column.size for column in self.columns.values() if id(column) not in shared)
+            + (0 if before is not None and self.unreachable is before.unreachable else sum(map(_address_size, self.unreachable)))
             + (0 if before is not None and self.members is before.members else sum(map(_member_size, self.members)))
             + (0 if before is not None and self.registry is before.registry else sum(map(_service_size, self.registry)))
         )
+
+
+def _address_size(address: NodeAddress) -> int:
+    return 150 + getsizeof(address.host)
 
 
 def _member_size(member: Member) -> int:
@@ -107,7 +112,7 @@ def pack(snapshot: TopologySnapshot, before: PackedSnapshot | None = None) -> Pa
         snapshot.leader,
         columns,
         snapshot.allocation_epoch,
-        snapshot.unreachable,
+        before.unreachable if before is not None and before.unreachable == snapshot.unreachable else snapshot.unreachable,
         before.registry if before is not None and before.registry == snapshot.registry else snapshot.registry,
         snapshot.kind,
     )

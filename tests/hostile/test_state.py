@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import tracemalloc
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -16,7 +19,7 @@ from casty_notebook.backends.sharded.session.messages import ShardLocation
 from casty_notebook.demo import messages
 from casty_notebook.demo.messages import GetCount
 from casty_notebook.topology.history import MAX_BYTES, MAX_EVENT_BYTES, History
-from casty_notebook.topology.snapshot import Member, MemberStatus, TopologySnapshot
+from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
 from casty_notebook.values.refs import ActorRef
 from tests.hostile.test_stall import STALL
 from tests.support.fake_node import Connection, FakeNode
@@ -104,6 +107,55 @@ def test_names_are_all_different() -> None:
     drawn = [names() for _ in range(10_000)]
     assert len(set(drawn)) == 10_000
     assert {len(name) for name in drawn} == {32}
+
+
+def members(turn: int) -> frozenset[Member]:
+    return frozenset(Member(stranger(n), MemberStatus.up, frozenset({f"role-{turn}"}), f"{turn}-{n}") for n in range(100))
+
+
+def host(turn: int, number: int) -> NodeAddress:
+    return NodeAddress(f"{turn}-{number}." + "x" * 60 + ".example", 1)
+
+
+def placement(turn: int, number: int) -> ShardAllocation:
+    return ShardAllocation(host(turn, number), (host(turn, -number), host(turn, number + 1000)))
+
+
+CHANGING: dict[str, Callable[[int], TopologySnapshot]] = {
+    "members": lambda turn: TopologySnapshot(members(turn), stranger(0), {}, turn),
+    "owners and copies": lambda turn: TopologySnapshot(
+        frozenset(), None, {"cart": {n: placement(turn, n) for n in range(100)}}, turn
+    ),
+    "types": lambda turn: TopologySnapshot(
+        frozenset(), None, {f"type-{turn}-{n}-" + "x" * 500: {} for n in range(100)}, turn
+    ),
+    "services": lambda turn: TopologySnapshot(
+        frozenset(), None, {}, turn, registry=frozenset(ServiceEntry(f"{turn}-{n}", stranger(n), f"/{n}") for n in range(100))
+    ),
+    "unreachable": lambda turn: TopologySnapshot(
+        frozenset(), None, {}, turn, unreachable=frozenset(host(turn, n) for n in range(100))
+    ),
+}
+"""Snapshots in which all of one part is another each time."""
+
+
+@pytest.mark.parametrize("part", CHANGING)
+def test_what_a_history_counts_is_what_it_takes_whatever_changes(part: str) -> None:
+    """An hour of changes, one a minute, of which a history with small bounds has forgotten nearly all in the end."""
+    bound = 2**19
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    tracemalloc.start()
+    try:
+        history, before = History(max_bytes=bound, max_event_bytes=bound // 4), tracemalloc.get_traced_memory()[0]
+        for turn in range(60):
+            history.note(began + timedelta(minutes=turn), CHANGING[part](turn), {})
+        gc.collect()
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert history.forgotten > 0
+    # What is counted is an estimate; half as much again would be a part that was forgotten in it.
+    assert taken <= 1.5 * (bound + bound // 4)
 
 
 def test_a_history_counts_the_texts_that_it_keeps() -> None:
