@@ -57,6 +57,9 @@ class Cluster(Pictured, Experiments):
     def _clock(self) -> datetime.datetime:
         return self._recorder.clock()
 
+    def _age(self) -> float | None:
+        return None if self.closed else self._on_loop(lambda: self.backend.snapshot_age)
+
     def _set_back(self) -> datetime.timedelta:
         return self._recorder.clock.ahead
 
@@ -101,10 +104,11 @@ class Cluster(Pictured, Experiments):
         facts = CardFacts.gather(
             name=self.name, uri=self.uri, system=self.system_name, closed=self.closed, snapshot=snapshot,
             health={} if self.closed else self.health, shard_counts=self.shard_counts,
-            snapshot_age=None if self.closed else self._on_loop(lambda: self.backend.snapshot_age),
+            snapshot_age=self._age(),
             colour=self.colour, read_only=self.read_only, questions=self.questions,
         )  # fmt: skip
-        return replace(facts, found=self.backend.found or None)
+        wrong = () if self.closed else self._problems()
+        return replace(facts, found=self.backend.found or None, problems=tuple((each.subject, each.text) for each in wrong))
 
     def close(self) -> None:
         """Unsubscribe, flush, close. Idempotent."""

@@ -71,6 +71,8 @@ class CardFacts:
         What kind of cluster it is: its words, and what it can say.
     disputed
         Members of whom not all members say the same.
+    problems
+        What is wrong, the worst first: of whom, and what.
     """
 
     name: str
@@ -92,6 +94,7 @@ class CardFacts:
     found: str | None = None
     kind: Kind = SHARDED
     disputed: int = 0
+    problems: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def gather(
@@ -163,6 +166,8 @@ def _html_table(card: CardFacts) -> str:
     shown["state"] = state(kind, shown["state"])
     if card.lost and not card.closed:
         shown["members"] = state("bad", shown["members"])
+    if card.problems:
+        shown["problems"] = state("bad", shown["problems"])
     title: object = _title(card)
     if card.colour is not None:
         title = element("span", title, style=f"border-left:.6em solid {card.colour};padding-left:.5em")
@@ -184,6 +189,9 @@ def _lines(facts: CardFacts) -> Iterator[tuple[str, str]]:
         yield "members", _members(facts)
         if facts.kind.has_leader:
             yield "leader", printable(facts.leader) if facts.leader is not None else "none"
+    if facts.problems:
+        listed = few((f"{printable(subject)} {printable(text)}" for subject, text in facts.problems), 2)
+        yield "problems", f"{len(facts.problems):,}: {listed}; %casty_problems says what to do"
     if facts.found is not None:
         yield "messages", printable(facts.found)
     if facts.kind.every_key_has_a_place:
