@@ -53,6 +53,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "views": GROUND | MIDDLE | BACKENDS | {"client", "tables"},
     # [6] what a line says; ``--demo`` starts a cluster
     "magics": GROUND | MIDDLE | BACKENDS | {"client", "tables", "views", "demo"},
+    # [6] the same for a shell
+    "cli": GROUND | MIDDLE | {"views", "demo"},
     # beside the house: the launcher needs no client, the terminal tour is a user like any other
     "demo": {"errors", "address", "console", "printable", "settings", "roof"},
     # the public names
