@@ -78,6 +78,15 @@ class Cluster(Pictured, Experiments):
         """What `history` is made of, the present moment last; to be read on the background loop, where it grows."""
         return self._recorder.history.records
 
+    @property
+    def latest_record(self) -> Record | None:
+        """The newest of `recent_records`."""
+        return self._recorder.history.latest
+
+    def record_at(self, time: datetime.datetime) -> Record | None:
+        """Return what was true at that time; None if that is not remembered. To be called on the background loop."""
+        return self._recorder.history.at(time)
+
     def record(self) -> Recording:
         """Take what is remembered, to keep: ``cluster.record().save("incident.casty")``."""
         from casty_notebook.views.recording import Recording
@@ -106,6 +115,7 @@ class Cluster(Pictured, Experiments):
             health={} if self.closed else self.health, shard_counts=self.shard_counts,
             snapshot_age=self._age(),
             colour=self.colour, read_only=self.read_only, questions=self.questions,
+            ownerless=(self.latest_record.ownerless if self.latest_record is not None else None) or {},
         )  # fmt: skip
         wrong = () if self.closed else self._problems()
         return replace(facts, found=self.backend.found or None, problems=tuple((each.subject, each.text) for each in wrong))
