@@ -6,11 +6,15 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import NoReturn
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from casty_notebook.address import NodeAddress
+from casty_notebook.topology import names
 from casty_notebook.topology.events import Change, diff
-from casty_notebook.topology.snapshot import MemberStatus, ServiceEntry, TopologySnapshot
+from casty_notebook.topology.names import NaturalKey, natural
+from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, TopologySnapshot
 from tests.support.topologies import member, node, owned_by, topology
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -231,6 +235,26 @@ def test_allocations_that_are_the_same_object_are_not_read_again() -> None:
     assert told(topology([member(1)], shards=same), topology([member(1)], leader=1, shards=same)) == [
         ("leader_changed", "leader", "", "node-1")
     ]
+
+
+def test_a_member_that_changes_among_thousands_puts_only_itself_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    ordered: list[str] = []
+
+    def counted(name: str) -> NaturalKey:
+        ordered.append(name)
+        return natural(name)
+
+    monkeypatch.setattr(names, "natural", counted)
+    nodes = [NodeAddress(f"10.1.{n >> 8}.{n & 255}", 1) for n in range(5_000)]
+    others = [Member(address, MemberStatus.up, frozenset(), f"other-{n}") for n, address in enumerate(nodes)]
+    rows = told(topology([member(1), *others]), topology([member(1, MemberStatus.leaving), *others]))
+    assert rows == [("member_status", "node-1", "up", "leaving")]
+    assert set(ordered) == {"node-1"}
+
+
+def test_of_two_members_at_one_address_the_one_further_in_its_life_counts() -> None:
+    before, after = topology([member(1)]), topology([member(1), member(1, MemberStatus.down)])
+    assert told(before, after) == [("member_status", "node-1", "up", "down")]
 
 
 def entry(key: str, number: int) -> ServiceEntry:
