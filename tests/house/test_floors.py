@@ -77,8 +77,8 @@ TOUCHES_FILES = {
     "backends/sharded/codec/pickle/standard_types.py": "a time zone's rules are read from the machine, as zoneinfo itself would",
 }
 
-SPEAK_CASTY = {"demo/actors.py", "demo/node.py", "demo/virtual_actors.py", "demo/virtual_node.py", "nodeside.py"}
-"""They run in node processes, those of the demo cluster and of whoever takes `nodeside`, never in ours."""
+SPEAK_CASTY = {"demo/actors.py", "demo/node.py", "demo/virtual_actors.py", "demo/virtual_node.py"}
+"""They run in the node processes of the demo cluster, never in ours."""
 
 
 def place(file: object) -> str:

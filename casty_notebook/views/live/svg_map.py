@@ -48,7 +48,9 @@ def topology_svg(scene: Scene) -> Markup:
         counts = owned.get(number, {})
         body, height = _cells(counts, looks, top) if cells else _bars(counts, looks, top, largest)
         height = max(height, LANE + (0 if node.health == "good" else 16 * len(_lines_of(node.words))))
-        services = sorted({service for service, where, _ in scene.services if where == number}, key=natural)
+        # Types of a virtual cluster are met by all members before long, and say nothing of one.
+        named = scene.services if scene.status.leads else ()
+        services = sorted({service for service, where, _ in named if where == number}, key=natural)
         held = many(sum(counts.values()), *scene.status.words[:2])
         parts += [*_label(node, held, services, top, height), _faded(node, body)]
         top += height
