@@ -11,6 +11,7 @@ from casty_notebook import connect
 from casty_notebook.console import fitting
 from casty_notebook.demo.cluster import DemoCluster
 from casty_notebook.demo.messages import GetCount, Increment, ProcessPayment, WhereAreYou
+from casty_notebook.errors import CastyNotebookError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -31,13 +32,13 @@ GOODBYE = """
 Next
     ./dev lab                        the same and more in JupyterLab, with live views
     %load_ext casty_notebook         in any notebook or IPython
-    %casty_connect --demo            a cluster like this one, from a cell
+    %casty_connect --demo            a cluster like the first one, from a cell; --demo 0.30: like the second
     %casty_connect casty://SYSTEM@HOST:PORT --shards counter=100
 """
 
 
 def tour() -> None:
-    """Show everything once, in about ten seconds. Whatever happens, nothing is left running.
+    """Show everything once, in about fifteen seconds. Whatever happens, nothing is left running.
 
     Raises
     ------
@@ -58,8 +59,30 @@ def tour() -> None:
             _look_around(cluster)
             _talk(cluster)
             _break_and_mend(cluster, demo)
+    _the_other_kind()
     _title("Everything is stopped")
     print(GOODBYE)
+
+
+def _the_other_kind() -> None:
+    """The same calls on nodes of casty 0.30; without its casty, and without a network to fetch it, that is said and all."""
+    _title("The other kind: nodes of casty 0.30, virtual actors on a hash ring, in the same words")
+    try:
+        demo, took = _timed(lambda: DemoCluster(3, system="ring", casty="0.30").start())
+    except CastyNotebookError as error:
+        _line(f"left out: {error}")
+        return
+    with demo, connect(demo.uri, messages=demo.messages) as cluster:
+        _line(f"up after {took:.1f} s, casty {demo.nodes[0].casty_version}; connect() has found out by itself which kind it is")
+        _wait(lambda: len(cluster.members) == len(demo.nodes))
+        _table(cluster.members[["node", "address", "status", "reachable", "ring_share", "replica_share", "types", "rtt_ms"]])
+        for _ in range(3):
+            cluster.tell("counter/user-42", Increment(1))
+        _ask(cluster, "counter/user-42", GetCount)
+        place = cluster.where("counter/user-42")
+        heir = f", and at {place.heir} if that node goes" if place.heir is not None else ""
+        _line(f'cluster.where("counter/user-42")  ->  {place.node} at {place.address}{heir}')
+        _summary(cluster.ask_many(ENTITIES, GetCount))
 
 
 def _look_around(cluster: Cluster) -> None:

@@ -40,6 +40,7 @@ __all__ = [
     "casty_events",
     "casty_listen",
     "casty_members",
+    "casty_problems",
     "casty_sample",
     "casty_services",
     "casty_shards",
@@ -259,6 +260,11 @@ def casty_shards(shard_type: str | None = None, *, connection: str | None = None
 def casty_services(*, connection: str | None = None) -> DataFrame:
     """Return the instances of every discoverable service."""
     return find_connection(connection).services
+
+
+def casty_problems(*, connection: str | None = None) -> DataFrame:
+    """Return what is wrong: since when, who says so, what to do. Empty where nothing is."""
+    return find_connection(connection).problems
 
 
 def casty_events(*, connection: str | None = None) -> DataFrame:

@@ -27,6 +27,7 @@ from casty_notebook.magics.commands import (
     FanOut,
     Listen,
     Members,
+    Problems,
     Services,
     Shards,
     Tell,
@@ -108,6 +109,7 @@ class CastyMagics(Magics):
     casty_shards = _line("casty_shards")
     casty_services = _line("casty_services")
     casty_events = _line("casty_events")
+    casty_problems = _line("casty_problems")
     casty_where = _line("casty_where")
     casty_topology = _line("casty_topology")
     _fan_out = _cell
@@ -248,6 +250,10 @@ class CastyMagics(Magics):
     @_run.register
     def _(self, command: Services, _names: Scope) -> Any:
         return api.casty_services(connection=command.connection)
+
+    @_run.register
+    def _(self, command: Problems, _names: Scope) -> Any:
+        return api.casty_problems(connection=command.connection)
 
     @_run.register
     def _(self, command: Events, _names: Scope) -> Any:

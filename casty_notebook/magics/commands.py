@@ -26,6 +26,7 @@ __all__ = [
     "FanOut",
     "Listen",
     "Members",
+    "Problems",
     "Services",
     "Shards",
     "Tell",
@@ -149,6 +150,11 @@ class Events(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Problems(Command):
+    """``%casty_problems``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Where(Command):
     """``%casty_where``: who owns a target."""
 
@@ -185,6 +191,7 @@ _LINES = {
         _Syntax(grammars.SHARDS, Shards),
         _Syntax(grammars.SERVICES, Services),
         _Syntax(grammars.EVENTS, Events),
+        _Syntax(grammars.PROBLEMS, Problems),
         _Syntax(grammars.WHERE, Where),
         _Syntax(grammars.TOPOLOGY, Topology),
         _Syntax(grammars.DISCONNECT, Disconnect),

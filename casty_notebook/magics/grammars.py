@@ -17,6 +17,7 @@ __all__ = [
     "FAN_OUT",
     "LISTEN",
     "MEMBERS",
+    "PROBLEMS",
     "SERVICES",
     "SHARDS",
     "TELL",
@@ -258,6 +259,7 @@ SHARDS = Grammar(
     _COMMON,
 )
 SERVICES = Grammar("%casty_services", "Table of the instances of every discoverable service.", (), _COMMON)
+PROBLEMS = Grammar("%casty_problems", "Table of what is wrong: since when, who says so, what to do.", (), _COMMON)
 EVENTS = Grammar("%casty_events", "Table of what changed since the connection was made.", (), _COMMON)
 WHERE = Grammar(
     "%casty_where",

@@ -8,7 +8,8 @@ from casty_notebook.tables.answers import answers
 from casty_notebook.tables.events import events
 from casty_notebook.tables.history import history
 from casty_notebook.tables.members import members
+from casty_notebook.tables.problems import problems
 from casty_notebook.tables.services import services
 from casty_notebook.tables.shards import shards
 
-__all__ = ["answers", "events", "history", "members", "services", "shards"]
+__all__ = ["answers", "events", "history", "members", "problems", "services", "shards"]

@@ -206,7 +206,7 @@ def _shards(
         ]
         order = {name: natural(name) for name in {name for source, target, _ in moves for name in (source, target)}}
         for source, target, n in sorted(moves, key=lambda move: (order[move[0]], order[move[1]])):
-            many = f"{n:,} shard{'s' if n != 1 else ''} on "
+            many = f"{n:,} {after.kind.placement if n == 1 else after.kind.placements} on "
             if not source:
                 yield Change.shards_allocated, shard_type, "", many + target
             elif not target:

@@ -12,6 +12,7 @@ from sys import getsizeof
 from casty_notebook.address import NodeAddress
 from casty_notebook.topology.events import TopologyEvent, diff, reach_changes
 from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.owned_once import OwnedOnce
 from casty_notebook.topology.shard_columns import PackedSnapshot, pack, unpack
 from casty_notebook.topology.snapshot import TopologySnapshot
 
@@ -27,11 +28,15 @@ MAX_EVENT_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One moment: what the cluster said, and what our own connections said of its nodes."""
+    """One moment: what the cluster said, and what our own connections said of its nodes.
+
+    `ownerless` is how many shards of each type had had an owner before, and had none then; None before a history has it.
+    """
 
     time: datetime
     packed: PackedSnapshot
     health: Mapping[NodeAddress, NodeHealth] = field(default_factory=dict)
+    ownerless: Mapping[str, int] | None = field(default=None, compare=False)
 
     @property
     def snapshot(self) -> TopologySnapshot:
@@ -69,6 +74,7 @@ class History:
         self._records: deque[Record] = deque()
         self._sizes: deque[int] = deque()
         self._last: TopologySnapshot | None = None
+        self._owned_once = OwnedOnce()
         self.events: deque[TopologyEvent] = deque()
         self._max_events = max_events
         self._events_size = 0
@@ -123,6 +129,9 @@ class History:
             self._events_size -= _event_size(self.events.popleft())
 
     def _append(self, record: Record) -> None:
+        ownerless = self._owned_once.note(record.packed.columns)
+        if record.ownerless is None:  # one that was kept elsewhere knows of times before this history
+            record = replace(record, ownerless=ownerless)
         size = record.size(self.latest)
         self._records.append(record)
         self._sizes.append(size)

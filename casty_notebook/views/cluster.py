@@ -57,6 +57,9 @@ class Cluster(Pictured, Experiments):
     def _clock(self) -> datetime.datetime:
         return self._recorder.clock()
 
+    def _age(self) -> float | None:
+        return None if self.closed else self._on_loop(lambda: self.backend.snapshot_age)
+
     def _set_back(self) -> datetime.timedelta:
         return self._recorder.clock.ahead
 
@@ -74,6 +77,15 @@ class Cluster(Pictured, Experiments):
     def recent_records(self) -> Sequence[Record]:
         """What `history` is made of, the present moment last; to be read on the background loop, where it grows."""
         return self._recorder.history.records
+
+    @property
+    def latest_record(self) -> Record | None:
+        """The newest of `recent_records`."""
+        return self._recorder.history.latest
+
+    def record_at(self, time: datetime.datetime) -> Record | None:
+        """Return what was true at that time; None if that is not remembered. To be called on the background loop."""
+        return self._recorder.history.at(time)
 
     def record(self) -> Recording:
         """Take what is remembered, to keep: ``cluster.record().save("incident.casty")``."""
@@ -101,10 +113,12 @@ class Cluster(Pictured, Experiments):
         facts = CardFacts.gather(
             name=self.name, uri=self.uri, system=self.system_name, closed=self.closed, snapshot=snapshot,
             health={} if self.closed else self.health, shard_counts=self.shard_counts,
-            snapshot_age=None if self.closed else self._on_loop(lambda: self.backend.snapshot_age),
+            snapshot_age=self._age(),
             colour=self.colour, read_only=self.read_only, questions=self.questions,
+            ownerless=(self.latest_record.ownerless if self.latest_record is not None else None) or {},
         )  # fmt: skip
-        return replace(facts, found=self.backend.found or None)
+        wrong = () if self.closed else self._problems()
+        return replace(facts, found=self.backend.found or None, problems=tuple((each.subject, each.text) for each in wrong))
 
     def close(self) -> None:
         """Unsubscribe, flush, close. Idempotent."""

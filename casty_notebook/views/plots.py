@@ -11,14 +11,13 @@ from casty_notebook.errors import MisuseError
 from casty_notebook.printable import printable
 from casty_notebook.topology.names import natural
 from casty_notebook.views.reprs.plain import clipped
+from casty_notebook.views.theme import COLOURS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["plot_latency", "plot_shards"]
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
-"""Okabe and Ito's palette, which people of every colour vision tell apart; hatches and dashes are the second cue."""
 HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo")
 DASHES = ("-", "--", "-.", ":")
 LONGEST_NAME = 40

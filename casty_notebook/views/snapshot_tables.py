@@ -11,6 +11,7 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.errors import MisuseError
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.history import History, Record
+from casty_notebook.topology.problems import Problem, find_problems
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.views.times import Time, moment_of, told
 
@@ -88,6 +89,22 @@ class Pictured(ABC):
 
         now = self._now()
         return events(tuple(self._past().events), cluster=self.name, snapshot=now.snapshot, taken_at=now.time)
+
+    @property
+    def problems(self) -> pd.DataFrame:
+        """What is wrong: since when, who says so, what to do. Empty where nothing is."""
+        from casty_notebook.tables import problems
+
+        now = self._now()
+        return problems(self._problems(), cluster=self.name, snapshot=now.snapshot, taken_at=now.time)
+
+    def _problems(self) -> tuple[Problem, ...]:
+        past = self._past()
+        return find_problems(past.records, tuple(past.events), self._clock(), snapshot_age=self._age())
+
+    def _age(self) -> float | None:
+        """Seconds since the cluster last said anything; None where that is not followed."""
+        return None
 
     @property
     def history(self) -> pd.DataFrame:

@@ -33,6 +33,7 @@ from casty_notebook.topology.check_result import Finding, Verdict
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.history import History, Record
+from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.recording_format import Label
 from casty_notebook.topology.shard_columns import pack
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
@@ -143,6 +144,9 @@ OTHERS: dict[str, Callable[[], str]] = {
     "the map": lambda: map_html(_recording().widget().bridge.moment()),
     "members": lambda: _table(tables.members(SNAPSHOT, HEALTH, cluster=EVIL, taken_at=NOW)),
     "shards": lambda: _table(tables.shards(SNAPSHOT, HEALTH, cluster=EVIL, taken_at=NOW)),
+    "problems": lambda: _table(
+        tables.problems([Problem("bad", "unreached", EVIL, NOW, EVIL, EVIL, EVIL)], cluster=EVIL, snapshot=SNAPSHOT, taken_at=NOW)
+    ),
     "services": lambda: _table(tables.services(SNAPSHOT, HEALTH, cluster=EVIL, taken_at=NOW)),
     "events": lambda: _table(tables.events([EVENT], cluster=EVIL)),
     "answers": lambda: _table(tables.answers([ROW], cluster=EVIL)),

@@ -53,6 +53,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "views": GROUND | MIDDLE | BACKENDS | {"client", "tables"},
     # [6] what a line says; ``--demo`` starts a cluster
     "magics": GROUND | MIDDLE | BACKENDS | {"client", "tables", "views", "demo"},
+    # [6] the same for a shell
+    "cli": GROUND | MIDDLE | {"views", "demo"},
     # beside the house: the launcher needs no client, the terminal tour is a user like any other
     "demo": {"errors", "address", "console", "printable", "settings", "roof"},
     # the public names
@@ -75,8 +77,8 @@ TOUCHES_FILES = {
     "backends/sharded/codec/pickle/standard_types.py": "a time zone's rules are read from the machine, as zoneinfo itself would",
 }
 
-SPEAK_CASTY = {"demo/actors.py", "demo/node.py", "demo/virtual_actors.py", "demo/virtual_node.py", "nodeside.py"}
-"""They run in node processes, those of the demo cluster and of whoever takes `nodeside`, never in ours."""
+SPEAK_CASTY = {"demo/actors.py", "demo/node.py", "demo/virtual_actors.py", "demo/virtual_node.py"}
+"""They run in the node processes of the demo cluster, never in ours."""
 
 
 def place(file: object) -> str:

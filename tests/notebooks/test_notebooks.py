@@ -83,6 +83,12 @@ assert hits.get() == 5 and jobs.size() == 1
 assert [type(error).__name__ for error in refused] == ["ReadOnly"] * 3
 assert untouched[0].money.amount == 120 and untouched[1] == 5
 """,
+    "09_casty_030": """
+assert count == 3 and many.error.isna().all() and many.node.nunique() == 3
+assert len(slices) == 1024 and place.heir is not None and place.heir != place.address
+assert "countr" in str(refused) and "counter" in str(refused)
+assert after.error.isna().all() and len(after) > 20
+""",
     "90_how_it_works": """
 assert shard == 87 == shard_id and owner in contact_points
 assert type(where).__name__ == "StandIn" or "Whereabouts" in repr(where)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from casty_notebook.address import NodeAddress
 from casty_notebook.topology import names
 from casty_notebook.topology.events import Change, diff
+from casty_notebook.topology.kinds import VIRTUAL
 from casty_notebook.topology.names import NaturalKey, natural
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, TopologySnapshot
 from tests.support.topologies import member, node, owned_by, topology
@@ -259,3 +260,11 @@ def test_of_two_members_at_one_address_the_one_further_in_its_life_counts() -> N
 
 def entry(key: str, number: int) -> ServiceEntry:
     return ServiceEntry(key, node(number), f"/{key}")
+
+
+def test_what_is_placed_on_a_ring_is_called_so() -> None:
+    def ring(owner: int) -> TopologySnapshot:
+        return TopologySnapshot(frozenset(), None, {"ring": {0: owned_by(owner), 1: owned_by(owner)}}, 0, kind=VIRTUAL)
+
+    (moved,) = diff(ring(1), ring(2), NOW)
+    assert moved.after.startswith("2 ring slices on ")

@@ -53,6 +53,13 @@ class WrittenSource:
     def earlier(self) -> Iterable[Moment]:
         return self.past
 
+    def times(self) -> list[datetime.datetime]:
+        return [each.facts.time for each in (*self.past, self.now)]
+
+    def at(self, time: datetime.datetime) -> Moment | None:
+        before = [each for each in (*self.past, self.now) if each.facts.time <= time]
+        return before[-1] if before else None
+
     def write(self, now: Moment, *events: TopologyEvent) -> None:
         """Change what is true and say so on the loop, as a snapshot does."""
 

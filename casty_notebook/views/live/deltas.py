@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from casty_notebook.topology.events import TopologyEvent
+from casty_notebook.views.event_words import EVENT_WORDS
 from casty_notebook.views.live.scene import Array, Column, Node, Scene, milliseconds, shown
 
 __all__ = ["EventRow", "Packet", "Story", "delta", "event_row", "full", "reach_events"]
@@ -48,6 +49,8 @@ def full(scene: Scene, sequence: int, events: Sequence[EventRow], untold: int = 
         "placements": scene.placements,
         "types": types,
         "services": sorted(scene.services),
+        "looks": scene.looks,
+        "kinds": EVENT_WORDS,
         "untold": untold,
     }
     return Packet(head, buffers)
@@ -72,6 +75,8 @@ def delta(before: Scene, after: Scene, sequence: int, events: Sequence[EventRow]
         parts["services"] = {
             "gone": sorted(before.services - after.services), "new": sorted(after.services - before.services)
         }  # fmt: skip
+    if before.looks != after.looks:
+        parts["looks"] = after.looks
     if types := list(_changed_types(before, after, buffers)):
         parts["types"] = types
     if not parts.keys() - {"epoch"} and not events:
@@ -113,9 +118,7 @@ def _frame(kind: str, scene: Scene, sequence: int, events: Sequence[EventRow]) -
     }  # fmt: skip
 
 
-def _changed_nodes(
-    before: tuple[Node | None, ...], after: tuple[Node | None, ...]
-) -> Iterator[tuple[int, Node | None]]:
+def _changed_nodes(before: tuple[Node | None, ...], after: tuple[Node | None, ...]) -> Iterator[tuple[int, Node | None]]:
     for number, node in enumerate(after):
         if number >= len(before) or before[number] != node:
             yield number, node
@@ -136,7 +139,7 @@ def _whole(name: str, column: Column, placements: int, buffers: list[bytes]) -> 
 
 
 def _about(name: str, column: Column) -> dict[str, Any]:
-    return {"name": name, "total": column.total, "odd": column.odd}
+    return {"name": name, "total": column.total, "odd": column.odd, "ownerless": column.ownerless}
 
 
 def _changed_types(before: Scene, after: Scene, buffers: list[bytes]) -> Iterator[dict[str, Any]]:

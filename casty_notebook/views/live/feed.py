@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from casty_notebook.address import NodeAddress
@@ -41,6 +41,8 @@ class Facts:
         This is no connection at all.
     shard_counts
         Shards of each type, where somebody told us.
+    ownerless
+        By type, how many shards had an owner once and have none now.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Facts:
     closed: bool = False
     recorded: bool = False
     shard_counts: Mapping[str, int] = field(default_factory=dict)
+    ownerless: Mapping[str, int] = field(default_factory=dict)
 
 
 class Moment(NamedTuple):
@@ -83,6 +86,14 @@ class Source(Protocol):
         """
         ...
 
+    def times(self) -> Sequence[datetime.datetime]:
+        """List when each moment was that can be gone back to, oldest first; up to some thousands."""
+        ...
+
+    def at(self, time: datetime.datetime) -> Moment | None:
+        """Return what was true at a time; None if that is no longer known."""
+        ...
+
 
 class LiveSource:
     """An open connection as a source."""
@@ -97,7 +108,11 @@ class LiveSource:
             cluster.name, cluster.uri, cluster.system_name, cluster.clock,
             age=None if closed else backend.snapshot_age, closed=closed, shard_counts=backend.shard_counts,
         )  # fmt: skip
-        return Moment(backend.topology, {} if closed else backend.health, facts)
+        latest = cluster.latest_record
+        if latest is None:
+            return Moment(backend.topology, {} if closed else backend.health, facts)
+        facts = replace(facts, ownerless=latest.ownerless or {}, time=facts.time if closed else latest.time)
+        return Moment(backend.topology, {} if closed else _as_noted(latest.health, backend.health), facts)
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         return self._cluster.backend.on_snapshot(lambda _snapshot: callback())
@@ -113,8 +128,29 @@ class LiveSource:
 
     def earlier(self) -> Iterable[Moment]:
         cluster = self._cluster
-        label = Label(cluster.name, cluster.system_name, cluster.uri, cluster.backend.shard_counts)
-        return moments(cluster.recent_records[-1 - MOST_EARLIER : -1], label, recorded=False)
+        return moments(cluster.recent_records[-1 - MOST_EARLIER : -1], self._label, recorded=False)
+
+    def times(self) -> Sequence[datetime.datetime]:
+        return [record.time for record in self._cluster.recent_records]
+
+    def at(self, time: datetime.datetime) -> Moment | None:
+        record = self._cluster.record_at(time)
+        return None if record is None else next(moments([record], self._label, recorded=False))
+
+    @property
+    def _label(self) -> Label:
+        cluster = self._cluster
+        return Label(cluster.name, cluster.system_name, cluster.uri, cluster.backend.shard_counts)
+
+
+def _as_noted(noted: Mapping[NodeAddress, NodeHealth], now: Mapping[NodeAddress, NodeHealth]) -> dict[NodeAddress, NodeHealth]:
+    """What the history knows of the nodes, with the round trips of now: what a view shows is a moment that it can go back to."""
+    return {
+        address: view
+        if (view := now.get(address)) is not None and (view.state, view.reason) == (then.state, then.reason)
+        else then
+        for address, then in noted.items()
+    }
 
 
 def card_of(moment: Moment) -> CardFacts:
@@ -122,7 +158,7 @@ def card_of(moment: Moment) -> CardFacts:
     snapshot, health, facts = moment
     return CardFacts.gather(
         name=facts.name, uri=facts.uri, system=facts.system, closed=facts.closed, snapshot=snapshot, health=health,
-        shard_counts=facts.shard_counts, snapshot_age=facts.age,
+        shard_counts=facts.shard_counts, snapshot_age=facts.age, ownerless=facts.ownerless,
     )  # fmt: skip
 
 
@@ -133,4 +169,5 @@ def moments(records: Sequence[Record], label: Label, *, recorded: bool = True) -
         snapshot = unpack(record.packed, before)
         before = record.packed, snapshot
         facts = Facts(label.name, label.uri, label.system, record.time, recorded=recorded, shard_counts=label.shard_counts)
+        facts = replace(facts, ownerless=record.ownerless or {})
         yield Moment(snapshot, record.health, facts)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import datetime
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.history import History
@@ -31,6 +33,13 @@ class RecordedSource:
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:  # noqa: ARG002  nothing will ever change
         return lambda: None
+
+    def times(self) -> Sequence[datetime.datetime]:
+        return [record.time for record in self._records]
+
+    def at(self, time: datetime.datetime) -> Moment | None:
+        place = bisect_right(self._records, time, key=lambda record: record.time)
+        return next(moments([self._records[place - 1]], self._label)) if place else None
 
     def events_after(self, last: TopologyEvent | None) -> list[TopologyEvent]:
         return list(self._events) if last is None else []

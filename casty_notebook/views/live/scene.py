@@ -12,11 +12,14 @@ import numpy as np
 from casty_notebook.address import NodeAddress
 from casty_notebook.printable import printable
 from casty_notebook.tables.placements import Placements
+from casty_notebook.topology.events import opinions
 from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.kinds import SHARDED, Kind
 from casty_notebook.topology.names import member_at, natural
 from casty_notebook.topology.snapshot import Member, ShardAllocation, TopologySnapshot
 from casty_notebook.views.live.feed import Facts, Moment
 from casty_notebook.views.reprs.plain import clipped
+from casty_notebook.views.theme import Look, health_of, looks_of
 
 __all__ = ["Column", "Node", "Scene", "SceneBuilder", "Status", "milliseconds", "shown"]
 
@@ -34,7 +37,8 @@ type Array = np.ndarray[Any, np.dtype[np.int64]]
 class Node(NamedTuple):
     """One lane, as it is sent.
 
-    `status` is None for a node that is no member, `flagged` the cluster's word that it is unreachable, `reach` ours.
+    `status` is None for a node that is no member, `flagged` the cluster's word that it is unreachable, `reach` ours; `health`
+    and `words` are what both come to (see `theme`), `opinions` what the members say where they differ.
     """
 
     address: str
@@ -46,18 +50,23 @@ class Node(NamedTuple):
     reach: bool | None
     reason: str
     rtt: float | None
+    health: str
+    words: str
+    opinions: str
 
 
 class Column(NamedTuple):
     """The shards of one type: ids in ascending order, and for each the number of its placement.
 
-    `total` is how many there are if we were told; `odd` counts ids that fit no view (nodes check none, PROTOCOL section 6.4).
+    `total` is how many there are if we were told; `odd` counts ids that fit no view (nodes check none, PROTOCOL section 6.4),
+    `ownerless` those that had an owner once and have none now.
     """
 
     ids: Array
     codes: Array
     total: int | None
     odd: int
+    ownerless: int = 0
 
 
 class Status(NamedTuple):
@@ -68,6 +77,11 @@ class Status(NamedTuple):
     connection: str
     since: int
     stale: bool
+    kind: str
+    words: tuple[str, str, str, str]
+    """One and many of what is placed on nodes, and of what can be found by name."""
+    leads: bool
+    """Whether such clusters have a leader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +100,7 @@ class Scene:
     placements: tuple[tuple[int, ...], ...]
     columns: Mapping[str, Column]
     services: frozenset[tuple[str, int, str]]
+    looks: tuple[Look, ...]
 
 
 def milliseconds(time: datetime.datetime) -> int:
@@ -116,7 +131,7 @@ class SceneBuilder:
     def build(self, moment: Moment) -> Scene:
         snapshot, health, facts = moment
         members = member_at(snapshot.members) if snapshot is not None else {}
-        columns = self._columns_of(snapshot, facts.shard_counts)
+        columns = self._columns_of(snapshot, facts)
         used = set().union(*(np.unique(column.codes).tolist() for column in columns.values()))
         if len(self._placements) > 2 * len(used) + SPARE_NUMBERS:
             self._forget()
@@ -139,8 +154,9 @@ class SceneBuilder:
             self._forget()
             return self.build(moment)
         return Scene(
-            self._edition, milliseconds(facts.time), facts.age, self._status_of(facts, nodes),
-            None if snapshot is None else snapshot.allocation_epoch, nodes, placements, columns, services,
+            self._edition, milliseconds(facts.time), facts.age,
+            self._status_of(facts, nodes, SHARDED if snapshot is None else snapshot.kind),
+            None if snapshot is None else snapshot.allocation_epoch, nodes, placements, columns, services, looks_of(columns),
         )  # fmt: skip
 
     # --- numbers ------------------------------------------------------------------------------------------------------
@@ -152,37 +168,48 @@ class SceneBuilder:
         nodes = tuple(map(self._number, (allocation.primary, *allocation.replicas)))
         return self._placements.setdefault(nodes, len(self._placements))
 
-    def _columns_of(self, snapshot: TopologySnapshot | None, totals: Mapping[str, int]) -> dict[str, Column]:
-        allocations = snapshot.shard_allocations if snapshot is not None else {}
-        made = {name: self._column(name, allocations[name], totals.get(name)) for name in sorted(allocations, key=natural)}
+    def _columns_of(self, snapshot: TopologySnapshot | None, facts: Facts) -> dict[str, Column]:
+        # A type of which all shards lost their owner is in no snapshot any more, and must not vanish for that.
+        nothing: Mapping[int, ShardAllocation] = {}
+        allocations = {**dict.fromkeys(facts.ownerless, nothing), **(snapshot.shard_allocations if snapshot is not None else {})}
+        made = {
+            name: self._column(name, allocations[name], facts.shard_counts.get(name), facts.ownerless.get(name, 0))
+            for name in sorted(allocations, key=natural)
+        }
         self._columns = {name: (allocations[name], made[name]) for name in made}
         return {shown(name): column for name, column in made.items()}
 
-    def _column(self, name: str, owned: Mapping[int, ShardAllocation], total: int | None) -> Column:
+    def _column(self, name: str, owned: Mapping[int, ShardAllocation], total: int | None, ownerless: int) -> Column:
         before = self._columns.get(name)
-        if before is not None and before[0] is owned and before[1].total == total:
+        if before is not None and before[0] is owned and (before[1].total, before[1].ownerless) == (total, ownerless):
             return before[1]
         placed = Placements(owned)
         numbers = np.array([self._placement(allocation) for allocation in placed.distinct], dtype=np.int64)
         fits = (placed.shards > -(2**31)) & (placed.shards < 2**31)
         ids, codes = placed.shards[fits], placed.codes[fits]
-        return Column(ids, numbers[codes] if len(codes) else codes, total, int((~fits).sum()))
+        return Column(ids, numbers[codes] if len(codes) else codes, total, int((~fits).sum()), ownerless)
 
     # --- nodes and banner ---------------------------------------------------------------------------------------------
 
     def _node(
         self, address: NodeAddress, member: Member | None, snapshot: TopologySnapshot | None, view: NodeHealth | None
     ) -> Node:
+        flagged = snapshot is not None and address in snapshot.unreachable
+        reach = view.reachable if view is not None else None
+        health = health_of(member, reach=reach, flagged=flagged)
         return Node(
             shown(str(address)),
             shown(member.id if member is not None else str(address)),
             member.status.name if member is not None else None,
             shown(", ".join(sorted(member.roles))) if member is not None else "",
             snapshot is not None and snapshot.leader == address,
-            snapshot is not None and address in snapshot.unreachable,
-            view.reachable if view is not None else None,
+            flagged,
+            reach,
             shown(view.reason) if view is not None else "",
             self._steady_rtt(address, view.rtt if view is not None else None),
+            health.tone,
+            health.words,
+            opinions(member) if member is not None and member.disputed else "",
         )
 
     def _steady_rtt(self, address: NodeAddress, rtt: float | None) -> float | None:
@@ -194,7 +221,7 @@ class SceneBuilder:
             before = self._rtt[address] = rtt
         return float(f"{before * 1000:.2g}")
 
-    def _status_of(self, facts: Facts, nodes: tuple[Node | None, ...]) -> Status:
+    def _status_of(self, facts: Facts, nodes: tuple[Node | None, ...], kind: Kind) -> Status:
         reach = [node.reach for node in nodes if node is not None and node.status is not None]
         connection = (
             "recorded" if facts.recorded else
@@ -206,5 +233,8 @@ class SceneBuilder:
         same = self._status is not None and self._status.connection == connection
         since = self._status.since if self._status is not None and same else milliseconds(facts.time)
         stale = facts.age is not None and facts.age > STALE_AFTER
-        self._status = Status(shown(facts.name), shown(facts.system), connection, since, stale)
+        words = (kind.placement, kind.placements, kind.service, kind.services)
+        self._status = Status(
+            shown(facts.name), shown(facts.system), connection, since, stale, kind.name, words, kind.has_leader
+        )  # fmt: skip
         return self._status

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 
+from casty_notebook.views.theme import BAD
+
 __all__ = ["MODULES", "module", "style"]
 
 MODULES = ("state.js", "look.js", "layout.js", "map.js", "grid.js", "rows.js", "timeline.js", "moments.js", "view.js")
@@ -21,5 +23,5 @@ def module() -> str:
 
 
 def style() -> str:
-    """Return the style sheet."""
-    return (files(__package__) / "static" / "topology.css").read_text("utf-8")
+    """Return the style sheet, with the colour of what is wrong from the one palette."""
+    return (files(__package__) / "static" / "topology.css").read_text("utf-8").replace("--ct-bad: BAD;", f"--ct-bad: {BAD};")

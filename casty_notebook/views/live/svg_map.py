@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
 from casty_notebook.topology.names import natural
 from casty_notebook.views.live.feed import Moment
 from casty_notebook.views.live.scene import Node, Scene, SceneBuilder
-from casty_notebook.views.reprs.html import PLACE, Markup, element, joined
+from casty_notebook.views.reprs.html import PLACE, Markup, element
 from casty_notebook.views.reprs.plain import few, many
+from casty_notebook.views.theme import BAD, MARKS
 
 __all__ = ["map_html", "topology_svg"]
 
@@ -17,9 +20,6 @@ MOST_LANES = 60
 MOST_CELLS = 2_000
 """Beyond that the shards of a type are one bar: the drawing is kept in the notebook's file."""
 
-# Okabe and Ito's, as in the live view; the letter beside each group is the second cue.
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#f0e442", "#8c8c8c")
-BAD = "#d55e00"
 TEXT = "fill:currentColor;font:12px system-ui,sans-serif"
 
 type Owned = Mapping[int, Mapping[str, int]]
@@ -39,7 +39,7 @@ def topology_svg(scene: Scene) -> Markup:
         key=lambda item: (natural(item[1].name), item[1].address),
     )
     owned = _owned(scene)
-    looks = {name: (_letter(name, place, scene), COLOURS[place % len(COLOURS)]) for place, name in enumerate(scene.columns)}
+    looks = {look.name: (look.letter, look.colour) for look in scene.looks}
     cells = sum(sum(counts.values()) for counts in owned.values()) <= MOST_CELLS
     largest = max((sum(counts.values()) for counts in owned.values()), default=0)
     parts: list[Markup] = [element("title", f"Map of {scene.status.name}: {many(len(nodes), 'node')}")]
@@ -47,9 +47,12 @@ def topology_svg(scene: Scene) -> Markup:
     for number, node in nodes[:MOST_LANES]:
         counts = owned.get(number, {})
         body, height = _cells(counts, looks, top) if cells else _bars(counts, looks, top, largest)
-        height = max(height, LANE)
-        services = sorted({service for service, where, _ in scene.services if where == number}, key=natural)
-        parts += [*_label(node, sum(counts.values()), services, top, height), _faded(node, body)]
+        height = max(height, LANE + (0 if node.health == "good" else 16 * len(_lines_of(node.words))))
+        # Types of a virtual cluster are met by all members before long, and say nothing of one.
+        named = scene.services if scene.status.leads else ()
+        services = sorted({service for service, where, _ in named if where == number}, key=natural)
+        held = many(sum(counts.values()), *scene.status.words[:2])
+        parts += [*_label(node, held, services, top, height), _faded(node, body)]
         top += height
     for line in _notes(scene, looks, len(nodes)):
         top += 18
@@ -66,32 +69,31 @@ def _owned(scene: Scene) -> Owned:
     return owned
 
 
-def _letter(name: str, place: int, scene: Scene) -> str:
-    before = {other[:1].upper() for other in list(scene.columns)[:place]}
-    return name[:1].upper() if name[:1].upper() not in before else f"{name[:1].upper()}{place + 1}"
-
-
 def _words(x: int, y: int, text: str, colour: str = "", weight: str = "") -> Markup:
     style = TEXT + (f";fill:{colour}" if colour else "") + (f";font-weight:{weight}" if weight else "")
     return element("text", text, x=str(x), y=str(y), style=style)
 
 
-def _label(node: Node, shards: int, services: Sequence[str], top: int, height: int) -> Iterator[Markup]:
-    bad = node.reach is False or node.flagged
-    mark = "✕" if bad else "●" if node.reach else "○"
-    yield _words(8, top + 16, f"{mark} {node.name[:18]}{' ★ leader' if node.leader else ''}", BAD if bad else "", "600")
-    said = [many(shards, "shard")]
-    if bad:
-        said.append("not reachable")
+def _label(node: Node, held: str, services: Sequence[str], top: int, height: int) -> Iterator[Markup]:
+    bad = node.health == "bad"
+    name = f"{MARKS[node.health]} {node.name[:18]}{' ★ leader' if node.leader else ''}"
+    yield _words(8, top + 16, name, BAD if bad else "", "600")
     if services:
-        said.append(few(services, 1))
-    yield _words(8, top + 32, " · ".join(said)[:34])
+        held = f"{held} · {few(services, 1)}"[:34]
+    yield _words(8, top + 32, held)
+    if node.health != "good":  # Never cut: "reachable, but …" by itself would say the opposite.
+        for place, line in enumerate(_lines_of(node.words)):
+            yield _words(8, top + 48 + 16 * place, line, BAD if bad else "")
     line = f"M0 {top + height}h{WIDTH}"
     yield element("path", d=line, stroke="currentColor", stroke_opacity="0.2")
 
 
+def _lines_of(words: str) -> list[str]:
+    return textwrap.wrap(words, 32)
+
+
 def _faded(node: Node, body: Sequence[Markup]) -> Markup:
-    bad = node.reach is False or node.flagged
+    bad = node.health == "bad"
     look = {"opacity": "0.35", "stroke": BAD} if bad else {}
     return element("g", *body, **look)
 
@@ -114,9 +116,7 @@ def _cells(counts: Mapping[str, int], looks: Mapping[str, tuple[str, str]], top:
     return parts, -(-place // columns) * step + 16
 
 
-def _bars(
-    counts: Mapping[str, int], looks: Mapping[str, tuple[str, str]], top: int, largest: int
-) -> tuple[list[Markup], int]:
+def _bars(counts: Mapping[str, int], looks: Mapping[str, tuple[str, str]], top: int, largest: int) -> tuple[list[Markup], int]:
     parts: list[Markup] = []
     left = LABELS
     for name, count in counts.items():
@@ -131,7 +131,18 @@ def _bars(
 
 
 def _notes(scene: Scene, looks: Mapping[str, tuple[str, str]], nodes: int) -> Iterator[str]:
-    legend = (f"{letter} {name} ({many(len(scene.columns[name].ids), 'shard')})" for name, (letter, _) in looks.items())
-    yield str(joined([])) + few(legend, 6) if looks else "no shards listed"
+    legend = (f"{letter} {name} ({_count(scene, name)})" for name, (letter, _) in looks.items())
+    yield few(legend, 6) if looks else f"no {scene.status.words[1]} listed"
     if nodes > MOST_LANES:
         yield f"{MOST_LANES:,} of {nodes:,} nodes shown"
+    yield f"as it was at {_date(scene.time)}"
+
+
+def _count(scene: Scene, name: str) -> str:
+    column = scene.columns[name]
+    without = f", {column.ownerless:,} without an owner" if column.ownerless else ""
+    return many(len(column.ids), *scene.status.words[:2]) + without
+
+
+def _date(time: int) -> str:
+    return f"{datetime.datetime.fromtimestamp(time / 1000, datetime.UTC):%Y-%m-%d %H:%M:%S} UTC"

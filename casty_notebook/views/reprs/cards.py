@@ -34,11 +34,13 @@ class ShardFact:
     shard_type: str
     listed: int
     num_shards: int | None
+    ownerless: int = 0
+    """Of those that had an owner once, how many have none now."""
 
     def __str__(self) -> str:
-        if self.num_shards is None:
-            return f"{self._name()} ({self.listed:,} in use)"
-        return f"{self._name()} ({self.listed:,} of {self.num_shards:,} in use)"
+        total = "" if self.num_shards is None else f" of {self.num_shards:,}"
+        without = f", {self.ownerless:,} without an owner" if self.ownerless else ""
+        return f"{self._name()} ({self.listed:,}{total} in use{without})"
 
     def _name(self) -> str:
         """Casty's own distributed structures are sharded types, too (PROTOCOL section 5); who made one knows it by its name."""
@@ -71,6 +73,8 @@ class CardFacts:
         What kind of cluster it is: its words, and what it can say.
     disputed
         Members of whom not all members say the same.
+    problems
+        What is wrong, the worst first: of whom, and what.
     """
 
     name: str
@@ -92,17 +96,19 @@ class CardFacts:
     found: str | None = None
     kind: Kind = SHARDED
     disputed: int = 0
+    problems: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def gather(
         cls, *, name: str, uri: str, system: str, closed: bool, snapshot: TopologySnapshot | None,
         health: Mapping[NodeAddress, NodeHealth], shard_counts: Mapping[str, int], snapshot_age: float | None,
         colour: str | None = None, read_only: bool = False, questions: tuple[str, ...] = (),
+        ownerless: Mapping[str, int] = {},
     ) -> Self:  # fmt: skip
         """Work out the facts; asks nobody. `snapshot_age` is in seconds, `shard_counts` are those that we were told."""
         if snapshot is None:
             return cls(
-                name, uri, system, closed, snapshot_age, shards=_shards({}, shard_counts), colour=colour,
+                name, uri, system, closed, snapshot_age, shards=_shards({}, shard_counts, {}), colour=colour,
                 read_only=read_only, questions=questions,
             )  # fmt: skip
         members = member_at(snapshot.members)
@@ -116,7 +122,7 @@ class CardFacts:
             undecided=len(members) - sum(view.reachable is not None for view in views.values()),
             lost=tuple((name_of(address, members), views[address].reason) for address in down),
             leader=None if snapshot.leader is None else name_of(snapshot.leader, members),
-            shards=_shards({kind: len(owned) for kind, owned in snapshot.shard_allocations.items()}, shard_counts),
+            shards=_shards({kind: len(owned) for kind, owned in snapshot.shard_allocations.items()}, shard_counts, ownerless),
             services=tuple((key, services[key]) for key in sorted(services, key=natural)), colour=colour,
             read_only=read_only, questions=questions, kind=snapshot.kind,
             disputed=sum(member.disputed for member in members.values()),
@@ -128,9 +134,9 @@ class CardFacts:
         return not self.closed and bool(self.members) and self.reachable == self.undecided == 0
 
 
-def _shards(listed: Mapping[str, int], told: Mapping[str, int]) -> tuple[ShardFact, ...]:
-    kinds = sorted({*listed, *told}, key=natural)
-    return tuple(ShardFact(kind, listed.get(kind, 0), told.get(kind)) for kind in kinds)
+def _shards(listed: Mapping[str, int], told: Mapping[str, int], ownerless: Mapping[str, int]) -> tuple[ShardFact, ...]:
+    kinds = sorted({*listed, *told, *ownerless}, key=natural)
+    return tuple(ShardFact(kind, listed.get(kind, 0), told.get(kind), ownerless.get(kind, 0)) for kind in kinds)
 
 
 def cluster_card_text(facts: CardFacts) -> str:
@@ -163,6 +169,8 @@ def _html_table(card: CardFacts) -> str:
     shown["state"] = state(kind, shown["state"])
     if card.lost and not card.closed:
         shown["members"] = state("bad", shown["members"])
+    if card.problems:
+        shown["problems"] = state("bad", shown["problems"])
     title: object = _title(card)
     if card.colour is not None:
         title = element("span", title, style=f"border-left:.6em solid {card.colour};padding-left:.5em")
@@ -184,6 +192,9 @@ def _lines(facts: CardFacts) -> Iterator[tuple[str, str]]:
         yield "members", _members(facts)
         if facts.kind.has_leader:
             yield "leader", printable(facts.leader) if facts.leader is not None else "none"
+    if facts.problems:
+        listed = few((f"{printable(subject)} {printable(text)}" for subject, text in facts.problems), 2)
+        yield "problems", f"{len(facts.problems):,}: {listed}; %casty_problems says what to do"
     if facts.found is not None:
         yield "messages", printable(facts.found)
     if facts.kind.every_key_has_a_place:

@@ -12,6 +12,7 @@ from itertools import islice
 
 from casty_notebook.printable import printable
 from casty_notebook.views.reprs.plain import clipped
+from casty_notebook.views.theme import BAD, MARKS
 
 __all__ = [
     "MOST_ROWS",
@@ -36,7 +37,7 @@ STYLE = """
 .casty-nb{--casty-line:var(--jp-border-color2,var(--vscode-panel-border,rgba(128,128,128,.4)));
 --casty-faint:var(--jp-content-font-color2,var(--vscode-descriptionForeground,inherit));
 --casty-good:var(--jp-success-color1,var(--vscode-testing-iconPassed,#2e8b57));
---casty-bad:var(--jp-error-color1,var(--vscode-testing-iconFailed,#d1433f));
+--casty-bad:color-mix(in srgb,BAD 78%,var(--jp-content-font-color1,var(--vscode-foreground,currentColor)));
 --casty-open:var(--jp-warn-color1,var(--vscode-testing-iconQueued,#b8860b));
 color:var(--jp-content-font-color1,var(--vscode-foreground,inherit));
 font-family:var(--jp-content-font-family,var(--vscode-font-family,system-ui,sans-serif));
@@ -57,7 +58,7 @@ div.casty-nb .casty-good{color:var(--casty-good)}
 div.casty-nb .casty-bad{color:var(--casty-bad)}
 div.casty-nb .casty-open{color:var(--casty-open)}
 div.casty-nb .casty-faint{color:var(--casty-faint)}
-"""
+""".replace("BAD", BAD)
 """Everything is under one class, so that the notebook's own tables keep their looks, and the other way round."""
 
 
@@ -88,9 +89,7 @@ def element(tag: str, *parts: object, **attributes: str) -> Markup:
     >>> element("p", "1 < 2", class_="casty-faint")
     '<p class="casty-faint">1 &lt; 2</p>'
     """
-    written = "".join(
-        f' {name.rstrip("_").replace("_", "-")}="{escape(printable(value))}"' for name, value in attributes.items()
-    )
+    written = "".join(f' {name.rstrip("_").replace("_", "-")}="{escape(printable(value))}"' for name, value in attributes.items())
     return Markup(f"<{tag}{written}>{joined(parts)}</{tag}>")
 
 
@@ -134,12 +133,9 @@ def details(summary: str, lines: Iterable[str]) -> Markup:
     return element("details", element("summary", summary), element("ol", *items))
 
 
-_MARKS = {"good": "●", "bad": "✕", "open": "○"}
-
-
 def state(kind: str, words: object) -> Markup:
     """Words with a mark of their own shape: ``good``, ``bad`` or ``open``."""
-    mark = element("span", _MARKS[kind], class_=f"casty-{kind}", aria_hidden="true")
+    mark = element("span", MARKS[kind], class_=f"casty-{kind}", aria_hidden="true")
     return joined([mark, " ", words])
 
 

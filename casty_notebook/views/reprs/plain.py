@@ -94,7 +94,7 @@ def few(names: Iterable[str], most: int = 8) -> str:
     return f"{shown} and {rest:,} more" if rest else shown
 
 
-def many(count: int, thing: str) -> str:
+def many(count: int, thing: str, things: str = "") -> str:
     """Count things.
 
     Examples
@@ -102,7 +102,7 @@ def many(count: int, thing: str) -> str:
     >>> many(1, "instance"), many(1200, "instance")
     ('1 instance', '1,200 instances')
     """
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+    return f"{count:,} {thing if count == 1 else things or thing + 's'}"
 
 
 def age(seconds: float) -> str:

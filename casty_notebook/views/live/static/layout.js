@@ -69,6 +69,8 @@ function cellsByNode(state, replicas) {
 
 function servicesByNode(state) {
   const byNode = new Map();
+  // Types of a virtual cluster are met by all members before long, and say nothing of one.
+  if (!state.status.leads) return byNode;
   for (const [service, node] of state.services) {
     const counts = byNode.get(node) ?? byNode.set(node, new Map()).get(node);
     counts.set(service, (counts.get(service) ?? 0) + 1);

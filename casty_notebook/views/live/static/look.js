@@ -17,46 +17,26 @@ export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-// Okabe and Ito's colours, told apart with every kind of colour blindness; vermilion is kept for what is wrong.
-const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#f0e442", "#8c8c8c"];
-
-/** By type's name: its colour, and as a second cue a letter and one of seven textures. */
-export function looksOf(names) {
-  const taken = new Set();
-  const looks = new Map();
-  [...names].forEach((name, place) => {
-    const wanted = [...name.toUpperCase().replace(/[^\p{L}\p{N}]/gu, ""), ..."ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"];
-    const letter = wanted.find((sign) => !taken.has(sign)) ?? "•";
-    taken.add(letter);
-    looks.set(name, { letter, colour: COLOURS[place % COLOURS.length], texture: place % 7 });
-  });
-  return looks;
-}
-
 const MARKS = { good: "●", bad: "✕", open: "○" };
 
 export function markOf(node) {
   return node ? MARKS[node.health] : "○";
 }
 
-/** What is known of a node's health, in words. */
+/** What is known of a node's health, in the kernel's words. */
 export function healthOf(node) {
-  if (!node) return "unknown";
-  if (node.reach === false) return "not reachable";
-  if (node.flagged) return "reachable, but the cluster says not";
-  if (node.status === "down") return node.reach ? "reachable, but down for the cluster" : "down";
-  return node.reach ? "reachable" : "not known yet";
+  return node?.words ?? "unknown";
 }
 
-export function many(count, thing) {
-  return `${count.toLocaleString("en")} ${thing}${count === 1 ? "" : "s"}`;
+export function many(count, thing, things = `${thing}s`) {
+  return `${count.toLocaleString("en")} ${count === 1 ? thing : things}`;
 }
 
-export function clock(time, tenths = false) {
-  const date = new Date(time);
-  const two = (number) => String(number).padStart(2, "0");
-  const text = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
-  return tenths ? `${text}.${Math.floor(date.getMilliseconds() / 100)}` : text;
+/** Times are in UTC, as in the tables; with the date where that is not today's. */
+export function clock(time, tenths = false, now = Date.now()) {
+  const text = new Date(time).toISOString();
+  const date = text.slice(0, 10) === new Date(now).toISOString().slice(0, 10) ? "" : `${text.slice(0, 10)} `;
+  return date + text.slice(11, tenths ? 21 : 19);
 }
 
 export function ageOf(seconds) {

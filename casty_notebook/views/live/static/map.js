@@ -1,7 +1,7 @@
 // The map: labels are elements (read aloud, selected, themed by CSS), shards are drawn on one canvas of the visible part.
 
 import { cellAt, cellOf, cornerOf, laneAt, layoutOf } from "./layout.js";
-import { healthOf, looksOf, make, many, markOf, say } from "./look.js";
+import { healthOf, make, many, markOf, say } from "./look.js";
 import { placeOf, shardAt, shardCount } from "./state.js";
 
 const HIGHLIGHT = 6000; // ms that a moved shard and a changed lane stay marked
@@ -90,11 +90,11 @@ export class ClusterMap {
     const width = this.element.clientWidth;
     if (!this.state || !width) return;
     this.layout = layoutOf(this.state, width, this.replicas);
-    this.looks = looksOf(this.state.types.keys());
+    this.looks = this.state.looks;
     this.room.style.height = `${this.layout.height}px`;
     const { members, down } = summaryOf(this.state);
     const trouble = down ? `, ${many(down, "node")} in trouble` : "";
-    this.element.setAttribute("aria-label", `Map of ${many(members, "node")} with ${many(shardCount(this.state), "shard")}${trouble}. Arrow keys walk, Enter copies.`);
+    this.element.setAttribute("aria-label", `Map of ${many(members, "node")} with ${many(shardCount(this.state), ...this.state.status.words.slice(0, 2))}${trouble}. Arrow keys walk, Enter copies.`);
     this.draw();
   }
 
@@ -239,8 +239,9 @@ export class ClusterMap {
     say(name, node.name);
     name.title = node.address;
     say(crown, node.leader ? "★ leader" : "");
+    const [placement, placements] = this.state.status.words;
     const replicas = this.replicas ? ` + ${many(lane.replicas, "replica")}` : "";
-    say(load, `${many(lane.shards, "shard")}${replicas}`);
+    say(load, `${many(lane.shards, placement, placements)}${replicas}`);
     say(words, node.health === "good" ? (node.rtt == null ? "" : `${node.rtt} ms`) : healthOf(node));
     const changes = news ? [news.gained && `+${news.gained}`, news.lost && `−${news.lost}`, news.word] : [];
     say(change, changes.filter(Boolean).join(" "));

@@ -1,7 +1,7 @@
 // What the kernel sends, decoded: a full state, then deltas. States are never changed; what did not change is shared.
 
 const ARRAYS = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array };
-const NODE_FIELDS = ["address", "name", "status", "roles", "leader", "flagged", "reach", "reason", "rtt"];
+const NODE_FIELDS = ["address", "name", "status", "roles", "leader", "flagged", "reach", "reason", "rtt", "health", "words", "opinions"];
 
 /** A copy, since the bytes of a message lie anywhere in it and typed arrays must be aligned. */
 function arrayOf(kind, view) {
@@ -10,17 +10,16 @@ function arrayOf(kind, view) {
 
 function nodeOf(row) {
   if (row === null) return null;
-  const node = Object.fromEntries(NODE_FIELDS.map((field, place) => [field, row[place]]));
-  // Worst word wins: the cluster may call a node up that nobody reaches, and the other way round.
-  node.health = node.reach === false || node.flagged || (node.status === "down" && node.reach !== true) ? "bad" : node.reach ? "good" : "open";
-  return node;
+  return Object.fromEntries(NODE_FIELDS.map((field, place) => [field, row[place]]));
 }
+
+const aboutType = ({ name, total, odd, ownerless }) => ({ name, total, odd, ownerless });
 
 function wholeType(head, buffers) {
   const ids =
     head.first === null ? arrayOf(Int32Array, buffers.shift()) : Int32Array.from({ length: head.count }, (_, place) => head.first + place);
   const codes = arrayOf(ARRAYS[head.width], buffers.shift());
-  return { name: head.name, total: head.total, odd: head.odd, ids, codes };
+  return { ...aboutType(head), ids, codes };
 }
 
 /** The place of a shard in its type's columns, or -1. */
@@ -45,7 +44,7 @@ function changedType(old, head, buffers) {
   const none = 256 ** head.width - 1;
   const places = Array.from(ids, (id) => placeOf(old, id));
   const wide = ARRAYS[Math.max(head.width, old.codes.BYTES_PER_ELEMENT)];
-  const about = { name: head.name, total: head.total, odd: head.odd };
+  const about = aboutType(head);
   if (codes.every((code, at) => code !== none && places[at] >= 0)) {
     const changed = wide.from(old.codes);
     places.forEach((place, at) => (changed[place] = codes[at]));
@@ -56,6 +55,11 @@ function changedType(old, head, buffers) {
   ids.forEach((id, at) => (codes[at] === none ? placed.delete(id) : placed.set(id, codes[at])));
   const all = Int32Array.from(placed.keys()).sort();
   return { ...about, ids: all, codes: wide.from(all, (id) => placed.get(id)) };
+}
+
+/** By type's name, in the order in which types are shown: letter, colour, and the texture that goes with its place. */
+function looksFrom(looks) {
+  return new Map(looks.map(([name, letter, colour], place) => [name, { letter, colour, texture: place % 7 }]));
 }
 
 export function decodeFull(head, buffers) {
@@ -70,6 +74,7 @@ export function decodeFull(head, buffers) {
     placements: head.placements,
     types: new Map(head.types.map((each) => [each.name, wholeType(each, left)])),
     services: head.services,
+    looks: looksFrom(head.looks),
     moved: new Map(),
     bytes: buffers.reduce((sum, view) => sum + view.byteLength, 1000),
   };
@@ -94,6 +99,7 @@ export function applyDelta(before, head, buffers) {
     nodes,
     placements: head.placements ? [...before.placements, ...head.placements] : before.placements,
     types,
+    looks: head.looks ? looksFrom(head.looks) : before.looks,
     services: head.services ? changedServices(before.services, head.services) : before.services,
   };
   after.moved = movesBetween(before, after);
@@ -121,6 +127,12 @@ export function movesBetween(before, after) {
     if (moved.size) moves.set(name, moved);
   }
   return moves;
+}
+
+export function ownerlessCount(state) {
+  let count = 0;
+  for (const type of state.types.values()) count += type.ownerless;
+  return count;
 }
 
 export function shardCount(state) {

@@ -1,7 +1,7 @@
 // One view in one output cell: banner, tabs, map, tables, timeline. What it shows comes from the page's `Moments`.
 
 import { Grid } from "./grid.js";
-import { ageOf, clock, copy, healthOf, looksOf, make, many, say } from "./look.js";
+import { ageOf, clock, copy, healthOf, make, many, say } from "./look.js";
 import { ClusterMap, summaryOf } from "./map.js";
 import { Moments } from "./moments.js";
 import { MEMBER_COLUMNS, memberRows, SERVICE_COLUMNS, serviceRows, SHARD_COLUMNS, ShardRows } from "./rows.js";
@@ -165,17 +165,18 @@ class View {
   }
 
   drawLegend(state) {
-    const text = [...state.types.values()].map((type) => `${type.name} ${type.ids.length} ${type.total} ${type.odd}`).join();
+    const text = [...state.types.values()].map((type) => `${type.name} ${type.ids.length} ${type.total} ${type.odd} ${type.ownerless}`).join();
     if (this.legendText === text) return;
     this.legendText = text;
-    const entries = [...looksOf(state.types.keys())].map(([name, look]) => {
-      const { ids, total, odd } = state.types.get(name);
+    const entries = [...state.looks].map(([name, look]) => {
+      const { ids, total, odd, ownerless } = state.types.get(name);
       const count = total == null ? ids.length.toLocaleString("en") : `${ids.length.toLocaleString("en")} of ${total.toLocaleString("en")}`;
       const strange = odd ? `, ${odd.toLocaleString("en")} with impossible numbers` : "";
       const swatch = make("span", { class: "ct-swatch", style: `background:${look.colour}`, "aria-hidden": "true" });
-      return make("span", { class: "ct-key" }, swatch, make("b", {}, look.letter), ` ${name} (${count}${strange})`);
+      const gone = ownerless ? make("b", { class: "ct-ownerless" }, `, ${ownerless.toLocaleString("en")} without an owner`) : "";
+      return make("span", { class: "ct-key" }, swatch, make("b", {}, look.letter), ` ${name} (${count}${strange}`, gone, ")");
     });
-    this.legend.replaceChildren(...(entries.length ? entries : [make("span", { class: "ct-hint" }, "no shards listed")]));
+    this.legend.replaceChildren(...(entries.length ? entries : [make("span", { class: "ct-hint" }, `no ${state.status.words[1]} listed`)]));
   }
 
   // --- one shard

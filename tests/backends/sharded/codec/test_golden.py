@@ -91,11 +91,10 @@ def test_what_was_read_is_written_and_read_again(vector: Vector) -> None:
 def test_json_is_written_byte_for_byte_as_nodes_write_it(vector: Vector) -> None:
     mine = codec(serializer="json", layout=Layout(vector.facts["layout"]))
     message = codec(serializer="json", compression=vector.serializer[1]).decode(vector.payload)
-    if isinstance(message, TopologySnapshot) and message.members:
-        pytest.skip("sets have no order")
+    is_ordered = not (isinstance(message, TopologySnapshot) and message.members)  # sets have no order
     plain = codec(serializer="json").decode(mine.encode(message))
     assert plain == message
-    if vector.serializer[1] is None:
+    if vector.serializer[1] is None and is_ordered:
         assert mine.encode(message) == vector.payload
 
 

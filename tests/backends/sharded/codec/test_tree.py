@@ -183,11 +183,17 @@ BAD = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", BAD, ids=lambda v: json.dumps(v)[:60])
-@pytest.mark.parametrize("serializer", SERIALIZERS)
-def test_a_bad_tree_is_an_undecodable_message(value: Any, serializer: str) -> None:
-    if serializer == "msgpack" and "2305843009213693951" in json.dumps(value):
-        pytest.skip("beyond 64 bits")
+def fits(value: Any, serializer: str) -> bool:
+    """Whether a value can be written at all: msgpack has no integers beyond 64 bits."""
+    return serializer != "msgpack" or "2305843009213693951" not in json.dumps(value)
+
+
+@pytest.mark.parametrize(
+    ("serializer", "value"),
+    [(serializer, value) for serializer in SERIALIZERS for value in BAD if fits(value, serializer)],
+    ids=lambda v: v if isinstance(v, str) else json.dumps(v)[:60],
+)
+def test_a_bad_tree_is_an_undecodable_message(serializer: str, value: Any) -> None:
     with pytest.raises(UndecodableMessage):
         read(value, Amount, Colour, serializer=serializer)
 

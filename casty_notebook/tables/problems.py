@@ -1,0 +1,53 @@
+"""The table of problems."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import pandas as pd
+
+from casty_notebook.tables.columns import attrs_of, frame, repeated, text
+from casty_notebook.topology.problems import GRACE, Problem
+from casty_notebook.topology.snapshot import TopologySnapshot
+
+__all__ = ["problems"]
+
+_KINDS = [*GRACE, "stale", "flapping", "restarted"]
+
+
+def problems(
+    found: Sequence[Problem], *, cluster: str, snapshot: TopologySnapshot | None = None, taken_at: datetime | None = None
+) -> pd.DataFrame:
+    """One row per problem, the worst and oldest first; empty where nothing is wrong.
+
+    Columns
+    -------
+    severity
+        ``bad`` or ``warn``.
+    kind, subject
+        What it is, and of whom.
+    since
+        From when on it has been so without a break.
+    says
+        Whose word it is: ``here`` (our own connections), ``cluster``, or both.
+    text, remedy
+        What was seen, and what to try.
+
+    Examples
+    --------
+    >>> len(problems([], cluster="prod"))
+    0
+    """
+    return frame(
+        {
+            "severity": repeated([each.severity for each in found], ["bad", "warn"]),
+            "kind": repeated([each.kind for each in found], _KINDS),
+            "subject": text([each.subject for each in found]),
+            "since": pd.Series([each.since for each in found], dtype=pd.DatetimeTZDtype("us", "UTC")),
+            "says": text([each.says for each in found]),
+            "text": text([each.text for each in found]),
+            "remedy": text([each.remedy for each in found]),
+        },
+        attrs_of(cluster, snapshot, taken_at),
+    )

@@ -1,0 +1,283 @@
+"""What is wrong with a cluster, since when, who says so, and what to do: from the moments that were seen, and nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.topology.events import Change, TopologyEvent, opinions
+from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.history import Record
+from casty_notebook.topology.kinds import SHARDED
+from casty_notebook.topology.names import member_at, name_of, natural
+from casty_notebook.topology.shard_columns import PackedSnapshot
+from casty_notebook.topology.snapshot import Member, MemberStatus
+
+__all__ = ["Problem", "find_problems", "problem_rows"]
+
+WELL = {MemberStatus.up, MemberStatus.alive}
+ON_THE_WAY = {MemberStatus.joining, MemberStatus.leaving}
+
+GRACE: Mapping[str, float] = {
+    "unreached": 1.0, "unreached_up": 1.0, "not_up": 3.0, "answers": 5.0, "owner_lost": 3.0, "no_owner": 5.0,
+    "instance_lost": 3.0, "last_instance": 3.0, "no_leader": 5.0, "leader_lost": 3.0, "stuck": 10.0, "disputed": 3.0,
+    "uneven": 10.0,
+}  # fmt: skip
+"""Seconds for which something must have been so before it is a problem.
+
+Links are opened anew in one; gossip takes up to three to notice a death and as long to notice a return (PROTOCOL section 6.5); a
+node joins, and shards are placed, within five.
+"""
+
+STALE = 5.0
+"""Seconds without a word of the cluster where one is due each second (PROTOCOL section 6.1)."""
+FLAPS = 3
+FLAPPING = timedelta(seconds=60)
+"""So many losses of one node within so long are no accident."""
+RECENT = timedelta(seconds=60)
+LOOK_BACK = 500
+"""Moments that are looked at for when something began."""
+UNEVEN = 2.0
+"""Times its even part that a node must own of a type, and at least `MANY` shards more, to be worth a line."""
+MANY = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes
+    ----------
+    severity
+        ``bad`` where something does not work now, ``warn`` where it may soon not.
+    kind, subject
+        What it is, in a word, and of whom.
+    since
+        From when on it has been so without a break, as far as is remembered.
+    says
+        Whose word it is: ``here`` (our own connections), ``cluster``, or both.
+    text, remedy
+        What was seen, with its figures, and what to try.
+    """
+
+    severity: str
+    kind: str
+    subject: str
+    since: datetime
+    says: str
+    text: str
+    remedy: str
+
+
+class _Sign(NamedTuple):
+    severity: str
+    says: str
+    text: str
+    remedy: str
+
+
+type _Signs = dict[tuple[str, str], _Sign]
+
+
+def find_problems(
+    records: Sequence[Record], events: Iterable[TopologyEvent], now: datetime, *, snapshot_age: float | None = None
+) -> tuple[Problem, ...]:
+    """What is wrong now, the worst and oldest first.
+
+    Parameters
+    ----------
+    records
+        The moments that are remembered, oldest first; the last one is the present.
+    events
+        What happened, oldest first.
+    now
+        The present time.
+    snapshot_age
+        Seconds since the cluster last said anything; None if that is not followed (a recording).
+    """
+    if not records:
+        return ()
+    records = records[-LOOK_BACK:]
+    most: Counter[str] = Counter()
+    for packed in {id(record.packed.registry): record.packed for record in records}.values():
+        most |= Counter(entry.key for entry in packed.registry)
+    # Of the moments before only as many are looked at as what is wrong now goes back to.
+    signs = [_signs(records[-1], most)]
+    found = []
+    for key, sign in signs[0].items():
+        since = _since(key, records, signs, most)
+        if (now - since).total_seconds() >= GRACE[key[0]]:
+            found.append(Problem(sign.severity, *key, since, sign.says, sign.text, sign.remedy))
+    found += _of_events(tuple(events), now)
+    members = records[-1].packed.members
+    if snapshot_age is not None and snapshot_age > STALE and sum(each.status in WELL for each in members) > 1:
+        text = f"the cluster has said nothing for {snapshot_age:.0f} s; what is shown may be as old"
+        remedy = "see whether any member is reached (%casty_members), and examine the way: %casty_doctor"
+        found.append(Problem("bad", "stale", "cluster", now - timedelta(seconds=snapshot_age), "here", text, remedy))
+    return tuple(sorted(found, key=lambda each: (each.severity != "bad", each.since, natural(each.subject), each.kind)))
+
+
+def problem_rows(problems: Iterable[Problem]) -> list[dict[str, str]]:
+    """Problems as plain rows, for a view."""
+    return [
+        {
+            "severity": each.severity, "kind": each.kind, "subject": each.subject, "since": each.since.isoformat(),
+            "says": each.says, "text": each.text, "remedy": each.remedy,
+        }
+        for each in problems
+    ]  # fmt: skip
+
+
+def _since(key: tuple[str, str], records: Sequence[Record], signs: list[_Signs], most: Mapping[str, int]) -> datetime:
+    """When that began: the first moment of those up to now that all show it. `signs` of moments, the last first, are kept."""
+    since = records[-1].time
+    for back in range(1, len(records)):
+        if back == len(signs):
+            signs.append(_signs(records[-1 - back], most))
+        if key not in signs[back]:
+            break
+        since = records[-1 - back].time
+    return since
+
+
+def _signs(record: Record, most: Mapping[str, int]) -> _Signs:
+    """All that one moment shows, whether it has lasted or not. `most`: the instances that each service had at its best."""
+    packed, health = record.packed, record.health
+    members = member_at(packed.members)
+    signs: _Signs = {}
+    for address, member in members.items():
+        signs.update(_of_member(member, health.get(address), address in packed.unreachable))
+    signs.update(_of_placements(packed, members, health))
+    signs.update(_of_services(packed, members, health, most))
+    if packed.kind.has_leader and members:
+        signs.update(_of_leader(packed, members, health))
+    return signs
+
+
+def _of_member(member: Member, view: NodeHealth | None, unreachable: bool) -> Iterator[tuple[tuple[str, str], _Sign]]:
+    reached = view.reachable if view is not None else None
+    why = f" ({view.reason})" if view is not None and view.reason else ""
+    well = member.status in WELL and not unreachable
+    said = "unreachable" if unreachable else member.status.name
+    if reached is False and well:
+        text = f"not reached from here{why}, while the cluster says {said}"
+        remedy = "see that it runs; if it does, address_map= or ssh= is the way to it. The cluster's word can be wrong for long"
+        yield ("unreached_up", member.id), _Sign("bad", "here", text, remedy)
+    elif reached is False:
+        text = f"{said}, and not reached from here{why}"
+        yield ("unreached", member.id), _Sign("bad", "here, cluster", text, "restart the node")
+    elif reached and not well and member.status not in ON_THE_WAY:
+        text = f"the cluster says {said}, but it answers here"
+        yield ("answers", member.id), _Sign("warn", "cluster", text, "look at the network between the members; it may come back")
+    elif not well and member.status not in ON_THE_WAY:
+        yield ("not_up", member.id), _Sign("bad", "cluster", f"the cluster says {said}", "see whether it runs")
+    if member.status in ON_THE_WAY:
+        text = f"it has been {member.status.name} for long"
+        yield ("stuck", member.id), _Sign("warn", "cluster", text, "see its log: it may not reach the others")
+    if member.disputed:
+        yield ("disputed", member.id), _Sign(
+            "warn", "cluster", f"members do not agree about it: {opinions(member)}", "look at the network between them"
+        )
+
+
+def _lost(node: NodeAddress, members: Mapping[NodeAddress, Member], health: Mapping[NodeAddress, NodeHealth]) -> bool:
+    """Whether nothing sent there arrives: it is not reached, or unknown to us and not well by the cluster's word."""
+    view = health.get(node)
+    if view is not None and view.reachable is not None:
+        return not view.reachable
+    member = members.get(node)
+    return member is not None and member.status not in WELL | ON_THE_WAY
+
+
+def _of_placements(
+    packed: PackedSnapshot, members: Mapping[NodeAddress, Member], health: Mapping[NodeAddress, NodeHealth]
+) -> Iterator[tuple[tuple[str, str], _Sign]]:
+    words = packed.kind
+    for name, column in packed.columns.items():
+        by_place = Counter(column.codes)
+        owned: Counter[NodeAddress] = Counter()
+        for code, count in by_place.items():
+            owned[column.placements[code].primary] += count
+        what = words.placements if words is not SHARDED else f"{words.placements} of {name}"
+        for node, count in owned.items():
+            if node not in members:
+                text = f"{count:,} {what} are placed at {node}, which is no member"
+                remedy = "what they hold cannot be asked until they are placed anew"
+                yield ("no_owner", name), _Sign("bad", "cluster", text, remedy)
+            elif _lost(node, members, health):
+                who = name_of(node, members)
+                text = f"{count:,} {what} are placed on {who}, which is not there"
+                remedy = "restart that node, or wait until the cluster moves them; asks are held until then"
+                yield ("owner_lost", f"{name} on {who}"), _Sign("bad", "cluster, here", text, remedy)
+        if words is SHARDED:
+            yield from _unevenness(name, owned, members, health)
+
+
+def _unevenness(
+    name: str, owned: Counter[NodeAddress], members: Mapping[NodeAddress, Member], health: Mapping[NodeAddress, NodeHealth]
+) -> Iterator[tuple[tuple[str, str], _Sign]]:
+    living = [node for node, member in members.items() if member.status in WELL and not _lost(node, members, health)]
+    if len(living) < 2 or not owned:
+        return
+    node, most = owned.most_common(1)[0]
+    even = owned.total() / len(living)
+    if most > UNEVEN * even and most - even >= MANY:
+        who = name_of(node, members)
+        text = f"{who} owns {most:,} of its {owned.total():,} shards, where {even:.0f} would be even"
+        yield ("uneven", name), _Sign("warn", "cluster", text, "casty moves no shard by itself: restart that node when it can be")
+
+
+def _of_services(
+    packed: PackedSnapshot, members: Mapping[NodeAddress, Member], health: Mapping[NodeAddress, NodeHealth],
+    most: Mapping[str, int],
+) -> Iterator[tuple[tuple[str, str], _Sign]]:
+    if packed.kind is not SHARDED:
+        return
+    living: Counter[str] = Counter()
+    for entry in packed.registry:
+        if entry.node in members and not _lost(entry.node, members, health):
+            living[entry.key] += 1
+        else:
+            who = name_of(entry.node, members)
+            text = f"an instance is registered on {who}, which is not there"
+            remedy = "lookups still give it out: ask with retry=True, or name an instance (payment@node-1)"
+            yield ("instance_lost", f"{entry.key} on {who}"), _Sign("warn", "cluster, here", text, remedy)
+    for key in {entry.key for entry in packed.registry}:
+        if living[key] <= 1 < most.get(key, 0):
+            left = "one instance is" if living[key] else "no instance is"
+            severity = "warn" if living[key] else "bad"
+            text = f"{left} left of {most[key]}"
+            yield ("last_instance", key), _Sign(severity, "cluster, here", text, "start another before that one goes")
+
+
+def _of_leader(
+    packed: PackedSnapshot, members: Mapping[NodeAddress, Member], health: Mapping[NodeAddress, NodeHealth]
+) -> Iterator[tuple[tuple[str, str], _Sign]]:
+    if packed.leader is None:
+        text = "there is no leader: no shard can be placed"
+        yield ("no_leader", "cluster"), _Sign("bad", "cluster", text, "see the nodes' logs")
+    elif _lost(packed.leader, members, health):
+        who = name_of(packed.leader, members)
+        text = f"{who} is still taken for the leader, and is not there: no shard can be placed"
+        remedy = "restart that node, so that the others see it go and come"
+        yield ("leader_lost", who), _Sign("bad", "cluster, here", text, remedy)
+
+
+def _of_events(events: Sequence[TopologyEvent], now: datetime) -> Iterator[Problem]:
+    recent = [event for event in events if now - event.time <= FLAPPING]
+    lost: dict[str, list[datetime]] = {}
+    for event in recent:
+        if event.kind == Change.lost:
+            lost.setdefault(event.subject, []).append(event.time)
+        elif event.kind == Change.member_restarted and now - event.time <= RECENT:
+            text = f"it was restarted {(now - event.time).total_seconds():.0f} s ago: what its actors had in memory alone is gone"
+            yield Problem("warn", "restarted", event.subject, event.time, "cluster", text, "see its log for why")
+    for name, times in lost.items():
+        if len(times) >= FLAPS:
+            text = f"lost {len(times)} times within a minute"
+            remedy = "look at its load, and at the network between"
+            yield Problem("bad", "flapping", name, times[0], "here", text, remedy)

@@ -1,0 +1,40 @@
+"""What an event is called where people read it, who says so, and whether it is bad news."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from casty_notebook.topology.events import Change
+
+__all__ = ["EVENT_WORDS", "EventWords"]
+
+
+class EventWords(NamedTuple):
+    """`by` is whose word it is: the cluster's, its members' one by one, or that of our own connections (``here``)."""
+
+    words: str
+    by: str
+    tone: str = ""
+    bad_after: tuple[str, ...] = ()
+    """What it is bad news to have become."""
+
+
+EVENT_WORDS: dict[str, EventWords] = {
+    Change.member_joined: EventWords("joined", "cluster", "good"),
+    Change.member_status: EventWords("status changed", "cluster", bad_after=("down", "removed", "suspect", "dead")),
+    Change.member_restarted: EventWords("restarted: another life of the node", "cluster", "bad"),
+    Change.opinions_differ: EventWords("members do not say the same", "members", "bad"),
+    Change.opinions_agree: EventWords("members say the same again", "members", "good"),
+    Change.member_removed: EventWords("removed", "cluster", "bad"),
+    # One word apart from the next two they would be read as the same thing: who says it is in the words as well.
+    Change.unreachable: EventWords("unreachable, says the cluster", "cluster", "bad"),
+    Change.reachable_again: EventWords("reachable again, says the cluster", "cluster", "good"),
+    Change.lost: EventWords("connection from here is lost", "here", "bad"),
+    Change.reached_again: EventWords("connection from here is back", "here", "good"),
+    Change.leader_changed: EventWords("leader changed", "cluster"),
+    Change.shards_moved: EventWords("shards moved", "cluster"),
+    Change.shards_allocated: EventWords("shards allocated", "cluster"),
+    Change.shards_freed: EventWords("shards without an owner", "cluster", "bad"),
+    Change.service_added: EventWords("service instance added", "cluster"),
+    Change.service_gone: EventWords("service instance gone", "cluster", "bad"),
+}

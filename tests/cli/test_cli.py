@@ -1,0 +1,69 @@
+"""The command line in processes of its own, against a real cluster."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from casty_notebook.demo import DemoCluster
+
+MESSAGES = "casty_notebook.demo.messages"
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "casty_notebook.cli.main", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=50)
+
+
+def rows(*arguments: str) -> Any:
+    done = run(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_tables_come_as_text_json_and_csv(demo_cluster: DemoCluster) -> None:
+    assert [row["node"] for row in rows("members", demo_cluster.uri)] == ["node-1", "node-2", "node-3"]
+    assert run("services", demo_cluster.uri, "--csv").stdout.splitlines()[0] == "service,node,address,path,reachable"
+    assert "node-2" in run("members", demo_cluster.uri).stdout
+
+
+def test_a_message_is_told_and_a_question_answered(demo_cluster: DemoCluster) -> None:
+    uri, counts = demo_cluster.uri, ("--shards", "counter=100")
+    before = rows("ask", uri, "counter/by-shell", f"{MESSAGES}.GetCount()", *counts)
+    assert run("tell", uri, "counter/by-shell", f"{MESSAGES}.Increment(4)", *counts).returncode == 0
+    assert rows("ask", uri, "counter/by-shell", f"{MESSAGES}.GetCount()", *counts) == before + 4
+    table = rows("ask", uri, "counter/by-shell-{1..3}", f"{MESSAGES}.GetCount()", *counts)
+    assert [row["reply"] for row in table] == [0, 0, 0]
+    assert rows("where", uri, "counter/user-42", *counts)["shard"] == 87
+
+
+def test_a_well_cluster_is_well(demo_cluster: DemoCluster) -> None:
+    assert run("doctor", demo_cluster.uri).returncode == 0
+    assert run("problems", demo_cluster.uri, "--watch", "0.1").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("members", "casty://demo@127.0.0.1:1", "-t", "2"), 1, "connection refused"),
+        (("members", "no-address"), 2, "casty://"),
+        (("membres", "casty://demo@127.0.0.1:1"), 2, "invalid choice"),
+        (("members", "casty://demo@127.0.0.1:1", "--shards", "counter"), 2, "invalid"),
+        (("doctor", "casty://demo@127.0.0.1:1"), 1, ""),
+    ],
+)
+def test_what_goes_wrong_has_a_line_and_a_code(arguments: tuple[str, ...], code: int, said: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_failed_question_is_a_failure(demo_cluster: DemoCluster) -> None:
+    done = run("ask", demo_cluster.uri, "no-such-service", f"{MESSAGES}.GetCount()", "-t", "1")
+    assert done.returncode == 1
+    assert "no-such-service" in done.stderr

@@ -1,0 +1,132 @@
+"""What is wrong is found, dated and told apart; nothing is found where nothing is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from casty_notebook.topology.health import LinkState, NodeHealth
+from casty_notebook.topology.history import History
+from casty_notebook.topology.kinds import VIRTUAL
+from casty_notebook.topology.problems import GRACE, Problem, find_problems, problem_rows
+from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, TopologySnapshot
+from tests.support.topologies import member, node, owned_by, topology
+from tests.topology.test_history import DOWN, LIVE, after
+
+WELL = {node(1): LIVE, node(2): LIVE, node(3): LIVE}
+LOST_3 = {**WELL, node(3): DOWN}
+PLACED = {"cart": {shard: owned_by(shard % 3 + 1) for shard in range(30)}}
+PAY = [ServiceEntry("pay", node(1), "/pay"), ServiceEntry("pay", node(3), "/pay")]
+
+
+def cluster(**changes: Any) -> TopologySnapshot:
+    return topology(**{"members": [member(1), member(2), member(3)], "leader": 1, "shards": PLACED, "services": PAY, **changes})
+
+
+def seen(*moments: tuple[float, TopologySnapshot, dict[Any, NodeHealth]], now: float) -> tuple[Problem, ...]:
+    history = History()
+    for second, snapshot, health in moments:
+        history.note(after(second), snapshot, health)
+    return find_problems(history.records, tuple(history.events), after(now), snapshot_age=0.5)
+
+
+def kinds(problems: Sequence[Problem]) -> set[tuple[str, str]]:
+    return {(problem.kind, problem.subject) for problem in problems}
+
+
+def test_a_healthy_cluster_has_none() -> None:
+    assert seen((0, cluster(), WELL), now=3600) == ()
+
+
+def test_a_node_that_is_being_connected_is_no_problem() -> None:
+    assert seen((0, cluster(), {**WELL, node(3): NodeHealth(LinkState.connecting)}), now=60) == ()
+
+
+def test_a_lost_node_is_dated_from_its_loss_and_names_what_went_with_it() -> None:
+    found = seen((0, cluster(), WELL), (10, cluster(), LOST_3), now=60)
+    assert kinds(found) == {
+        ("unreached_up", "node-3"), ("owner_lost", "cart on node-3"), ("instance_lost", "pay on node-3"),
+        ("last_instance", "pay"),
+    }  # fmt: skip
+    assert {problem.since for problem in found} == {after(10)}
+    (lost,) = [problem for problem in found if problem.kind == "unreached_up"]
+    assert lost.says == "here"
+    assert DOWN.reason in lost.text
+    (shards,) = [problem for problem in found if problem.kind == "owner_lost"]
+    assert shards.text.startswith("10 shards of cart")
+
+
+def test_what_lasts_but_a_moment_is_none_yet() -> None:
+    assert seen((0, cluster(), WELL), (10, cluster(), LOST_3), now=10.5) == ()
+    assert kinds(seen((0, cluster(), WELL), (10, cluster(), LOST_3), now=11.5)) == {("unreached_up", "node-3")}
+
+
+def test_what_is_over_is_none_any_more() -> None:
+    assert kinds(seen((0, cluster(), WELL), (10, cluster(), LOST_3), (20, cluster(), WELL), now=60)) == set()
+
+
+def test_a_node_that_the_cluster_takes_for_dead_and_that_answers_is_told_apart() -> None:
+    down = cluster(members=[member(1), member(2), member(3, status=MemberStatus.down)])
+    found = seen((0, down, WELL), now=60)
+    assert ("answers", "node-3") in kinds(found)
+    found = seen((0, down, LOST_3), now=60)
+    assert ("unreached", "node-3") in kinds(found)
+    assert "restart the node" in {problem.remedy for problem in found}
+
+
+def test_shards_on_no_member_and_a_leader_that_is_not_there() -> None:
+    gone = cluster(members=[member(1), member(2)], leader=2, services=[])
+    found = seen((0, gone, {node(1): LIVE, node(2): DOWN}), now=60)
+    assert {("no_owner", "cart"), ("leader_lost", "node-2")} <= kinds(found)
+    assert ("no_leader", "cluster") in kinds(seen((0, cluster(leader=None), WELL), now=60))
+
+
+def test_uneven_placement_has_its_figure() -> None:
+    heavy = cluster(shards={"cart": {shard: owned_by(1) for shard in range(60)}})
+    (found,) = seen((0, heavy, WELL), now=60)
+    assert found.kind == "uneven"
+    assert "60 of its 60 shards, where 20 would be even" in found.text
+
+
+def test_a_node_that_comes_and_goes_is_flapping() -> None:
+    moments = [(float(second), cluster(services=[]), LOST_3 if second % 2 else WELL) for second in range(8)]
+    assert ("flapping", "node-3") in kinds(seen(*moments, now=9))
+
+
+def test_silence_of_the_cluster_is_one() -> None:
+    history = History()
+    history.note(after(0), cluster(), WELL)
+    (found,) = find_problems(history.records, (), after(60), snapshot_age=42.0)
+    assert (found.kind, found.since) == ("stale", after(60) - timedelta(seconds=42))
+
+
+def test_members_of_a_virtual_cluster_that_disagree_or_were_restarted() -> None:
+    def ring(status: MemberStatus, life: str) -> TopologySnapshot:
+        said = ((node(1), MemberStatus.alive), (node(2), status))
+        members = frozenset(
+            {
+                Member(node(1), MemberStatus.alive, frozenset(), "node-1", "aa"),
+                Member(node(2), MemberStatus.alive, frozenset(), "node-2", life, said),
+            }
+        )
+        return TopologySnapshot(members, None, {}, 0, kind=VIRTUAL)
+
+    both = {node(1): LIVE, node(2): LIVE}
+    assert kinds(seen((0, ring(MemberStatus.suspect, "bb"), both), now=60)) == {("disputed", "node-2")}
+    assert kinds(seen((0, ring(MemberStatus.alive, "bb"), both), (50, ring(MemberStatus.alive, "cc"), both), now=60)) == {
+        ("restarted", "node-2")
+    }
+    assert seen((0, ring(MemberStatus.alive, "bb"), both), now=60) == ()
+
+
+def test_rows_for_a_view_are_plain() -> None:
+    rows = problem_rows(seen((0, cluster(), WELL), (10, cluster(), LOST_3), now=60))
+    assert all(isinstance(value, str) for row in rows for value in row.values())
+
+
+@pytest.mark.parametrize("kind", GRACE)
+def test_every_kind_waits_some_time_before_it_is_a_problem(kind: str) -> None:
+    assert GRACE[kind] >= 1.0
