@@ -33,7 +33,12 @@ export function many(count, thing, things = `${thing}s`) {
 }
 
 /** Times are in UTC, as in the tables; with the date where that is not today's. */
-export function clock(time, tenths = false, now = Date.now()) {
+export function clock(time, tenths = false) {
+  return `${digits(time, tenths)} UTC`;
+}
+
+/** The same where a heading names the zone. */
+export function digits(time, tenths = false, now = Date.now()) {
   const text = new Date(time).toISOString();
   const date = text.slice(0, 10) === new Date(now).toISOString().slice(0, 10) ? "" : `${text.slice(0, 10)} `;
   return date + text.slice(11, tenths ? 21 : 19);

@@ -1,6 +1,6 @@
 // Rows of the tables. A row has a key that outlives updates, texts by column, and a rank by column to sort by.
 
-import { clock, healthOf, inOrder, markOf } from "./look.js";
+import { digits, healthOf, inOrder, markOf } from "./look.js";
 
 /** Places that pass the filter, in order. Ranks are numbers, so 40,000 rows are sorted as numbers. */
 function ordered(length, passes, rank, up) {
@@ -99,7 +99,7 @@ export function serviceRows(state) {
 }
 
 export const EVENT_COLUMNS = [
-  { key: "time", title: "time", width: "12%" },
+  { key: "time", title: "time (UTC)", width: "12%" },
   { key: "kind", title: "event", width: "18%" },
   { key: "subject", title: "subject", width: "14%" },
   { key: "before", title: "before", width: "22%" },
@@ -108,7 +108,7 @@ export const EVENT_COLUMNS = [
 
 export function eventRows(events, kind) {
   const rows = events.map((event, number) => ({
-    time: clock(event[0], true), kind: event[1].replaceAll("_", " "), subject: event[2], before: event[3], after: event[4], number,
+    time: digits(event[0], true), kind: event[1].replaceAll("_", " "), subject: event[2], before: event[3], after: event[4], number,
   })); // prettier-ignore
   const wanted = kind ? rows.filter((row) => row.kind === kind) : rows;
   return new TextRows(wanted, {
