@@ -56,7 +56,8 @@ class Record:
     def size(self, before: Record | None) -> int:
         """Bytes, about, of what `before` does not hold already."""
         health = sum(200 + getsizeof(view.reason) for view in self.health.values())
-        return self.packed.size(before.packed if before is not None else None) + health
+        ownerless = 100 * len(self.ownerless or ())
+        return self.packed.size(before.packed if before is not None else None) + health + ownerless
 
 
 class History:

@@ -12,13 +12,23 @@ from typing import Any, Protocol
 __all__ = ["OwnedOnce"]
 
 
+MAX_IDS = 1_000_000
+"""Ids remembered in all, which are 8 MB. Ten times what a large cluster has."""
+MAX_TYPES = 1_000
+"""Types remembered. A cluster that renames them with each snapshot would make us keep, and count, all names that it had."""
+
+
 class _HasIds(Protocol):
     @property
     def ids(self) -> range | array[int]: ...
 
 
 class OwnedOnce:
-    """Remembers the ids of each type that were ever listed, as the very object that listed them while that has them all."""
+    """Remembers the ids of each type that were ever listed, as the very object that listed them while that has them all.
+
+    Beyond its bounds it forgets: types that are listed no more, those of the longest ago first, then of the others what is
+    not listed now. Those shards are no longer said to be without an owner.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str, Any] = {}
@@ -39,9 +49,20 @@ class OwnedOnce:
             if self._last.get(name) is not ids:
                 self._last[name] = ids
                 self._known[name] = _joined(self._known.get(name), ids)
+        self._forget(columns)
         listed = {name: len(column.ids) for name, column in columns.items()}
         missing = {name: len(known) - listed.get(name, 0) for name, known in self._known.items()}
         return {name: count for name, count in missing.items() if count > 0}
+
+    def _forget(self, columns: Mapping[str, _HasIds]) -> None:
+        held = sum(map(len, self._known.values()))
+        for name in [name for name in self._known if name not in columns]:
+            if held <= MAX_IDS and len(self._known) <= MAX_TYPES:
+                return
+            held -= len(self._known.pop(name))
+            self._last.pop(name, None)
+        if held > MAX_IDS:
+            self._known = {name: column.ids for name, column in columns.items()}
 
 
 def _joined(known: range | array[int] | None, ids: range | array[int]) -> range | array[int]:

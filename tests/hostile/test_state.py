@@ -154,7 +154,8 @@ def test_what_a_history_counts_is_what_it_takes_whatever_changes(part: str) -> N
     finally:
         tracemalloc.stop()
     assert history.forgotten > 0
-    # What is counted is an estimate; half as much again would be a part that was forgotten in it.
+    # What is counted is an estimate, and shards that had an owner once are remembered beside it (`OwnedOnce`, with bounds of
+    # its own); more than half as much again would be a part that was forgotten in it.
     assert taken <= 1.5 * (bound + bound // 4)
 
 
