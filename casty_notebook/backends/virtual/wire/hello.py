@@ -9,7 +9,7 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.errors import ProtocolError
+from casty_notebook.errors import InvalidAddress, ProtocolError
 
 __all__ = ["Hello", "Limits", "Refusal", "decode_ack", "decode_reject"]
 
@@ -78,7 +78,10 @@ def decode_ack(body: bytes) -> tuple[NodeAddress, bytes]:
     address, incarnation, codec = fields
     if not isinstance(address, str) or not isinstance(incarnation, bytes) or len(incarnation) != 16 or codec is not None:
         raise ProtocolError(f"a hello-ack came with {str(fields)[:120]}")
-    return NodeAddress.parse(address), incarnation
+    try:
+        return NodeAddress.parse(address), incarnation
+    except InvalidAddress as error:
+        raise ProtocolError(f"a hello-ack came from no address: {error}") from None
 
 
 def decode_reject(body: bytes) -> Refusal:
