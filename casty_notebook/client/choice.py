@@ -71,10 +71,12 @@ async def _opened_before(backend: Backend, found: asyncio.Event, timeout: float)
     """Open it, unless a contact point turns out to be of another kind meanwhile."""
     opening = asyncio.ensure_future(backend.open(timeout))
     finding = asyncio.ensure_future(found.wait())
+    leaving = True
     try:
         await asyncio.wait((opening, finding), return_when=asyncio.FIRST_COMPLETED)
         if opening.done() and not (found.is_set() and opening.exception() is not None):
             opening.result()
+            leaving = False
             return True
         return False
     finally:
@@ -82,6 +84,8 @@ async def _opened_before(backend: Backend, found: asyncio.Event, timeout: float)
         for task in (opening, finding):
             task.cancel()
         await asyncio.gather(opening, finding, return_exceptions=True)
+        if leaving and not opening.cancelled() and opening.exception() is None:
+            await backend.close()  # it was opened in the very moment in which nobody wanted it any more
 
 
 def _rail(options: ConnectOptions, name: str, always: tuple[str, ...] = ()) -> ReadOnlyRail | None:

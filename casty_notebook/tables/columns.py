@@ -18,7 +18,7 @@ from casty_notebook.topology.names import natural
 if TYPE_CHECKING:
     from casty_notebook.topology.snapshot import TopologySnapshot
 
-__all__ = ["attrs_of", "categorical", "codes_of", "frame", "reachable", "repeated", "text"]
+__all__ = ["attrs_of", "categorical", "codes_of", "frame", "milliseconds", "reachable", "repeated", "text"]
 
 type Codes = np.ndarray[Any, np.dtype[np.intp]]
 
@@ -77,6 +77,12 @@ def reachable(addresses: Sequence[NodeAddress], health: Mapping[NodeAddress, Nod
     """Our own view of each address as a nullable boolean; missing where we do not know yet."""
     views = [health[address].reachable if address in health else None for address in addresses]
     return pd.array(views, dtype="boolean")
+
+
+def milliseconds(view: NodeHealth | None) -> float:
+    """The last round trip to a node that is reached; NaN otherwise."""
+    # What was measured before a node was lost is not how far away it is now.
+    return view.rtt * 1000 if view is not None and view.rtt is not None and view.reachable else float("nan")
 
 
 _TEXT: Any = pd.Series([], dtype="str").dtype

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.tables.columns import attrs_of, frame, reachable, repeated, text
+from casty_notebook.tables.columns import attrs_of, frame, milliseconds, reachable, repeated, text
 from casty_notebook.tables.placements import Placements
 from casty_notebook.tables.virtual import virtual_members
 from casty_notebook.topology.health import NodeHealth
@@ -73,7 +73,7 @@ def members(
             "shards": pd.array([owned[address] for address in addresses], dtype="Int64"),
             "replicas": pd.array([kept[address] for address in addresses], dtype="Int64"),
             "services": pd.array([offered[address] for address in addresses], dtype="Int64"),
-            "rtt_ms": np.array([_milliseconds(health.get(address)) for address in addresses], dtype=np.float64),
+            "rtt_ms": np.array([milliseconds(health.get(address)) for address in addresses], dtype=np.float64),
         },
         attrs_of(cluster, snapshot, taken_at),
     )
@@ -96,8 +96,3 @@ def _loads(snapshot: TopologySnapshot | None) -> tuple[_Load, _Load, _Load]:
             for replica in allocation.replicas:
                 kept[replica] += count
     return owned, kept, Counter(entry.node for entry in snapshot.registry)
-
-
-def _milliseconds(view: NodeHealth | None) -> float:
-    # What was measured before a node was lost is not how far away it is now.
-    return view.rtt * 1000 if view is not None and view.rtt is not None and view.reachable else float("nan")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.tables.columns import attrs_of, frame, reachable, repeated, text
+from casty_notebook.tables.columns import attrs_of, frame, milliseconds, reachable, repeated, text
 from casty_notebook.topology.events import opinions
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.names import member_at, natural
@@ -70,7 +70,7 @@ def virtual_members(
             "replica_share": _shares([member.replica_share for member in rows]),
             "types": pd.array([met.get(address, 0) for address in addresses], dtype="Int64"),
             "incarnation": text([member.incarnation[:8] for member in rows]),
-            "rtt_ms": np.array([_milliseconds(health.get(address)) for address in addresses], dtype=np.float64),
+            "rtt_ms": np.array([milliseconds(health.get(address)) for address in addresses], dtype=np.float64),
         },
         attrs_of(cluster, snapshot, taken_at),
     )
@@ -122,7 +122,3 @@ def virtual_types(
 
 def _shares(parts: list[float | None]) -> object:
     return np.array([float("nan") if part is None else round(part, 4) for part in parts], dtype=np.float64)
-
-
-def _milliseconds(view: NodeHealth | None) -> float:
-    return view.rtt * 1000 if view is not None and view.rtt is not None and view.reachable else float("nan")
