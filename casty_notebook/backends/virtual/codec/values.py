@@ -230,6 +230,7 @@ class ValueReader:
         MisuseError
             For a class that declares no fields, or a module that defines no suitable class.
         """
+        self._readers.clear()  # a field whose class was not known yet is read otherwise from now on
         for each in classes:
             if isinstance(each, types.ModuleType):
                 self._register_module(each)
