@@ -27,7 +27,7 @@ __all__ = ["FLOODS", "NAMES_THAT_FAIL", "attacker"]
 NAMES_THAT_FAIL = ".slow.example"
 """What the hosts end with whose look-up takes long; the tests' resolver knows them, so that no question leaves the machine."""
 IMPOSSIBLE_HOSTS = ("a..b", "nul\0nul", "x" * 64, "", " ", "ä.example", "a/b", "x." * 200 + "y")
-FRESH = 4_000
+FRESH = 3_000
 """Members in one snapshot, of the 5,000 that are believed."""
 TURNS, PAUSE = 6, 0.25
 
