@@ -380,8 +380,7 @@ class VirtualClient:
         refusal = pump.session.refusal_of_tell(event)
         if refusal is not None:
             raise refusal
-        pump.feed(event)
-
+        pump.tell(event)
 
     async def drain(self) -> None:
         """Wait until nothing that was told waits for a member that takes it."""

@@ -32,6 +32,7 @@ from casty_notebook.backends.virtual.session.events import (
     Returned,
     Sync,
     TableCame,
+    TellMade,
     Tick,
     Unsent,
 )
@@ -90,6 +91,9 @@ class Pump:
         performers = self._performers
         for effect in self.session.handle(event, monotonic() if now is None else now):
             performers[type(effect)](effect)
+        self._look_at_the_clock()
+
+    def _look_at_the_clock(self) -> None:
         deadline = self.session.deadline
         if deadline < self._alarm.at:
             self._alarm.by(deadline)
@@ -181,16 +185,37 @@ class Pump:
     def _send_sync(self, effect: Sync) -> None:
         self._links[effect.link].send(protocol.MEMBERSHIP, self._sync)
 
+    def tell(self, event: TellMade) -> None:
+        """Feed a tell, and raise at once if the connection does not take it: nothing is kept then.
+
+        Raises
+        ------
+        Overloaded
+            If too much waits for the node already, or the message is longer than the cluster's limit.
+        """
+        untaken: tuple[str, str] | None = None
+        for effect in self.session.handle(event, monotonic()):
+            if type(effect) is Deliver and effect.message is event.message:
+                untaken = self._not_taken(effect)
+            else:
+                self._performers[type(effect)](effect)
+        self._look_at_the_clock()
+        if untaken is not None:
+            raise self.session.overfull(event, *untaken)
+
     def _deliver(self, effect: Deliver) -> None:
+        untaken = self._not_taken(effect)
+        if untaken is not None:
+            # Not now: the session is in the middle of its decision.
+            self._loop.call_soon(self.feed, Unsent(effect.envelope, *untaken))
+
+    def _not_taken(self, effect: Deliver) -> tuple[str, str] | None:
+        """Give a message to its link; cause and advice if it was not taken."""
         body = self._deliver_writer.write(effect.actor, effect.key, effect.message, effect.number)
         try:
-            taken = self._links[effect.link].send(protocol.ACTORS, body)
-            cause, advice = OVERFULL, "Send less at once."
+            return None if self._links[effect.link].send(protocol.ACTORS, body) else (OVERFULL, "Send less at once.")
         except ValueError as error:
-            taken, cause, advice = False, f"the message is too long: {error}.", "Send it in parts."
-        if not taken:
-            # Not now: the session is in the middle of its decision.
-            self._loop.call_soon(self.feed, Unsent(effect.envelope, cause, advice))
+            return f"the message is too long: {error}.", "Send it in parts."
 
     def _cancel(self, effect: Cancel) -> None:
         body = protocol.encode_cancel(self._incarnation, effect.actor, effect.key, effect.number)
