@@ -21,6 +21,7 @@ from casty_notebook.backends.virtual.session.events import (
     Event,
     Fail,
     Hangup,
+    Leave,
     LinkLeaving,
     LinkLost,
     LinkOpened,
@@ -57,7 +58,7 @@ PATIENCE = 5.0
 
 
 class Session:
-    """open --Close--> closed. Only `handle` changes anything.
+    """open --Leave--> leaving --Close--> closed. Only `handle` changes anything.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ class Session:
             AskMade: self._ask_made, TellMade: self._tell_made, AskCancelled: self._cancelled, Replied: self._replied,
             Unsent: self._unsent, Returned: self._returned, TableCame: self._table_came, LinkOpened: self._link_opened,
             LinkRefused: self._link_refused, LinkLeaving: self._link_leaving, LinkLost: self._link_lost, Tick: self._tick,
-            Close: self._close,
+            Leave: self._leave, Close: self._close,
         }  # fmt: skip
 
     # --- the one way in --------------------------------------------------------------------------------------------
@@ -122,7 +123,7 @@ class Session:
     def _settle(self, now: float, out: list[Effect]) -> None:
         """After anything but the user's own traffic: do whatever time or the change has made due."""
         self._wake = FOREVER
-        if self.state != "open":
+        if self.state == "closed":
             return
         dials = self.peers.dial_due(self.cluster, self.limits, now, out)
         syncs = self.peers.sync_due(now, out)
@@ -161,7 +162,7 @@ class Session:
 
     def _link_opened(self, event: LinkOpened, now: float, out: list[Effect]) -> None:
         link = self.peers.links.get(event.link)
-        if link is None or self.state != "open":
+        if link is None or self.state == "closed":
             out.append(Hangup(event.link))
             return
         self._note(f"link {event.link} to {event.node} is open")
@@ -420,12 +421,18 @@ class Session:
         if any(each.not_before <= now for each in self._envelopes.held() if each.not_before):
             self._review(now, out)
 
-    def _close(self, _event: Close, _now: float, out: list[Effect]) -> None:
+    def _leave(self, _event: Leave, _now: float, out: list[Effect]) -> None:
         if self.state != "open":
             return
-        self.state = "closed"
+        self.state = "leaving"
         for envelope in list(self._envelopes.asks.values()):
             self._fail(envelope, failures.closed(self, envelope), out)
+
+    def _close(self, _event: Close, now: float, out: list[Effect]) -> None:
+        if self.state == "closed":
+            return
+        self._leave(Leave(), now, out)
+        self.state = "closed"
         lost = len(self._envelopes.take_all())
         if lost:
             self.counters["dropped"] += lost
