@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
+from casty_notebook.address import NodeAddress
+from casty_notebook.backends.contract import Backend
 from casty_notebook.errors import ClientClosed, ClusterError, MisuseError
 from casty_notebook.settings import checked_seconds
+from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.names import member_at
-from casty_notebook.topology.snapshot import MemberStatus
+from casty_notebook.topology.problems import Problem
+from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
 from casty_notebook.values.short_repr import brief
-
-if TYPE_CHECKING:
-    from casty_notebook.views.following import Following as Cluster
 
 __all__ = ["Condition", "answer_is", "as_condition", "member_is", "no_problems"]
 
 LOOK_AGAIN = 1.0
 """Seconds after which a condition is looked at without a push: ages and problems come with time alone."""
+
+
+class Cluster(Protocol):
+    """What is looked at: an open connection."""
+
+    backend: Backend
+
+    @property
+    def topology(self) -> TopologySnapshot | None: ...
+    @property
+    def health(self) -> Mapping[NodeAddress, NodeHealth]: ...
+    @property
+    def ask(self) -> Callable[..., Any]: ...
+    def current_problems(self) -> tuple[Problem, ...]: ...
 
 
 class Condition(Protocol):
