@@ -8,7 +8,7 @@ import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from time import monotonic
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.arguments import checked_contacts, checked_settings, checked_system
@@ -33,6 +33,9 @@ from casty_notebook.settings import Settings, checked_seconds
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.values.message_text import written_message
 from casty_notebook.values.standin import StandIn, StandInClass
+
+if TYPE_CHECKING:
+    from casty_notebook.backends.virtual.aio.collections import Structures
 
 __all__ = ["Placement", "VirtualClient"]
 
@@ -110,8 +113,8 @@ class VirtualClient:
         files = tls if isinstance(tls, TLS) else None
         self.dialler = Dialler(self.settings, address_map, context, server_hostname, connector, files=files)
         self._incarnation = secrets.token_bytes(16)
-        self._reader = ValueReader()
-        self._reader.register(*messages)
+        self.reader = ValueReader()
+        self.reader.register(*messages)
         self._numbers: list[int] = []
         self._pump: Pump | None = None
         self._left = False
@@ -130,7 +133,7 @@ class VirtualClient:
             raise MisuseError("this client was entered before; make a new one")
         session = Session(self._cluster_name, self.contact_points, monotonic(), self.settings)
         self._pump = Pump(
-            session, self._reader, self.dialler, self._incarnation, self.settings, self._on_change, self._wake
+            session, self.reader, self.dialler, self._incarnation, self.settings, self._on_change, self._wake
         )  # fmt: skip
         self._pump.feed(Tick())
         return self
@@ -295,9 +298,15 @@ class VirtualClient:
         owners = [placed.owner for placed in members.place_many(actor, wanted)]
         return {key: owner.address if owner is not None else None for key, owner in zip(wanted, owners, strict=True)}
 
+    def collections(self) -> Structures:
+        """Counters, maps, sets and queues of casty's, by name; every method of one is to be awaited."""
+        from casty_notebook.backends.virtual.aio.collections import Structures
+
+        return Structures(self, lambda coroutine: coroutine, self.cluster_name)
+
     def register(self, *classes: Any) -> None:
         """Let replies become instances of more classes, or of those that modules define; `MisuseError` for unsuitable ones."""
-        self._reader.register(*classes)
+        self.reader.register(*classes)
 
     # --- messages --------------------------------------------------------------------------------------------------
 
@@ -381,7 +390,6 @@ class VirtualClient:
         if refusal is not None:
             raise refusal
         pump.feed(event)
-
 
     async def drain(self) -> None:
         """Wait until nothing that was told waits for a member that takes it."""
