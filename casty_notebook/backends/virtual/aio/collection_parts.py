@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any
 
 from casty_notebook.backends.read_only import ReadOnlyRail
-from casty_notebook.backends.virtual.aio.client import VirtualClient
+from casty_notebook.backends.virtual.aio.face import ClientFace
 from casty_notebook.backends.virtual.codec.annotations import Annotation, read_annotation
 from casty_notebook.backends.virtual.codec.packing import unpack
 from casty_notebook.backends.virtual.codec.values import EntityKey
@@ -91,7 +91,7 @@ class Call:
         What a read-only connection lets pass; None for any other.
     """
 
-    def __init__(self, client: VirtualClient, rail: ReadOnlyRail | None, timeout: float) -> None:
+    def __init__(self, client: ClientFace, rail: ReadOnlyRail | None, timeout: float) -> None:
         self.client = client
         self.rail = rail
         self._ends = monotonic() + timeout

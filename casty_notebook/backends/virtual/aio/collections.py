@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from casty_notebook.backends.read_only import ReadOnlyRail
-from casty_notebook.backends.virtual.aio.client import VirtualClient
 from casty_notebook.backends.virtual.aio.collection_parts import Call, Index, Layout, number, octets, pair, sequence
+from casty_notebook.backends.virtual.aio.face import ClientFace
 from casty_notebook.backends.virtual.codec.annotations import Annotation
 from casty_notebook.backends.virtual.codec.packing import unpack
 from casty_notebook.backends.virtual.codec.values import EntityKey
@@ -42,7 +42,7 @@ class Structures:
         What a read-only connection lets pass: of collections, whatever only reads.
     """
 
-    def __init__(self, client: VirtualClient, wait: Callable[[Any], Any], name: str, rail: ReadOnlyRail | None = None) -> None:
+    def __init__(self, client: ClientFace, wait: Callable[[Any], Any], name: str, rail: ReadOnlyRail | None = None) -> None:
         self.client = client
         self.wait = wait
         self.name = name
