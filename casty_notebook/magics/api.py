@@ -5,7 +5,9 @@ Each takes ``connection``, the name of a connection (None: the current one), and
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.errors import AskFailed, MisuseError
@@ -42,6 +44,7 @@ __all__ = [
     "casty_listen",
     "casty_members",
     "casty_problems",
+    "casty_report",
     "casty_sample",
     "casty_services",
     "casty_shards",
@@ -285,6 +288,14 @@ def casty_services(*, connection: str | None = None) -> DataFrame:
 def casty_problems(*, connection: str | None = None) -> DataFrame:
     """Return what is wrong: since when, who says so, what to do. Empty where nothing is."""
     return find_connection(connection).problems
+
+
+def casty_report(path: str | os.PathLike[str] | None = None, *, connection: str | None = None, **options: Any) -> Path:
+    """Write what happened as one HTML file that opens anywhere, and return its path.
+
+    Other options (before, note, recording, overwrite) go to `Cluster.report`.
+    """
+    return find_connection(connection).report(path, **options)
 
 
 def casty_events(*, connection: str | None = None) -> DataFrame:

@@ -28,6 +28,7 @@ from casty_notebook.magics.commands import (
     Listen,
     Members,
     Problems,
+    Report,
     Services,
     Shards,
     Tell,
@@ -112,6 +113,7 @@ class CastyMagics(Magics):
     casty_services = _line("casty_services")
     casty_events = _line("casty_events")
     casty_problems = _line("casty_problems")
+    casty_report = _line("casty_report")
     casty_where = _line("casty_where")
     casty_topology = _line("casty_topology")
     _fan_out = _cell
@@ -276,6 +278,15 @@ class CastyMagics(Magics):
     @_run.register
     def _(self, command: Problems, _names: Scope) -> Any:
         return api.casty_problems(connection=command.connection)
+
+    @_run.register
+    def _(self, command: Report, _names: Scope) -> Any:
+        path = api.casty_report(
+            command.path, connection=command.connection, before=command.before, note=command.note or "",
+            recording=not command.without_recording, overwrite=command.overwrite,
+        )  # fmt: skip
+        say(f"wrote {path} ({path.stat().st_size:,} bytes).")
+        return path
 
     @_run.register
     def _(self, command: Events, _names: Scope) -> Any:

@@ -27,6 +27,7 @@ __all__ = [
     "Listen",
     "Members",
     "Problems",
+    "Report",
     "Services",
     "Shards",
     "Tell",
@@ -171,6 +172,17 @@ class Problems(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Report(Command):
+    """``%casty_report``: an incident as one file."""
+
+    path: str | None = None
+    before: str | float | None = None
+    note: str | None = None
+    without_recording: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Where(Command):
     """``%casty_where``: who owns a target."""
 
@@ -209,6 +221,7 @@ _LINES = {
         _Syntax(grammars.SERVICES, Services),
         _Syntax(grammars.EVENTS, Events),
         _Syntax(grammars.PROBLEMS, Problems),
+        _Syntax(grammars.REPORT, Report),
         _Syntax(grammars.WHERE, Where),
         _Syntax(grammars.TOPOLOGY, Topology),
         _Syntax(grammars.DISCONNECT, Disconnect),

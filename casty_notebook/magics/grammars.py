@@ -19,6 +19,7 @@ __all__ = [
     "LISTEN",
     "MEMBERS",
     "PROBLEMS",
+    "REPORT",
     "SERVICES",
     "SHARDS",
     "TELL",
@@ -73,6 +74,14 @@ def _variable(text: str) -> str:
 
 def _variables(text: str) -> tuple[str, ...]:
     return tuple(_variable(name.strip()) for name in text.split(","))
+
+
+def _time(text: str) -> str | float:
+    """Seconds ago as a number, since a dash in front would be read as a flag; anything else is looked at as a time later."""
+    try:
+        return -abs(_seconds(text.removeprefix("-")))
+    except ValueError:
+        return text
 
 
 def _dotted_name(text: str) -> str:
@@ -301,6 +310,20 @@ SHARDS = Grammar(
 SERVICES = Grammar("%casty_services", "Table of the instances of every discoverable service.", (), _COMMON)
 PROBLEMS = Grammar("%casty_problems", "Table of what is wrong: since when, who says so, what to do.", (), _COMMON)
 EVENTS = Grammar("%casty_events", "Table of what changed since the connection was made.", (), _COMMON)
+REPORT = Grammar(
+    "%casty_report",
+    "Write what happened as one HTML file that opens anywhere, the recording in it; return its path.\n\n"
+    "Without an argument: into this folder, named for cluster and time.",
+    (Positional("PATH", "path", "the file, or a folder for it", required=False),),
+    (
+        Flag(("--before",), "before", "moment to compare with: a time, or seconds ago (600)", "TIME", _time),
+        Flag(("--note",), "note", "what you want to say about it", "TEXT"),
+        Flag(("--no-recording",), "without_recording", "leave the recording out"),
+        Flag(("--overwrite",), "overwrite", "replace a file that is there already"),
+        *_COMMON,
+    ),
+    ("%casty_report", "%casty_report incident.html --before 600 --note 'node-3 was killed at the console'"),
+)
 WHERE = Grammar(
     "%casty_where",
     "Say where a target lives: shard, owner, replicas, and whether we reach them.",

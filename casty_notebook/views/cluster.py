@@ -21,6 +21,7 @@ from casty_notebook.views.snapshot_tables import Seen
 if TYPE_CHECKING:
     from casty_notebook.views.live.topology_widget import TopologyWidget
     from casty_notebook.views.recording import Recording
+    from casty_notebook.views.report.writing import Source as ReportSource
 
 __all__ = ["Cluster", "connect"]
 
@@ -97,6 +98,12 @@ class Cluster(Following):
 
         label = Label(self.name, self.system_name, self.uri, dict(self.shard_counts))
         return Recording(self._on_loop(copy), label)
+
+    def _reported(self) -> ReportSource:
+        card, problems, backend = self.card(), self._problems(), self.backend
+        counters, attempts = self._on_loop(lambda: (dict(backend.counters), tuple(backend.contact_attempts)))
+        recorded = self.record()._reported()
+        return replace(recorded, card=card, problems=problems, counters=counters, attempts=attempts)
 
     # --- what it shows ------------------------------------------------------------------------------------------------
 
