@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from casty_notebook.cli.arguments import add_command, opened, seconds
 from casty_notebook.cli.printing import FAILED, Rows, note
-from casty_notebook.errors import AskFailed, Interrupted, MisuseError
+from casty_notebook.errors import AskFailed, MisuseError
 
 if TYPE_CHECKING:
-    from casty_notebook.client.fan_out import Answer
     from casty_notebook.topology.events import TopologyEvent
     from casty_notebook.views.cluster import Cluster
     from casty_notebook.views.recording import Recording
@@ -131,8 +130,9 @@ def _event_row(event: TopologyEvent) -> tuple[dict[str, Any], str]:
     return row, f"{row['time']}  {by:<7}  {event.subject}: {words.words if words is not None else event.kind} ({change})"
 
 
-def _stamp(time: datetime.datetime) -> str:
-    return time.astimezone(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _stamp(time: datetime.datetime | None = None) -> str:
+    when = time or datetime.datetime.now(datetime.UTC)
+    return when.astimezone(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 # --- watch ----------------------------------------------------------------------------------------------------------------
@@ -148,40 +148,32 @@ def _watch(options: argparse.Namespace) -> int:
         rows, shown = Rows(ANSWER, options.form), dict[str, tuple[Any, str | None]]()
         with ended_well():
             for _ in turns(options.every, options.seconds):
-                answers = _answers(cluster, targets, options)
-                for answer in answers:
-                    row = _answer_row(answer, options.field)
+                for row in _answers(cluster, targets, options):
                     now = row["value"], row["error"]
-                    if options.everything or answer.target not in shown or not _same(shown[answer.target], now):
+                    if options.everything or row["target"] not in shown or not _same(shown[row["target"]], now):
                         rows.add(row, _answer_text(row))
-                    shown[answer.target] = now
+                    shown[row["target"]] = now
     return FAILED if any(error is not None for _, error in shown.values()) else 0
 
 
-def _answers(cluster: Cluster, targets: Sequence[str], options: argparse.Namespace) -> Sequence[Answer]:
-    from casty_notebook.client.fan_out import Answer
-
+def _answers(cluster: Cluster, targets: Sequence[str], options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     try:
-        answers: Sequence[Answer] = cluster.answers(targets, options.message, timeout=options.timeout, progress=False)
+        table = cluster.ask_many(
+            targets, options.message, timeout=options.timeout, progress=False, fields=options.field is not None
+        )
     except AskFailed as error:  # a service of which no instance is left: it may come back
-        answers = [Answer(target, None, None, None, None, error) for target in targets]
-    if any(isinstance(answer.error, Interrupted) for answer in answers):
+        lost = {"value": None, "error": f"{type(error).__name__}: {error.report.headline()}", "latency_ms": None, "node": None}
+        yield from ({"time": _stamp(), "target": target, **lost} for target in targets)
+        return
+    if table.attrs["summary"]["interrupted"]:
         raise KeyboardInterrupt  # which a fan-out keeps to itself
-    return answers
-
-
-def _answer_row(answer: Answer, field: str | None) -> dict[str, Any]:
-    from casty_notebook.tables.answers import in_words
-    from casty_notebook.tables.fields import fields_of
-
-    value = answer.reply if answer.error is None else None
-    if field is not None and answer.error is None:
-        value = (fields_of(value) or {}).get(field)
-    return {
-        "time": _stamp(datetime.datetime.now(datetime.UTC)), "target": answer.target, "value": value,
-        "error": None if answer.error is None else in_words(answer.error),
-        "latency_ms": None if answer.latency is None else round(answer.latency * 1000, 3), "node": answer.node,
-    }  # fmt: skip
+    field = "reply" if options.field is None else f"reply.{options.field}"
+    named = field if field in table else options.field
+    for row in table.astype(object).where(table.notna(), None).to_dict("records"):
+        yield {
+            "time": _stamp(), "target": row["target"], "value": row.get(named), "error": row["error"],
+            "latency_ms": row["latency_ms"], "node": row["node"],
+        }  # fmt: skip
 
 
 def _answer_text(row: dict[str, Any]) -> str:
