@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from casty_notebook.backends.contract import Location
     from casty_notebook.views.checkup import CheckUp
     from casty_notebook.views.cluster import Cluster
+    from casty_notebook.views.watch import Watch
 
 __all__ = [
     "casty_ask",
@@ -49,6 +50,7 @@ __all__ = [
     "casty_shards",
     "casty_tell",
     "casty_topology",
+    "casty_watch",
     "casty_where",
     "every_instance",
     "find_connection",
@@ -167,6 +169,24 @@ def casty_listen(
     cluster = find_connection(connection)
     _check_target(cluster, target)
     return cluster.collect(target, message, count=count, seconds=seconds, **options)
+
+
+def casty_watch(targets: Iterable[str] | str, message: Any, *, connection: str | None = None, **options: Any) -> Watch:
+    """Ask again and again, and show the values as they change.
+
+    Other options (every, field, seconds, keep, everyone, timeout, retry, fail_fast, reply_field, force) go to `Cluster.watch`.
+
+    Returns
+    -------
+    Watch
+        A live view; ``watch.data`` is a DataFrame, ``watch.stop()`` ends it.
+    """
+    cluster = find_connection(connection)
+    found = [each for pattern in ([targets] if isinstance(targets, str) else targets) for each in expand_ranges(pattern)]
+    if not options.get("force"):
+        for target in found:
+            _check_target(cluster, target)
+    return cluster.watch(found, message, **options)
 
 
 def latencies_in_words(table: DataFrame) -> str:

@@ -33,6 +33,7 @@ from casty_notebook.magics.commands import (
     Shards,
     Tell,
     Topology,
+    Watch,
     Where,
     parse_cell,
     parse_line,
@@ -106,6 +107,7 @@ class CastyMagics(Magics):
     casty_ask = _line("casty_ask")
     casty_tell = _line("casty_tell")
     casty_listen = _line("casty_listen")
+    casty_watch = _line("casty_watch")
     casty_members = _line("casty_members")
     casty_shards = _line("casty_shards")
     casty_services = _line("casty_services")
@@ -240,6 +242,26 @@ class CastyMagics(Magics):
         )
         self._note(command, target)
         return table
+
+    @_run.register
+    def _(self, command: Watch, names: Scope) -> Any:
+        targets = expand(command.targets, partial(evaluate, namespace=names))
+        reply_field = command.reply_field or "reply_to"
+        options = {"every": command.every, "field": command.field, "seconds": command.seconds}
+        watch = api.casty_watch(
+            targets,
+            _message(command, command.expression, names, reply_field),
+            connection=command.connection,
+            timeout=command.timeout or self.timeout,
+            everyone=command.everyone,
+            fail_fast=command.fail_fast or None,
+            force=command.force,
+            reply_field=reply_field,
+            **{name: value for name, value in options.items() if value is not None},
+        )
+        for target in targets:
+            self._note(command, target)
+        return watch
 
     @_run.register
     def _(self, command: Members, _names: Scope) -> Any:

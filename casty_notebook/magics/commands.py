@@ -32,6 +32,7 @@ __all__ = [
     "Shards",
     "Tell",
     "Topology",
+    "Watch",
     "Where",
     "parse_cell",
     "parse_line",
@@ -129,6 +130,21 @@ class Listen(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Watch(Command):
+    """``%casty_watch``: one message to one or many targets, again and again."""
+
+    targets: tuple[TargetPattern, ...]
+    expression: str
+    every: float | None = None
+    field: str | None = None
+    seconds: float | None = None
+    everyone: bool = False
+    fail_fast: bool = False
+    force: bool = False
+    reply_field: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Members(Command):
     """``%casty_members``."""
 
@@ -199,6 +215,7 @@ _LINES = {
         _Syntax(grammars.ASK, Ask),
         _Syntax(grammars.TELL, Tell),
         _Syntax(grammars.LISTEN, Listen),
+        _Syntax(grammars.WATCH, Watch),
         _Syntax(grammars.MEMBERS, Members),
         _Syntax(grammars.SHARDS, Shards),
         _Syntax(grammars.SERVICES, Services),

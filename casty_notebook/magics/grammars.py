@@ -7,6 +7,7 @@ import math
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.magics.grammar import Flag, Grammar, Positional
+from casty_notebook.magics.words import Word
 
 __all__ = [
     "ASK",
@@ -23,6 +24,7 @@ __all__ = [
     "SHARDS",
     "TELL",
     "TOPOLOGY",
+    "WATCH",
     "WHERE",
 ]
 
@@ -125,6 +127,11 @@ _EXPRESSION = Positional(
     " is not here",
     rest=True,
 )
+
+def _is_target(word: Word) -> bool:
+    """Whether a word after the first target is one more: an entity, an instance on a member, an actor's URI."""
+    return word.quoted or ("(" not in word.text and any(sign in word.text for sign in "/@"))
+
 
 CONNECT = Grammar(
     "%casty_connect",
@@ -258,6 +265,39 @@ LISTEN = Grammar(
     (
         "%casty_listen --count 100 prices/EUR Subscribe()",
         "%casty_listen --for 30 --reply-field consumer ticks Subscribe(demand=50)",
+    ),
+)
+WATCH = Grammar(
+    "%casty_watch",
+    "Ask again and again, and show the values as they change: a live view in notebooks, text in terminals.\n\n"
+    "Returns the watch: its `data` is a DataFrame, its `stop()` ends it; so do the view's button, the end of\n"
+    "the connection, and a notebook that shows it no more. No second ask leaves before the first is\n"
+    "answered. Flags stand before the expression.",
+    (
+        Positional(
+            "TARGET",
+            "targets",
+            "as of %casty_ask; a pattern counter/user-{1..5}; further ones have a / or an @",
+            many=True,
+            whole=True,
+            one_more=_is_target,
+        ),
+        _EXPRESSION,
+    ),
+    (
+        *_COMMON,
+        Flag(("--every",), "every", "from one ask to the next (1)", "SECONDS", _seconds),
+        Flag(("--field",), "field", "show a field of the reply: count, stats.count", "NAME", _dotted_name),
+        Flag(("--for",), "seconds", "end by itself after so long", "SECONDS", _seconds),
+        Flag(("--all",), "everyone", "every instance of a service, each in a row"),
+        _FAIL_FAST,
+        _FORCE,
+        _REPLY_FIELD,
+    ),
+    (
+        "%casty_watch counter/user-42 GetCount",
+        "watch = %casty_watch --every 0.5 --field amount account/{1..5} bank.messages.GetBalance()",
+        "%casty_watch counter/user-42 account/alice --for 60 GetCount",
     ),
 )
 MEMBERS = Grammar("%casty_members", "Table of the cluster's members: its view of each, and ours.", (), _COMMON)

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from casty_notebook.backends.contract import label
 from casty_notebook.client.subscriptions import Subscription
+from casty_notebook.client.watching import Pace, Watching
 from casty_notebook.errors import ClientClosed, FailureReport, MisuseError, WaitTimeout
 from casty_notebook.printable import printable
 from casty_notebook.settings import checked_seconds
 from casty_notebook.topology.events import Change, TopologyEvent
 from casty_notebook.topology.problems import Problem
+from casty_notebook.values.refs import ActorRef, EntityRef
+from casty_notebook.values.targets import expand_ranges
 from casty_notebook.views.bulk_asks import Experiments
 from casty_notebook.views.conditions import Condition, as_condition
 from casty_notebook.views.recorder import Recorder
 from casty_notebook.views.snapshot_tables import Pictured
+from casty_notebook.views.watch_shown import reader
+
+if TYPE_CHECKING:
+    from casty_notebook.views.watch import Watch
 
 __all__ = ["Following"]
+
+KEPT = 1_000
+"""Points of each target that a watch keeps: a quarter of an hour at one a second."""
 
 type _Listener = Callable[[list[TopologyEvent]], None]
 
@@ -123,6 +135,68 @@ class Following(Pictured, Experiments):
             return events if wanted is None else [event for event in events if event.kind in wanted]
 
         return self._subscribed(function, "on_event", lambda subscription: lambda events: subscription.offer(happened(events)))
+
+    # --- asking again and again ---------------------------------------------------------------------------------------
+
+    def watch(
+        self, targets: Iterable[Any] | str, message: Any, *, every: float = 1.0, field: str | None = None,
+        seconds: float | None = None, keep: int = KEPT, everyone: bool = False, timeout: float | None = None,
+        retry: bool = False, fail_fast: bool | None = None, reply_field: str = "reply_to", force: bool = False,
+    ) -> Watch:  # fmt: skip
+        """Ask again and again, and show the values as they change: a small live view, ``watch.data`` as a DataFrame.
+
+        It ends with ``watch.stop()``, with the connection, or when no page shows it any more; what was seen stays.
+
+        Parameters
+        ----------
+        targets
+            As in `ask`, one or up to 100; a text may be a pattern (``"counter/user-{1..5}"``).
+        message
+            As in `ask`. It is asked each time: on a cluster of casty 0.30 the first ask may create the key, as any ask does.
+        every
+            Seconds from one ask of a target to the next. No second one leaves while the first has no answer.
+        field
+            Show a field of the reply (``"count"``, ``"stats.count"``) in its place.
+        seconds
+            End by itself after so long; None: not for that.
+        keep
+            Points kept of each target, 1,000; the oldest go.
+        everyone
+            All instances of a service, as they are now, in place of one at a time.
+        timeout, retry, fail_fast, reply_field, force
+            As in `ask`. A failure is a gap in the line, with its cause.
+
+        Raises
+        ------
+        ReadOnly, MisuseError, NoSuchService, NoSuchType
+            If it cannot work as written.
+
+        Examples
+        --------
+        >>> def follow(cluster):
+        ...     watch = cluster.watch("counter/user-42", "shop.messages.GetCount", every=0.5)
+        ...     cluster.wait_until(lambda _: len(watch.data) > 100, timeout=120)
+        ...     return watch.data["number"].describe()
+        """
+        from casty_notebook.views.watch import Watch
+
+        asked = self.backend.question(message, reply_field)
+        read = reader(field)
+        found = [targets] if isinstance(targets, str | ActorRef | EntityRef) else targets
+        spread = [each for target in found for each in (expand_ranges(target) if isinstance(target, str) else [target])]
+        if everyone:
+            spread = [each for target in spread for each in self.instances(target)]
+        pace = Pace.of(len(spread), every, seconds, keep)
+        timeout = timeout if timeout is None else checked_seconds("timeout", timeout)
+        ask = partial(self.backend.ask, asked=asked, timeout=timeout, retry=retry, fail_fast=fail_fast, force=force)
+        watching = Watching(self.backend, spread, ask, read, pace, force=force)
+        self._wait(self._begin(watching))
+        wanted = ", ".join(map(label, spread[:3])) + (f" and {len(spread) - 3} more" if len(spread) > 3 else "")
+        return Watch(watching, self._loop, cluster=self.name, wanted=wanted + (f", its {field}" if field else ""))
+
+    async def _begin(self, watching: Watching) -> None:
+        watching.at_end = self._recorder.listen(lambda _events: None, lambda: watching.stop("the connection was closed"))
+        await watching.start()
 
     def _subscribed(
         self, function: Callable[[Any], object], what: str, listening: Callable[[Subscription], _Listener]
