@@ -126,7 +126,7 @@ class View:
 
     @property
     def moments(self) -> int:
-        return self.root.evaluate("(root) => root.parentElement.castyView.moments.moments.length")
+        return self.root.evaluate("(root) => root.parentElement.castyView.moments.times.length")
 
     @property
     def state(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import random
 import re
 from collections.abc import Callable
@@ -9,9 +10,11 @@ from pathlib import Path
 
 from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.snapshot import ServiceEntry, TopologySnapshot
+from casty_notebook.views.live.scene import milliseconds
 from tests.browser.lab import View
 from tests.browser.page import FrontEnd
 from tests.support.topologies import HOSTILE, member, node, owned_by, topology
+from tests.views.scenery import WrittenSource, moment
 
 type Open = Callable[..., FrontEnd]
 
@@ -155,6 +158,54 @@ def test_the_slider_takes_map_and_tables_back_and_live_returns(front_end: Open) 
     view.root.locator("tbody tr[data-key]").locator("visible=true").first.click()
     front.settle()
     assert view.root.get_attribute("data-connection") == "past"
+
+
+def test_moments_that_the_page_never_saw_are_fetched_one_at_a_time(front_end: Open) -> None:
+    front = front_end()
+    now = datetime.datetime.now(datetime.UTC)
+    past = [
+        moment(shop({"counter": dict.fromkeys(range(12), 1 + step % 3)}), health(), time=now - datetime.timedelta(seconds=60 - step))
+        for step in range(50)
+    ]
+    front.show(shop({"counter": spread(12)}), health())
+    source = WrittenSource(past[-1], past[:-1])
+    front.say_times(source)
+    view = view_of(front)
+    assert view.moments == 51
+    slider = view.root.get_by_label("Moment")
+    slider.focus()
+    for _ in range(5):
+        front.page.keyboard.press("ArrowLeft")
+    front.settle()
+    wanted = milliseconds(past[49].facts.time)
+    assert front.questions() == [wanted], "more than one question at a time"
+    assert view.root.get_attribute("data-connection") == "live", "another moment than the one that was wanted was shown"
+    assert "fetching" in view.banner
+    front.answer(source)
+    assert "fetching" in view.banner
+    assert front.questions() == [wanted, milliseconds(past[45].facts.time)], "moments on the way were asked for"
+    front.answer(source)
+    assert view.root.get_attribute("data-connection") == "past"
+    assert view.lane(f"node-{1 + 45 % 3}").locator(".ct-load").inner_text() == "12 shards"
+    assert f"{past[45].facts.time:%H:%M:%S}" in view.banner
+
+
+def test_a_moment_that_is_not_remembered_is_never_passed_off_as_another(front_end: Open) -> None:
+    front = front_end()
+    now = datetime.datetime.now(datetime.UTC)
+    kept = moment(shop({"counter": spread(12)}), health(down=(3,)), time=now - datetime.timedelta(seconds=20))
+    older = now - datetime.timedelta(seconds=28.2)
+    front.show(shop({"counter": spread(12)}), health(), events=[(milliseconds(older), "lost", "node-3", "", "refused")])
+    front.say_times(WrittenSource(kept))
+    view = view_of(front)
+    view.open("Timeline")
+    view.root.locator("tbody tr[data-key]").locator("visible=true").first.click()
+    front.answer(WrittenSource(kept))
+    assert f"{older:%H:%M:%S}" in view.banner
+    assert "is not remembered: this is 8.2 s later" in view.banner
+    view.root.get_by_role("button", name="live").click()
+    front.settle()
+    assert "remembered" not in view.banner
 
 
 def test_a_lost_cluster_is_said_and_its_last_state_greyed(front_end: Open) -> None:

@@ -53,8 +53,9 @@ class WrittenSource:
     def earlier(self) -> Iterable[Moment]:
         return self.past
 
-    def times(self) -> list[datetime.datetime]:
-        return [each.facts.time for each in (*self.past, self.now)]
+    def times(self, after: datetime.datetime | None = None) -> list[datetime.datetime]:
+        times = [each.facts.time for each in (*self.past, self.now)]
+        return [time for time in times if after is None or time > after]
 
     def at(self, time: datetime.datetime) -> Moment | None:
         before = [each for each in (*self.past, self.now) if each.facts.time <= time]

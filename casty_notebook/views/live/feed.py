@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -19,7 +20,7 @@ from casty_notebook.views.reprs.cards import CardFacts
 if TYPE_CHECKING:
     from casty_notebook.views.cluster import Cluster
 
-__all__ = ["Facts", "LiveSource", "Moment", "Source", "card_of", "moments"]
+__all__ = ["Facts", "LiveSource", "Moment", "Source", "card_of", "moments", "times_after"]
 
 MOST_EARLIER = 200
 """Moments that a view of an open connection begins with. What is older is in `Cluster.record`."""
@@ -86,8 +87,8 @@ class Source(Protocol):
         """
         ...
 
-    def times(self) -> Sequence[datetime.datetime]:
-        """List when each moment was that can be gone back to, oldest first; up to some thousands."""
+    def times(self, after: datetime.datetime | None = None) -> Sequence[datetime.datetime]:
+        """List when each moment was that can be gone back to, oldest first; up to some thousands. Only those after a time."""
         ...
 
     def at(self, time: datetime.datetime) -> Moment | None:
@@ -130,8 +131,8 @@ class LiveSource:
         cluster = self._cluster
         return moments(cluster.recent_records[-1 - MOST_EARLIER : -1], self._label, recorded=False)
 
-    def times(self) -> Sequence[datetime.datetime]:
-        return [record.time for record in self._cluster.recent_records]
+    def times(self, after: datetime.datetime | None = None) -> Sequence[datetime.datetime]:
+        return times_after(self._cluster.recent_records, after)
 
     def at(self, time: datetime.datetime) -> Moment | None:
         record = self._cluster.record_at(time)
@@ -160,6 +161,12 @@ def card_of(moment: Moment) -> CardFacts:
         name=facts.name, uri=facts.uri, system=facts.system, closed=facts.closed, snapshot=snapshot, health=health,
         shard_counts=facts.shard_counts, snapshot_age=facts.age, ownerless=facts.ownerless,
     )  # fmt: skip
+
+
+def times_after(records: Sequence[Record], after: datetime.datetime | None) -> list[datetime.datetime]:
+    """When the records were that came after a time; all of them without one."""
+    first = 0 if after is None else bisect_right(records, after, key=lambda record: record.time)
+    return [record.time for record in records[first:]]
 
 
 def moments(records: Sequence[Record], label: Label, *, recorded: bool = True) -> Iterator[Moment]:

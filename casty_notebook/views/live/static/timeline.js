@@ -51,7 +51,7 @@ export class TimeBar {
   }
 
   toggle() {
-    if (this.moments.past) this.moments.goLive();
+    if (this.moments.past ?? this.moments.wanted) this.moments.goLive();
     else this.moments.goTo(this.moments.place);
   }
 
@@ -60,19 +60,17 @@ export class TimeBar {
   }
 
   update() {
-    const { moments } = this.moments;
-    const past = Boolean(this.moments.past);
-    this.slider.max = Math.max(0, moments.length - 1);
-    this.slider.value = this.moments.place;
-    this.slider.disabled = moments.length < 2;
-    const { time } = this.moments.shown;
-    this.slider.setAttribute("aria-valuetext", `${clock(time)}${past ? "" : ", live"}`);
-    const end = this.moments.newest.status.connection === "recorded" ? "end" : "live";
+    const { times, place, shown, newest } = this.moments;
+    const past = Boolean(this.moments.past ?? this.moments.wanted);
+    this.slider.max = Math.max(0, times.length - 1);
+    this.slider.value = place;
+    this.slider.disabled = times.length < 2;
+    this.slider.setAttribute("aria-valuetext", `${clock(this.moments.wanted ?? shown.time)}${past ? "" : ", live"}`);
+    const end = newest.status.connection === "recorded" ? "end" : "live";
     say(this.pause, past ? `▶ ${end}` : "❚❚ pause");
     this.pause.setAttribute("aria-pressed", String(past));
-    this.pause.title = past ? "Back to the newest moment" : "Stay at this moment; nothing is missed meanwhile";
-    const left = this.moments.lost ? `, ${many(this.moments.lost, "older one")} dropped` : "";
-    say(this.time, past ? `${clock(time, true)} · ${this.moments.place + 1} of ${moments.length}` : `${end} · ${many(moments.length, "moment")}`);
-    this.time.title = `${many(moments.length, "moment")} since ${clock(moments[0].time)}${left}`;
+    this.pause.title = past ? "Back to the newest moment" : "Stay at this moment; what comes meanwhile is remembered, and can be gone back to";
+    say(this.time, past ? `${clock(times[place], true)} · ${place + 1} of ${times.length}` : `${end} · ${many(times.length, "moment")}`);
+    this.time.title = `${many(times.length, "moment")} since ${clock(times[0])}`;
   }
 }

@@ -150,7 +150,10 @@ class View {
       recorded: `Recording of ${name} · ${people}`,
     };
     const past = this.moments.past !== null;
-    say(this.words, past ? `${name} as it was at ${clock(state.time)} · ${people}` : words[connection]);
+    const { note, wanted } = this.moments;
+    const then = `${name} as it was at ${clock(state.time, true)} · ${people}`;
+    const coming = wanted === null ? "" : ` · fetching ${clock(wanted, true)} …`;
+    say(this.words, `${past ? then : words[connection]}${note ? ` · ${note}` : ""}${coming}`);
     this.root.dataset.connection = past ? "past" : connection;
     this.root.dataset.trouble = String(down > 0);
     this.root.dataset.stale = String(state.status.stale || this.moments.silence > 0);
