@@ -44,6 +44,10 @@ class VirtualCluster:
     def contacts(self) -> list[tuple[str, int]]:
         return [("127.0.0.1", port) for port in self.ports]
 
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self._processes.values()]
+
     def start(self, port: int, seeds: list[int]) -> None:
         """Start a node, and wait until it says that it is a member."""
         environment = os.environ | {"PYTHONPATH": str(NODESIDE)}

@@ -7,15 +7,21 @@ import itertools
 import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.arguments import checked_contacts, checked_settings, checked_system
 from casty_notebook.backends.virtual.aio.pump import Pump
 from casty_notebook.backends.virtual.aio.targets import parse_target, resolve_type
-from casty_notebook.backends.virtual.codec.values import EntityKey, ReplyTo, ValueReader, message_name, write_message
+from casty_notebook.backends.virtual.codec.values import (
+    EntityKey,
+    ReplyTo,
+    ValueReader,
+    is_message,
+    message_name,
+    write_message,
+)
 from casty_notebook.backends.virtual.session.events import AskCancelled, AskMade, TellMade, Tick
 from casty_notebook.backends.virtual.session.members import Members
 from casty_notebook.backends.virtual.session.session import Session
@@ -30,12 +36,17 @@ from casty_notebook.values.standin import StandIn, StandInClass
 
 __all__ = ["Placement", "VirtualClient"]
 
+RESOLVED = 4_096
+"""Targets whose type's full name is remembered, as long as the members stay what they are."""
+NUMBERS = 256
+"""Numbers of asks drawn at once. They are answered from outside, so nobody is to guess them."""
+FIXED = 1 << 62
+LOW = FIXED - 1
 DRAIN_LOOK = 0.01
 """Seconds between two looks at whether all that was told has left."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(NamedTuple):
     """Where a key lives, computed from the members; nobody was asked.
 
     Attributes
@@ -101,12 +112,15 @@ class VirtualClient:
         self._incarnation = secrets.token_bytes(16)
         self._reader = ValueReader()
         self._reader.register(*messages)
+        self._numbers: list[int] = []
         self._pump: Pump | None = None
         self._left = False
         self._changed = asyncio.Event()
         self._listeners: dict[int, Callable[[Members], None]] = {}
         self._tokens = itertools.count()
         self._insisted: set[str] = set()
+        self._resolved: dict[EntityKey | str, EntityKey] = {}
+        self._resolved_for: Members | None = None
 
     # --- entering and leaving --------------------------------------------------------------------------------------
 
@@ -242,10 +256,20 @@ class VirtualClient:
         NoSuchType, MisuseError
             If no member knows the type, or its short name stands for several; see `force` of `ask`.
         """
-        entity = parse_target(target)
         members = self.members
-        known = {*(members.types if members is not None else ()), *self._insisted}
-        return EntityKey(resolve_type(entity.actor, known, force=force), entity.key)
+        if members is not self._resolved_for:
+            self._resolved_for = members
+            self._resolved.clear()
+        resolved = self._resolved.get(target)
+        if resolved is None:
+            entity = parse_target(target)
+            known = {*(members.types if members is not None else ()), *self._insisted}
+            resolved = EntityKey(resolve_type(entity.actor, known, force=force), entity.key)
+            if not force:
+                if len(self._resolved) >= RESOLVED:
+                    self._resolved.clear()
+                self._resolved[target] = resolved
+        return resolved
 
     def place(self, target: EntityKey | str) -> Placement:
         """Where a key lives now, of any type, used or not. Asks nobody."""
@@ -255,9 +279,21 @@ class VirtualClient:
             entity = self.resolve(entity)
         if members is None:
             return Placement(entity.actor, entity.key, None, ())
-        owner = members.owner(entity.actor, entity.key)
-        replicas = tuple(node.address for node in members.replicas(entity.actor, entity.key))
-        return Placement(entity.actor, entity.key, owner.address if owner is not None else None, replicas)
+        owner, replicas = members.place(entity.actor, entity.key)
+        return Placement(
+            entity.actor, entity.key, owner.address if owner is not None else None, tuple([node.address for node in replicas])
+        )
+
+    def place_many(self, actor: str, keys: Iterable[str]) -> dict[str, NodeAddress | None]:
+        """The owner of each of many keys of one type, as `place` gives it: about 2 µs a key."""
+        members = self.members
+        if ":" not in actor:
+            actor = self.resolve(EntityKey(actor, "-")).actor
+        wanted = list(keys)
+        if members is None:
+            return dict.fromkeys(wanted)
+        owners = [placed.owner for placed in members.place_many(actor, wanted)]
+        return {key: owner.address if owner is not None else None for key, owner in zip(wanted, owners, strict=True)}
 
     def register(self, *classes: Any) -> None:
         """Let replies become instances of more classes, or of those that modules define; `MisuseError` for unsuitable ones."""
@@ -299,16 +335,20 @@ class VirtualClient:
         """
         pump = self._open_pump()
         patience = self.settings.ask_timeout if timeout is None else checked_seconds("timeout", timeout)
-        number = secrets.randbits(63)
-        made = _made(message, ReplyTo(self._incarnation, number))
-        body = write_message(made, ReplyTo(self._incarnation, number))
-        started = monotonic()
+        number = self._next_number()
+        reply_to = ReplyTo(self._incarnation, number)
+        made = message if is_message(message) else _made(message, reply_to)
+        body = write_message(made, reply_to)
+        now = monotonic()
         if self.members is None:
+            started = now
             await self.wait_for_members(patience)
+            now = monotonic()
+            patience -= now - started
         entity = self.resolve(target, force=force)
-        future = pump.futures[number] = asyncio.get_running_loop().create_future()
-        left = patience - (monotonic() - started)
-        pump.feed(AskMade(number, entity.actor, entity.key, message_name(made), body, left, retry, fail_fast, force, str(target)))
+        future = pump.futures[number] = pump.new_future()
+        name, label = message_name(made), str(target)
+        pump.feed(AskMade(number, entity.actor, entity.key, name, body, patience, retry, fail_fast, force, label), now)
         try:
             reply = await future
             if force:
@@ -317,6 +357,13 @@ class VirtualClient:
         finally:
             if pump.futures.pop(number, None) is not None:
                 pump.feed(AskCancelled(number))
+
+    def _next_number(self) -> int:
+        """The number of an ask: 62 bits of chance, and one that makes all of them of one length."""
+        if not self._numbers:
+            drawn = secrets.token_bytes(8 * NUMBERS)
+            self._numbers = [int.from_bytes(drawn[at : at + 8]) & LOW | FIXED for at in range(0, 8 * NUMBERS, 8)]
+        return self._numbers.pop()
 
     def tell(self, target: EntityKey | str, message: Any, *, force: bool = False) -> None:
         """Send without waiting; never blocks. Kept, bounded, while no member takes the key's messages.
@@ -328,7 +375,7 @@ class VirtualClient:
         """
         pump = self._open_pump()
         entity = self.resolve(target, force=force)
-        made = _made(message, None)
+        made = message if is_message(message) else _made(message, None)
         event = TellMade(entity.actor, entity.key, message_name(made), write_message(made, None), force, str(target))
         refusal = pump.session.refusal_of_tell(event)
         if refusal is not None:

@@ -61,6 +61,7 @@ class Pump:
         on_change: Callable[[Members], None], on_failure: Callable[[], None],
     ) -> None:  # fmt: skip
         self._loop = asyncio.get_running_loop()
+        self.new_future = self._loop.create_future
         self.session = session
         self._reader = reader
         self._dialler = dialler
@@ -69,6 +70,7 @@ class Pump:
         self._on_change = on_change
         self._on_failure = on_failure
         self._sync = protocol.encode_sync(incarnation)
+        self._deliver_writer = protocol.DeliverWriter(incarnation)
         self._links: dict[int, LinkProtocol] = {}
         self._dials: dict[int, asyncio.Task[None]] = {}
         self._sockets: set[LinkProtocol] = set()
@@ -83,10 +85,11 @@ class Pump:
 
     # --- events in -------------------------------------------------------------------------------------------------
 
-    def feed(self, event: Event) -> None:
-        """Tell the session, and do what it wants."""
-        for effect in self.session.handle(event, monotonic()):
-            self._performers[type(effect)](effect)
+    def feed(self, event: Event, now: float | None = None) -> None:
+        """Tell the session, and do what it wants. `now`: the time, where the caller has just read the clock."""
+        performers = self._performers
+        for effect in self.session.handle(event, monotonic() if now is None else now):
+            performers[type(effect)](effect)
         deadline = self.session.deadline
         if deadline < self._alarm.at:
             self._alarm.by(deadline)
@@ -95,6 +98,7 @@ class Pump:
         self.feed(Tick())
 
     def messages_came(self, link: LinkProtocol, messages: list[Message]) -> None:
+        now = monotonic()
         for message in messages:
             try:
                 event = self._event(link, message)
@@ -102,7 +106,7 @@ class Pump:
                 self._report(Report(f"a message from {link.node} was refused: {error}"))
                 continue
             if event is not None:
-                self.feed(event)
+                self.feed(event, now)
             if link.ended:
                 return
 
@@ -178,7 +182,7 @@ class Pump:
         self._links[effect.link].send(protocol.MEMBERSHIP, self._sync)
 
     def _deliver(self, effect: Deliver) -> None:
-        body = protocol.encode_deliver(self._incarnation, effect.actor, effect.key, effect.message, effect.number)
+        body = self._deliver_writer.write(effect.actor, effect.key, effect.message, effect.number)
         try:
             taken = self._links[effect.link].send(protocol.ACTORS, body)
             cause, advice = OVERFULL, "Send less at once."

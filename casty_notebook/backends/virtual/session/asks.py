@@ -122,17 +122,26 @@ class Envelopes:
     # --- waiting ---------------------------------------------------------------------------------------------------
 
     @property
+    def queued(self) -> bool:
+        """Some wait for their turn."""
+        return bool(self._turn.by_seq)
+
+    @property
     def full(self) -> bool:
         """As many asks are on their way as may be."""
         return len(self.sent) >= self._in_flight
 
     def is_behind_another(self, envelope: Envelope) -> bool:
         """An older envelope for its key waits for a member."""
-        return envelope.place in self._held.places
+        held = self._held.places
+        return bool(held) and envelope.place in held
 
     def must_queue(self, envelope: Envelope) -> bool:
         """An older envelope for its key waits for its turn, or it is an ask and there is no room on the way."""
-        return envelope.place in self._turn.places or (envelope.number is not None and self.full)
+        waiting = self._turn.places
+        if waiting and envelope.place in waiting:
+            return True
+        return envelope.number is not None and len(self.sent) >= self._in_flight
 
     def hold(self, envelope: Envelope) -> None:
         """It waits for a member that takes it."""
@@ -144,8 +153,10 @@ class Envelopes:
 
     def next_in_turn(self) -> Envelope | None:
         """The first whose turn it is, if there is room for it; it no longer counts as waiting."""
-        envelope = next(iter(self._turn.by_seq.values()), None)
-        if envelope is None or (envelope.number is not None and self.full):
+        if not self._turn.by_seq:
+            return None
+        envelope = next(iter(self._turn.by_seq.values()))
+        if envelope.number is not None and self.full:
             return None
         self._turn.discard(envelope)
         return envelope
@@ -161,13 +172,14 @@ class Envelopes:
 
     def over(self, envelope: Envelope) -> None:
         """Forget an envelope, wherever it is."""
-        if envelope.number is not None:
-            self.asks.pop(envelope.number, None)
-            self.sent.pop(envelope.number, None)
-        if self._held.discard(envelope):
-            self.stirred = True
-        else:
-            self._turn.discard(envelope)
+        number = envelope.number
+        if number is not None:
+            self.asks.pop(number, None)
+        if number is None or self.sent.pop(number, None) is None:
+            if self._held.discard(envelope):
+                self.stirred = True
+            else:
+                self._turn.discard(envelope)
         if len(self._deadlines) > 2 * (len(self.asks) + len(self)) + 64:
             self._deadlines = [entry for entry in self._deadlines if self._is_alive(entry[2])]
             heapq.heapify(self._deadlines)

@@ -309,6 +309,8 @@ class Session:
             out.append(Deliver(link.id, envelope.seq, envelope.actor, envelope.key, envelope.message, envelope.number))
 
     def _take_turns(self, now: float, out: list[Effect]) -> None:
+        if not self._envelopes.queued:
+            return
         while (envelope := self._envelopes.next_in_turn()) is not None:
             self._place(envelope, now, out, in_turn=True)
 
