@@ -163,9 +163,10 @@ def test_the_slider_takes_map_and_tables_back_and_live_returns(front_end: Open) 
 def test_moments_that_the_page_never_saw_are_fetched_one_at_a_time(front_end: Open) -> None:
     front = front_end()
     now = datetime.datetime.now(datetime.UTC)
+    times = [now - datetime.timedelta(seconds=60 - step) for step in range(50)]
     past = [
-        moment(shop({"counter": dict.fromkeys(range(12), 1 + step % 3)}), health(), time=now - datetime.timedelta(seconds=60 - step))
-        for step in range(50)
+        moment(shop({"counter": dict.fromkeys(range(12), 1 + step % 3)}), health(), time=time)
+        for step, time in enumerate(times)
     ]
     front.show(shop({"counter": spread(12)}), health())
     source = WrittenSource(past[-1], past[:-1])
