@@ -10,6 +10,7 @@ from pathlib import Path
 
 from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.snapshot import ServiceEntry, TopologySnapshot
+from casty_notebook.views.live.feed import Moment
 from casty_notebook.views.live.scene import milliseconds
 from tests.browser.lab import View
 from tests.browser.page import FrontEnd
@@ -110,9 +111,9 @@ def test_csv_carries_the_filtered_rows_in_order_and_no_formulas(front_end: Open,
         view.root.get_by_role("button", name="CSV").locator("visible=true").click()
     download.value.save_as(tmp_path / "shards.csv")
     lines = (tmp_path / "shards.csv").read_text("utf-8").splitlines()
-    assert lines[0] == "type,shard,node,address,replicas,from here"
+    assert lines[0] == "type,shard,node,from here,address,replicas"
     assert lines[1:] == [
-        "'=1+1,2,node-1,10.0.1.1:25520,node-2,● reachable", '"a,""b""",10,node-1,10.0.1.1:25520,node-2,● reachable',
+        "'=1+1,2,node-1,● reachable,10.0.1.1:25520,node-2", '"a,""b""",10,node-1,● reachable,10.0.1.1:25520,node-2',
     ]  # fmt: skip
     assert view.count == "2 of 3"
 
@@ -207,6 +208,77 @@ def test_a_moment_that_is_not_remembered_is_never_passed_off_as_another(front_en
     view.root.get_by_role("button", name="live").click()
     front.settle()
     assert "remembered" not in view.banner
+
+
+def an_evening(front: FrontEnd) -> list[Moment]:
+    """Forty moments with an outage among them, and the events of it, told to a page that has seen the last one only."""
+    now = datetime.datetime.now(datetime.UTC)
+    times = [now - datetime.timedelta(seconds=80 - 2 * step) for step in range(40)]
+    past = [
+        moment(shop({"counter": spread(12)}), health(down=(3,) if 10 <= step < 20 else ()), time=time)
+        for step, time in enumerate(times)
+    ]
+    at = [milliseconds(each.facts.time) for each in past]
+    allocated = [(at[30] + n, "shards_allocated", "counter", "", f"{n + 1} shards on node-{n % 4}") for n in range(9)]
+    front.show(
+        shop({"counter": spread(12)}), health(),
+        events=[
+            (at[0] - 86_400_000, "leader_changed", "leader", "node-2", "node-1"),
+            (at[10], "lost", "node-3", "reachable from here", "not reachable from here: connection refused"),
+            (at[12], "unreachable", "node-3", "reachable", "unreachable"),
+            (at[12], "member_status", "node-3", "up", "down"),
+            (at[20], "reached_again", "node-3", "not reachable from here", "reachable from here"),
+            (at[22], "reachable_again", "node-3", "unreachable", "reachable"),
+            (at[22], "member_status", "node-3", "down", "up"), *allocated,
+        ],
+    )  # fmt: skip
+    front.say_times(WrittenSource(past[-1], past[:-1]))
+    return past
+
+
+def test_the_timeline_says_who_says_it_and_what_is_bad_and_folds_what_belongs_together(front_end: Open) -> None:
+    front = front_end()
+    past = an_evening(front)
+    view = view_of(front)
+    view.open("Timeline")
+    rows = [row[1:] for row in view.rows()]
+    assert rows[0] == ["cluster", "▸ shards allocated", "counter", "", "45 shards on 4 nodes"]
+    assert ["here", "✕ connection from here is lost", "node-3"] in [row[:3] for row in rows]
+    assert ["cluster", "● reachable again, says the cluster", "node-3"] in [row[:3] for row in rows]
+    bad = view.root.locator("tr.ct-bad").all_inner_texts()
+    assert len(bad) == 3
+    assert all("node-3" in text for text in bad)
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:", view.rows()[-1][0]), "yesterday has no date"
+    view.root.locator("tbody tr[data-key]").locator("visible=true").first.click()
+    front.settle()
+    assert len(view.rows()) == len(rows) + 9
+    view.root.get_by_label("Kind of event").select_option("only bad news")
+    front.settle()
+    assert [row[2][:2] for row in view.rows()] == ["✕ "] * 3
+    assert front.questions() == [], "an unfolded row is no moment"
+    assert past
+
+
+def test_the_slider_is_red_where_trouble_was_and_moments_can_be_played(front_end: Open) -> None:
+    front = front_end()
+    past = an_evening(front)
+    source = WrittenSource(past[-1], past[:-1])
+    view = view_of(front)
+    red = """(canvas) => {
+        const { data } = canvas.getContext('2d').getImageData(0, 1, canvas.width, 1);
+        const at = [...Array(canvas.width).keys()].filter((x) => data[4 * x + 3] > 0);
+        return [at[0], at.at(-1)].map((x) => x / canvas.width);
+    }"""
+    start, end = view.root.locator(".ct-marks").evaluate(red)
+    assert abs(start - 10 / 40) < 0.04
+    assert abs(end - 22 / 40) < 0.04
+    view.root.get_by_role("button", name="play").click()
+    for step in range(3):
+        front.page.wait_for_function(f"model.sent.filter(({{ kind }}) => kind === 'past').length === {step + 1}")
+        front.answer(source)
+        assert f"{past[step].facts.time:%H:%M:%S}" in view.banner
+    view.root.get_by_role("button", name="stop").click()
+    assert view.root.get_attribute("data-connection") == "past"
 
 
 def test_a_lost_cluster_is_said_and_its_last_state_greyed(front_end: Open) -> None:

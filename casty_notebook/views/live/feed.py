@@ -6,9 +6,10 @@ import datetime
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.backends.contract import Backend
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.history import Record
@@ -16,9 +17,6 @@ from casty_notebook.topology.recording_format import Label
 from casty_notebook.topology.shard_columns import PackedSnapshot, unpack
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.views.reprs.cards import CardFacts
-
-if TYPE_CHECKING:
-    from casty_notebook.views.cluster import Cluster
 
 __all__ = ["Facts", "LiveSource", "Moment", "Source", "card_of", "moments", "times_after"]
 
@@ -96,10 +94,34 @@ class Source(Protocol):
         ...
 
 
+class Followed(Protocol):
+    """What `LiveSource` reads of a connection (`Cluster`); all but the names on the background loop."""
+
+    name: str
+
+    @property
+    def uri(self) -> str: ...
+    @property
+    def system_name(self) -> str: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def clock(self) -> datetime.datetime: ...
+    @property
+    def backend(self) -> Backend: ...
+    @property
+    def latest_record(self) -> Record | None: ...
+    @property
+    def recent_records(self) -> Sequence[Record]: ...
+    @property
+    def recent_events(self) -> Sequence[TopologyEvent]: ...
+    def record_at(self, time: datetime.datetime) -> Record | None: ...
+
+
 class LiveSource:
     """An open connection as a source."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Followed) -> None:
         self._cluster = cluster
 
     def current(self) -> Moment:

@@ -18,6 +18,7 @@ export class Moments {
     this.known = new Past();
     this.newest = null;
     this.events = [];
+    this.kinds = {}; // what the kernel calls kinds of events
     this.untold = 0; // events from before those that are kept here
     this.past = null;
     this.wanted = null; // the time of the moment that is fetched for the reader
@@ -77,6 +78,7 @@ export class Moments {
     if (head.kind === "full") this.add(decodeFull(head, buffers));
     else if (before.edition === head.edition && head.sequence === before.sequence + 1) this.add(applyDelta(before, head, buffers));
     else return void this.look(true, true);
+    this.kinds = head.kinds ?? this.kinds;
     if (head.between) this.known.learn(timesFrom(head.between));
     this.addEvents(head);
     this.setAge(head.age);
