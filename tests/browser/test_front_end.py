@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from casty_notebook.topology.health import LinkState, NodeHealth
+from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.snapshot import ServiceEntry, TopologySnapshot
 from casty_notebook.views.live.feed import Moment
 from casty_notebook.views.live.scene import milliseconds
@@ -279,6 +280,53 @@ def test_the_slider_is_red_where_trouble_was_and_moments_can_be_played(front_end
         assert f"{past[step].facts.time:%H:%M:%S}" in view.banner
     view.root.get_by_role("button", name="stop").click()
     assert view.root.get_attribute("data-connection") == "past"
+
+
+WRONG = [
+    Problem(
+        "bad", "unreached_up", "node-3", datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC), "here",
+        "not reached from here (connection refused), while the cluster says up", "see that it runs",
+    ),
+    Problem(
+        "warn", "last_instance", HOSTILE, datetime.datetime(2026, 1, 2, 3, 4, 9, tzinfo=datetime.UTC), "cluster, here",
+        f"one instance is left of 2 {HOSTILE}", "start another before that one goes",
+    ),
+]  # fmt: skip
+
+
+def test_problems_are_counted_in_the_banner_which_leads_to_their_list(front_end: Open) -> None:
+    front = front_end()
+    front.show(shop({"counter": spread(12)}), health(), problems=[])
+    view = view_of(front)
+    assert view.root.get_by_role("button", name="problem").count() == 0
+    front.show(shop({"counter": spread(12)}), health(down=(3,)), problems=WRONG)
+    assert view.root.get_by_role("tab", name="Problems").inner_text() == "Problems (2)"
+    view.root.locator(".ct-banner").get_by_role("button", name="2 problems").click()
+    front.settle()
+    first, second = view.root.locator(".ct-problems li").all_inner_texts()
+    assert re.match(r"✕\s+node-3\s+unreached up\s+since 2026-01-02 03:04:05 UTC \(\d+ h\)\s+by here", first)
+    assert "while the cluster says up" in first
+    assert "→ see that it runs" in first
+    assert "<script>" in second
+    front.show(shop({"counter": spread(12)}), health(), problems=[])
+    assert view.root.locator(".ct-problems li").count() == 0
+    assert "no problem" in view.root.locator(".ct-panel:not([hidden])").inner_text()
+
+
+def test_problems_of_the_past_are_those_of_the_moment(front_end: Open) -> None:
+    front = front_end()
+    now = datetime.datetime.now(datetime.UTC)
+    front.show(shop({"counter": spread(12)}), health(), problems=[])
+    then = moment(shop({}), health(down=(3,)), time=now - datetime.timedelta(seconds=9), problems=WRONG)
+    source = WrittenSource(then)
+    front.say_times(source)
+    view = view_of(front)
+    view.open("Problems")
+    view.root.get_by_label("Moment").focus()
+    front.page.keyboard.press("Home")
+    front.settle()
+    front.answer(source)
+    assert "2 problems then" in view.root.locator(".ct-panel:not([hidden])").inner_text()
 
 
 def test_a_lost_cluster_is_said_and_its_last_state_greyed(front_end: Open) -> None:

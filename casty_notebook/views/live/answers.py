@@ -1,4 +1,4 @@
-"""What a page asks the past for: which moments there are, and one of them at a time. Called on the background loop."""
+"""What a page asks the past for: which moments there are, and one of them at a time."""
 
 from __future__ import annotations
 

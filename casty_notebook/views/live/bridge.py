@@ -147,8 +147,19 @@ class Bridge:
         if content.get("kind") == "look":
             self._look(page, content)
         elif content.get("kind") == "past":
-            head, buffers = past_moment(self._source, content.get("time"))
-            self._emit(Packet({**head, "page": page}, buffers))
+            self._aside(page, past_moment, content.get("time"))
+
+    def _aside(self, page: str, answer: Callable[[Source, object], Packet], asked: object) -> None:
+        """Answer a page from another thread, since to unpack and to look at a moment may take as long as a picture or two."""
+
+        def tell(done: asyncio.Future[Packet]) -> None:
+            if done.cancelled() or (error := done.exception()) is not None:
+                log.debug("a page got no answer: %r", None if done.cancelled() else error)
+            else:
+                head, buffers = done.result()
+                self._emit(Packet({**head, "page": page}, buffers))
+
+        asyncio.get_running_loop().run_in_executor(None, answer, self._source, asked).add_done_callback(tell)
 
     def _look(self, page: str, content: dict[str, Any]) -> None:
         """`full` is wanted by a page that missed something, `times` by one that does not know what there was before.

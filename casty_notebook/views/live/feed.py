@@ -13,12 +13,14 @@ from casty_notebook.backends.contract import Backend
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.history import Record
+from casty_notebook.topology.problems import Problem, find_problems
 from casty_notebook.topology.recording_format import Label
 from casty_notebook.topology.shard_columns import PackedSnapshot, unpack
 from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.views.live.search import Search
 from casty_notebook.views.reprs.cards import CardFacts
 
-__all__ = ["Facts", "LiveSource", "Moment", "Source", "card_of", "moments", "times_after"]
+__all__ = ["Facts", "LiveSource", "Moment", "Source", "card_of", "moment_at", "moments", "times_after"]
 
 MOST_EARLIER = 200
 """Moments that a view of an open connection begins with. What is older is in `Cluster.record`."""
@@ -42,6 +44,8 @@ class Facts:
         Shards of each type, where somebody told us.
     ownerless
         By type, how many shards had an owner once and have none now.
+    problems
+        What is wrong; None where nobody has looked.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Facts:
     recorded: bool = False
     shard_counts: Mapping[str, int] = field(default_factory=dict)
     ownerless: Mapping[str, int] = field(default_factory=dict)
+    problems: Sequence[Problem] | None = None
 
 
 class Moment(NamedTuple):
@@ -64,7 +69,7 @@ class Moment(NamedTuple):
 
 
 class Source(Protocol):
-    """What a live view follows. Every method is called on the background loop and must not block."""
+    """What a live view follows. Called on the background loop, where nothing may block; `times` and `at` from any thread."""
 
     def current(self) -> Moment:
         """Return what is true now. Called up to four times a second while somebody looks."""
@@ -115,7 +120,6 @@ class Followed(Protocol):
     def recent_records(self) -> Sequence[Record]: ...
     @property
     def recent_events(self) -> Sequence[TopologyEvent]: ...
-    def record_at(self, time: datetime.datetime) -> Record | None: ...
 
 
 class LiveSource:
@@ -123,6 +127,7 @@ class LiveSource:
 
     def __init__(self, cluster: Followed) -> None:
         self._cluster = cluster
+        self._search = Search()
 
     def current(self) -> Moment:
         cluster, backend = self._cluster, self._cluster.backend
@@ -134,7 +139,10 @@ class LiveSource:
         latest = cluster.latest_record
         if latest is None:
             return Moment(backend.topology, {} if closed else backend.health, facts)
-        facts = replace(facts, ownerless=latest.ownerless or {}, time=facts.time if closed else latest.time)
+        wrong = () if closed else self._search(cluster.recent_records, cluster.recent_events, cluster.clock, facts.age)
+        facts = replace(
+            facts, ownerless=latest.ownerless or {}, time=facts.time if closed else latest.time, problems=wrong
+        )  # fmt: skip
         return Moment(backend.topology, {} if closed else _as_noted(latest.health, backend.health), facts)
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -157,8 +165,8 @@ class LiveSource:
         return times_after(self._cluster.recent_records, after)
 
     def at(self, time: datetime.datetime) -> Moment | None:
-        record = self._cluster.record_at(time)
-        return None if record is None else next(moments([record], self._label, recorded=False))
+        cluster = self._cluster
+        return moment_at(time, cluster.recent_records, cluster.recent_events, cluster.clock, self._label, recorded=False)
 
     @property
     def _label(self) -> Label:
@@ -189,6 +197,20 @@ def times_after(records: Sequence[Record], after: datetime.datetime | None) -> l
     """When the records were that came after a time; all of them without one."""
     first = 0 if after is None else bisect_right(records, after, key=lambda record: record.time)
     return [record.time for record in records[first:]]
+
+
+def moment_at(
+    time: datetime.datetime, records: Sequence[Record], events: Iterable[TopologyEvent], now: datetime.datetime, label: Label,
+    *, recorded: bool = True,
+) -> Moment | None:  # fmt: skip
+    """Unpack what was true at a time, with what was wrong by the end of that moment; None if it is before all records."""
+    place = bisect_right(records, time, key=lambda record: record.time)
+    if not place:
+        return None
+    end = records[place].time if place < len(records) else now
+    moment = next(moments(records[place - 1 : place], label, recorded=recorded))
+    wrong = find_problems(records[:place], [event for event in events if event.time < end], end)
+    return moment._replace(facts=replace(moment.facts, problems=wrong))
 
 
 def moments(records: Sequence[Record], label: Label, *, recorded: bool = True) -> Iterator[Moment]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.history import History
 from casty_notebook.topology.recording_format import Label
-from casty_notebook.views.live.feed import Moment, moments, times_after
+from casty_notebook.views.live.feed import Moment, moment_at, moments, times_after
 
 __all__ = ["RecordedSource"]
 
@@ -26,7 +25,8 @@ class RecordedSource:
         self._label = label
 
     def current(self) -> Moment:
-        return list(moments(self._records[-1:], self._label))[-1]
+        moment = self.at(self._records[-1].time)
+        return moment if moment is not None else next(moments(self._records[-1:], self._label))
 
     def earlier(self) -> Iterable[Moment]:
         return moments(self._records[-1 - MOST_EARLIER : -1], self._label)
@@ -38,8 +38,7 @@ class RecordedSource:
         return times_after(self._records, after)
 
     def at(self, time: datetime.datetime) -> Moment | None:
-        place = bisect_right(self._records, time, key=lambda record: record.time)
-        return next(moments([self._records[place - 1]], self._label)) if place else None
+        return moment_at(time, self._records, self._events, self._records[-1].time, self._label)
 
     def events_after(self, last: TopologyEvent | None) -> list[TopologyEvent]:
         return list(self._events) if last is None else []

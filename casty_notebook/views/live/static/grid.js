@@ -27,19 +27,29 @@ export class Grid {
     this.save = make("button", { type: "button", class: "ct-button", click: () => this.download() }, "CSV");
     this.clear = make("button", { type: "button", class: "ct-button", hidden: true, click: () => this.choose(() => this.chosen.clear()) }, "clear selection");
     this.tools = make("div", { class: "ct-tools" }, this.input, this.count, this.clear, this.save);
-    this.heads = this.columns.map((column) =>
-      make("th", { scope: "col", style: `width:${column.width}px` }, make("button", { type: "button", click: () => this.sortBy(column.key) }, column.title)),
-    );
     this.body = make("tbody");
+    this.head = make("tr", { "aria-rowindex": 1 });
     this.table = make(
       "table",
-      { style: `min-width:${this.columns.reduce((sum, { width }) => sum + width, 0)}px`, role: "grid", "aria-label": label, "aria-multiselectable": "true", tabindex: 0, keydown: (event) => this.key(event) },
-      make("thead", {}, make("tr", { "aria-rowindex": 1 }, ...this.heads)),
+      { role: "grid", "aria-label": label, "aria-multiselectable": "true", tabindex: 0, keydown: (event) => this.key(event) },
+      make("thead", {}, this.head),
       this.body,
     );
+    this.setColumns(this.columns);
     this.scroller = make("div", { class: "ct-scroller", scroll: () => this.draw() }, this.table);
     this.element = make("div", { class: "ct-grid" }, this.tools, this.scroller);
     this.body.addEventListener("click", (event) => this.click(event));
+  }
+
+  /** What the rows have; none is ever narrower than its width, a narrow page scrolls. */
+  setColumns(columns) {
+    if (columns === this.columns && this.heads) return;
+    this.columns = columns;
+    this.heads = columns.map((column) =>
+      make("th", { scope: "col", style: `width:${column.width}px` }, make("button", { type: "button", click: () => this.sortBy(column.key) }, column.title)),
+    );
+    this.head.replaceChildren(...this.heads);
+    this.table.style.minWidth = `${columns.reduce((sum, { width }) => sum + width, 0)}px`;
   }
 
   // --- what the reader chooses

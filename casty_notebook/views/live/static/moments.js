@@ -153,6 +153,11 @@ export class Moments {
     this.known.keep(state, [this.past]);
   }
 
+  /** When a moment ended: with the next one, or it has not. */
+  endOf(state) {
+    return this.times[this.known.placeOf(state.time) + 1] ?? (state.status.connection === "live" ? Date.now() : state.time);
+  }
+
   goTo(place) {
     this.show(this.times[Math.max(0, Math.min(place, this.times.length - 1))]);
   }
@@ -184,6 +189,7 @@ export class Moments {
 
   /** One question at a time: whoever drags the slider gets the moment where he stops, and those on the way as they come. */
   want(time) {
+    if (time === this.wanted) return;
     this.wanted = time;
     if (!this.asking) this.ask(time);
   }

@@ -62,6 +62,27 @@ export const MEMBER_COLUMNS = [
   { key: "rtt", title: "ms", width: 60, number: true },
 ];
 
+/** Those of a cluster without a leader, whose members have opinions of each other. */
+export const VIRTUAL_MEMBER_COLUMNS = [
+  ...MEMBER_COLUMNS.slice(0, 3),
+  { key: "opinions", title: "members say", width: 170 },
+  MEMBER_COLUMNS[3],
+  { key: "shards", title: "ring slices", width: 100, number: true },
+  { key: "services", title: "types", width: 80, number: true },
+  MEMBER_COLUMNS.at(-1),
+];
+
+/** Columns of the tables in this cluster's words. */
+export function columnsOf({ status }) {
+  const [placement, , service] = status.words;
+  const renamed = (columns, key, title) => columns.map((column) => (column.key === key ? { ...column, title } : column));
+  return {
+    Members: status.leads ? MEMBER_COLUMNS : VIRTUAL_MEMBER_COLUMNS,
+    Shards: renamed(SHARD_COLUMNS, "shard", placement),
+    Services: renamed(SERVICE_COLUMNS, "service", service),
+  };
+}
+
 export function memberRows(state) {
   const shards = new Map();
   for (const type of state.types.values()) {
@@ -76,7 +97,7 @@ export function memberRows(state) {
     rows.push({
       node: node.name, address: node.address, status: node.status ?? "no member", health: `${markOf(node)} ${healthOf(node)}`,
       leader: node.leader ? "★ leader" : "", roles: node.roles, shards: shards.get(number) ?? 0,
-      services: state.services.filter((entry) => entry[1] === number).length, rtt: node.rtt ?? "", tone: node.health,
+      services: state.services.filter((entry) => entry[1] === number).length, opinions: node.opinions || "the same", rtt: node.rtt ?? "", tone: node.health,
     }); // prettier-ignore
   });
   return new TextRows(rows, { key: (row) => row.address, tone: (row) => row.tone, values: { rtt: (row) => (row.rtt === "" ? -1 : row.rtt) } });

@@ -4,11 +4,12 @@ import { Grid } from "./grid.js";
 import { ageOf, clock, copy, healthOf, make, many, say } from "./look.js";
 import { ClusterMap, summaryOf } from "./map.js";
 import { Moments } from "./moments.js";
-import { MEMBER_COLUMNS, memberRows, SERVICE_COLUMNS, serviceRows, SHARD_COLUMNS, ShardRows } from "./rows.js";
+import { Problems } from "./problems.js";
+import { columnsOf, MEMBER_COLUMNS, memberRows, SERVICE_COLUMNS, serviceRows, SHARD_COLUMNS, ShardRows } from "./rows.js";
 import { shardAt, shardCount } from "./state.js";
 import { TimeBar, Timeline } from "./timeline.js";
 
-const TABS = ["Map", "Members", "Shards", "Services", "Timeline"];
+const TABS = ["Map", "Problems", "Members", "Shards", "Services", "Timeline"];
 
 class View {
   constructor(moments, element) {
@@ -40,7 +41,8 @@ class View {
     this.dot = make("span", { class: "ct-dot", "aria-hidden": "true" });
     this.words = make("span", { role: "status", "aria-live": "polite" });
     this.age = make("span", { class: "ct-age" });
-    this.banner = make("div", { class: "ct-banner" }, this.dot, this.words, this.age);
+    this.wrong = make("button", { type: "button", class: "ct-link", hidden: true, click: () => this.open("Problems") });
+    this.banner = make("div", { class: "ct-banner" }, this.dot, this.words, this.wrong, this.age);
     this.map = new ClusterMap({ onPick: (shard) => this.pick(shard), onPoint: (shard, aloud) => this.describe(shard, aloud) });
     this.legend = make("div", { class: "ct-legend" });
     const replicas = make("input", { type: "checkbox", change: () => this.map.setReplicas(replicas.checked) });
@@ -50,11 +52,13 @@ class View {
       Shards: new Grid("shards", SHARD_COLUMNS, { onPick: (key) => this.pickRow(key) }),
       Services: new Grid("services", SERVICE_COLUMNS),
     };
+    this.problems = new Problems(this.moments);
     this.timeline = new Timeline(this.moments);
     this.bar = new TimeBar(this.moments);
     this.side = make("div", { class: "ct-side", role: "status", "aria-live": "polite" });
     this.panels = {
       Map: make("div", {}, make("div", { class: "ct-tools" }, this.legend, this.replicas), this.map.element),
+      Problems: this.problems.element,
       Members: this.grids.Members.element,
       Shards: this.grids.Shards.element,
       Services: this.grids.Services.element,
@@ -128,14 +132,26 @@ class View {
     const state = this.moments.shown;
     this.drawBanner(state);
     this.bar.update();
-    const key = `${this.tab} ${this.moments.events.length}`;
+    this.nameTabs(state);
+    const key = `${this.tab} ${this.moments.untold + this.moments.events.length}`;
     if (this.drawn?.state === state && this.drawn.key === key) return;
     this.drawn = { state, key };
     this.drawLegend(state);
     if (this.tab === "Map") this.map.update(state, !this.moments.past);
     else if (this.tab === "Timeline") this.timeline.update();
-    else this.grids[this.tab].update(this.tab === "Shards" ? new ShardRows(state) : this.tab === "Members" ? memberRows(state) : serviceRows(state));
+    else if (this.tab === "Problems") this.problems.update(state);
+    else this.table(state).update(this.tab === "Shards" ? new ShardRows(state) : this.tab === "Members" ? memberRows(state) : serviceRows(state));
     this.describe(this.pointed && this.shard(this.pointed.type, this.pointed.id));
+  }
+
+  /** The open table, with columns in the cluster's words. */
+  table(state) {
+    const words = state.status.words.join();
+    if (words !== this.spoken) this.columns = columnsOf(state);
+    this.spoken = words;
+    const grid = this.grids[this.tab];
+    grid.setColumns(this.columns[this.tab]);
+    return grid;
   }
 
   drawBanner(state) {
@@ -158,6 +174,17 @@ class View {
     this.root.dataset.trouble = String(down > 0);
     this.root.dataset.stale = String(state.status.stale || this.moments.silence > 0);
     say(this.age, past ? "" : this.ageOf(state));
+  }
+
+  /** What is wrong by its count, at the tab and in the banner, where a click leads to the list. */
+  nameTabs({ status, problems }) {
+    const count = problems?.[0] ?? 0;
+    const [, placements, , services] = status.words;
+    const named = { Problems: `Problems${count ? ` (${count.toLocaleString("en")})` : ""}`, Shards: capital(placements), Services: capital(services) };
+    for (const [tab, words] of Object.entries(named)) say(this.tabs[tab], words);
+    this.tabs.Problems.classList.toggle("ct-trouble", count > 0);
+    this.wrong.hidden = !count;
+    say(this.wrong, many(count, "problem"));
   }
 
   ageOf({ status }) {
@@ -196,7 +223,7 @@ class View {
 
   /** Copies what the shard is called, nothing that could be run. */
   async pick(shard) {
-    const done = await copy(`${shard.type} shard ${shard.id}`);
+    const done = await copy(`${shard.type} ${this.moments.shown.status.words[0]} ${shard.id}`);
     const until = performance.now() + 3000;
     this.pointed = null;
     this.picked = () => {
@@ -212,13 +239,16 @@ class View {
     this.side.setAttribute("aria-live", aloud || shard?.note ? "polite" : "off");
     this.pointed = shard && !shard.note ? shard : null;
     const about = shard ?? this.picked?.();
-    if (!about) return void say(this.side, shardCount(this.moments.shown) ? "Point at a shard for its owner, click to copy its name." : "");
+    if (!about) return void say(this.side, shardCount(this.moments.shown) ? `Point at a ${this.moments.shown.status.words[0]} for its owner, click to copy its name.` : "");
     const { type, id, owner, replicas, note } = about;
     const home = owner ? `${owner.name} (${owner.address}), ${healthOf(owner)}` : "nobody that is listed";
     const copies = replicas.length ? replicas.map((node) => node?.name ?? "?").join(", ") : "none";
-    say(this.side, `${type} shard ${id} · owner ${home} · replicas ${copies}${note ? ` · ${note}` : ""}`);
+    const [placement] = this.moments.shown.status.words;
+    say(this.side, `${type} ${placement} ${id} · owner ${home} · replicas ${copies}${note ? ` · ${note}` : ""}`);
   }
 }
+
+const capital = (words) => words[0].toUpperCase() + words.slice(1);
 
 // One `Moments` for all views of a widget in this page, however the front end loads this module.
 const shared = new Map();
