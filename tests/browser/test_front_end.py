@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.snapshot import ServiceEntry, TopologySnapshot
@@ -327,6 +329,87 @@ def test_problems_of_the_past_are_those_of_the_moment(front_end: Open) -> None:
     front.settle()
     front.answer(source)
     assert "2 problems then" in view.root.locator(".ct-panel:not([hidden])").inner_text()
+
+
+def fifty(front: FrontEnd, *, down: tuple[int, ...] = (7, 31)) -> View:
+    chance = random.Random(3)
+    owners = {"counter": {shard: chance.randrange(1, 51) for shard in range(20_000)}, "account": {3: 18}}
+    front.show(shop(owners, 50), health(50, down=down))
+    return view_of(front)
+
+
+@pytest.mark.parametrize("width", [600, 900, 1600])
+def test_two_of_fifty_nodes_in_trouble_are_named_and_one_click_away(front_end: Open, width: int, artifacts: Path) -> None:
+    front = front_end(width=width, dark=width == 900)
+    view = fifty(front)
+    assert view.root.get_by_label("compact").is_checked()
+    front.page.screenshot(path=artifacts / f"fifty-{width}.png")
+    view.open("Timeline")
+    view.root.locator(".ct-banner").get_by_role("button", name="node-7, node-31").click()
+    front.settle()
+    assert view.root.locator(".ct-lane").evaluate_all("(all) => all.map((lane) => lane.dataset.node)") == ["node-7", "node-31"]
+    view.root.get_by_label("Order of nodes").select_option("troubled first")
+    front.settle()
+    lanes = view.root.locator(".ct-lane").evaluate_all("(all) => all.map((lane) => lane.dataset.node)")
+    assert lanes[:4] == ["node-7", "node-31", "node-1", "node-2"]
+
+
+def test_a_node_a_number_and_an_entity_are_found(front_end: Open) -> None:
+    front = front_end()
+    view = fifty(front)
+    side = view.root.locator(".ct-side")
+    view.open("Shards")
+    view.root.get_by_role("tab", name="Shards").focus()
+    front.page.keyboard.press("/")
+    front.page.keyboard.type("node-44")
+    front.settle()
+    assert view.lane("node-44").is_visible()
+    assert "ct-found" in (view.lane("node-44").get_attribute("class") or "")
+    assert side.inner_text() == "node-44"
+    view.root.get_by_label("Find").fill("3")
+    front.settle()
+    assert "account shard 3 on node-18 (10.0.1.18:25520), reachable" in side.inner_text()
+    assert "counter shard 3 on node-" in side.inner_text()
+    assert view.lane("node-18").is_visible()
+    view.root.get_by_label("Find").fill("account/mine")
+    front.page.keyboard.press("Enter")
+    front.settle()
+    assert "asking the kernel" in side.inner_text()
+    page = front.page.evaluate("view.moments.page")
+    assert front.page.evaluate("model.sent.at(-1)") == {"kind": "find", "page": page, "target": "account/mine"}
+    front.tell({"kind": "found", "page": page, "target": "account/mine", "type": "account", "shard": 3})
+    assert side.inner_text() == "account/mine is in account shard 3 on node-18 (10.0.1.18:25520), reachable"
+    front.tell({"kind": "found", "page": page, "target": "account/mine", "error": f"no type {HOSTILE}"})
+    assert "<script>" in side.inner_text()
+    view.root.get_by_label("Find").press("Escape")
+    front.settle()
+    assert view.root.locator(".ct-found").count() == 0
+
+
+CUT = """(root) => [...root.querySelectorAll('.ct-panel:not([hidden]) :is(.ct-words, td, .ct-problems *), .ct-banner *')]
+    .filter((each) => !each.classList.contains('ct-age') && each.scrollWidth > each.clientWidth + 1 && each.clientWidth > 0)
+    .map((each) => each.textContent)"""
+OUTSIDE = """(root) => [...root.querySelectorAll('.ct-lane')].filter((lane) => {
+    const words = lane.querySelector('.ct-words').getBoundingClientRect();
+    return words.bottom > lane.getBoundingClientRect().bottom + 1;
+}).map((lane) => lane.textContent)"""
+
+
+@pytest.mark.parametrize("width", [600, 700])
+@pytest.mark.parametrize("compact", [False, True])
+def test_what_is_wrong_with_a_node_is_never_cut(front_end: Open, width: int, compact: bool, artifacts: Path) -> None:
+    front = front_end(width=width)
+    front.show(shop({"counter": spread(12)}, unreachable=[2]), health(down=(3,)), problems=WRONG)
+    view = view_of(front)
+    view.root.get_by_label("compact").set_checked(compact)
+    front.settle()
+    assert view.lane("node-2").locator(".ct-words").inner_text() == "reachable, but the cluster says not"
+    assert view.root.evaluate(OUTSIDE) == []
+    front.page.screenshot(path=artifacts / f"states-{width}-{'compact' if compact else 'wide'}.png")
+    for tab in ("Map", "Members", "Shards", "Problems"):
+        view.open(tab)
+        front.settle()
+        assert view.root.evaluate(CUT) == []
 
 
 def test_a_lost_cluster_is_said_and_its_last_state_greyed(front_end: Open) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.backends.contract import Location
+from casty_notebook.errors import MisuseError
 from casty_notebook.loops.background import background_loop
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.health import NodeHealth
@@ -60,6 +62,9 @@ class WrittenSource:
     def at(self, time: datetime.datetime) -> Moment | None:
         before = [each for each in (*self.past, self.now) if each.facts.time <= time]
         return before[-1] if before else None
+
+    def where(self, target: str) -> Location:
+        raise MisuseError(f"nobody knows where {target} is")
 
     def write(self, now: Moment, *events: TopologyEvent) -> None:
         """Change what is true and say so on the loop, as a snapshot does."""

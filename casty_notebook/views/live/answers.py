@@ -1,4 +1,4 @@
-"""What a page asks the past for: which moments there are, and one of them at a time."""
+"""What pages ask for: which moments there were, one of them at a time, and where an entity is."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
+from casty_notebook.errors import CastyNotebookError
+from casty_notebook.printable import printable
+from casty_notebook.topology.kinds import SHARDED
 from casty_notebook.views.live.deltas import Packet, full
 from casty_notebook.views.live.feed import Source
-from casty_notebook.views.live.scene import SceneBuilder, milliseconds
+from casty_notebook.views.live.scene import SceneBuilder, milliseconds, shown
 
-__all__ = ["known_times", "past_moment"]
+__all__ = ["known_times", "past_moment", "place_of"]
+
+LONGEST_TARGET = 300
 
 LATEST = 253_402_300_799_000
 """Milliseconds since 1970 of the last second that a time can name."""
@@ -37,6 +42,23 @@ def past_moment(source: Source, asked: object) -> Packet:
         return Packet(head, [])
     packet = full(SceneBuilder().build(moment), 0, ())
     return Packet({**head, "moment": packet.head}, packet.buffers)
+
+
+def place_of(source: Source, asked: object) -> Packet:
+    """The placement that a target belongs to, by the name and the number that the map has for it; or why there is none."""
+    target = str(asked)[:LONGEST_TARGET]
+    head: dict[str, Any] = {"kind": "found", "target": asked if isinstance(asked, str) else None}
+    try:
+        where = source.where(target)
+    except CastyNotebookError as error:
+        return Packet({**head, "error": printable(str(error))}, [])
+    if where.shard is None:
+        return Packet({**head, "words": printable(repr(where).strip("<>"))}, [])
+    # Slices of a ring are those of all types, and are drawn under one name.
+    name = where.shard_type if where.kind is SHARDED else None
+    drawn = source.current().snapshot
+    known = [] if drawn is None else list(drawn.shard_allocations)
+    return Packet({**head, "type": shown(name or (known[0] if known else "")), "shard": where.shard}, [])
 
 
 def _time(milliseconds: int) -> datetime.datetime:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.backends.contract import Backend
+from casty_notebook.backends.contract import Backend, Location
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.history import Record
@@ -98,6 +98,10 @@ class Source(Protocol):
         """Return what was true at a time; None if that is no longer known."""
         ...
 
+    def where(self, target: str) -> Location:
+        """Say where a target lives, as known now; an error of ours says why that cannot be said."""
+        ...
+
 
 class Followed(Protocol):
     """What `LiveSource` reads of a connection (`Cluster`); all but the names on the background loop."""
@@ -167,6 +171,9 @@ class LiveSource:
     def at(self, time: datetime.datetime) -> Moment | None:
         cluster = self._cluster
         return moment_at(time, cluster.recent_records, cluster.recent_events, cluster.clock, self._label, recorded=False)
+
+    def where(self, target: str) -> Location:
+        return self._cluster.backend.where(target)
 
     @property
     def _label(self) -> Label:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Iterable, Sequence
 
+from casty_notebook.backends.contract import Location
+from casty_notebook.errors import MisuseError
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.history import History
 from casty_notebook.topology.recording_format import Label
@@ -39,6 +41,9 @@ class RecordedSource:
 
     def at(self, time: datetime.datetime) -> Moment | None:
         return moment_at(time, self._records, self._events, self._records[-1].time, self._label)
+
+    def where(self, target: str) -> Location:
+        raise MisuseError(f"a recording cannot say where {target} is: only a connection knows how entities are placed")
 
     def events_after(self, last: TopologyEvent | None) -> list[TopologyEvent]:
         return list(self._events) if last is None else []

@@ -11,7 +11,7 @@ __all__ = ["MODULES", "module", "style"]
 
 MODULES = (
     "state.js", "look.js", "layout.js", "map.js", "grid.js", "rows.js", "events.js", "timeline.js", "past.js", "moments.js",
-    "problems.js", "view.js",
+    "problems.js", "find.js", "view.js",
 )  # fmt: skip
 """In order of their imports: each only imports from those before it."""
 

@@ -24,6 +24,7 @@ export class Moments {
     this.wanted = null; // the time of the moment that is fetched for the reader
     this.asking = null; // the question that is on its way to the kernel: {time, at}
     this.note = ""; // why another moment is shown than the one that was wanted
+    this.located = null; // what somebody looks for, and what the kernel said of it
     this.complete = false; // whether the kernel has said which moments there were before this page
     this.listeners = new Set();
     this.eyes = new Set();
@@ -54,6 +55,7 @@ export class Moments {
     this.received.bytes += buffers.reduce((sum, view) => sum + view.byteLength, JSON.stringify(content).length);
     if (content.kind === "here") this.here(content);
     else if (content.kind === "past") this.fetched(content, buffers);
+    else if (content.kind === "found") this.hearPlace(content);
     else if (content.kind === "full" || content.kind === "delta") this.take(content, buffers);
     this.asked = null;
   }
@@ -131,6 +133,19 @@ export class Moments {
     const before = this.eyes.size > 0;
     this.eyes[visible ? "add" : "delete"](view);
     if (before !== this.eyes.size > 0) this.look(this.eyes.size > 0);
+  }
+
+  /** Ask where an entity is. */
+  locate(target) {
+    this.located = { target };
+    this.model.send({ kind: "find", page: this.page, target });
+    this.tell();
+  }
+
+  hearPlace(content) {
+    if (content.page !== this.page || content.target !== this.located?.target) return;
+    this.located = content;
+    this.tell();
   }
 
   // --- moments
