@@ -6,10 +6,10 @@ import datetime
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.backends.contract import Backend, Location
+from casty_notebook.backends.contract import Location
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.history import Record
@@ -19,6 +19,9 @@ from casty_notebook.topology.shard_columns import PackedSnapshot, unpack
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.views.live.search import Search
 from casty_notebook.views.reprs.cards import CardFacts
+
+if TYPE_CHECKING:
+    from casty_notebook.views.live.followed import Followed
 
 __all__ = ["Facts", "LiveSource", "Moment", "Source", "card_of", "moment_at", "moments", "times_after"]
 
@@ -103,29 +106,6 @@ class Source(Protocol):
         ...
 
 
-class Followed(Protocol):
-    """What `LiveSource` reads of a connection (`Cluster`); all but the names on the background loop."""
-
-    name: str
-
-    @property
-    def uri(self) -> str: ...
-    @property
-    def system_name(self) -> str: ...
-    @property
-    def closed(self) -> bool: ...
-    @property
-    def clock(self) -> datetime.datetime: ...
-    @property
-    def backend(self) -> Backend: ...
-    @property
-    def latest_record(self) -> Record | None: ...
-    @property
-    def recent_records(self) -> Sequence[Record]: ...
-    @property
-    def recent_events(self) -> Sequence[TopologyEvent]: ...
-
-
 class LiveSource:
     """An open connection as a source."""
 
@@ -197,6 +177,7 @@ def card_of(moment: Moment) -> CardFacts:
     return CardFacts.gather(
         name=facts.name, uri=facts.uri, system=facts.system, closed=facts.closed, snapshot=snapshot, health=health,
         shard_counts=facts.shard_counts, snapshot_age=facts.age, ownerless=facts.ownerless,
+        recorded=facts.recorded,
     )  # fmt: skip
 
 
