@@ -7,7 +7,7 @@ import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from time import monotonic
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.arguments import checked_contacts, checked_settings, checked_system
@@ -42,6 +42,9 @@ from casty_notebook.settings import Settings, checked_seconds
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.values.message_text import written_message
 from casty_notebook.values.standin import StandIn, StandInClass
+
+if TYPE_CHECKING:
+    from casty_notebook.backends.virtual.aio.collections import Structures
 
 __all__ = ["Placement", "VirtualClient"]
 
@@ -117,8 +120,8 @@ class VirtualClient:
         files = tls if isinstance(tls, TLS) else None
         self.dialler = Dialler(self.settings, address_map, context, server_hostname, connector, files=files)
         self._incarnation = secrets.token_bytes(16)
-        self._reader = ValueReader()
-        self._reader.register(*messages)
+        self.reader = ValueReader()
+        self.reader.register(*messages)
         self._numbers: list[int] = []
         self._pump: Pump | None = None
         self._home: HomeLoop
@@ -137,7 +140,7 @@ class VirtualClient:
         session = Session(self._cluster_name, self.contact_points, monotonic(), self.settings)
         broadcast = self._broadcast
         self._pump = Pump(
-            session, self._reader, self.dialler, self._incarnation, self.settings, broadcast.publish, broadcast.wake
+            session, self.reader, self.dialler, self._incarnation, self.settings, broadcast.publish, broadcast.wake
         )  # fmt: skip
         self._pump.feed(Tick())
         return self
@@ -306,9 +309,15 @@ class VirtualClient:
         owners = [placed.owner for placed in members.place_many(actor, wanted)]
         return {key: owner.address if owner is not None else None for key, owner in zip(wanted, owners, strict=True)}
 
+    def collections(self) -> Structures:
+        """Counters, maps, sets and queues of casty's, by name; every method of one is to be awaited."""
+        from casty_notebook.backends.virtual.aio.collections import Structures
+
+        return Structures(self, lambda coroutine: coroutine, self.cluster_name)
+
     def register(self, *classes: Any) -> None:
         """Let replies become instances of more classes, or of those that modules define; `MisuseError` for unsuitable ones."""
-        self._reader.register(*classes)
+        self.reader.register(*classes)
 
     # --- messages --------------------------------------------------------------------------------------------------
 
