@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -28,7 +27,17 @@ from casty_notebook.backends.virtual.session.events import AskCancelled, AskMade
 from casty_notebook.backends.virtual.session.members import Members
 from casty_notebook.backends.virtual.session.session import Session
 from casty_notebook.backends.virtual.wire.hello import Limits
-from casty_notebook.errors import ClientClosed, ContactAttempt, FailureReport, MisuseError, NoContactPoint, NotEntered
+from casty_notebook.errors import (
+    ClientClosed,
+    ContactAttempt,
+    FailureReport,
+    MisuseError,
+    NoContactPoint,
+    NotEntered,
+    WrongThread,
+)
+from casty_notebook.loops.broadcast import Broadcast
+from casty_notebook.loops.home import HomeLoop
 from casty_notebook.net.dialler import AddressMap, Connector, Dialler
 from casty_notebook.net.tls import TLS, tls_context
 from casty_notebook.settings import Settings, checked_seconds
@@ -47,8 +56,6 @@ NUMBERS = 256
 """Numbers of asks drawn at once. They are answered from outside, so nobody is to guess them."""
 FIXED = 1 << 62
 LOW = FIXED - 1
-DRAIN_LOOK = 0.01
-"""Seconds between two looks at whether all that was told has left."""
 
 
 class Placement(NamedTuple):
@@ -119,13 +126,11 @@ class VirtualClient:
         self.reader.register(*messages)
         self._numbers: list[int] = []
         self._pump: Pump | None = None
+        self._home: HomeLoop
         self._left = False
-        self._changed = asyncio.Event()
-        self._listeners: dict[int, Callable[[Members], None]] = {}
-        self._tokens = itertools.count()
+        self._broadcast = Broadcast[Members]()
         self._insisted: set[str] = set()
-        self._resolved: dict[EntityKey | str, EntityKey] = {}
-        self._resolved_for: Members | None = None
+        self._resolved: tuple[Members | None, dict[EntityKey | str, EntityKey]] = None, {}
 
     # --- entering and leaving --------------------------------------------------------------------------------------
 
@@ -133,19 +138,37 @@ class VirtualClient:
         """Start connecting; returns at once. Asks made before the first table of members wait for it."""
         if self._pump is not None or self._left:
             raise MisuseError("this client was entered before; make a new one")
+        self._home = HomeLoop()
         session = Session(self._cluster_name, self.contact_points, monotonic(), self.settings)
+        broadcast = self._broadcast
         self._pump = Pump(
-            session, self.reader, self.dialler, self._incarnation, self.settings, self._on_change, self._wake
+            session, self.reader, self.dialler, self._incarnation, self.settings, broadcast.publish, broadcast.wake
         )  # fmt: skip
         self._pump.feed(Tick())
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        """Close every connection; nothing is left on the nodes but the keys that asks have made."""
+        """Close every connection; nothing is left on the nodes but the keys that asks have made.
+
+        What was told and has not left has `Settings.close_timeout` for it; what is dropped then is logged, counted.
+        """
         if self._pump is not None and not self._left:
             self._left = True
-            self._wake()
-            await self._pump.close()
+            if self._home.here:
+                self._broadcast.wake()
+                await self._pump.close()
+            else:
+                await self._leave_elsewhere(self._pump)
+
+    async def _leave_elsewhere(self, pump: Pump) -> None:
+        """Leave from another loop than the one that was entered on, as well as that can be done."""
+        if self._home.forked:
+            return  # The connections are the parent's, which goes on with them.
+        try:
+            self._home.hand_over(self._broadcast.wake)
+            await self._home.wait_for(pump.close())
+        except WrongThread:
+            pump.cut()
 
     def _open_pump(self) -> Pump:
         if self._pump is None:
@@ -198,12 +221,14 @@ class VirtualClient:
         """
         pump = self._open_pump()
         timeout = checked_seconds("timeout", timeout)
+        if not self._home.here:
+            return await self._home.wait_for(self.wait_for_members(timeout))
         try:
             async with asyncio.timeout(timeout):
                 while (members := self.members) is None:
                     if pump.session.hopeless:
                         raise self._no_contact(f"{self.cluster_name!r} cannot be reached; the contact points say:")
-                    await self._changed.wait()
+                    await self._broadcast.wait()
         except TimeoutError:
             raise self._no_contact(f"no member of {self.cluster_name!r} answered within {timeout:g} s:") from None
         return members
@@ -225,31 +250,17 @@ class VirtualClient:
             if members is not None and members is not seen:
                 seen = members
                 yield members
+            elif self._home.here:
+                await self._broadcast.wait()
             else:
-                await self._changed.wait()
+                await self._home.wait_for(self._broadcast.wait())
 
     def on_change(self, listener: Callable[[Members], None]) -> Callable[[], None]:
-        """Call `listener` on the loop whenever the members change, in the order they came; returns the way to stop that."""
-        token = next(self._tokens)
-        self._listeners[token] = listener
+        """Call `listener` on the loop whenever the members change, in the order they came; returns the way to stop that.
 
-        def stop() -> None:
-            self._listeners.pop(token, None)
-
-        return stop
-
-    def _on_change(self, members: Members) -> None:
-        for listener in tuple(self._listeners.values()):
-            try:
-                listener(members)
-            except Exception as error:  # a listener's fault is its own
-                context = {"message": "a listener of members failed", "exception": error}
-                asyncio.get_running_loop().call_exception_handler(context)
-        self._wake()
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+        One that raises harms nobody else; the log says so, once.
+        """
+        return self._broadcast.listen(listener)
 
     # --- keys ------------------------------------------------------------------------------------------------------
 
@@ -261,20 +272,20 @@ class VirtualClient:
         NoSuchType, MisuseError
             If no member knows the type, or its short name stands for several; see `force` of `ask`.
         """
-        members = self.members
-        if members is not self._resolved_for:
-            self._resolved_for = members
-            self._resolved.clear()
-        resolved = self._resolved.get(target)
-        if resolved is None:
+        members, (known_to, resolved) = self.members, self._resolved
+        if members is not known_to:
+            resolved = {}
+            self._resolved = members, resolved  # in one step: other threads resolve, too
+        found = resolved.get(target)
+        if found is None:
             entity = parse_target(target)
             known = {*(members.types if members is not None else ()), *self._insisted}
-            resolved = EntityKey(resolve_type(entity.actor, known, force=force), entity.key)
+            found = EntityKey(resolve_type(entity.actor, known, force=force), entity.key)
             if not force:
-                if len(self._resolved) >= RESOLVED:
-                    self._resolved.clear()
-                self._resolved[target] = resolved
-        return resolved
+                if len(resolved) >= RESOLVED:
+                    resolved.clear()
+                resolved[target] = found
+        return found
 
     def place(self, target: EntityKey | str) -> Placement:
         """Where a key lives now, of any type, used or not. Asks nobody."""
@@ -345,11 +356,21 @@ class VirtualClient:
             If it cannot work as written; nothing was sent then.
         """
         pump = self._open_pump()
+        self._home.check_waiting()
         patience = self.settings.ask_timeout if timeout is None else checked_seconds("timeout", timeout)
         number = self._next_number()
         reply_to = ReplyTo(self._incarnation, number)
         made = message if is_message(message) else _made(message, reply_to)
         body = write_message(made, reply_to)
+        answer = self._answer(
+            pump, target, number, message_name(made), body, patience, retry=retry, fail_fast=fail_fast, force=force
+        )
+        return await (answer if self._home.here else self._home.wait_for(answer))
+
+    async def _answer(
+        self, pump: Pump, target: EntityKey | str, number: int, name: str, body: bytes, patience: float, *,
+        retry: bool, fail_fast: bool, force: bool,
+    ) -> Any:  # fmt: skip
         now = monotonic()
         if self.members is None:
             started = now
@@ -358,8 +379,7 @@ class VirtualClient:
             patience -= now - started
         entity = self.resolve(target, force=force)
         future = pump.futures[number] = pump.new_future()
-        name, label = message_name(made), str(target)
-        pump.feed(AskMade(number, entity.actor, entity.key, name, body, patience, retry, fail_fast, force, label), now)
+        pump.feed(AskMade(number, entity.actor, entity.key, name, body, patience, retry, fail_fast, force, str(target)), now)
         try:
             reply = await future
             if force:
@@ -371,10 +391,12 @@ class VirtualClient:
 
     def _next_number(self) -> int:
         """The number of an ask: 62 bits of chance, and one that makes all of them of one length."""
-        if not self._numbers:
+        try:
+            return self._numbers.pop()
+        except IndexError:
             drawn = secrets.token_bytes(8 * NUMBERS)
-            self._numbers = [int.from_bytes(drawn[at : at + 8]) & LOW | FIXED for at in range(0, 8 * NUMBERS, 8)]
-        return self._numbers.pop()
+            self._numbers = [int.from_bytes(drawn[at : at + 8]) & LOW | FIXED for at in range(8, 8 * NUMBERS, 8)]
+            return int.from_bytes(drawn[:8]) & LOW | FIXED
 
     def tell(self, target: EntityKey | str, message: Any, *, force: bool = False) -> None:
         """Send without waiting; never blocks. Kept, bounded, while no member takes the key's messages.
@@ -388,10 +410,10 @@ class VirtualClient:
         entity = self.resolve(target, force=force)
         made = message if is_message(message) else _made(message, None)
         event = TellMade(entity.actor, entity.key, message_name(made), write_message(made, None), force, str(target))
-        refusal = pump.session.refusal_of_tell(event)
-        if refusal is not None:
-            raise refusal
-        pump.feed(event)
+        if self._home.here:
+            pump.tell(event)
+        else:
+            self._home.hand_over(pump.tell_from_elsewhere, event)
 
     def listen(
         self, target: EntityKey | str, message: Any, *, timeout: float | None = None, retry: bool = False, limit: int = LIMIT,
@@ -415,7 +437,7 @@ class VirtualClient:
 
         Raises
         ------
-        UnsendableMessage, NoSuchType, Overloaded, ClientClosed, NotEntered, MisuseError
+        UnsendableMessage, NoSuchType, Overloaded, ClientClosed, NotEntered, MisuseError, WrongThread
             Before anything is sent.
 
         Examples
@@ -426,6 +448,9 @@ class VirtualClient:
         ...             print(price)
         """
         pump = self._open_pump()
+        if not self._home.here:
+            raise WrongThread("listen is to be called on the event loop that the client was entered on; connect() has one for "
+                              "plain calls on any thread")  # fmt: skip
         patience = self.settings.ask_timeout if timeout is None else checked_seconds("timeout", timeout)
         ref = ReplyTo(self._incarnation, self._next_number())
         made = message if is_message(message) else _made(message, ref)
@@ -440,10 +465,16 @@ class VirtualClient:
         return listener
 
     async def drain(self) -> None:
-        """Wait until nothing that was told waits for a member that takes it."""
+        """Wait until nothing that was told or asked waits for a member, for a turn or for room in a connection.
+
+        Raises
+        ------
+        NotEntered, ClientClosed, WrongThread
+            At once.
+        """
         pump = self._open_pump()
-        while pump.session.waiting:  # noqa: ASYNC110 - a tell that cannot go waits for changes that nobody announces
-            await asyncio.sleep(DRAIN_LOOK)
+        self._home.check_waiting()
+        await (pump.drain() if self._home.here else self._home.wait_for(pump.drain()))
 
 
 def _made(message: Any, reply_to: ReplyTo | None) -> Any:

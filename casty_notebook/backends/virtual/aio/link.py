@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+from contextlib import suppress
 from time import monotonic
 from typing import Protocol, cast
 
@@ -29,6 +31,7 @@ class LinkOwner(Protocol):
     def link_leaving(self, link: LinkProtocol) -> None: ...
     def messages_came(self, link: LinkProtocol, messages: list[Message]) -> None: ...
     def link_ended(self, link: LinkProtocol, reason: str, *, silent: bool = False) -> None: ...
+    def link_flushed(self) -> None: ...
     def socket_opened(self, link: LinkProtocol) -> None: ...
     def socket_closed(self, link: LinkProtocol) -> None: ...
 
@@ -170,6 +173,12 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
             data = self._connection.data_to_send()
             if data:
                 self._transport.write(data)
+                self._owner.link_flushed()
+
+    @property
+    def unsent(self) -> int:
+        """Bytes of messages that wait for the node's credit or for room in its socket, what the transport holds not counted."""
+        return self._connection.unsent if self.node is not None else 0
 
     # --- ending ----------------------------------------------------------------------------------------------------
 
@@ -187,6 +196,14 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         self._stop()
         if self._transport is not None:
             self._transport.abort()
+
+    def cut(self) -> None:
+        """End the connection on a loop that is closed, whose transports can do nothing any more."""
+        self._stop()
+        sock = self._transport.get_extra_info("socket") if self._transport is not None else None
+        if sock is not None:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     def _stop(self) -> None:
         self.ended = True

@@ -42,6 +42,8 @@ class Envelope:
     """When a message that came back may go to the same node again."""
     avoid: object = None
     """The picture of the members under which it came back."""
+    timed: bool = False
+    """Its deadline is looked after. A tell that leaves at once has none."""
 
     @property
     def what(self) -> str:
@@ -112,16 +114,21 @@ class Envelopes:
 
     def __len__(self) -> int:
         """How many are waiting here."""
-        return len(self._held) + len(self._turn)
+        return len(self._held.by_seq) + len(self._turn.by_seq)
 
     def next_seq(self) -> int:
         self._seq += 1
         return self._seq
 
-    def add(self, envelope: Envelope) -> None:
-        if envelope.number is not None:
-            self.asks[envelope.number] = envelope
-        heapq.heappush(self._deadlines, (envelope.deadline, envelope.seq, envelope))
+    def add_ask(self, number: int, envelope: Envelope) -> None:
+        """An ask is looked after until it is over, a tell only while it waits here."""
+        self.asks[number] = envelope
+        self._time(envelope)
+
+    def _time(self, envelope: Envelope) -> None:
+        if not envelope.timed:
+            envelope.timed = True
+            heapq.heappush(self._deadlines, (envelope.deadline, envelope.seq, envelope))
 
     # --- waiting ---------------------------------------------------------------------------------------------------
 
@@ -150,10 +157,12 @@ class Envelopes:
     def hold(self, envelope: Envelope) -> None:
         """It waits for a member that takes it."""
         self._held.add(envelope)
+        self._time(envelope)
 
     def queue(self, envelope: Envelope) -> None:
         """It waits for its turn."""
         self._turn.add(envelope)
+        self._time(envelope)
 
     def next_in_turn(self) -> Envelope | None:
         """The first whose turn it is, if there is room for it; it no longer counts as waiting."""
@@ -198,8 +207,14 @@ class Envelopes:
                 self.stirred = True
             else:
                 self._turn.discard(envelope)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Forget deadlines that nobody has any more, once they are the most of all."""
         if len(self._deadlines) > 2 * (len(self.asks) + len(self)) + 64:
-            self._deadlines = [entry for entry in self._deadlines if self._is_alive(entry[2])]
+            for entry in self._deadlines:
+                entry[2].timed = self._is_alive(entry[2])
+            self._deadlines = [entry for entry in self._deadlines if entry[2].timed]
             heapq.heapify(self._deadlines)
 
     def _is_alive(self, envelope: Envelope) -> bool:
@@ -217,6 +232,7 @@ class Envelopes:
         late = []
         while self._deadlines and self._deadlines[0][0] <= now:
             envelope = heapq.heappop(self._deadlines)[2]
+            envelope.timed = False
             if self._is_alive(envelope):
                 late.append(envelope)
         return late

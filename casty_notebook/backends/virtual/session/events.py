@@ -15,9 +15,8 @@ from casty_notebook.errors import CastyNotebookError
 
 __all__ = [
     "Answer", "AskCancelled", "AskMade", "Cancel", "Close", "Closed", "Deliver", "Dial", "Effect", "Event", "Fail", "Hangup",
-    "Heard",
-    "LinkLeaving", "LinkLost", "LinkOpened", "LinkRefused", "Publish", "Replied", "Report", "Returned", "Sync", "TableCame",
-    "TellMade", "Tick", "Unsent",
+    "Heard", "Leave", "LinkLeaving", "LinkLost", "LinkOpened", "LinkRefused", "Publish", "Replied", "Report",
+    "Returned", "Sync", "TableCame", "TellMade", "Tick", "Unsent",
 ]  # fmt: skip
 
 
@@ -132,13 +131,18 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """The client is about to be left: nothing new is taken, and what was told may still leave."""
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """The client is left."""
 
 
 type Event = (
     LinkOpened | LinkRefused | LinkLeaving | LinkLost | TableCame | Replied | Returned | AskMade | TellMade | AskCancelled
-    | Unsent | Tick | Close
+    | Unsent | Tick | Leave | Close
 )  # fmt: skip
 
 

@@ -143,6 +143,11 @@ class Connection:
             else:
                 pending[0] = head[size:]
 
+    @property
+    def unsent(self) -> int:
+        """Bytes of messages that were taken and not yet given away by `data_to_send`."""
+        return self.queued + self._out_bytes
+
     def data_to_send(self) -> bytes:
         """All bytes that are to be written now."""
         out = self._out
