@@ -160,7 +160,8 @@ class VirtualSoak:
             self.failures[type(error).__name__] += 1
             if not (error.report.cause and error.report.advice):
                 self._accuse(f"a failure without cause or advice: {error}")
-            if calm and self._is_calm():
+            # Plain AskFailed is a node's own answer: it could not settle the state with the others.
+            if calm and self._is_calm() and type(error) is not AskFailed:
                 self._accuse(f"an ask failed though nothing was broken: {error}")
         except Exception as error:
             self._accuse(f"an ask ended with {error!r}")
