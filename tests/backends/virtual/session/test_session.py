@@ -266,7 +266,8 @@ def test_only_an_ask_that_is_on_its_way_can_be_answered() -> None:
 
 def test_each_outcome_has_an_error() -> None:
     world = ready()
-    for number, (kind, error) in enumerate([("Full", MailboxFull), ("Failed", ActorFailed), ("Odd", Exception), ("Unreached", AskFailed)]):
+    kinds = {"Full": MailboxFull, "Failed": ActorFailed, "Odd": AskFailed, "Unreached": AskFailed}
+    for number, (kind, error) in enumerate(kinds.items()):
         world.ask(number, f"key-{number}")
         world.feed(Replied(Outcome(number, kind, b"", "ValueError", "text")))
         assert isinstance(world.failures[number], error)
