@@ -45,6 +45,12 @@ def test_what_is_told_arrives_in_order_before_what_is_asked_then(cluster: Cluste
     assert cluster.ask("counter/told", case.read) == 6
 
 
+def test_thousands_that_are_told_at_once_all_arrive(cluster: Cluster, case: Case) -> None:
+    for _ in range(2_000):
+        add(cluster, case, "counter/thousands", 1)
+    assert cluster.ask("counter/thousands", case.read, timeout=30) == 2_000
+
+
 def test_many_are_asked_and_each_row_says_where(cluster: Cluster, case: Case) -> None:
     add(cluster, case, "counter/many-3", 7)
     table = cluster.ask_many("counter/many-{1..40}", case.read)

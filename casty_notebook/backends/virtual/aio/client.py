@@ -407,13 +407,38 @@ class VirtualClient:
             At once, not later.
         """
         pump = self._open_pump()
-        entity = self.resolve(target, force=force)
-        made = message if is_message(message) else _made(message, None)
-        event = TellMade(entity.actor, entity.key, message_name(made), write_message(made, None), force, str(target))
+        event = self._told(target, message, force=force)
         if self._home.here:
             pump.tell(event)
         else:
             self._home.hand_over(pump.tell_from_elsewhere, event)
+
+    def _told(self, target: EntityKey | str, message: Any, *, force: bool) -> TellMade:
+        entity = self.resolve(target, force=force)
+        made = message if is_message(message) else _made(message, None)
+        return TellMade(entity.actor, entity.key, message_name(made), write_message(made, None), force, str(target))
+
+    def prepare_tell(self, target: EntityKey | str, message: Any) -> TellMade | None:
+        """A tell written now, on whichever thread this is, for `tell_prepared`; None if its loop must see it first.
+
+        Raises
+        ------
+        UnsendableMessage, NoSuchType, Overloaded, ClientClosed, NotEntered, MisuseError
+            As `tell`.
+        """
+        pump = self._open_pump()
+        if self.members is None or not pump.calm:
+            return None
+        event = self._told(target, message, force=False)
+        refusal = pump.session.refusal_of_tell(event)
+        if refusal is not None:
+            raise refusal
+        return event
+
+    def tell_prepared(self, told: TellMade) -> None:
+        """Send what `prepare_tell` made, on the client's own loop. A refusal is logged: whoever told it is no longer there."""
+        if self._pump is not None:
+            self._pump.tell_from_elsewhere(told)
 
     def listen(
         self, target: EntityKey | str, message: Any, *, timeout: float | None = None, retry: bool = False, limit: int = LIMIT,

@@ -325,6 +325,11 @@ class Pump:
             await asyncio.shield(self._drained)
 
     @property
+    def calm(self) -> bool:
+        """Whatever is told now leaves at once: nothing waits, and every node keeps up. May be read from any thread."""
+        return not self.session.waiting and not any(link.behind for link in tuple(self._links.values()))
+
+    @property
     def _waits(self) -> bool:
         return self.session.waiting > 0 or any(link.unsent for link in self._links.values())
 
