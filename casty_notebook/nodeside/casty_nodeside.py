@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from casty import Context, Ref, actor
+from casty import ActorSystem, Context, Ref, actor
 
 FORMAT = 1
 MOST_ROWS = 20_000
@@ -61,7 +61,7 @@ except ImportError:  # 0.30.0
 else:
 
     @dataclass(frozen=True)
-    class Look(Askable[Report]):  # type: ignore[no-redef]
+    class Look(Askable[Report]):  # type: ignore[no-redef, misc]
         """Ask for a report: of so many keys at most, and of the log after a record's number."""
 
         most: int
@@ -105,24 +105,28 @@ except PackageNotFoundError:
     CASTY = ""
 
 
-@actor(pinned=True, initial=None)
+@actor(pinned=True, initial=None)  # type: ignore[untyped-decorator]
 async def look(ctx: Context[None, Look]) -> None:
     """Answer with a report of the node that this runs on."""
     async for asked in ctx.inbox:
         asked.reply_to.tell(report(ctx.system, asked.most, asked.after))
 
 
-def report(system: object, most: int, after: int) -> Report:
+def _is_own(actor: str) -> bool:
+    return actor.startswith(f"{__name__}:")
+
+
+def report(system: ActorSystem, most: int, after: int) -> Report:
     """What a system counts now."""
-    stats = system.stats()  # type: ignore[attr-defined]
-    active = [each for each in system.activations() if not each.actor.startswith(f"{__name__}:")]  # type: ignore[attr-defined]
+    stats = system.stats()
+    active = [each for each in system.activations() if not _is_own(each.actor)]
     active.sort(key=lambda each: (-each.queued, each.since))
     shown = active[: max(0, min(most, MOST_ROWS))]
     return Report(
         FORMAT, CASTY,
         tuple((each.actor, each.key, each.since.timestamp(), each.queued) for each in shown),
         len(active) - len(shown),
-        tuple((name, of.active, of.queued, of.deepest) for name, of in stats.actors.items() if not name.startswith(f"{__name__}:")),
+        tuple((name, of.active, of.queued, of.deepest) for name, of in stats.actors.items() if not _is_own(name)),
         stats.asks_in_flight, stats.writes_confirmed, stats.writes_failed,
         stats.connections, stats.bytes_sent, stats.bytes_received,
         tuple(line for line in log.lines if line[0] > after),

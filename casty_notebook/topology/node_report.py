@@ -7,7 +7,10 @@ from datetime import datetime
 
 from casty_notebook.address import NodeAddress
 
-__all__ = ["Activation", "LogLine", "NodeReport", "TypeLoad"]
+__all__ = ["HELPER", "Activation", "LogLine", "NodeReport", "TypeLoad"]
+
+HELPER = "casty_nodeside:look"
+"""The type that tells it, pinned to each node that has the file (`nodeside`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from time import monotonic
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.aio.face import ClientFace
-from casty_notebook.backends.virtual.codec.node_reports import HELPER, look, read_report
+from casty_notebook.backends.virtual.codec.node_reports import look, read_report
 from casty_notebook.backends.virtual.codec.values import EntityKey
 from casty_notebook.backends.virtual.session.members import OWNING
 from casty_notebook.backends.virtual.session.ring import NodeId
 from casty_notebook.errors import AskFailed, MisuseError, NoSuchType
-from casty_notebook.topology.node_report import LogLine, NodeReport
+from casty_notebook.topology.node_report import HELPER, LogLine, NodeReport
 
 __all__ = ["NodeReports"]
 

@@ -8,14 +8,11 @@ from typing import Any
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.errors import UndecodableMessage
-from casty_notebook.topology.node_report import Activation, LogLine, NodeReport, TypeLoad
+from casty_notebook.topology.node_report import HELPER, Activation, LogLine, NodeReport, TypeLoad
 from casty_notebook.values.standin import StandIn, StandInClass
 
-__all__ = ["HELPER", "look", "read_report"]
+__all__ = ["look", "read_report"]
 
-MODULE = "casty_nodeside"
-HELPER = f"{MODULE}:look"
-"""The helper's type, pinned to each node."""
 FORMAT = 1
 MOST_ROWS = 20_000
 MOST_TYPES = 10_000
@@ -26,7 +23,7 @@ LONGEST = 10_000
 
 def look(most: int, after: int) -> StandIn:
     """The question: so many keys at most, and the log after a record's number."""
-    return StandInClass(MODULE, "Look")(most=most, after=after)
+    return StandInClass(HELPER.partition(":")[0], "Look")(most=most, after=after)
 
 
 def read_report(address: NodeAddress, answer: Any) -> NodeReport:
