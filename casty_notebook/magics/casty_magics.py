@@ -154,13 +154,15 @@ class CastyMagics(Magics):
             "questions": _questions(command, names),
             "colour": command.colour,
         }
+        uri = _filled_in(command.uri, names)
+        of_profile = uri is not None and uri.startswith("@")  # which may have a timeout of its own
         return api.casty_connect(
-            _filled_in(command.uri, names),
+            uri,
             name=command.name or command.connection,
             shards=dict(command.shards) or None,
             address_map=dict(command.address_map) or None,
             demo=command.demo,
-            timeout=command.timeout or self.connect_timeout,
+            timeout=command.timeout or (None if of_profile else self.connect_timeout),
             **{key: value for key, value in options.items() if value},
         )
 
@@ -304,6 +306,9 @@ class CastyMagics(Magics):
 
     @_run.register
     def _(self, command: Topology, _names: Scope) -> Any:
+        # By name: a kernel need not import what terminals need.
+        if any(each.__name__ == "TerminalInteractiveShell" for each in type(self._shell).__mro__):
+            return api.casty_top(connection=command.connection)
         return api.casty_topology(connection=command.connection)
 
     def _ask_many(

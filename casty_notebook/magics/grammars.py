@@ -117,7 +117,8 @@ _TARGET = Positional(
 _URI = Positional(
     "URI",
     "uri",
-    "casty://SYSTEM@HOST:PORT[,HOST:PORT…], or the name of a connection; {expression} is filled in",
+    "casty://SYSTEM@HOST:PORT[,HOST:PORT…], @NAME of a profile (~/.config/casty_notebook/connections.toml), or the name of a"
+    " connection; {expression} is filled in",
     required=False,
     whole=True,
 )
@@ -176,6 +177,7 @@ CONNECT = Grammar(
         "%casty_connect casty://my-cluster@10.0.1.10:25520 --messages bank,Receipt",
         "%casty_connect casty://my-cluster@10.0.1.10:25520 --ssh ops@bastion.example",
         "%casty_connect casty://my-cluster@10.0.1.10:25520 --read-only --question bank.messages.GetBalance --colour crimson",
+        "%casty_connect @prod",
         "%casty_connect --demo",
         "%casty_connect --demo 0.30",
         "%casty_connect prod",
@@ -338,7 +340,7 @@ WHERE = Grammar(
     _COMMON,
     ("%casty_where counter/user-42",),
 )
-TOPOLOGY = Grammar("%casty_topology", "Show the live view of the cluster.", (), _COMMON)
+TOPOLOGY = Grammar("%casty_topology", "Show the live view of the cluster; in a terminal as text (extra top).", (), _COMMON)
 DISCONNECT = Grammar(
     "%casty_disconnect",
     "Close a connection: the named one, or the current one. Stops the demo cluster that came with it.",
