@@ -31,7 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from casty_notebook.demo.__main__ import main as tour
 
         return tour(given)
-    options = _parser().parse_args(given)
+    parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:
+        _complete(parser)
+    options = parser.parse_args(given)
     try:
         code: int = options.run(options)
         sys.stdout.flush()
@@ -46,6 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(fitting(f"casty-notebook: {error}"), file=sys.stderr)
         return WRONG if isinstance(error, MisuseError) else FAILED
     return code
+
+
+def _complete(parser: argparse.ArgumentParser) -> None:
+    """A shell asks what could stand at its cursor; answers and exits. Without the extra ``completion`` it gets no answer."""
+    try:
+        import argcomplete
+    except ImportError:
+        sys.exit(FAILED)
+    argcomplete.autocomplete(parser)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("message", metavar="MESSAGE", help="bank.messages.GetBalance(currency='EUR')")
         command.add_argument("--force", action="store_true", help="casty 0.30: a type that no member has met")
     add_command(commands, "doctor", "examine the way to a cluster, step by step", _doctor)
+    add_command(commands, "top", "the live view of a terminal: members, problems, events; as text once where it is none", _top)
     add_following(commands)
     return parser
 
@@ -129,6 +142,22 @@ def _ask(options: argparse.Namespace) -> int:
 def _tell(options: argparse.Namespace) -> int:
     with opened(options) as cluster:
         cluster.tell(options.target, options.message, force=options.force)
+    return 0
+
+
+def _top(options: argparse.Namespace) -> int:
+    from casty_notebook.views.terminal.picture import picture_of
+    from casty_notebook.views.terminal.showing import MISSING, can_be_live, has_library, show_live
+
+    if options.form is not None:
+        raise MisuseError("top is text for people; members, shards, problems and events have --json and --csv")
+    if can_be_live() and not has_library():
+        raise MisuseError(MISSING)
+    with opened(options) as cluster:
+        if can_be_live():
+            show_live(cluster)
+        else:
+            print(picture_of(cluster))
     return 0
 
 

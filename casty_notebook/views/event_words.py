@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from casty_notebook.topology.events import Change
+from casty_notebook.topology.events import Change, TopologyEvent
 
-__all__ = ["EVENT_WORDS", "EventWords"]
+__all__ = ["EVENT_WORDS", "EventWords", "is_bad_news"]
 
 
 class EventWords(NamedTuple):
@@ -40,3 +40,9 @@ EVENT_WORDS: dict[str, EventWords] = {
     Change.service_added: EventWords("service instance added", "cluster"),
     Change.service_gone: EventWords("service instance gone", "cluster", "bad"),
 }
+
+
+def is_bad_news(event: TopologyEvent) -> bool:
+    """Whether an event tells of trouble."""
+    words = EVENT_WORDS.get(event.kind)
+    return words is not None and (words.tone == "bad" or event.after in words.bad_after)

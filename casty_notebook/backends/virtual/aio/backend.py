@@ -253,8 +253,8 @@ class VirtualBackend:
     async def drain(self) -> None:
         await self.client.drain()
 
-    def listen(self, route: VirtualRoute, asked: Any, *, timeout: float | None, retry: bool, limit: int) -> Heard:  # noqa: ARG002
-        raise MisuseError("listening is not there yet on clusters of casty 0.30: ask again and again instead (sample)")
+    def listen(self, route: VirtualRoute, asked: Any, *, timeout: float | None, retry: bool, limit: int) -> Heard:
+        return self.client.listen(route.entity, asked, timeout=timeout, retry=retry, limit=limit, force=route.force)
 
     def register(self, *classes: Any) -> None:
         self.client.register(*classes)
