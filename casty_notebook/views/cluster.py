@@ -130,7 +130,8 @@ class Cluster(Following, Activity):
             ownerless=(self.latest_record.ownerless if self.latest_record is not None else None) or {},
         )  # fmt: skip
         wrong = () if self.closed else self._problems()
-        return replace(facts, found=self.backend.found or None, problems=tuple((each.subject, each.text) for each in wrong))
+        named = tuple((each.subject, each.text) for each in wrong)
+        return replace(facts, taken=self.clock, found=self.backend.found or None, problems=named)
 
     def close(self) -> None:
         """Unsubscribe, flush, close. Idempotent."""

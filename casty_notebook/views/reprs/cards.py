@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -78,6 +79,8 @@ class CardFacts:
         What is wrong, the worst first: of whom, and what.
     recorded
         It is no connection, but what was recorded of one.
+    taken
+        When all this was so; what is saved in a notebook looks like news for ever.
     """
 
     name: str
@@ -101,6 +104,7 @@ class CardFacts:
     disputed: int = 0
     problems: tuple[tuple[str, str], ...] = ()
     recorded: bool = False
+    taken: datetime.datetime | None = None
 
     @classmethod
     def gather(
@@ -163,7 +167,10 @@ def cluster_card_text(facts: CardFacts) -> str:
 
 def cluster_card_html(facts: CardFacts) -> str:
     """Return the card for a notebook."""
-    return fragment(card_table(facts))
+    if facts.taken is None:
+        return fragment(card_table(facts))
+    taken = f"as it was at {facts.taken.astimezone(datetime.UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return fragment(card_table(facts), element("p", taken, class_="casty-faint"))
 
 
 def card_table(card: CardFacts) -> Markup:
