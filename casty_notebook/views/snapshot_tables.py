@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,8 +13,10 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.errors import MisuseError
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.history import History, Record
+from casty_notebook.topology.node_report import NodeReport
 from casty_notebook.topology.problems import Problem, find_problems
 from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.topology.traffic import TrafficRow
 from casty_notebook.views.times import Time, moment_of, told
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class Seen(NamedTuple):
     snapshot: TopologySnapshot | None
     health: Mapping[NodeAddress, NodeHealth]
     time: datetime.datetime | None
+    reports: Mapping[NodeAddress, NodeReport] = {}
 
 
 class Pictured(ABC):
@@ -62,7 +65,7 @@ class Pictured(ABC):
         from casty_notebook.tables import members
 
         now = self._now()
-        return members(now.snapshot, now.health, cluster=self.name, taken_at=now.time)
+        return members(now.snapshot, now.health, cluster=self.name, taken_at=now.time, reports=now.reports)
 
     @property
     def shards(self) -> pd.DataFrame:
@@ -104,7 +107,11 @@ class Pictured(ABC):
 
     def _problems(self) -> tuple[Problem, ...]:
         past = self._past()
-        return find_problems(past.records, tuple(past.events), self._clock(), snapshot_age=self._age())
+        return find_problems(past.records, tuple(past.events), self._clock(), snapshot_age=self._age(), asks=self._asks())
+
+    def _asks(self) -> Sequence[TrafficRow]:
+        """What became of our own asks of late; nothing where none are made."""
+        return ()
 
     def _age(self) -> float | None:
         """Seconds since the cluster last said anything; None where that is not followed."""
