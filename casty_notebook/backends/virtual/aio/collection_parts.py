@@ -75,7 +75,8 @@ def read_layout(kind: str, name: str, data: bytes) -> Layout:
         before = LAYOUTS[kind]
         texts = rest[len(before) :]
         fits = said == kind and tuple(rest[: len(before)]) == before and write in LEVELS and len(texts) == TYPES_HELD[kind]
-        if not fits or not all(type(text) is str for text in texts) or type(replicas) is not int or type(shards) is not int or not 0 < shards <= MOST_SHARDS:
+        kinds = [type(each) for each in (replicas, shards, *texts)]
+        if not fits or kinds != [int, int, *[str] * len(texts)] or not 0 < shards <= MOST_SHARDS:
             raise ValueError
         return Layout(kind, name, replicas, write, shards, tuple(read_annotation(text) for text in texts))
     except (ValueError, TypeError):
