@@ -45,6 +45,12 @@ def test_what_is_told_arrives_in_order_before_what_is_asked_then(cluster: Cluste
     assert cluster.ask("counter/told", case.read) == 6
 
 
+def test_thousands_that_are_told_at_once_all_arrive(cluster: Cluster, case: Case) -> None:
+    for _ in range(2_000):
+        add(cluster, case, "counter/thousands", 1)
+    assert cluster.ask("counter/thousands", case.read, timeout=30) == 2_000
+
+
 def test_many_are_asked_and_each_row_says_where(cluster: Cluster, case: Case) -> None:
     add(cluster, case, "counter/many-3", 7)
     table = cluster.ask_many("counter/many-{1..40}", case.read)
@@ -94,6 +100,33 @@ def test_placements_and_names_are_in_the_tables(cluster: Cluster, case: Case) ->
         assert len(cluster.services) > 0
 
 
+def test_counters_maps_sets_and_queues_are_used_by_name(cluster: Cluster) -> None:
+    hits, users, tags, jobs = cluster.counter("hits"), cluster.dict("users"), cluster.set("tags"), cluster.queue("jobs")
+    assert [hits.get(), hits.increment(), hits.increment(5), hits.decrement(2), hits.get()] == [0, 1, 6, 4, 4]
+    assert [users.get("a"), users.contains("a"), users.put("a", "x"), users.put("a", "y")] == [None, False, None, "x"]
+    assert users.get("a") == "y"
+    assert [users.contains("a"), users.delete("a"), users.delete("a"), users.get("a")] == [True, True, False, None]
+    assert [tags.size(), tags.add("x"), tags.add("x"), tags.add("y"), tags.size()] == [0, True, False, True, 2]
+    assert [tags.contains("x"), tags.remove("x"), tags.remove("x"), tags.contains("x")] == [True, True, False, False]
+    assert tags.size() == 1
+    assert [jobs.peek(), jobs.size(), jobs.dequeue(), jobs.enqueue("1st"), jobs.enqueue("2nd")] == [None, 0, None, None, None]
+    assert [jobs.peek(), jobs.size(), jobs.dequeue(), jobs.dequeue(), jobs.dequeue()] == ["1st", 2, "1st", "2nd", None]
+    assert [hits.destroy(), tags.destroy(), jobs.destroy()] == [True, True, True]
+    assert [hits.get(), tags.size(), jobs.size()] == [0, 0, 0]
+    assert repr(hits) == f"<Counter 'hits' of {cluster.name}>"
+
+
+def test_a_listener_hears_what_is_told_to_its_ref_until_it_is_closed(cluster: Cluster, case: Case) -> None:
+    with cluster.listen("counter/heard", case.read) as heard:
+        assert heard.get(10) == 0
+        with pytest.raises(AskTimeout, match="1 came before"):
+            heard.get(0.05)
+        assert (heard.received, heard.dropped, heard.closed) == (1, 0, False)
+    with pytest.raises(MisuseError, match="nothing comes any more"):
+        heard.get(1)
+    assert len(cluster.collect("counter/heard", case.read, count=1, seconds=10)) == 1
+
+
 def test_a_mistyped_target_is_refused_before_anything_is_sent(cluster: Cluster, case: Case) -> None:
     with pytest.raises((MisuseError, AskFailed)) as error:
         cluster.ask("", case.read)
@@ -128,6 +161,10 @@ def test_a_read_only_connection_asks_its_questions_and_nothing_else(case: Case) 
         with pytest.raises(ReadOnly):
             rail.ask("counter/rail", case.add.format(amount=1))
         assert rail.ask("counter/rail", case.read) == 0
+        assert rail.counter("hits").get() == 0
+        for write in (rail.counter("hits").increment, rail.queue("jobs").dequeue, rail.set("tags").destroy):
+            with pytest.raises(ReadOnly):
+                write()
 
 
 def test_what_was_seen_is_kept_and_read_again(cluster: Cluster, case: Case, tmp_path: Path) -> None:

@@ -61,6 +61,15 @@ class VirtualCluster:
         line = process.stdout.readline()
         assert line.strip() == "up", f"the node at {port} did not start"
 
+    def run(self, script: str, *arguments: str) -> str:
+        """Run a script of `nodeside` with this cluster's casty and the port of a node, and return what it printed."""
+        done = subprocess.run(
+            [str(self._python), str(NODESIDE / script), str(self.ports[0]), *arguments],
+            env=os.environ | {"PYTHONPATH": str(NODESIDE)}, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def restart(self, port: int) -> None:
         """Start a killed node on its port again."""
         self.start(port, [other for other in self.ports if other != port and other in self._processes])

@@ -11,7 +11,9 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.backends.contract import AnyTarget, Heard, Location
 from casty_notebook.backends.read_only import ReadOnlyRail
 from casty_notebook.backends.virtual.aio.client import VirtualClient
+from casty_notebook.backends.virtual.aio.collections import Structures
 from casty_notebook.backends.virtual.codec.values import EntityKey
+from casty_notebook.backends.virtual.session.events import TellMade
 from casty_notebook.backends.virtual.session.members import OWNING, Members, pinned_to
 from casty_notebook.backends.virtual.session.picture import Painter, slice_of
 from casty_notebook.backends.virtual.session.ring import NodeId, token
@@ -212,8 +214,9 @@ class VirtualBackend:
         shard = None if pinned_to(entity.key) is not None else slice_of(token(f"{entity.actor}/{entity.key}"))
         return placed.owner, shard, placed.replicas
 
-    def structures(self, wait: Callable[[Any], Any], name: str) -> Any:  # noqa: ARG002
-        raise MisuseError("the collections of casty 0.30 cannot be read by name yet: ask them by their messages")
+    def structures(self, wait: Callable[[Any], Any], name: str) -> Structures:
+        """The collections, whose calls `wait` waits for."""
+        return Structures(self.client, wait, name, self._rail)
 
     # --- messages ----------------------------------------------------------------------------------------------------
 
@@ -238,24 +241,25 @@ class VirtualBackend:
         self, route: VirtualRoute, asked: Any, *, timeout: float | None, retry: bool, fail_fast: bool | None, force: bool = False
     ) -> Awaitable[Any]:
         hasty = self.settings.fail_fast if fail_fast is None else fail_fast
-        return self.client.ask(
-            route.entity, asked, timeout=timeout, retry=retry, fail_fast=hasty, force=force or route.force
-        )
+        return self.client.ask(route.entity, asked, timeout=timeout, retry=retry, fail_fast=hasty, force=force or route.force)
 
     def tell(self, route: VirtualRoute, told: Any, *, force: bool = False) -> None:
         self.client.tell(route.entity, told, force=force or route.force)
 
-    def prepare_tell(self, target: AnyTarget, told: Any) -> None:  # noqa: ARG002 - its session alone knows who takes it
-        return None
+    def prepare_tell(self, target: AnyTarget, told: Any) -> TellMade | None:
+        # Texts without patterns, which is what is told by the thousand; the rest takes the loop's own way.
+        if type(target) is not str or "{" in target or "://" in target or self._rail is not None:
+            return None
+        return self.client.prepare_tell(target, told)
 
-    def tell_prepared(self, told: Any) -> None:
-        """Nothing is ever prepared."""
+    def tell_prepared(self, told: TellMade) -> None:
+        self.client.tell_prepared(told)
 
     async def drain(self) -> None:
         await self.client.drain()
 
-    def listen(self, route: VirtualRoute, asked: Any, *, timeout: float | None, retry: bool, limit: int) -> Heard:  # noqa: ARG002
-        raise MisuseError("listening is not there yet on clusters of casty 0.30: ask again and again instead (sample)")
+    def listen(self, route: VirtualRoute, asked: Any, *, timeout: float | None, retry: bool, limit: int) -> Heard:
+        return self.client.listen(route.entity, asked, timeout=timeout, retry=retry, limit=limit, force=route.force)
 
     def register(self, *classes: Any) -> None:
         self.client.register(*classes)

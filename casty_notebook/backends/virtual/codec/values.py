@@ -22,7 +22,7 @@ from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMes
 from casty_notebook.values.shapes import Shape, shape_of
 from casty_notebook.values.standin import StandIn, StandInClass, parts
 
-__all__ = ["EntityKey", "OneOf", "ReplyTo", "ValueReader", "is_message", "message_name", "write_message"]
+__all__ = ["EntityKey", "Misfit", "OneOf", "ReplyTo", "ValueReader", "is_message", "message_name", "write_message", "write_value"]
 
 MAX_DEPTH = 100
 """Nesting of a message; honest ones stay below 20."""
@@ -103,6 +103,17 @@ def write_message(message: Any, reply_to: ReplyTo | None) -> bytes:
         tree = {field: _write(value, hint, field, 1) for field, value, hint in named}
     tree["reply_to"] = None if reply_to is None else ["r", None, reply_to.incarnation, reply_to.number]
     return pack([name, tree])
+
+
+def write_value(value: Any, *, tagged: bool = False) -> Any:
+    """The tree of a value by itself; `tagged` where it is one of several classes and says its name.
+
+    Raises
+    ------
+    UnsendableMessage
+        If it is, or holds, what casty 0.30 cannot write.
+    """
+    return _write(OneOf(value) if tagged else value, Any, "the value", 1)
 
 
 def is_message(value: Any) -> bool:
@@ -300,6 +311,20 @@ class ValueReader:
             return _ONE_BYTE[data]
         tree = unpack(data)
         return tree if type(tree) in _PLAIN else self._shown(tree, 0)
+
+    def shown(self, tree: Any) -> Any:
+        """A tree whose type is not known."""
+        return self._shown(tree, 0)
+
+    def as_type(self, tree: Any, kind: type) -> Any:
+        """A tree of a plain type that is known; `Misfit` if it is not of it."""
+        return self._reader(kind)(tree)
+
+    def instance(self, dotted: str, fields: dict[str, Any]) -> Any:
+        """The fields of a class that is known by its name: an instance where it is here, a stand-in where not."""
+        module, _, name = dotted.rpartition(".")
+        made = self._instance(name, fields, 0)
+        return StandIn(StandInClass(module, name), (), parts(made)[2]) if type(made) is StandIn else made
 
     def _shown(self, tree: Any, depth: int) -> Any:
         """A value of which nothing is known but what it says itself."""
