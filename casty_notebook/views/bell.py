@@ -25,9 +25,9 @@ SHOWN = 5
 class Bell(anywidget.AnyWidget):
     """ringing --stop | close | the connection closes--> still.
 
-    When a problem appears (`Cluster.problems`): in a page its line turns red and, while nobody looks at the page, the page's title
-    blinks; a button asks the browser for leave to show notifications of the system, too. In a terminal the terminal's bell
-    rings (the sign BEL; whether that is heard is the terminal's choice). Nothing makes a sound by itself.
+    When a problem appears (`Cluster.problems`): in a page its line turns red and, while nobody looks at the page, the page's
+    title blinks; a button asks the browser for leave to show notifications of the system, too. In a terminal the terminal's
+    bell rings (the sign BEL; whether that is heard is the terminal's choice). Nothing makes a sound by itself.
     """
 
     _esm = module("live/static/look.js", "static/bell.js")

@@ -1,4 +1,4 @@
-"""Looks at a connection's problems once a second, on a thread of its own: finding them can take longer than the loop may stand."""
+"""Looks at a connection's problems once a second, on a thread of its own: the loop has no time for finding them."""
 
 from __future__ import annotations
 
