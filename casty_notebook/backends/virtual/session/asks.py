@@ -203,7 +203,7 @@ class Envelopes:
         number = envelope.number
         if number is not None:
             self.asks.pop(number, None)
-        if number is None or self.back(number) is None:
+        if number is None or (self.sent.pop(number, None) is None and self.listening.pop(number, None) is None):
             if self._held.discard(envelope):
                 self.stirred = True
             else:
