@@ -89,6 +89,13 @@ assert len(slices) == 1024 and place.heir is not None and place.heir != place.ad
 assert "countr" in str(refused) and "counter" in str(refused)
 assert after.error.isna().all() and len(after) > 20
 """,
+    "10_incident": """
+assert alarms[0] == "node-3" and "node-3" in set(problems.subject)
+assert hit and failed <= hit, "nothing else than what lived there fails"
+assert set(lost) <= hit and lost
+said = path.read_text("utf-8")
+assert "the last moment before the trouble began" in said and "killed at the console" in said and "data:application" in said
+""",
     "90_how_it_works": """
 assert shard == 87 == shard_id and owner in contact_points
 assert type(where).__name__ == "StandIn" or "Whereabouts" in repr(where)
