@@ -93,6 +93,13 @@ assert after.error.isna().all() and len(after) > 20
 assert visits.get() == 4 and prices.get("plum") == 12 and "takes int" in str(wrong_type)
 assert active.key.iloc[0] == "busy" and active.queued.iloc[0] >= 2 and loads.active.sum() >= 60
 """,
+    "10_incident": """
+assert alarms[0] == "node-3" and "node-3" in set(problems.subject)
+assert hit and failed <= hit, "nothing else than what lived there fails"
+assert set(lost) <= hit and lost
+said = path.read_text("utf-8")
+assert "the last moment before the trouble began" in said and "killed at the console" in said and "data:application" in said
+""",
     "90_how_it_works": """
 assert shard == 87 == shard_id and owner in contact_points
 assert type(where).__name__ == "StandIn" or "Whereabouts" in repr(where)
