@@ -17,6 +17,7 @@ from casty_notebook.magics.targets import TargetPattern
 __all__ = [
     "CELL_COMMANDS",
     "LINE_COMMANDS",
+    "Activations",
     "Ask",
     "Command",
     "Connect",
@@ -139,6 +140,7 @@ class Watch(Command):
     field: str | None = None
     seconds: float | None = None
     everyone: bool = False
+    notify: bool = False
     fail_fast: bool = False
     force: bool = False
     reply_field: str | None = None
@@ -164,6 +166,11 @@ class Services(Command):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Events(Command):
     """``%casty_events``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activations(Command):
+    """``%casty_activations``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +200,8 @@ class Where(Command):
 class Topology(Command):
     """``%casty_topology``: the live view."""
 
+    notify: bool = False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disconnect(Command):
@@ -220,6 +229,7 @@ _LINES = {
         _Syntax(grammars.SHARDS, Shards),
         _Syntax(grammars.SERVICES, Services),
         _Syntax(grammars.EVENTS, Events),
+        _Syntax(grammars.ACTIVATIONS, Activations),
         _Syntax(grammars.PROBLEMS, Problems),
         _Syntax(grammars.REPORT, Report),
         _Syntax(grammars.WHERE, Where),

@@ -10,6 +10,7 @@ from casty_notebook.magics.grammar import Flag, Grammar, Positional
 from casty_notebook.magics.words import Word
 
 __all__ = [
+    "ACTIVATIONS",
     "ASK",
     "CONNECT",
     "DISCONNECT",
@@ -105,6 +106,10 @@ _FAIL_FAST = Flag(
 _REPLY_FIELD = Flag(
     ("--reply-field",), "reply_field", "the message's field for the reply address, if not reply_to", "NAME", _variable
 )
+_NOTIFY = Flag(
+    ("--notify",), "notify",
+    "when a problem appears: in a page a red line, a blinking title and (by its button) a notification; in a terminal its bell",
+)  # fmt: skip
 _TARGET = Positional(
     "TARGET",
     "target",
@@ -292,6 +297,7 @@ WATCH = Grammar(
         Flag(("--field",), "field", "show a field of the reply: count, stats.count", "NAME", _dotted_name),
         Flag(("--for",), "seconds", "end by itself after so long", "SECONDS", _seconds),
         Flag(("--all",), "everyone", "every instance of a service, each in a row"),
+        _NOTIFY,
         _FAIL_FAST,
         _FORCE,
         _REPLY_FIELD,
@@ -310,6 +316,12 @@ SHARDS = Grammar(
     _COMMON,
 )
 SERVICES = Grammar("%casty_services", "Table of the instances of every discoverable service.", (), _COMMON)
+ACTIVATIONS = Grammar(
+    "%casty_activations",
+    "Table of the keys that are active now on nodes of casty 0.30, and of what waits in their mailboxes.",
+    (),
+    _COMMON,
+)
 PROBLEMS = Grammar("%casty_problems", "Table of what is wrong: since when, who says so, what to do.", (), _COMMON)
 EVENTS = Grammar("%casty_events", "Table of what changed since the connection was made.", (), _COMMON)
 REPORT = Grammar(
@@ -333,7 +345,13 @@ WHERE = Grammar(
     _COMMON,
     ("%casty_where counter/user-42",),
 )
-TOPOLOGY = Grammar("%casty_topology", "Show the live view of the cluster; in a terminal as text (extra top).", (), _COMMON)
+TOPOLOGY = Grammar(
+    "%casty_topology",
+    "Show the live view of the cluster; in a terminal as text (extra top).",
+    (),
+    (*_COMMON, _NOTIFY),
+    ("%casty_topology --notify",),
+)
 DISCONNECT = Grammar(
     "%casty_disconnect",
     "Close a connection: the named one, or the current one. Stops the demo cluster that came with it.",
