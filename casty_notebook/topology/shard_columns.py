@@ -19,22 +19,14 @@ from typing import Any
 
 from casty_notebook.address import NodeAddress
 
-__all__ = [
-    "ShardAllocation",
-    "ShardColumn",
-    "as_column",
-    "code_type",
-    "coded",
-    "codes_for",
-    "column_of",
-    "in_column",
-    "translated",
-]
+__all__ = ["ShardAllocation", "ShardColumn", "as_column", "code_type", "coded", "column_of", "in_column", "translated"]
 
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 """Ids that a column has room for. Others are nonsense, which nodes do not refuse (PROTOCOL section 6.4)."""
 _INT = range(-(2**31), 2**31)
 _BYTE, _SHORT = 2**8, 2**16
+_AT_ONCE = 512
+"""Shards that are compared before another look at whether they can still be equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +125,17 @@ class ShardColumn(Mapping[int, ShardAllocation]):
             return len(self) == len(other) and dict(self.items()) == dict(other.items())
         if self is other:
             return True
-        if self.ids != other.ids:
+        if self.ids != other.ids or len(self.placements) != len(other.placements):
             return False
         if self.placements == other.placements:
             return self.codes == other.codes
-        return self.codes == codes_for(other, self.placements)
+        met: set[tuple[int, int]] = set()  # each placement with the one that has to equal it
+        for start in range(0, len(self.codes), _AT_ONCE):
+            end = start + _AT_ONCE
+            met.update(zip(self.codes[start:end], other.codes[start:end], strict=True))
+            if len(met) > len(self.placements):
+                return False
+        return all(self.placements[one] == other.placements[two] for one, two in met)
 
     def __repr__(self) -> str:
         count = len(self)
@@ -242,15 +240,10 @@ def _run(ids: Sequence[int]) -> range | None:
     return run if last - first + 1 == len(ids) and all(map(eq, ids, run := range(first, last + 1))) else None
 
 
-def codes_for(column: ShardColumn, placements: Sequence[ShardAllocation]) -> array[int] | None:
-    """The codes of a column if its placements were these; None if it has one that is not among them."""
-    places = {placement: place for place, placement in enumerate(placements)}
-    numbers = [places.get(placement, -1) for placement in column.placements]
-    return None if -1 in numbers else translated(column.codes, numbers, len(placements))
-
-
 def translated(codes: array[int], numbers: Sequence[int], kinds: int) -> array[int]:
     """Each code's number, of so many `kinds`."""
+    if codes.typecode == code_type(kinds) and all(map(eq, numbers, range(len(numbers)))):
+        return codes
     if codes.typecode == "B" and kinds <= _BYTE:
         return array("B", codes.tobytes().translate(bytes(numbers).ljust(_BYTE, b"\0")))
     return array(code_type(kinds), map(numbers.__getitem__, codes))

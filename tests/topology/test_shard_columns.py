@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casty_notebook.topology.shard_columns import ShardAllocation, ShardColumn, as_column, codes_for, in_column
+from casty_notebook.topology.shard_columns import ShardAllocation, ShardColumn, as_column, in_column
 from tests.support.topologies import node, owned_by, topology
 
 allocations = st.builds(
@@ -95,7 +95,9 @@ def test_equal_placements_in_another_order_are_equal() -> None:
     assert one == ShardColumn(range(3), array("B", [1, 0, 1]), (there, here))
     assert one != ShardColumn(range(3), array("B", [0, 1, 0]), (there, here))
     assert one == ShardColumn(range(3), array("H", [1, 0, 1]), (there, here))
-    assert codes_for(one, [there]) is None
+    assert one != ShardColumn(range(3), array("B", [1, 0, 0]), (there, here))
+    assert one != ShardColumn(range(3), array("B", [1, 0, 1]), (there, owned_by(7)))
+    assert one != ShardColumn(range(3), array("B", [0, 0, 0]), (here,))
 
 
 def test_it_cannot_be_a_key_nor_be_changed() -> None:
