@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from casty_notebook.values.standin import StandIn
     from casty_notebook.views.checkup import CheckUp, doctor
     from casty_notebook.views.cluster import Cluster, connect
+    from casty_notebook.views.conditions import answer_is, member_is, no_problems
     from casty_notebook.views.recording import Recording
 
 __version__ = "0.1.0"
@@ -55,10 +56,13 @@ _HOMES = {
     "TopologySnapshot": "topology.snapshot",
     "VirtualClient": "backends.virtual.aio.client",
     "allow_nested": "loops.nested",
+    "answer_is": "views.conditions",
     "connect": "views.cluster",
     "connections": "client.connections",
     "current": "client.connections",
     "doctor": "views.checkup",
+    "member_is": "views.conditions",
+    "no_problems": "views.conditions",
 }
 
 __all__ = [
@@ -86,11 +90,14 @@ __all__ = [
     "TopologySnapshot",
     "VirtualClient",
     "allow_nested",
+    "answer_is",
     "connect",
     "connections",
     "current",
     "doctor",
     "load_ipython_extension",
+    "member_is",
+    "no_problems",
     "unload_ipython_extension",
 ]
 

@@ -42,6 +42,7 @@ __all__ = [
     "TLSError",
     "UndecodableMessage",
     "UnsendableMessage",
+    "WaitTimeout",
     "WrongProcess",
     "WrongThread",
 ]
@@ -148,6 +149,10 @@ class NoContactPoint(ClusterError, ConnectionError):
 
     def __str__(self) -> str:
         return printable_lines(str(self.args[0]))
+
+
+class WaitTimeout(ClusterError, TimeoutError):
+    """What was waited for was not so in time; says what was last seen instead."""
 
 
 class NodeDidNotStart(ClusterError):

@@ -1,13 +1,18 @@
-"""What the listeners of all backends have in common: how many messages wait for a reader, and what a reader gets of one."""
+"""What the listeners of all backends have in common: what came and waits for its reader, within bounds, and how it is read."""
 
 from __future__ import annotations
 
-from typing import Any
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Generic, Self
 
 from casty_notebook.backends.contract import Arrival
 from casty_notebook.errors import MisuseError, UndecodableMessage
+from casty_notebook.printable import printable
+from casty_notebook.values.generics import R
 
-__all__ = ["LIMIT", "checked_limit", "message_of"]
+__all__ = ["LIMIT", "Inbox", "Listener", "checked_limit", "message_of"]
 
 LIMIT = 1_000
 """Messages kept for a reader, where nothing else is said."""
@@ -28,3 +33,158 @@ def message_of(heard: Arrival | None, listener: object) -> Any:
     if isinstance(heard.message, UndecodableMessage):
         raise heard.message
     return heard.message
+
+
+class Inbox:
+    """What came and was not taken yet, oldest first; bounded by count and by bytes. Beyond that the oldest goes.
+
+    Attributes
+    ----------
+    received, dropped
+        Counts of what came, and of what went unread.
+    """
+
+    __slots__ = ("_arrivals", "_bytes", "_max_bytes", "dropped", "limit", "received")
+
+    def __init__(self, limit: int, max_bytes: int) -> None:
+        self.limit = limit
+        self._max_bytes = max_bytes
+        self._arrivals: deque[Arrival] = deque()
+        self._bytes = 0
+        self.received = 0
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._arrivals)
+
+    def __iter__(self) -> Iterator[Arrival]:
+        return iter(self._arrivals)
+
+    def put(self, arrival: Arrival) -> int:
+        """Keep a message; return how many older ones went for it."""
+        self.received += 1
+        self._bytes += arrival.size
+        self._arrivals.append(arrival)
+        before = self.dropped
+        # The newest stays, however long it is: a frame has a bound of its own.
+        while len(self._arrivals) > self.limit or (self._bytes > self._max_bytes and len(self._arrivals) > 1):
+            self.take()
+            self.dropped += 1
+        return self.dropped - before
+
+    def take(self) -> Arrival:
+        """The oldest message; `IndexError` if there is none."""
+        arrival = self._arrivals.popleft()
+        self._bytes -= arrival.size
+        return arrival
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        self._arrivals.clear()
+        self._bytes = 0
+
+
+class Listener(ABC, Generic[R]):  # noqa: UP046 - see R
+    """open --close | the client is left | its node is lost--> closed. Lives on the client's loop.
+
+    An async iterator and an async context manager. The iteration ends when the listener is closed by its owner; it raises
+    when it was ended by anything else. The actor is not told that nobody listens any more: tell it what it takes for that.
+
+    Attributes
+    ----------
+    inbox
+        What came and was not read yet.
+    """
+
+    inbox: Inbox
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """Whom it listens to."""
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    async def get(self, timeout: float | None = None) -> R:
+        """Wait for the next message, `timeout` seconds at most.
+
+        Raises
+        ------
+        AskTimeout
+            If none came in time; the listener stays open.
+        NodeUnreachable, ClientClosed
+            If the listener was ended: the connection to the node was lost (unless it was opened with ``retry=True``), or the
+            client was left. What came before can still be read.
+        UndecodableMessage
+            In place of a message that was refused; the listener stays open.
+        MisuseError
+            If the listener is closed.
+        """
+        message: R = message_of(await self.next(timeout), self)
+        return message
+
+    async def next(self, timeout: float | None = None) -> Arrival | None:
+        """As `get`, with the time and the node; None if the listener is closed. A refused message is the error that says so."""
+        await self._wait(timeout)
+        return self._take() if self.inbox else None
+
+    async def batch(self, timeout: float | None = None) -> list[Arrival]:
+        """Wait for one at least, and take all that came; none if the listener is closed."""
+        await self._wait(timeout)
+        return [self._take() for _ in range(len(self.inbox))]
+
+    def _take(self) -> Arrival:
+        return self.inbox.take()
+
+    @abstractmethod
+    async def _wait(self, timeout: float | None) -> None:
+        """Until something is there, or it is closed; raises `AskTimeout`, or what has ended it."""
+
+    def __aiter__(self) -> AsyncIterator[R]:
+        return self
+
+    async def __anext__(self) -> R:
+        heard = await self.next()
+        if heard is None:
+            raise StopAsyncIteration
+        message: R = message_of(heard, self)
+        return message
+
+    # --- what it knows -----------------------------------------------------------------------------------------------
+
+    @property
+    def received(self) -> int:
+        """So many messages came."""
+        return self.inbox.received
+
+    @property
+    def dropped(self) -> int:
+        """So many of them went unread, since they were not taken before `limit` newer ones came."""
+        return self.inbox.dropped
+
+    @property
+    def waiting(self) -> int:
+        """So many are there to be read."""
+        return len(self.inbox)
+
+    @property
+    @abstractmethod
+    def closed(self) -> bool:
+        """Nothing comes any more."""
+
+    # --- closing -----------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def close(self) -> None:
+        """Take no more messages; what came and was not read is gone. Idempotent."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else f"{self.waiting:,} waiting"
+        counts = f"{self.received:,} received, {self.dropped:,} dropped"
+        return printable(f"<Listener to {self.label}: {counts}, {state}>")

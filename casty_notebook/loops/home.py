@@ -20,7 +20,7 @@ class HomeLoop:
     __slots__ = ("_pid", "_running", "_thread", "loop")
 
     def __init__(self) -> None:
-        asyncio_needed("entering a ClusterClient", "Use casty_notebook.connect(…) for plain calls, from any thread")
+        asyncio_needed("entering a client", "Use casty_notebook.connect(…) for plain calls, from any thread")
         self.loop = asyncio.get_running_loop()
         self._running = asyncio._get_running_loop
         self._thread = threading.get_ident()

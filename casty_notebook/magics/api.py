@@ -5,7 +5,9 @@ Each takes ``connection``, the name of a connection (None: the current one), and
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.errors import AskFailed, MisuseError
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from casty_notebook.backends.contract import Location
     from casty_notebook.views.checkup import CheckUp
     from casty_notebook.views.cluster import Cluster
+    from casty_notebook.views.watch import Watch
 
 __all__ = [
     "casty_ask",
@@ -41,11 +44,13 @@ __all__ = [
     "casty_listen",
     "casty_members",
     "casty_problems",
+    "casty_report",
     "casty_sample",
     "casty_services",
     "casty_shards",
     "casty_tell",
     "casty_topology",
+    "casty_watch",
     "casty_where",
     "every_instance",
     "find_connection",
@@ -166,6 +171,24 @@ def casty_listen(
     return cluster.collect(target, message, count=count, seconds=seconds, **options)
 
 
+def casty_watch(targets: Iterable[str] | str, message: Any, *, connection: str | None = None, **options: Any) -> Watch:
+    """Ask again and again, and show the values as they change.
+
+    Other options (every, field, seconds, keep, everyone, timeout, retry, fail_fast, reply_field, force) go to `Cluster.watch`.
+
+    Returns
+    -------
+    Watch
+        A live view; ``watch.data`` is a DataFrame, ``watch.stop()`` ends it.
+    """
+    cluster = find_connection(connection)
+    found = [each for pattern in ([targets] if isinstance(targets, str) else targets) for each in expand_ranges(pattern)]
+    if not options.get("force"):
+        for target in found:
+            _check_target(cluster, target)
+    return cluster.watch(found, message, **options)
+
+
 def latencies_in_words(table: DataFrame) -> str:
     """Return what a sampling found, in two lines for a terminal: percentiles, and the latencies as bars."""
     summary, percentiles = table.attrs["summary"], table.attrs["percentiles"]
@@ -265,6 +288,14 @@ def casty_services(*, connection: str | None = None) -> DataFrame:
 def casty_problems(*, connection: str | None = None) -> DataFrame:
     """Return what is wrong: since when, who says so, what to do. Empty where nothing is."""
     return find_connection(connection).problems
+
+
+def casty_report(path: str | os.PathLike[str] | None = None, *, connection: str | None = None, **options: Any) -> Path:
+    """Write what happened as one HTML file that opens anywhere, and return its path.
+
+    Other options (before, note, recording, overwrite) go to `Cluster.report`.
+    """
+    return find_connection(connection).report(path, **options)
 
 
 def casty_events(*, connection: str | None = None) -> DataFrame:

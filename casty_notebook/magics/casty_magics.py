@@ -28,10 +28,12 @@ from casty_notebook.magics.commands import (
     Listen,
     Members,
     Problems,
+    Report,
     Services,
     Shards,
     Tell,
     Topology,
+    Watch,
     Where,
     parse_cell,
     parse_line,
@@ -105,11 +107,13 @@ class CastyMagics(Magics):
     casty_ask = _line("casty_ask")
     casty_tell = _line("casty_tell")
     casty_listen = _line("casty_listen")
+    casty_watch = _line("casty_watch")
     casty_members = _line("casty_members")
     casty_shards = _line("casty_shards")
     casty_services = _line("casty_services")
     casty_events = _line("casty_events")
     casty_problems = _line("casty_problems")
+    casty_report = _line("casty_report")
     casty_where = _line("casty_where")
     casty_topology = _line("casty_topology")
     _fan_out = _cell
@@ -240,6 +244,26 @@ class CastyMagics(Magics):
         return table
 
     @_run.register
+    def _(self, command: Watch, names: Scope) -> Any:
+        targets = expand(command.targets, partial(evaluate, namespace=names))
+        reply_field = command.reply_field or "reply_to"
+        options = {"every": command.every, "field": command.field, "seconds": command.seconds}
+        watch = api.casty_watch(
+            targets,
+            _message(command, command.expression, names, reply_field),
+            connection=command.connection,
+            timeout=command.timeout or self.timeout,
+            everyone=command.everyone,
+            fail_fast=command.fail_fast or None,
+            force=command.force,
+            reply_field=reply_field,
+            **{name: value for name, value in options.items() if value is not None},
+        )
+        for target in targets:
+            self._note(command, target)
+        return watch
+
+    @_run.register
     def _(self, command: Members, _names: Scope) -> Any:
         return api.casty_members(connection=command.connection)
 
@@ -254,6 +278,15 @@ class CastyMagics(Magics):
     @_run.register
     def _(self, command: Problems, _names: Scope) -> Any:
         return api.casty_problems(connection=command.connection)
+
+    @_run.register
+    def _(self, command: Report, _names: Scope) -> Any:
+        path = api.casty_report(
+            command.path, connection=command.connection, before=command.before, note=command.note or "",
+            recording=not command.without_recording, overwrite=command.overwrite,
+        )  # fmt: skip
+        say(f"wrote {path} ({path.stat().st_size:,} bytes).")
+        return path
 
     @_run.register
     def _(self, command: Events, _names: Scope) -> Any:

@@ -27,10 +27,12 @@ __all__ = [
     "Listen",
     "Members",
     "Problems",
+    "Report",
     "Services",
     "Shards",
     "Tell",
     "Topology",
+    "Watch",
     "Where",
     "parse_cell",
     "parse_line",
@@ -128,6 +130,21 @@ class Listen(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Watch(Command):
+    """``%casty_watch``: one message to one or many targets, again and again."""
+
+    targets: tuple[TargetPattern, ...]
+    expression: str
+    every: float | None = None
+    field: str | None = None
+    seconds: float | None = None
+    everyone: bool = False
+    fail_fast: bool = False
+    force: bool = False
+    reply_field: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Members(Command):
     """``%casty_members``."""
 
@@ -152,6 +169,17 @@ class Events(Command):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problems(Command):
     """``%casty_problems``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report(Command):
+    """``%casty_report``: an incident as one file."""
+
+    path: str | None = None
+    before: str | float | None = None
+    note: str | None = None
+    without_recording: bool = False
+    overwrite: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,11 +215,13 @@ _LINES = {
         _Syntax(grammars.ASK, Ask),
         _Syntax(grammars.TELL, Tell),
         _Syntax(grammars.LISTEN, Listen),
+        _Syntax(grammars.WATCH, Watch),
         _Syntax(grammars.MEMBERS, Members),
         _Syntax(grammars.SHARDS, Shards),
         _Syntax(grammars.SERVICES, Services),
         _Syntax(grammars.EVENTS, Events),
         _Syntax(grammars.PROBLEMS, Problems),
+        _Syntax(grammars.REPORT, Report),
         _Syntax(grammars.WHERE, Where),
         _Syntax(grammars.TOPOLOGY, Topology),
         _Syntax(grammars.DISCONNECT, Disconnect),

@@ -44,7 +44,10 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Positional:
-    """One word without a flag; `rest` takes the remaining line verbatim, `many` all remaining words."""
+    """One word without a flag; `rest` takes the remaining line verbatim, `many` all remaining words.
+
+    Where both follow each other, `many` takes the words that are `one_more` after its first.
+    """
 
     metavar: str
     field: str
@@ -54,6 +57,7 @@ class Positional:
     many: bool = False
     whole: bool = False
     """Keep the `Word` itself: quotes matter to whoever reads it."""
+    one_more: Callable[[Word], bool] | None = None
 
     @property
     def form(self) -> str:
@@ -146,6 +150,8 @@ class _Reader:
                 end = len(self.line) if self.flags_ended else self._end_of_expression(word.start)
                 self.values[self.waiting.pop(0).field] = self.line[word.start : end]
                 self.position = end
+            elif self._is_enough(word):
+                self.waiting.pop(0)
             else:
                 self.position = word.end
                 self._read_positional(word)
@@ -153,6 +159,11 @@ class _Reader:
         if missing:
             raise self._error(f"{' and '.join(missing)} missing")
         return self.values
+
+    def _is_enough(self, word: Word) -> bool:
+        """Whether the words that may be many have ended before this one."""
+        one_more = self.waiting[0].one_more if self.waiting else None
+        return one_more is not None and self.waiting[0].field in self.values and not one_more(word)
 
     def _end_of_expression(self, start: int) -> int:
         """Where flags begin that follow the expression; the line's end if it is one as it stands, or none at all."""

@@ -7,6 +7,7 @@ import math
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.magics.grammar import Flag, Grammar, Positional
+from casty_notebook.magics.words import Word
 
 __all__ = [
     "ASK",
@@ -18,10 +19,12 @@ __all__ = [
     "LISTEN",
     "MEMBERS",
     "PROBLEMS",
+    "REPORT",
     "SERVICES",
     "SHARDS",
     "TELL",
     "TOPOLOGY",
+    "WATCH",
     "WHERE",
 ]
 
@@ -73,6 +76,14 @@ def _variables(text: str) -> tuple[str, ...]:
     return tuple(_variable(name.strip()) for name in text.split(","))
 
 
+def _time(text: str) -> str | float:
+    """Seconds ago as a number, since a dash in front would be read as a flag; anything else is looked at as a time later."""
+    try:
+        return -abs(_seconds(text.removeprefix("-")))
+    except ValueError:
+        return text
+
+
 def _dotted_name(text: str) -> str:
     if not all(part.isidentifier() for part in text.split(".")):
         raise ValueError("expected a name like bank.messages.GetBalance")
@@ -116,6 +127,11 @@ _EXPRESSION = Positional(
     " is not here",
     rest=True,
 )
+
+def _is_target(word: Word) -> bool:
+    """Whether a word after the first target is one more: an entity, an instance on a member, an actor's URI."""
+    return word.quoted or ("(" not in word.text and any(sign in word.text for sign in "/@"))
+
 
 CONNECT = Grammar(
     "%casty_connect",
@@ -251,6 +267,39 @@ LISTEN = Grammar(
         "%casty_listen --for 30 --reply-field consumer ticks Subscribe(demand=50)",
     ),
 )
+WATCH = Grammar(
+    "%casty_watch",
+    "Ask again and again, and show the values as they change: a live view in notebooks, text in terminals.\n\n"
+    "Returns the watch: its `data` is a DataFrame, its `stop()` ends it; so do the view's button, the end of\n"
+    "the connection, and a notebook that shows it no more. No second ask leaves before the first is\n"
+    "answered. Flags stand before the expression.",
+    (
+        Positional(
+            "TARGET",
+            "targets",
+            "as of %casty_ask; a pattern counter/user-{1..5}; further ones have a / or an @",
+            many=True,
+            whole=True,
+            one_more=_is_target,
+        ),
+        _EXPRESSION,
+    ),
+    (
+        *_COMMON,
+        Flag(("--every",), "every", "from one ask to the next (1)", "SECONDS", _seconds),
+        Flag(("--field",), "field", "show a field of the reply: count, stats.count", "NAME", _dotted_name),
+        Flag(("--for",), "seconds", "end by itself after so long", "SECONDS", _seconds),
+        Flag(("--all",), "everyone", "every instance of a service, each in a row"),
+        _FAIL_FAST,
+        _FORCE,
+        _REPLY_FIELD,
+    ),
+    (
+        "%casty_watch counter/user-42 GetCount",
+        "watch = %casty_watch --every 0.5 --field amount account/{1..5} bank.messages.GetBalance()",
+        "%casty_watch counter/user-42 account/alice --for 60 GetCount",
+    ),
+)
 MEMBERS = Grammar("%casty_members", "Table of the cluster's members: its view of each, and ours.", (), _COMMON)
 SHARDS = Grammar(
     "%casty_shards",
@@ -261,6 +310,20 @@ SHARDS = Grammar(
 SERVICES = Grammar("%casty_services", "Table of the instances of every discoverable service.", (), _COMMON)
 PROBLEMS = Grammar("%casty_problems", "Table of what is wrong: since when, who says so, what to do.", (), _COMMON)
 EVENTS = Grammar("%casty_events", "Table of what changed since the connection was made.", (), _COMMON)
+REPORT = Grammar(
+    "%casty_report",
+    "Write what happened as one HTML file that opens anywhere, the recording in it; return its path.\n\n"
+    "Without an argument: into this folder, named for cluster and time.",
+    (Positional("PATH", "path", "the file, or a folder for it", required=False),),
+    (
+        Flag(("--before",), "before", "moment to compare with: a time, or seconds ago (600)", "TIME", _time),
+        Flag(("--note",), "note", "what you want to say about it", "TEXT"),
+        Flag(("--no-recording",), "without_recording", "leave the recording out"),
+        Flag(("--overwrite",), "overwrite", "replace a file that is there already"),
+        *_COMMON,
+    ),
+    ("%casty_report", "%casty_report incident.html --before 600 --note 'node-3 was killed at the console'"),
+)
 WHERE = Grammar(
     "%casty_where",
     "Say where a target lives: shard, owner, replicas, and whether we reach them.",

@@ -13,14 +13,15 @@ from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.history import History, Record
 from casty_notebook.topology.recording_format import Label
-from casty_notebook.views.bulk_asks import Experiments
+from casty_notebook.views.following import Following
 from casty_notebook.views.recorder import Recorder
 from casty_notebook.views.reprs.cards import CardFacts, cluster_card_html, cluster_card_text
-from casty_notebook.views.snapshot_tables import Pictured, Seen
+from casty_notebook.views.snapshot_tables import Seen
 
 if TYPE_CHECKING:
     from casty_notebook.views.live.topology_widget import TopologyWidget
     from casty_notebook.views.recording import Recording
+    from casty_notebook.views.report.writing import Source as ReportSource
 
 __all__ = ["Cluster", "connect"]
 
@@ -28,7 +29,7 @@ __all__ = ["Cluster", "connect"]
 _CLOSED = NodeHealth(LinkState.down, reason="the connection is closed")
 
 
-class Cluster(Pictured, Experiments):
+class Cluster(Following):
     """A connected cluster: `ask`, `tell`, `lookup`, `where`, and tables of what it looks like now, and what it looked like.
 
     Made by `connect`. Shows itself as a card; closes with `close`, as a context manager, and at exit.
@@ -97,6 +98,12 @@ class Cluster(Pictured, Experiments):
 
         label = Label(self.name, self.system_name, self.uri, dict(self.shard_counts))
         return Recording(self._on_loop(copy), label)
+
+    def _reported(self) -> ReportSource:
+        card, problems, backend = self.card(), self._problems(), self.backend
+        counters, attempts = self._on_loop(lambda: (dict(backend.counters), tuple(backend.contact_attempts)))
+        recorded = self.record()._reported()
+        return replace(recorded, card=card, problems=problems, counters=counters, attempts=attempts)
 
     # --- what it shows ------------------------------------------------------------------------------------------------
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import datetime
 from collections.abc import Callable
+from contextlib import suppress
 
 from casty_notebook.backends.contract import Backend
+from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.history import History
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.views.clock import SteadyClock
@@ -28,6 +30,8 @@ class Recorder:
         The last snapshot and when it came.
     clock
         What all this is timed by; may be asked from any thread.
+    moment
+        Another number whenever something new was seen; may be read from any thread.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -38,6 +42,9 @@ class Recorder:
         self.seen_at: datetime.datetime | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._unsubscribe: Callable[[], None] | None = None
+        self.moment = 0
+        self._stirred = asyncio.Event()
+        self._listeners: dict[object, tuple[Callable[[list[TopologyEvent]], None], Callable[[], None]]] = {}
 
     def start(self) -> None:
         if self._backend.topology is not None:
@@ -46,17 +53,52 @@ class Recorder:
         self._look_again()
 
     def stop(self) -> None:
-        """Remember nothing more. What is remembered stays."""
+        """Remember nothing more. What is remembered stays; who listens is told that it is over, who waits is woken."""
         if self._unsubscribe is not None:
             self._unsubscribe()
         if self._timer is not None:
             self._timer.cancel()
+        for _, ended in tuple(self._listeners.values()):
+            ended()
+        self._listeners.clear()
+        self._stir()
+
+    def listen(self, listener: Callable[[list[TopologyEvent]], None], ended: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` on the loop whenever something new was seen, with the events of it, of which there may be none.
+
+        It must be quick, and must not raise. `ended` is called when there will be no more. Returns the way to stop that.
+        """
+        token = object()
+        self._listeners[token] = listener, ended
+
+        def stop() -> None:
+            self._listeners.pop(token, None)
+
+        return stop
+
+    async def changed(self, moment: int | None, within: float) -> None:
+        """Wait until `moment` is another one, but not longer than so many seconds; None waits for the time alone."""
+        if moment is not None and moment != self.moment:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await (self._stirred if moment is not None else asyncio.Event()).wait()
+
+    def _stir(self, events: list[TopologyEvent] | None = None) -> None:
+        self.moment += 1
+        self._stirred.set()
+        self._stirred = asyncio.Event()
+        for listener, _ in tuple(self._listeners.values()):
+            listener(events or [])
 
     def _came(self, snapshot: TopologySnapshot) -> None:
         self.seen, self.seen_at = snapshot, self.clock()
-        self.history.note(self.seen_at, snapshot, self._backend.health)
+        self._stir(self.history.note(self.seen_at, snapshot, self._backend.health))
 
     def _look_again(self) -> None:
         if self.seen is not None:
-            self.history.note(self.clock(), self.seen, self._backend.health)
+            before = self.history.latest
+            events = self.history.note(self.clock(), self.seen, self._backend.health)
+            if events or self.history.latest is not before:
+                self._stir(events)
         self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look_again)

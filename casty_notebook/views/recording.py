@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -17,10 +16,12 @@ from casty_notebook.values.limits.compression import compress, decompress
 from casty_notebook.values.limits.plain_msgpack import dump_msgpack, read_plain
 from casty_notebook.views.snapshot_tables import Pictured, Seen
 from casty_notebook.views.times import Time, moment_of, told
+from casty_notebook.views.whole_file import write_whole
 
 if TYPE_CHECKING:
     from casty_notebook.topology.snapshot import TopologySnapshot
     from casty_notebook.views.live.topology_widget import TopologyWidget
+    from casty_notebook.views.report.writing import Source as ReportSource
 
 __all__ = ["Recording"]
 
@@ -46,22 +47,11 @@ class Recording(Pictured):
 
         The file appears at once and whole, or not at all.
         """
-        target = Path(path)
-        packed = MAGIC + compress("zlib", dump_msgpack(write_history(self._history, self._label)))
-        # A name that nobody can have laid a link under, made by us or not at all.
-        unfinished = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-        with unfinished.open("xb") as file:
-            try:
-                file.write(packed)
-            except BaseException:
-                unfinished.unlink(missing_ok=True)
-                raise
-        try:
-            unfinished.replace(target)
-        except BaseException:
-            unfinished.unlink(missing_ok=True)
-            raise
-        return target
+        return write_whole(path, self.to_bytes(), overwrite=True)
+
+    def to_bytes(self) -> bytes:
+        """Return what a file of it holds."""
+        return MAGIC + compress("zlib", dump_msgpack(write_history(self._history, self._label)))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -117,6 +107,11 @@ class Recording(Pictured):
     def _clock(self) -> datetime.datetime:
         latest = self._history.latest
         return datetime.datetime.now(datetime.UTC) if latest is None else latest.time
+
+    def _reported(self) -> ReportSource:
+        from casty_notebook.views.report.writing import Source
+
+        return Source(history=self._history, label=self._label, recording=self.to_bytes(), problems=self._problems())
 
     def __len__(self) -> int:
         return len(self._history.records)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from casty_notebook.address import NodeAddress
@@ -17,6 +19,8 @@ from casty_notebook.views.times import Time, moment_of, told
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from casty_notebook.views.report.writing import Source as ReportSource
 
 __all__ = ["Pictured", "Seen"]
 
@@ -158,6 +162,44 @@ class Pictured(ABC):
                 f"{told(records[-1].time)}, {len(records):,} moments"
             )
         return record
+
+    # --- an incident as one file --------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _reported(self) -> ReportSource:
+        """What a report is made of."""
+
+    def report(
+        self, path: str | os.PathLike[str] | None = None, *, before: Time | None = None, note: str = "",
+        recording: bool = True, overwrite: bool = False,
+    ) -> Path:  # fmt: skip
+        """Write one HTML file that tells the incident, and opens anywhere without a kernel or a network. Returns its path.
+
+        Problems, card, the map before and after, what changed, events, what our own connection saw, versions, and the
+        recording to download. It holds names and addresses, but no message, no reply and no credential.
+
+        Parameters
+        ----------
+        path
+            A file, or a folder, where it is named for cluster and time. None: the folder where we are.
+        before
+            The moment to compare with, as `at` takes it. None: the last one before the trouble began.
+        note
+            What you want to say about it; shown first.
+        recording
+            Whether the recording is put into it, which it is up to 8 MiB.
+        overwrite
+            Whether a file that is there already may be replaced.
+
+        Raises
+        ------
+        MisuseError
+            If a file is there already, or cannot be written; if nothing is remembered; as `at` does.
+        """
+        from casty_notebook.views.report.writing import write_report
+
+        then = None if before is None else self._record(before)
+        return write_report(self._reported(), path, before=then, note=note, recording=recording, overwrite=overwrite)
 
     # --- plots --------------------------------------------------------------------------------------------------------
 

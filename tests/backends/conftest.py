@@ -16,6 +16,10 @@ from casty_notebook.demo import DemoCluster
 from tests.backends.virtual.cluster import RELEASES, VirtualCluster
 from tests.versions.environments import interpreters
 
+collect_ignore = ["nodeside"]
+
+STRUCTURES = Path(__file__).parent / "nodeside" / "structures.py"
+"""Makes the structures ``hits``, ``users``, ``tags`` and ``jobs`` on sharded nodes."""
 SHARDED = ("0.15.1", "0.16.2", "0.20.1", "0.21.0")
 
 
@@ -49,9 +53,10 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
             made = Case(release, uri, "shop.actors.Get()", "shop.actors.Add(amount={amount})", 2)
             with made.connect() as first:
                 first.ask("shop.actors:counter/first", made.read, force=True)
+            nodes.run("collect.py", "contract")
         else:
             python: Path = interpreters([release])[release]
-            demo = stack.enter_context(DemoCluster(2, python=python))
+            demo = stack.enter_context(DemoCluster(2, python=python, app=STRUCTURES))
             messages = "casty_notebook.demo.messages"
             counts = {"shards": {"counter": 100}}
             made = Case(release, demo.uri, f"{messages}.GetCount()", f"{messages}.Increment({{amount}})", 2, counts)

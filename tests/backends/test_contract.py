@@ -76,6 +76,22 @@ def test_placements_and_names_are_in_the_tables(cluster: Cluster, case: Case) ->
         assert len(cluster.services) > 0
 
 
+def test_counters_maps_sets_and_queues_are_used_by_name(cluster: Cluster) -> None:
+    hits, users, tags, jobs = cluster.counter("hits"), cluster.dict("users"), cluster.set("tags"), cluster.queue("jobs")
+    assert [hits.get(), hits.increment(), hits.increment(5), hits.decrement(2), hits.get()] == [0, 1, 6, 4, 4]
+    assert [users.get("a"), users.contains("a"), users.put("a", "x"), users.put("a", "y")] == [None, False, None, "x"]
+    assert users.get("a") == "y"
+    assert [users.contains("a"), users.delete("a"), users.delete("a"), users.get("a")] == [True, True, False, None]
+    assert [tags.size(), tags.add("x"), tags.add("x"), tags.add("y"), tags.size()] == [0, True, False, True, 2]
+    assert [tags.contains("x"), tags.remove("x"), tags.remove("x"), tags.contains("x")] == [True, True, False, False]
+    assert tags.size() == 1
+    assert [jobs.peek(), jobs.size(), jobs.dequeue(), jobs.enqueue("1st"), jobs.enqueue("2nd")] == [None, 0, None, None, None]
+    assert [jobs.peek(), jobs.size(), jobs.dequeue(), jobs.dequeue(), jobs.dequeue()] == ["1st", 2, "1st", "2nd", None]
+    assert [hits.destroy(), tags.destroy(), jobs.destroy()] == [True, True, True]
+    assert [hits.get(), tags.size(), jobs.size()] == [0, 0, 0]
+    assert repr(hits) == f"<Counter 'hits' of {cluster.name}>"
+
+
 def test_a_mistyped_target_is_refused_before_anything_is_sent(cluster: Cluster, case: Case) -> None:
     with pytest.raises((MisuseError, AskFailed)) as error:
         cluster.ask("", case.read)
@@ -110,6 +126,10 @@ def test_a_read_only_connection_asks_its_questions_and_nothing_else(case: Case) 
         with pytest.raises(ReadOnly):
             rail.ask("counter/rail", case.add.format(amount=1))
         assert rail.ask("counter/rail", case.read) == 0
+        assert rail.counter("hits").get() == 0
+        for write in (rail.counter("hits").increment, rail.queue("jobs").dequeue, rail.set("tags").destroy):
+            with pytest.raises(ReadOnly):
+                write()
 
 
 def test_what_was_seen_is_kept_and_read_again(cluster: Cluster, case: Case, tmp_path: Path) -> None:

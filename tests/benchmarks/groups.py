@@ -11,7 +11,7 @@ __all__ = ["MODULES", "load"]
 
 MODULES = (
     "asking", "telling", "fan_out", "importing", "starting", "observing", "snapshots", "tables", "widgets", "lasting",
-    "growing",
+    "growing", "virtual",
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """``python -m tests.hostile --table [NAME…]``: for how long each worst payload keeps the loop, and what memory it takes.
 
-Each is sent by a node to a real client, in a process of its own; a task on the client's loop that does nothing but wake
-every few milliseconds says for how long it could not.
+Each is sent to a real client, in a process of its own, by a node in another; a task on the client's loop that does nothing but
+wake every few milliseconds says for how long it could not, and the memory is that of the client alone.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Awaitable
+from typing import Any
 
 import psutil
 
 from casty_notebook import ClusterClient, ShardEnvelope
-from casty_notebook.backends.sharded.wire import encode_envelope
 from casty_notebook.demo import messages
 from casty_notebook.demo.messages import GetCount
 from casty_notebook.errors import UndecodableMessage
+from tests.hostile.attacker import attacker
+from tests.hostile.memory import peak_memory
 from tests.hostile.work import GENERATORS, SIZES
-from tests.support.fake_node import Connection, FakeNode
 
 LONGEST = 0.3
 """Seconds that no payload may keep the loop."""
@@ -50,45 +52,27 @@ class Meter:
 
 async def measure(name: str, size: int) -> tuple[float, float, float, str]:
     """Longest stall, seconds until the answer, megabytes by which the process grew, what became of it."""
-    serializer, compression, make = GENERATORS[name]
-    payload = make(size)
-    async with FakeNode() as node:
-        node.codec = type(node.codec)(node.codec._registry, serializer, compression)
-        client = ClusterClient(
-            contact_points=[node.address], system_name="demo", messages=[messages], serializer=serializer, compression=compression
-        )
-        async with client:
+    serializer, compression, _ = GENERATORS[name]
+    with attacker(serializer, compression) as address:
+        async with ClusterClient(
+            contact_points=[address], system_name="demo", messages=[messages], serializer=serializer, compression=compression
+        ) as client:
             counter = client.entity_ref("counter", 100)
 
-            def question(reply_to: object) -> ShardEnvelope:
-                return ShardEnvelope("alice", GetCount(reply_to))  # type: ignore[arg-type]
+            def ask(entity: str) -> Awaitable[Any]:
+                return client.ask(counter, lambda reply_to: ShardEnvelope(entity, GetCount(reply_to)), timeout=60)
 
-            await client.ask(counter, question)
-
-            def answer(fake: FakeNode, connection: Connection, _path: str, message: object) -> bool:
-                if not isinstance(message, ShardEnvelope):
-                    return False
-                uri = message.message.reply_to.uri
-                connection.write(encode_envelope(uri, f"casty://demo@{fake.address}/", "a.B", payload))
-                return True
-
-            node.on_message = answer
+            await ask("alice")
             before, meter, started = psutil.Process().memory_info().rss, Meter(), time.perf_counter()
             await asyncio.sleep(3 * TICK)
             try:
-                outcome = f"read: {type(await client.ask(counter, question, timeout=60)).__name__}"
+                outcome = f"read: {type(await ask(f'{name}:{size}')).__name__}"
             except UndecodableMessage as error:
                 outcome = f"refused: {str(error).partition('refused')[2][:100] or str(error)[-100:]}"
             taken = time.perf_counter() - started
             await asyncio.sleep(3 * TICK)
             meter.stop()
-            return meter.longest, taken, (_peak() - before) / 2**20, outcome
-
-
-def _peak() -> int:
-    from tests.hostile.memory import _peak as peak
-
-    return peak()
+            return meter.longest, taken, (peak_memory() - before) / 2**20, outcome
 
 
 def in_a_process(name: str, size: str) -> tuple[float, float, float, str]:

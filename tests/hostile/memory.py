@@ -31,7 +31,7 @@ from casty_notebook.settings import Settings
 from casty_notebook.values.limits.compression import compress
 from tests.values.table import USER_CLASSES, Amount, table
 
-__all__ = ["ALLOWED", "PAYLOADS", "growth"]
+__all__ = ["ALLOWED", "PAYLOADS", "growth", "peak_memory"]
 
 FRAME = Settings().max_frame
 ALLOWED = FRAME + 16 * 2**20
@@ -205,7 +205,7 @@ def _measure(name: str) -> tuple[int, float, str]:
         assert maker.stdout is not None
         before, started = psutil.Process().memory_info().rss, time.process_time()
         outcome = _receive(codec, maker.stdout.fileno())
-        return _peak() - before, time.process_time() - started, outcome
+        return peak_memory() - before, time.process_time() - started, outcome
 
 
 def _receive(codec: Codec, source: int) -> str:
@@ -220,8 +220,8 @@ def _receive(codec: Codec, source: int) -> str:
     return "no frame"
 
 
-def _peak() -> int:
-    """Of this process alone: ``ru_maxrss`` on Linux begins with that of the process which started it."""
+def peak_memory() -> int:
+    """The most that this process alone had, in bytes: ``ru_maxrss`` on Linux begins with that of the process which started it."""
     status = Path("/proc/self/status")
     if status.exists():
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))

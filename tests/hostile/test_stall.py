@@ -6,13 +6,10 @@ import asyncio
 import pickle
 from typing import Any
 
-import pytest
-
 from casty_notebook import ClusterClient, ShardEnvelope
 from casty_notebook.backends.sharded.wire import encode_envelope
 from casty_notebook.demo import messages
 from casty_notebook.demo.messages import GetCount
-from casty_notebook.errors import UndecodableMessage
 from tests.hostile.__main__ import Meter
 from tests.hostile.work import GENERATORS
 from tests.support.fake_node import Connection, FakeNode
@@ -48,32 +45,6 @@ class Answers:
         if self.close:
             connection.transport.close()
         return True
-
-
-ATTACKS = {
-    "paths": "pathlib.PurePosixPath", "fractions": "fractions.Fraction", "chosen ints": "pickle: dict of chosen ints",
-    "objects": "pickle: stand-ins",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("attack", ATTACKS)
-async def test_an_honest_cluster_is_answered_while_another_sends_what_takes_for_ever(attack: str) -> None:
-    payload = GENERATORS[ATTACKS[attack]][2](2 << 20)
-    async with FakeNode() as hostile, FakeNode() as honest, client_of(hostile) as victim, client_of(honest) as other:
-        await ask(victim)
-        await ask(other)
-        hostile.on_message = Answers(alice=payload)
-        meter, attacked = Meter(), asyncio.ensure_future(ask(victim))
-        for _ in range(20):
-            async with asyncio.timeout(STALL):
-                assert await ask(other) == "GetCount"
-            await asyncio.sleep(0.01)
-        await asyncio.wait([attacked])
-        meter.stop()
-        assert attacked.exception() is None or isinstance(attacked.exception(), UndecodableMessage)
-        assert meter.busiest < BUSY
-        hostile.on_message = None
-        assert await ask(victim) == "GetCount"
 
 
 async def test_what_comes_behind_a_long_reply_waits_for_it() -> None:

@@ -9,13 +9,6 @@ KNOWN: set[frozenset[str]] = {
     # The opcodes of a pickle are functions of the machine that runs them, and that machine is a table of them.
     frozenset(f"{PICKLE}.{name}" for name in ("members", "objects", "ops", "reader", "scalars", "shards")),
     frozenset(f"{PICKLE}.{name}" for name in ("plans", "writer")),
-    frozenset(
-        {"casty_notebook.views.cluster", "casty_notebook.views.recording"}
-        | {
-            f"casty_notebook.views.live.{name}"
-            for name in ("bridge", "deltas", "feed", "recorded_feed", "scene", "svg_map", "topology_widget")
-        }
-    ),
 }
 """Those that are still there; a circle that is a part of one of these is on its way out."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from IPython.core.completer import provisionalcompleter
@@ -192,3 +194,24 @@ class TestListening:
     )
     def test_mistakes_are_one_line(self, connected: Shell, cell: str, says: str) -> None:
         assert says in usage_error(connected, cell)
+
+
+class TestReport:
+    def test_a_report_is_written_its_size_said_and_its_path_returned(self, connected: Shell, tmp_path: Path) -> None:
+        connected.run(f"path = %casty_report {tmp_path}/incident.html --before 0.001 --note 'all is well'")
+        assert connected["path"] == tmp_path / "incident.html"
+        assert connected.out.startswith(f"wrote {tmp_path}/incident.html (")
+        assert "all is well" in connected["path"].read_text("utf-8")
+
+    @pytest.mark.parametrize(
+        ("line", "says"),
+        [
+            ("{folder}/taken.html", "is there already"),
+            ("{folder}/none/x.html", "cannot be written: No such file or directory"),
+            ("{folder}/x.html --before yesterday", "'yesterday' is no time"),
+            ("{folder}/x.html --before 2020-01-01", "is before all that is remembered"),
+        ],
+    )
+    def test_what_cannot_be_written_is_one_line(self, connected: Shell, tmp_path: Path, line: str, says: str) -> None:
+        (tmp_path / "taken.html").touch()
+        assert says in usage_error(connected, f"%casty_report {line.format(folder=tmp_path)}")

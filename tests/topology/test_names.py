@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +25,17 @@ def test_a_number_longer_than_python_reads_is_a_name_like_any_other() -> None:
 def test_any_names_can_be_sorted_and_only_equal_ones_tie(names: list[str]) -> None:
     backwards = names[::-1]
     assert sorted(backwards, key=natural) == sorted(names, key=natural)
+
+
+def by_parts(name: str) -> tuple[list[str | tuple[int, str]], str]:
+    """The order in other words: texts and numbers, one after the other."""
+    parts = re.split("([0-9]+)", name.casefold())
+    return [(len(part.lstrip("0")), part.lstrip("0")) if place % 2 else part for place, part in enumerate(parts)], name
+
+
+@given(st.lists(st.text(alphabet=st.sampled_from("aAbB0129²٣-. ~é"), max_size=9), max_size=12))
+def test_names_are_compared_part_by_part(names: list[str]) -> None:
+    assert sorted(names, key=natural) == sorted(names, key=by_parts)
 
 
 def test_members_come_in_natural_order() -> None:

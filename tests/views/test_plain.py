@@ -73,3 +73,8 @@ def test_a_repr_that_fails_does_not_take_the_output_with_it() -> None:
             raise RuntimeError
 
     assert brief(Broken()).startswith("<Broken instance at ")
+
+
+def test_a_whole_number_of_too_many_digits_is_shown_by_its_size() -> None:
+    assert brief(10**5_000) == "a whole number of 16,610 bits"
+    assert brief([10**5_000, 3]) == "[a whole number of 16,610 bits, 3]"

@@ -16,7 +16,7 @@ from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.views.reprs.cards import CardFacts
 
 if TYPE_CHECKING:
-    from casty_notebook.views.cluster import Cluster
+    from casty_notebook.views.live.followed import Followed
 
 __all__ = ["Facts", "LiveSource", "Moment", "Source", "card_of", "moments"]
 
@@ -97,7 +97,7 @@ class Source(Protocol):
 class LiveSource:
     """An open connection as a source."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Followed) -> None:
         self._cluster = cluster
 
     def current(self) -> Moment:
@@ -158,6 +158,7 @@ def card_of(moment: Moment) -> CardFacts:
     return CardFacts.gather(
         name=facts.name, uri=facts.uri, system=facts.system, closed=facts.closed, snapshot=snapshot, health=health,
         shard_counts=facts.shard_counts, snapshot_age=facts.age, ownerless=facts.ownerless,
+        recorded=facts.recorded,
     )  # fmt: skip
 
 

@@ -14,10 +14,10 @@ from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import SHARDED, Kind
 from casty_notebook.topology.names import member_at, name_of, natural
 from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
-from casty_notebook.views.reprs.html import code, element, facts, fragment, state
+from casty_notebook.views.reprs.html import Markup, code, element, facts, fragment, state
 from casty_notebook.views.reprs.plain import age, clipped, few
 
-__all__ = ["CardFacts", "ShardFact", "cluster_card_html", "cluster_card_text"]
+__all__ = ["CardFacts", "ShardFact", "card_table", "cluster_card_html", "cluster_card_text"]
 
 
 _WELL = {MemberStatus.up, MemberStatus.alive}
@@ -75,6 +75,8 @@ class CardFacts:
         Members of whom not all members say the same.
     problems
         What is wrong, the worst first: of whom, and what.
+    recorded
+        It is no connection, but what was recorded of one.
     """
 
     name: str
@@ -97,19 +99,20 @@ class CardFacts:
     kind: Kind = SHARDED
     disputed: int = 0
     problems: tuple[tuple[str, str], ...] = ()
+    recorded: bool = False
 
     @classmethod
     def gather(
         cls, *, name: str, uri: str, system: str, closed: bool, snapshot: TopologySnapshot | None,
         health: Mapping[NodeAddress, NodeHealth], shard_counts: Mapping[str, int], snapshot_age: float | None,
         colour: str | None = None, read_only: bool = False, questions: tuple[str, ...] = (),
-        ownerless: Mapping[str, int] = {},
+        ownerless: Mapping[str, int] = {}, recorded: bool = False,
     ) -> Self:  # fmt: skip
         """Work out the facts; asks nobody. `snapshot_age` is in seconds, `shard_counts` are those that we were told."""
         if snapshot is None:
             return cls(
                 name, uri, system, closed, snapshot_age, shards=_shards({}, shard_counts, {}), colour=colour,
-                read_only=read_only, questions=questions,
+                read_only=read_only, questions=questions, recorded=recorded,
             )  # fmt: skip
         members = member_at(snapshot.members)
         views = {address: health[address] for address in members if address in health}
@@ -125,7 +128,7 @@ class CardFacts:
             shards=_shards({kind: len(owned) for kind, owned in snapshot.shard_allocations.items()}, shard_counts, ownerless),
             services=tuple((key, services[key]) for key in sorted(services, key=natural)), colour=colour,
             read_only=read_only, questions=questions, kind=snapshot.kind,
-            disputed=sum(member.disputed for member in members.values()),
+            disputed=sum(member.disputed for member in members.values()), recorded=recorded,
         )  # fmt: skip
 
     @property
@@ -159,11 +162,12 @@ def cluster_card_text(facts: CardFacts) -> str:
 
 def cluster_card_html(facts: CardFacts) -> str:
     """Return the card for a notebook."""
-    return fragment(_html_table(facts))
+    return fragment(card_table(facts))
 
 
-def _html_table(card: CardFacts) -> str:
-    kind = "open" if card.closed or card.members is None else "bad" if card.cut_off else "good"
+def card_table(card: CardFacts) -> Markup:
+    """Return the card as a table, without the style that `fragment` adds."""
+    kind = "open" if card.closed or card.recorded or card.members is None else "bad" if card.cut_off else "good"
     shown: dict[str, object] = dict(_lines(card))
     shown["uri"] = code(shown["uri"])
     shown["state"] = state(kind, shown["state"])
@@ -214,6 +218,8 @@ def _well(kind: Kind) -> str:
 def _state(facts: CardFacts) -> str:
     if facts.closed:
         return "closed"
+    if facts.recorded:
+        return "recorded"
     if facts.members is None:
         return "connecting, no snapshot yet"
     snapshot = "" if facts.snapshot_age is None else f", snapshot {age(facts.snapshot_age)} old"

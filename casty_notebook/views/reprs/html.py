@@ -17,6 +17,7 @@ from casty_notebook.views.theme import BAD, MARKS
 __all__ = [
     "MOST_ROWS",
     "PLACE",
+    "STYLE",
     "Markup",
     "code",
     "details",
@@ -109,11 +110,13 @@ def facts(caption: object, rows: Iterable[tuple[str, object]]) -> Markup:
     return element("table", element("caption", caption), element("tbody", *lines))
 
 
-def table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[object]], total: int) -> Markup:
+def table(
+    caption: str, headings: Sequence[str], rows: Iterable[Sequence[object]], total: int, *, most: int = MOST_ROWS
+) -> Markup:  # fmt: skip
     """A table of many things, of `total` rows; numbers are set to the right, the first column heads the rows."""
     shown = [
         element("tr", element("th", first, scope="row"), *(_cell(value) for value in others))
-        for first, *others in islice(rows, MOST_ROWS)
+        for first, *others in islice(rows, most)
     ]
     if len(shown) < total:
         caption = f"{caption} ({len(shown):,} of {total:,} shown)"

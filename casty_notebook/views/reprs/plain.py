@@ -13,6 +13,8 @@ from casty_notebook.values.standin import StandIn, parts
 
 __all__ = ["age", "brief", "clipped", "few", "many"]
 
+MOST_BITS = 14_000
+"""Of a whole number that is written out: Python refuses those of more than 4,300 digits, and takes long for them."""
 LONGEST = 2_000
 """Characters of one value. A reply may be megabytes, a cell's output is kept in the notebook's file."""
 
@@ -54,6 +56,10 @@ class _Brief(Repr):
         if type(x).__module__ in ("builtins", "collections", "array"):
             return super().repr1(x, level)
         return self.repr_instance(x, level)
+
+    def repr_int(self, x: int, level: int) -> str:
+        bits = x.bit_length()
+        return super().repr_int(x, level) if bits <= MOST_BITS else f"a whole number of {bits:,} bits"
 
     def _stand_in(self, standin: StandIn, level: int) -> str:
         cls, args, fields, items, pairs = parts(standin)

@@ -44,6 +44,10 @@ class VirtualCluster:
     def contacts(self) -> list[tuple[str, int]]:
         return [("127.0.0.1", port) for port in self.ports]
 
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self._processes.values()]
+
     def start(self, port: int, seeds: list[int]) -> None:
         """Start a node, and wait until it says that it is a member."""
         environment = os.environ | {"PYTHONPATH": str(NODESIDE)}
@@ -56,6 +60,15 @@ class VirtualCluster:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line.strip() == "up", f"the node at {port} did not start"
+
+    def run(self, script: str, *arguments: str) -> str:
+        """Run a script of `nodeside` with this cluster's casty and the port of a node, and return what it printed."""
+        done = subprocess.run(
+            [str(self._python), str(NODESIDE / script), str(self.ports[0]), *arguments],
+            env=os.environ | {"PYTHONPATH": str(NODESIDE)}, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def restart(self, port: int) -> None:
         """Start a killed node on its port again."""

@@ -12,7 +12,6 @@ from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.backends.arguments import checked_contacts, checked_settings, checked_system
 from casty_notebook.backends.listening import LIMIT, checked_limit
 from casty_notebook.backends.sharded.aio.addressing import resolve
-from casty_notebook.backends.sharded.aio.broadcast import Broadcast
 from casty_notebook.backends.sharded.aio.codecs import Codecs, named, remember
 from casty_notebook.backends.sharded.aio.identity import Names, chosen_identity, mint_identity
 from casty_notebook.backends.sharded.aio.listener import Listener
@@ -34,6 +33,7 @@ from casty_notebook.errors import (
     NotEntered,
     WrongThread,
 )
+from casty_notebook.loops.broadcast import Broadcast
 from casty_notebook.loops.home import HomeLoop
 from casty_notebook.net.dialler import AddressMap, Connector, Dialler
 from casty_notebook.net.tls import TLS, tls_context
@@ -122,7 +122,7 @@ class ClusterClient:
         self._home: HomeLoop
         self._left = False
         self._entity_refs: dict[str, EntityRef] = {}
-        self._broadcast = Broadcast()
+        self._broadcast = Broadcast[TopologySnapshot]()
         self._forget = self._broadcast.listen(self._remember)
         self._names = Names()
         self._named = {NodeAddress(*node) for node in address_map} if isinstance(address_map, Mapping) else set[NodeAddress]()

@@ -9,10 +9,10 @@ from time import monotonic
 from typing import Any
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.backends.reach_log import ReachLog
 from casty_notebook.backends.sharded.aio.codecs import Codecs
 from casty_notebook.backends.sharded.aio.envelopes import EnvelopeReader, EnvelopeWriter
 from casty_notebook.backends.sharded.aio.link import LinkProtocol
-from casty_notebook.backends.sharded.aio.reach_log import ReachLog
 from casty_notebook.backends.sharded.aio.receiving import Receiver
 from casty_notebook.backends.sharded.session.events import (
     Arrived,
@@ -87,7 +87,7 @@ class Pump:
         self.new_future = self._loop.create_future
         self.session = session
         self.writer = EnvelopeWriter(codecs, session)
-        self._reach_log = ReachLog(session)
+        self._reach_log = ReachLog(session.peers)
         self._receiver = Receiver(
             session, EnvelopeReader(codecs, session, settings), self._loop, settings.max_frame,
             is_open=self._is_open, deliver=self._came, settle=self._keep_time, warn=self._warn, end=self.link_ended,
@@ -175,7 +175,11 @@ class Pump:
 
     def _tick(self) -> None:
         self.feed(Tick())
-        self._reach_log.look()
+        self._look_at_reach()
+
+    def _look_at_reach(self) -> None:
+        if self.session.state == "open":
+            self._reach_log.look(self.session.system_name, self.session.contact)
 
     # --- links: effects --------------------------------------------------------------------------------------------
 
@@ -253,7 +257,7 @@ class Pump:
     def link_opened(self, link: LinkProtocol, node: NodeAddress) -> None:
         log.debug("link %d: %s has answered the handshake", link.id, node)
         self.feed(LinkOpened(link.id, node))
-        self._reach_log.look()
+        self._look_at_reach()
 
     def link_ended(self, link: LinkProtocol, reason: str) -> None:
         if self._receiver.ends(link, reason):
@@ -300,7 +304,7 @@ class Pump:
             verdict = False  # of one address, while the name has others
         log.debug("link %d: lost: %s", link_id, reason)
         self.feed(LinkLost(link_id, reason, protocol.unsent if protocol is not None else (), verdict))
-        self._reach_log.look()
+        self._look_at_reach()
         if self.session.hopeless:
             self._on_hopeless()
 
@@ -331,7 +335,7 @@ class Pump:
         self._rejection = effect.error
 
     def _publish(self, effect: Publish) -> None:
-        self._reach_log.look()
+        self._look_at_reach()
         self._on_publish(effect.snapshot)
 
     def _ruin(self, effect: Ruin) -> None:

@@ -18,6 +18,7 @@ class Buffer:
     def __init__(self, tables: Mapping[str, ShardTable], peers: Peers) -> None:
         self._tables = tables
         self._peers = peers
+        self._holding: dict[Peer, None] = {}
         self.count = 0
 
     def at_shard(self, table: ShardTable, shard: int, outgoing: Outgoing, now: float) -> Waiting:
@@ -29,6 +30,7 @@ class Buffer:
         """Wait until the node is connected."""
         self.count += 1
         insert_in_order(peer.queue, outgoing)
+        self._changed(peer)
         if outgoing.shard is not None:
             self._tables[shard_type_of(outgoing)].queued[outgoing.shard] = peer
 
@@ -41,6 +43,7 @@ class Buffer:
     def leave_peer(self, peer: Peer) -> Iterable[Outgoing]:
         """All that waited for the node, in order."""
         queue, peer.queue = peer.queue, {}
+        self._changed(peer)
         self.count -= len(queue)
         return queue.values()
 
@@ -49,6 +52,7 @@ class Buffer:
         older = [o for o in peer.queue.values() if o.shard == shard and shard_type_of(o) == table.shard_type]
         for outgoing in older:
             del peer.queue[outgoing.seq]
+        self._changed(peer)
         self.count -= len(older)
         return older
 
@@ -64,20 +68,34 @@ class Buffer:
                 return True
         for peer in self._where_it_may_be(outgoing):
             if peer.queue.pop(outgoing.seq, None) is not None:
+                self._changed(peer)
                 self.count -= 1
                 return True
         return False
+
+    def _changed(self, peer: Peer) -> None:
+        """A node has a queue, or has none any more: whether it is dialled may depend on that."""
+        if peer.queue:
+            self._holding[peer] = None
+        else:
+            self._holding.pop(peer, None)
+        self._peers.touch(peer)
+
+    @property
+    def holding(self) -> list[Peer]:
+        """Nodes that something waits for."""
+        return list(self._holding)
 
     def _where_it_may_be(self, outgoing: Outgoing) -> list[Peer]:
         if isinstance(outgoing.target, ActorTarget):
             peer = self._peers.get(outgoing.target.node)
             return [peer] if peer is not None else []
-        return [peer for peer in self._peers if peer.queue]
+        return self.holding
 
     def everything(self) -> list[Outgoing]:
         """All that waits, shard by shard, then node by node."""
         waits = [w.items.values() for t in self._tables.values() for w in t.waiting.values()]
-        queues = [peer.queue.values() for peer in self._peers]
+        queues = [peer.queue.values() for peer in self._holding]
         return [outgoing for group in (*waits, *queues) for outgoing in group]
 
 

@@ -48,7 +48,7 @@ class Liveness:
     def ping(self, link: Link, now: float) -> str:
         """Ask what every node answers and what leaves nothing behind there (PROTOCOL section 5)."""
         link.probe = link.pinged = now
-        self._peers.changes += 1
+        self._peers.touch(link.peer)
         self._counters["probes"] += 1
         path = f"{PING_PATH}{link.id}"
         ref = ActorRef(ActorAddress(self._system, path, link.generation.identity))
@@ -63,20 +63,21 @@ class Liveness:
         if link.opened is not None and link.probe is None and link.heard <= since and link in link.peer.links:
             self.ping(link, now)
 
-    def watch(self, now: float, out: list[Effect]) -> float:
-        """Ping the silent, judge the pinged, let go of what nothing needs. Returns when to look again."""
-        to_probe, missed, wake = self._peers.silent_links(now)
+    def watch(self, now: float, out: list[Effect]) -> None:
+        """Ping the silent, judge the pinged, let go of what nothing needs, of all nodes whose time has come."""
+        peers = self._peers.due_to_watch(now)
+        to_probe, missed = self._peers.silent_links(peers, now)
         for link in to_probe:
             self.ping(link, now)
         for link in missed:
             self._missed(link, now, out)
-        idle, to_ping, look_again = self._peers.idle_links(now)
+        idle, to_ping = self._peers.idle_links(peers, now)
         for link in to_ping:
             self.ping(link, now)
         for link in idle:
             if not self._followed(link):
                 self._peers.hang_up(link, out)
-        return min(wake, look_again, now + self._settings.probe_timeout if missed else float("inf"))
+        self._peers.watched(peers, now)
 
     def _missed(self, link: Link, now: float, out: list[Effect]) -> None:
         """With another link that answers this one is dead (half-open TCP); without one the node is suspect."""
@@ -86,4 +87,5 @@ class Liveness:
             out.append(Break(link.id, silence))
         elif peer.breaker.state is LinkState.live:
             peer.breaker.missed(now, silence)
+            self._peers.touch(peer)
             self._review(now, out)

@@ -119,12 +119,13 @@ class Outbox:
     def _arrived(self, listening: Listening, event: Received, now: float, out: list[Effect]) -> None:
         link = self._peers.links.get(event.link)
         arrival = Arrival(now, link.peer.address if link is not None else None, event.message, event.size)
-        first = not listening.dropped
-        dropped = listening.put(arrival)
+        inbox = listening.inbox
+        first = not inbox.dropped
+        dropped = inbox.put(arrival)
         if dropped:
             self._counters["dropped"] += dropped
             if first:
-                kept = f"the oldest of {listening.limit:,} is dropped"
+                kept = f"the oldest of {inbox.limit:,} is dropped"
                 out.append(Report(f"what {listening.label} tells is read too slowly: {kept}"))
         out.append(Arrived(listening.id))
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable, Iterator
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.breaker import Breaker
+from casty_notebook.backends.sharded.session.due_times import AT_ONCE, DueTimes
 from casty_notebook.backends.sharded.session.events import Break, Dial, Effect, Hangup, Reclaim
 from casty_notebook.backends.sharded.session.rates import TokenBucket
-from casty_notebook.backends.sharded.session.state import Generation, Link, Peer
+from casty_notebook.backends.sharded.session.state import FOREVER, Generation, Link, Peer
 from casty_notebook.settings import Settings
 from casty_notebook.topology.health import LinkState
 from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
@@ -18,6 +20,9 @@ __all__ = ["Peers"]
 
 class Peers:
     """The table of nodes and links. Knows no topology but what `settle` is told, sends nothing but through effects.
+
+    A node is looked at when its time has come, so that thousands of quiet ones cost nothing: whatever may make a dial, a probe
+    or the end of a link of its due sooner has to `touch` it.
 
     Parameters
     ----------
@@ -46,8 +51,11 @@ class Peers:
         self._dials = TokenBucket(settings.dial_rate, settings.dial_burst, now)
         self._named = set() if named is None else named
         """Nodes that the user named, beside the contact points: they are dialled whether they are members or not."""
-        self.changes = 0
-        """Grows with everything that may make a dial, a probe or the end of a link due sooner than it was."""
+        self._to_dial = DueTimes[Peer]()
+        self._to_watch = DueTimes[Peer]()
+        self._ready: dict[Peer, None] = {}
+        """Those whose dial is due, and waits for its turn."""
+        self._contacts: list[Peer] = []
 
     def __iter__(self) -> Iterator[Peer]:
         return iter(self._by_address.values())
@@ -58,15 +66,35 @@ class Peers:
     def get_or_add(self, address: NodeAddress, now: float) -> Peer:
         peer = self._by_address.get(address)
         if peer is None:
-            self.changes += 1
             # Back-off jitter differs from node to node and from client to client, reproducibly in tests.
             jitter = (hash(self.current.identity.port) % 97 + len(self._by_address) * 31) % 97 / 97.0
             peer = self._by_address[address] = Peer(address, Breaker(self._settings, now, jitter))
         return peer
 
+    def touch(self, peer: Peer) -> None:
+        """Something about a node has changed: look at it again, whatever was planned, if there is anything to look at."""
+        if peer.links or peer.wanted or peer.queue or peer in self._ready:
+            self._to_dial.sooner(peer, AT_ONCE)
+        if peer.links:
+            self._to_watch.sooner(peer, AT_ONCE)
+
+    def _kick(self, peer: Peer, now: float) -> None:
+        peer.breaker.kick(now)
+        self.touch(peer)
+
+    @property
+    def linked(self) -> Iterable[Peer]:
+        """Those with a connection."""
+        return {link.peer: None for link in self.links.values() if link.opened is not None}
+
     @property
     def any_live(self) -> bool:
-        return any(peer.live for peer in self)
+        return any(peer.live for peer in self.linked)
+
+    @property
+    def due_at(self) -> float:
+        """When to look at somebody, if nothing happens before."""
+        return min(self._to_dial.next, self._to_watch.next)
 
     # --- what is wanted ----------------------------------------------------------------------------------------
 
@@ -76,10 +104,14 @@ class Peers:
             peer = self.get_or_add(address, now)
             peer.contact = peer.wanted = True
             peer.breaker.retry_at = now + place * self._settings.contact_stagger
+            self._contacts.append(peer)
+            self.touch(peer)
 
     def settle(self, snapshot: TopologySnapshot, now: float) -> None:
         """Take over the members of a snapshot: dial them, and dial at once those of whom there is news."""
-        self.changes += 1
+        if self._settling_until == FOREVER:
+            for peer in self:  # until now nobody was known to be no member
+                self.touch(peer)
         self._settling_until = min(self._settling_until, now + self._settings.settle_time)
         eager = self._settings.eager_links
         members = sorted(snapshot.members, key=lambda member: member.status is not MemberStatus.up)
@@ -87,20 +119,28 @@ class Peers:
         for place, member in enumerate(members):
             addresses.add(member.address)
             peer = self.get_or_add(member.address, now)
-            peer.member, peer.contact = True, False
-            peer.wanted = place < eager
+            wanted, news = place < eager, not peer.member
+            if news or peer.wanted is not wanted:
+                peer.member, peer.contact, peer.wanted = True, False, wanted
+                self.touch(peer)
             status = member.status.name if member.address not in snapshot.unreachable else "unreachable"
             if peer.status != status:
                 peer.status = status
-                peer.breaker.kick(now)
+                self._kick(peer, now)
         for peer in list(self):
             if peer.address in addresses:
                 continue
-            peer.member = False
             # A contact point that is no member's address has done its work once another gave a snapshot.
-            peer.wanted = False
+            peer.member = peer.wanted = False
+            self.touch(peer)
             if not (peer.links or peer.dialling or peer.queue or peer.contact):
-                del self._by_address[peer.address]
+                self._forget_peer(peer)
+
+    def _forget_peer(self, peer: Peer) -> None:
+        del self._by_address[peer.address]
+        self._ready.pop(peer, None)
+        self._to_dial.discard(peer)
+        self._to_watch.discard(peer)
 
     def may_dial(self, address: NodeAddress) -> bool:
         """Whether a message to an actor there is a reason to dial it: of a member, or of a node that the user named.
@@ -113,10 +153,10 @@ class Peers:
 
     def lost_everything(self, now: float, *, just_now: bool) -> None:
         """No link is left: every contact point is a way back again, at once if that has `just_now` become so."""
-        for peer in self:
+        for peer in self._contacts:
             if peer.contact and (just_now or not peer.wanted):
                 peer.wanted = True
-                peer.breaker.kick(now)
+                self._kick(peer, now)
 
     # --- links -------------------------------------------------------------------------------------------------
 
@@ -124,6 +164,7 @@ class Peers:
         """A handshake was answered. Returns the peer that gained a link, or None if the link was of no use."""
         link = self.links[link_id]
         dialled_as, link.peer.dialling = link.peer, None
+        self.touch(dialled_as)
         if dialled_as.address != node and not self._adopt(link, dialled_as, node, now, out):
             return None
         peer = link.peer
@@ -136,6 +177,7 @@ class Peers:
             # Both may be alive (the node was frozen) or only the new one (half-open TCP): give the older one more chance.
             older.probe = now if older.probe is not None else None
         peer.links.append(link)
+        self.touch(peer)
         if peer.dialling is not None and peer.dialling.generation is link.generation:
             self._drop(peer.dialling, out)
             peer.dialling = None
@@ -167,6 +209,7 @@ class Peers:
         if link is None:
             return None
         peer = link.peer
+        self.touch(peer)
         if peer.dialling is link:
             peer.dialling = None
             if not peer.links or (peer.breaker.state is LinkState.suspect and not link.spare):
@@ -183,13 +226,15 @@ class Peers:
 
     def _next_contact(self, now: float) -> None:
         """A contact point refused: the next that still has to wait for its turn need not."""
-        waiting = [p for p in self if p.contact and p.wanted and not p.breaker.failures and p.breaker.retry_at > now]
+        contacts = (peer for peer in self._contacts if peer.contact and peer.wanted)
+        waiting = [peer for peer in contacts if not peer.breaker.failures and peer.breaker.retry_at > now]
         if waiting:
-            min(waiting, key=lambda peer: peer.breaker.retry_at).breaker.kick(now)
+            self._kick(min(waiting, key=lambda peer: peer.breaker.retry_at), now)
 
     def hang_up(self, link: Link, out: list[Effect]) -> None:
         """Close an older link on purpose; the newest, which has answered since, carries on."""
         peer = link.peer
+        self.touch(peer)
         hand_over = peer.sender is link
         self._forget(link, peer)
         self._drop(link, out)
@@ -212,28 +257,38 @@ class Peers:
 
     def dial_due(self, now: float, out: list[Effect]) -> float:
         """Dial whoever is wanted and due. Returns when the next one is."""
+        for peer in self._to_dial.due(now):
+            self._plan_dial(peer, now)
         self._spread(now, out)
         wake = self._spread_at + self._settings.generation_interval if self._to_spread else float("inf")
         if self._settling:
             wake = min(wake, self._settling_until)
-        due = []
-        for peer in self:
-            if peer.dialling is not None or not self._needs_dial(peer):
-                continue
-            if peer.breaker.retry_at <= now:
-                due.append(peer)
-            else:
-                wake = min(wake, peer.breaker.retry_at)
-        if due and len(self.links) < self._settings.max_links:
-            allowed = self._dials.available(now)
-            if allowed < len(due):
-                # Whoever makes up members is not to keep us from those that we know, or that the user waits for.
-                due.sort(key=lambda peer: (not peer.queue, not peer.contact, not peer.opened, peer.breaker.failures))
-                wake = min(wake, self._dials.next_at(now))
-            for peer in due[: min(allowed, self._settings.max_links - len(self.links))]:
-                self._dials.take()
-                self._dial(peer, self._generation_for(peer), out)
-        return wake
+        return min(wake, self._dial_ready(now, out), self._to_dial.next)
+
+    def _plan_dial(self, peer: Peer, now: float) -> None:
+        """Note when a node is to be dialled: at a time, as soon as it is its turn, or not at all."""
+        self._ready.pop(peer, None)
+        if peer.dialling is not None or not self._needs_dial(peer):
+            return
+        if peer.breaker.retry_at > now:
+            self._to_dial.set(peer, peer.breaker.retry_at)
+        else:
+            self._ready[peer] = None
+
+    def _dial_ready(self, now: float, out: list[Effect]) -> float:
+        """Dial those whose turn it is. Returns when the next one's comes; the end of a link makes room, too."""
+        room = self._settings.max_links - len(self.links)
+        if not self._ready or room <= 0:
+            return FOREVER
+        allowed = min(self._dials.available(now), room)
+        chosen = list(self._ready)
+        if allowed < len(chosen):
+            # Whoever makes up members is not to keep us from those that we know, or that the user waits for.
+            chosen = heapq.nsmallest(allowed, chosen, key=_urgency)
+        for peer in chosen:
+            self._dials.take()
+            self._dial(peer, self._generation_for(peer), out)
+        return self._dials.next_at(now) if self._ready and len(self.links) < self._settings.max_links else FOREVER
 
     def _needs_dial(self, peer: Peer) -> bool:
         if peer.breaker.state is LinkState.suspect:
@@ -254,6 +309,7 @@ class Peers:
         self._next_link += 1
         self.links[link.id] = link
         peer.dialling = link
+        self._ready.pop(peer, None)
         out.append(Dial(link.id, address, generation.identity))
 
     def _spread(self, now: float, out: list[Effect]) -> None:
@@ -264,7 +320,7 @@ class Peers:
         self._to_spread = None
         self._spread_at = now
         self.current = newest
-        for peer in list(self):
+        for peer in self.linked:
             if peer.live and peer.dialling is None and peer.receiving.generation.number < newest.number:
                 self._dial(peer, newest, out, spare=True)
 
@@ -278,7 +334,10 @@ class Peers:
         link.probe = None
         link.heard = now
         breaker = link.peer.breaker
-        return breaker.state is LinkState.suspect and breaker.heard(now)
+        if breaker.state is not LinkState.suspect:
+            return False
+        self.touch(link.peer)
+        return breaker.heard(now)
 
     def pong(self, link_id: int, now: float, out: list[Effect]) -> bool:
         """A ping's own answer came by a link. Returns True if the node's envelopes leave by it from now on."""
@@ -290,12 +349,13 @@ class Peers:
             peer.stranger = ""
             peer.breaker.opened(now)
         if link.pinged is not None:
-            self.changes += 1
+            self.touch(peer)
             peer.breaker.rtt = now - link.pinged
             link.read_up_to = link.pinged
             link.pinged = None
         if peer.receiver is None or peer.receiver.generation.number < link.generation.number:
             peer.receiver = link
+            self.touch(peer)
         if link.generation.number > self.current.number and not link.spare:
             self._to_spread = link.generation
         sender = peer.sender
@@ -304,7 +364,7 @@ class Peers:
         if sender is not None and sender is not link:
             out.append(Reclaim(sender.id))
         peer.sender = link
-        self.changes += 1
+        self.touch(peer)
         return sender is not link
 
     def estrange(self, link: Link, system: str, reason: str, out: list[Effect]) -> bool:
@@ -335,56 +395,93 @@ class Peers:
     def _is_on_its_way(peer: Peer) -> bool:
         return peer.member and peer.wanted and peer.receiver is None and peer.breaker.usable
 
-    def silent_links(self, now: float) -> tuple[list[Link], list[Link], float]:
-        """Links to probe, links whose probe was missed, and when to look again."""
-        s = self._settings
-        patience = s.liveness_window - s.probe_timeout
-        to_probe, missed, wake = [], [], float("inf")
-        for peer in self:
-            for link in peer.links:
-                if link.probe is None:
-                    due = link.heard + patience
-                    if due <= now:
-                        to_probe.append(link)
-                        due = now + s.probe_timeout
-                elif peer.breaker.state is LinkState.suspect:
-                    due = link.probe + s.liveness_window
-                    if due <= now:
-                        to_probe.append(link)
-                        due = now + s.liveness_window
-                else:
-                    due = link.probe + s.probe_timeout
-                    if due <= now:
-                        missed.append(link)
-                        continue
-                wake = min(wake, due)
-        return to_probe, missed, wake
+    def due_to_watch(self, now: float) -> list[Peer]:
+        """Nodes whose links are to be looked at now; `watched` says that this was done."""
+        return self._to_watch.due(now)
 
-    def idle_links(self, now: float) -> tuple[list[Link], list[Link], float]:
-        """Older links beside a newer one: those that nothing needs any more, those to ping first, when to look again.
+    def watched(self, peers: Iterable[Peer], now: float) -> None:
+        """Note when to look at these nodes' links again."""
+        for peer in peers:
+            # What is due still was seen just now; what was done about it takes its time.
+            at = self._watch_at(peer, now)
+            self._to_watch.set(peer, at if at > now else now + self._settings.probe_timeout)
+
+    def _watch_at(self, peer: Peer, now: float) -> float:
+        return min((self._idle_at(peer, now), *(self._silent_at(link) for link in peer.links)))
+
+    def _silent_at(self, link: Link) -> float:
+        """When a link's silence has lasted too long."""
+        s = self._settings
+        if link.probe is None:
+            return link.heard + s.liveness_window - s.probe_timeout
+        return link.probe + (s.liveness_window if link.peer.breaker.state is LinkState.suspect else s.probe_timeout)
+
+    def silent_links(self, peers: Iterable[Peer], now: float) -> tuple[list[Link], list[Link]]:
+        """Links of these nodes to probe, and those whose probe was missed."""
+        to_probe: list[Link] = []
+        missed: list[Link] = []
+        for link in (link for peer in peers for link in peer.links):
+            if self._silent_at(link) <= now:
+                answer_due = link.probe is not None and link.peer.breaker.state is not LinkState.suspect
+                (missed if answer_due else to_probe).append(link)
+        return to_probe, missed
+
+    def _is_leftover(self, peer: Peer) -> bool:
+        """No member any more: nothing is wanted of it, and whoever makes up members is not to fill our sockets."""
+        return not (peer.member or peer.contact or peer.queue) and self._settling_until < FOREVER
+
+    def _idle_at(self, peer: Peer, now: float) -> float:
+        """When to see whether links have become idle."""
+        patience = self._settings.liveness_window
+        if self._is_leftover(peer):
+            busy = now + patience / 10
+            return min((max(link.used + patience, busy if link.asks else 0.0) for link in peer.links), default=FOREVER)
+        if len(peer.links) < 2 or peer.receiver is None:
+            return FOREVER
+        return now + self._settings.idle_before_switch
+
+    def idle_links(self, peers: Iterable[Peer], now: float) -> tuple[list[Link], list[Link]]:
+        """Links of these nodes that nothing needs any more, and those to ping first.
 
         The sender hands over only when it was idle for a while and the node has read all of it, so order holds.
         """
-        done, to_ping, wake = [], [], float("inf")
-        patience = self._settings.liveness_window
+        done: list[Link] = []
+        to_ping: list[Link] = []
+        for peer in peers:
+            if self._is_leftover(peer):
+                patience = self._settings.liveness_window
+                done += [link for link in peer.links if not link.asks and link.used + patience <= now]
+            elif len(peer.links) > 1 and peer.receiver is not None:
+                self._older_links(peer, peer.receiver, now, done, to_ping)
+        return done, to_ping
+
+    def _older_links(self, peer: Peer, receiver: Link, now: float, done: list[Link], to_ping: list[Link]) -> None:
+        for link in peer.links:
+            newer = link.generation.number >= receiver.generation.number
+            if newer or link.asks or link.generation.asks:
+                continue
+            if link is not peer.sender or link.read_up_to > link.used:
+                done.append(link)
+            elif now - link.used >= self._settings.idle_before_switch and link.pinged is None:
+                to_ping.append(link)
+
+    # --- for tests -------------------------------------------------------------------------------------------------
+
+    def validate(self, now: float) -> list[tuple[bool, str]]:
+        """What must hold, and how to say that it does not: nobody is forgotten who must be looked at."""
+        said = [*self._to_dial.validate(), *self._to_watch.validate()]
         for peer in self:
-            if not (peer.member or peer.contact or peer.queue) and self._settling_until < float("inf"):
-                # No member any more: nothing is wanted of it, and whoever makes up members is not to fill our sockets.
-                for link in peer.links:
-                    if not link.asks and link.used + patience <= now:
-                        done.append(link)
-                    else:
-                        wake = min(wake, max(link.used + patience, now + patience / 10))
-                continue
-            if len(peer.links) < 2 or peer.receiver is None:
-                continue
-            wake = min(wake, now + self._settings.idle_before_switch)
-            for link in peer.links:
-                newer = link.generation.number >= peer.receiver.generation.number
-                if newer or link.asks or link.generation.asks:
-                    continue
-                if link is not peer.sender or link.read_up_to > link.used:
-                    done.append(link)
-                elif now - link.used >= self._settings.idle_before_switch and link.pinged is None:
-                    to_ping.append(link)
-        return done, to_ping, wake
+            needs_dial = peer.dialling is None and self._needs_dial(peer)
+            planned = peer in self._ready or self._to_dial.of(peer) <= peer.breaker.retry_at
+            latest = max(self._watch_at(peer, now), now + self._settings.probe_timeout)
+            said += [
+                (planned or not needs_dial, f"{peer} is never dialled"),
+                (not peer.links or self._to_watch.of(peer) <= latest, f"{peer} is not looked at in time"),
+            ]
+        known = set(self)
+        said.append((self._ready.keys() <= known, "a node that is gone waits to be dialled"))
+        return said
+
+
+def _urgency(peer: Peer) -> tuple[bool, bool, bool, int]:
+    return not peer.queue, not peer.contact, not peer.opened, peer.breaker.failures

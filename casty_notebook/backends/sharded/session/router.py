@@ -280,7 +280,7 @@ class Router:
         for table in self.tables.values():
             for shard in list(table.waiting):
                 self._review_shard(table, shard, now, out)
-        for peer in list(self._peers):
+        for peer in self._buffer.holding:
             if peer.queue and peer.live and not self._peers.settling:
                 self.flush(peer, now, out)
 

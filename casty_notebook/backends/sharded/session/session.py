@@ -100,7 +100,6 @@ class Session:
         self.now = now
         self._out: list[Effect] = []
         self._wake = self._look_again = now
-        self._looked_at = -1
         self._closing_until = FOREVER
         self._farewells: set[str] = set()
         self._story = Trace(settings.story_length)
@@ -226,6 +225,8 @@ class Session:
         for link in self.peers.links.values():
             known = all(ask.id in self._outbox.asks for ask in link.asks.values())
             said.append((known, f"{link} holds an ask that is over"))
+        if self.state in ("open", "leaving"):  # nobody is dialled or watched afterwards
+            said += self.peers.validate(self.now)
         broken = [text for holds, text in said if not holds]
         if broken:
             raise AssertionError("; ".join(broken))
@@ -388,14 +389,13 @@ class Session:
     def _settle(self, now: float, out: list[Effect], *, came: bool) -> None:
         """After anything but the user's own traffic: do whatever time or the change has made due.
 
-        A message that came and changed nothing of nodes and links costs no look at all of them: who sends many of those would
-        make us look at every node as often.
+        A message that came and changed nothing of nodes and links costs no look at what waits and what is due.
         """
         self._wake = FOREVER
         if self.state in ("open", "leaving"):
             subscription = self.subscription.tick(self.peers, now)
-            if not came or self.buffered or now >= self._look_again or self._looked_at != self._changes:
-                self._look_at_all(now, out)
+            if not came or self.buffered or now >= min(self._look_again, self.peers.due_at):
+                self._look_around(now, out)
             self._wake = min(subscription, self._look_again)
         if self.state == "leaving" and (not self.buffered or now >= self._closing_until):
             self._leave(now, out)
@@ -404,17 +404,12 @@ class Session:
             self._hang_up_all(out)
             out.append(Closed())
 
-    def _look_at_all(self, now: float, out: list[Effect]) -> None:
+    def _look_around(self, now: float, out: list[Effect]) -> None:
         if self.peers.settle_down(now):
             self.router.review(now, out)
         self.router.tick(now, out)
-        links = self.liveness.watch(now, out)
-        self._look_again = min(links, self.peers.dial_due(now, out))
-        self._looked_at = self._changes
-
-    @property
-    def _changes(self) -> int:
-        return self.peers.changes + self.subscription.probes
+        self.liveness.watch(now, out)
+        self._look_again = min(self.peers.dial_due(now, out), self.peers.due_at)
 
     # --- leaving ---------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.backends.sharded.session.encodings import PICKLE, Encoding, guesses_logged
 from casty_notebook.backends.sharded.session.messages import SubscribeTopology, UnsubscribeTopology
+from casty_notebook.backends.sharded.session.peers import Peers
 from casty_notebook.backends.sharded.session.shard_locator import Send
 from casty_notebook.backends.sharded.session.state import Link, Peer
 from casty_notebook.settings import Settings
@@ -79,8 +80,6 @@ class Subscription:
         self._debts: dict[NodeAddress, list[ActorRef]] = {}
         self.lively = False
         """The cluster has two or more nodes, so pushes are due every second."""
-        self.probes = 0
-        """Silences that were probed."""
 
     @property
     def node(self) -> NodeAddress | None:
@@ -158,13 +157,13 @@ class Subscription:
 
     # --- what time brings --------------------------------------------------------------------------------------
 
-    def tick(self, peers: Iterable[Peer], now: float) -> float:
+    def tick(self, peers: Peers, now: float) -> float:
         """Subscribe, probe, move on. Returns when to look again."""
         self._drop_lost()
         self._follow_newest_link(now)
-        wake = self._watch_following(now)
+        wake = self._watch_following(peers, now)
         if self._following is None or self._following.probed is not None:
-            wake = min(wake, self._ask_around(peers, now))
+            wake = min(wake, self._ask_around(peers.linked, now))
         return wake
 
     def _drop_lost(self) -> None:
@@ -189,7 +188,7 @@ class Subscription:
             self._asking.append(self._subscribe(newest, now))
             request.probed = now
 
-    def _watch_following(self, now: float) -> float:
+    def _watch_following(self, peers: Peers, now: float) -> float:
         request = self._following
         if request is None:
             return float("inf")
@@ -207,7 +206,7 @@ class Subscription:
         request.probed = now
         if request.link.probe is None:
             request.link.probe = now
-            self.probes += 1
+            peers.touch(request.peer)
         self._send(request.link, TOPOLOGY_PATH, SubscribeTopology(request.ref), None)
         return now + s.probe_timeout
 

@@ -11,6 +11,7 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.backends.contract import AnyTarget, Heard, Location
 from casty_notebook.backends.read_only import ReadOnlyRail
 from casty_notebook.backends.virtual.aio.client import VirtualClient
+from casty_notebook.backends.virtual.aio.collections import Structures
 from casty_notebook.backends.virtual.codec.values import EntityKey
 from casty_notebook.backends.virtual.session.members import OWNING, Members, pinned_to
 from casty_notebook.backends.virtual.session.picture import Painter, slice_of
@@ -207,8 +208,9 @@ class VirtualBackend:
         shard = None if pinned_to(entity.key) is not None else slice_of(token(f"{entity.actor}/{entity.key}"))
         return placed.owner, shard, placed.replicas
 
-    def structures(self, wait: Callable[[Any], Any], name: str) -> Any:  # noqa: ARG002
-        raise MisuseError("the collections of casty 0.30 cannot be read by name yet: ask them by their messages")
+    def structures(self, wait: Callable[[Any], Any], name: str) -> Structures:
+        """The collections, whose calls `wait` waits for."""
+        return Structures(self.client, wait, name, self._rail)
 
     # --- messages ----------------------------------------------------------------------------------------------------
 
@@ -233,9 +235,7 @@ class VirtualBackend:
         self, route: VirtualRoute, asked: Any, *, timeout: float | None, retry: bool, fail_fast: bool | None, force: bool = False
     ) -> Awaitable[Any]:
         hasty = self.settings.fail_fast if fail_fast is None else fail_fast
-        return self.client.ask(
-            route.entity, asked, timeout=timeout, retry=retry, fail_fast=hasty, force=force or route.force
-        )
+        return self.client.ask(route.entity, asked, timeout=timeout, retry=retry, fail_fast=hasty, force=force or route.force)
 
     def tell(self, route: VirtualRoute, told: Any, *, force: bool = False) -> None:
         self.client.tell(route.entity, told, force=force or route.force)

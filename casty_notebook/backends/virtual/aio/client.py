@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.arguments import checked_contacts, checked_settings, checked_system
 from casty_notebook.backends.virtual.aio.pump import Pump
 from casty_notebook.backends.virtual.aio.targets import parse_target, resolve_type
-from casty_notebook.backends.virtual.codec.values import EntityKey, ReplyTo, ValueReader, message_name, write_message
+from casty_notebook.backends.virtual.codec.values import (
+    EntityKey,
+    ReplyTo,
+    ValueReader,
+    is_message,
+    message_name,
+    write_message,
+)
 from casty_notebook.backends.virtual.session.events import AskCancelled, AskMade, TellMade, Tick
 from casty_notebook.backends.virtual.session.members import Members
 from casty_notebook.backends.virtual.session.session import Session
 from casty_notebook.backends.virtual.wire.hello import Limits
-from casty_notebook.errors import ClientClosed, ContactAttempt, FailureReport, MisuseError, NoContactPoint, NotEntered
+from casty_notebook.errors import (
+    ClientClosed,
+    ContactAttempt,
+    FailureReport,
+    MisuseError,
+    NoContactPoint,
+    NotEntered,
+    WrongThread,
+)
+from casty_notebook.loops.broadcast import Broadcast
+from casty_notebook.loops.home import HomeLoop
 from casty_notebook.net.dialler import AddressMap, Connector, Dialler
 from casty_notebook.net.tls import TLS, tls_context
 from casty_notebook.settings import Settings, checked_seconds
@@ -28,14 +43,20 @@ from casty_notebook.topology.health import NodeHealth
 from casty_notebook.values.message_text import written_message
 from casty_notebook.values.standin import StandIn, StandInClass
 
+if TYPE_CHECKING:
+    from casty_notebook.backends.virtual.aio.collections import Structures
+
 __all__ = ["Placement", "VirtualClient"]
 
-DRAIN_LOOK = 0.01
-"""Seconds between two looks at whether all that was told has left."""
+RESOLVED = 4_096
+"""Targets whose type's full name is remembered, as long as the members stay what they are."""
+NUMBERS = 256
+"""Numbers of asks drawn at once. They are answered from outside, so nobody is to guess them."""
+FIXED = 1 << 62
+LOW = FIXED - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(NamedTuple):
     """Where a key lives, computed from the members; nobody was asked.
 
     Attributes
@@ -99,14 +120,15 @@ class VirtualClient:
         files = tls if isinstance(tls, TLS) else None
         self.dialler = Dialler(self.settings, address_map, context, server_hostname, connector, files=files)
         self._incarnation = secrets.token_bytes(16)
-        self._reader = ValueReader()
-        self._reader.register(*messages)
+        self.reader = ValueReader()
+        self.reader.register(*messages)
+        self._numbers: list[int] = []
         self._pump: Pump | None = None
+        self._home: HomeLoop
         self._left = False
-        self._changed = asyncio.Event()
-        self._listeners: dict[int, Callable[[Members], None]] = {}
-        self._tokens = itertools.count()
+        self._broadcast = Broadcast[Members]()
         self._insisted: set[str] = set()
+        self._resolved: tuple[Members | None, dict[EntityKey | str, EntityKey]] = None, {}
 
     # --- entering and leaving --------------------------------------------------------------------------------------
 
@@ -114,19 +136,37 @@ class VirtualClient:
         """Start connecting; returns at once. Asks made before the first table of members wait for it."""
         if self._pump is not None or self._left:
             raise MisuseError("this client was entered before; make a new one")
+        self._home = HomeLoop()
         session = Session(self._cluster_name, self.contact_points, monotonic(), self.settings)
+        broadcast = self._broadcast
         self._pump = Pump(
-            session, self._reader, self.dialler, self._incarnation, self.settings, self._on_change, self._wake
+            session, self.reader, self.dialler, self._incarnation, self.settings, broadcast.publish, broadcast.wake
         )  # fmt: skip
         self._pump.feed(Tick())
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        """Close every connection; nothing is left on the nodes but the keys that asks have made."""
+        """Close every connection; nothing is left on the nodes but the keys that asks have made.
+
+        What was told and has not left has `Settings.close_timeout` for it; what is dropped then is logged, counted.
+        """
         if self._pump is not None and not self._left:
             self._left = True
-            self._wake()
-            await self._pump.close()
+            if self._home.here:
+                self._broadcast.wake()
+                await self._pump.close()
+            else:
+                await self._leave_elsewhere(self._pump)
+
+    async def _leave_elsewhere(self, pump: Pump) -> None:
+        """Leave from another loop than the one that was entered on, as well as that can be done."""
+        if self._home.forked:
+            return  # The connections are the parent's, which goes on with them.
+        try:
+            self._home.hand_over(self._broadcast.wake)
+            await self._home.wait_for(pump.close())
+        except WrongThread:
+            pump.cut()
 
     def _open_pump(self) -> Pump:
         if self._pump is None:
@@ -179,12 +219,14 @@ class VirtualClient:
         """
         pump = self._open_pump()
         timeout = checked_seconds("timeout", timeout)
+        if not self._home.here:
+            return await self._home.wait_for(self.wait_for_members(timeout))
         try:
             async with asyncio.timeout(timeout):
                 while (members := self.members) is None:
                     if pump.session.hopeless:
                         raise self._no_contact(f"{self.cluster_name!r} cannot be reached; the contact points say:")
-                    await self._changed.wait()
+                    await self._broadcast.wait()
         except TimeoutError:
             raise self._no_contact(f"no member of {self.cluster_name!r} answered within {timeout:g} s:") from None
         return members
@@ -206,31 +248,17 @@ class VirtualClient:
             if members is not None and members is not seen:
                 seen = members
                 yield members
+            elif self._home.here:
+                await self._broadcast.wait()
             else:
-                await self._changed.wait()
+                await self._home.wait_for(self._broadcast.wait())
 
     def on_change(self, listener: Callable[[Members], None]) -> Callable[[], None]:
-        """Call `listener` on the loop whenever the members change, in the order they came; returns the way to stop that."""
-        token = next(self._tokens)
-        self._listeners[token] = listener
+        """Call `listener` on the loop whenever the members change, in the order they came; returns the way to stop that.
 
-        def stop() -> None:
-            self._listeners.pop(token, None)
-
-        return stop
-
-    def _on_change(self, members: Members) -> None:
-        for listener in tuple(self._listeners.values()):
-            try:
-                listener(members)
-            except Exception as error:  # a listener's fault is its own
-                context = {"message": "a listener of members failed", "exception": error}
-                asyncio.get_running_loop().call_exception_handler(context)
-        self._wake()
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+        One that raises harms nobody else; the log says so, once.
+        """
+        return self._broadcast.listen(listener)
 
     # --- keys ------------------------------------------------------------------------------------------------------
 
@@ -242,10 +270,20 @@ class VirtualClient:
         NoSuchType, MisuseError
             If no member knows the type, or its short name stands for several; see `force` of `ask`.
         """
-        entity = parse_target(target)
-        members = self.members
-        known = {*(members.types if members is not None else ()), *self._insisted}
-        return EntityKey(resolve_type(entity.actor, known, force=force), entity.key)
+        members, (known_to, resolved) = self.members, self._resolved
+        if members is not known_to:
+            resolved = {}
+            self._resolved = members, resolved  # in one step: other threads resolve, too
+        found = resolved.get(target)
+        if found is None:
+            entity = parse_target(target)
+            known = {*(members.types if members is not None else ()), *self._insisted}
+            found = EntityKey(resolve_type(entity.actor, known, force=force), entity.key)
+            if not force:
+                if len(resolved) >= RESOLVED:
+                    resolved.clear()
+                resolved[target] = found
+        return found
 
     def place(self, target: EntityKey | str) -> Placement:
         """Where a key lives now, of any type, used or not. Asks nobody."""
@@ -255,13 +293,31 @@ class VirtualClient:
             entity = self.resolve(entity)
         if members is None:
             return Placement(entity.actor, entity.key, None, ())
-        owner = members.owner(entity.actor, entity.key)
-        replicas = tuple(node.address for node in members.replicas(entity.actor, entity.key))
-        return Placement(entity.actor, entity.key, owner.address if owner is not None else None, replicas)
+        owner, replicas = members.place(entity.actor, entity.key)
+        return Placement(
+            entity.actor, entity.key, owner.address if owner is not None else None, tuple([node.address for node in replicas])
+        )
+
+    def place_many(self, actor: str, keys: Iterable[str]) -> dict[str, NodeAddress | None]:
+        """The owner of each of many keys of one type, as `place` gives it: about 2 µs a key."""
+        members = self.members
+        if ":" not in actor:
+            actor = self.resolve(EntityKey(actor, "-")).actor
+        wanted = list(keys)
+        if members is None:
+            return dict.fromkeys(wanted)
+        owners = [placed.owner for placed in members.place_many(actor, wanted)]
+        return {key: owner.address if owner is not None else None for key, owner in zip(wanted, owners, strict=True)}
+
+    def collections(self) -> Structures:
+        """Counters, maps, sets and queues of casty's, by name; every method of one is to be awaited."""
+        from casty_notebook.backends.virtual.aio.collections import Structures
+
+        return Structures(self, lambda coroutine: coroutine, self.cluster_name)
 
     def register(self, *classes: Any) -> None:
         """Let replies become instances of more classes, or of those that modules define; `MisuseError` for unsuitable ones."""
-        self._reader.register(*classes)
+        self.reader.register(*classes)
 
     # --- messages --------------------------------------------------------------------------------------------------
 
@@ -298,17 +354,30 @@ class VirtualClient:
             If it cannot work as written; nothing was sent then.
         """
         pump = self._open_pump()
+        self._home.check_waiting()
         patience = self.settings.ask_timeout if timeout is None else checked_seconds("timeout", timeout)
-        number = secrets.randbits(63)
-        made = _made(message, ReplyTo(self._incarnation, number))
-        body = write_message(made, ReplyTo(self._incarnation, number))
-        started = monotonic()
+        number = self._next_number()
+        reply_to = ReplyTo(self._incarnation, number)
+        made = message if is_message(message) else _made(message, reply_to)
+        body = write_message(made, reply_to)
+        answer = self._answer(
+            pump, target, number, message_name(made), body, patience, retry=retry, fail_fast=fail_fast, force=force
+        )
+        return await (answer if self._home.here else self._home.wait_for(answer))
+
+    async def _answer(
+        self, pump: Pump, target: EntityKey | str, number: int, name: str, body: bytes, patience: float, *,
+        retry: bool, fail_fast: bool, force: bool,
+    ) -> Any:  # fmt: skip
+        now = monotonic()
         if self.members is None:
+            started = now
             await self.wait_for_members(patience)
+            now = monotonic()
+            patience -= now - started
         entity = self.resolve(target, force=force)
-        future = pump.futures[number] = asyncio.get_running_loop().create_future()
-        left = patience - (monotonic() - started)
-        pump.feed(AskMade(number, entity.actor, entity.key, message_name(made), body, left, retry, fail_fast, force, str(target)))
+        future = pump.futures[number] = pump.new_future()
+        pump.feed(AskMade(number, entity.actor, entity.key, name, body, patience, retry, fail_fast, force, str(target)), now)
         try:
             reply = await future
             if force:
@@ -317,6 +386,15 @@ class VirtualClient:
         finally:
             if pump.futures.pop(number, None) is not None:
                 pump.feed(AskCancelled(number))
+
+    def _next_number(self) -> int:
+        """The number of an ask: 62 bits of chance, and one that makes all of them of one length."""
+        try:
+            return self._numbers.pop()
+        except IndexError:
+            drawn = secrets.token_bytes(8 * NUMBERS)
+            self._numbers = [int.from_bytes(drawn[at : at + 8]) & LOW | FIXED for at in range(8, 8 * NUMBERS, 8)]
+            return int.from_bytes(drawn[:8]) & LOW | FIXED
 
     def tell(self, target: EntityKey | str, message: Any, *, force: bool = False) -> None:
         """Send without waiting; never blocks. Kept, bounded, while no member takes the key's messages.
@@ -328,19 +406,24 @@ class VirtualClient:
         """
         pump = self._open_pump()
         entity = self.resolve(target, force=force)
-        made = _made(message, None)
+        made = message if is_message(message) else _made(message, None)
         event = TellMade(entity.actor, entity.key, message_name(made), write_message(made, None), force, str(target))
-        refusal = pump.session.refusal_of_tell(event)
-        if refusal is not None:
-            raise refusal
-        pump.feed(event)
-
+        if self._home.here:
+            pump.tell(event)
+        else:
+            self._home.hand_over(pump.tell_from_elsewhere, event)
 
     async def drain(self) -> None:
-        """Wait until nothing that was told waits for a member that takes it."""
+        """Wait until nothing that was told or asked waits for a member, for a turn or for room in a connection.
+
+        Raises
+        ------
+        NotEntered, ClientClosed, WrongThread
+            At once.
+        """
         pump = self._open_pump()
-        while pump.session.waiting:  # noqa: ASYNC110 - a tell that cannot go waits for changes that nobody announces
-            await asyncio.sleep(DRAIN_LOOK)
+        self._home.check_waiting()
+        await (pump.drain() if self._home.here else self._home.wait_for(pump.drain()))
 
 
 def _made(message: Any, reply_to: ReplyTo | None) -> Any:

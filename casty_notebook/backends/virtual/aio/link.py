@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+from contextlib import suppress
 from time import monotonic
 from typing import Protocol, cast
 
@@ -17,7 +19,8 @@ __all__ = ["LinkOwner", "LinkProtocol"]
 
 HELLO_TIMEOUT = 1.5
 """Seconds for the answer to a hello: a node answers in about 1 ms, and a user is told after two."""
-READ_BUFFER = 256 * 1024
+READ_FIRST, READ_MOST = 16 * 1024, 256 * 1024
+"""Bytes of the buffer that a socket is read into; it grows for one that fills it, as long answers do."""
 
 
 class LinkOwner(Protocol):
@@ -28,6 +31,7 @@ class LinkOwner(Protocol):
     def link_leaving(self, link: LinkProtocol) -> None: ...
     def messages_came(self, link: LinkProtocol, messages: list[Message]) -> None: ...
     def link_ended(self, link: LinkProtocol, reason: str, *, silent: bool = False) -> None: ...
+    def link_flushed(self) -> None: ...
     def socket_opened(self, link: LinkProtocol) -> None: ...
     def socket_closed(self, link: LinkProtocol) -> None: ...
 
@@ -49,8 +53,10 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         self._secure = secure
         self._transport: asyncio.Transport | None = None
         self._greeting: Alarm | None = None
-        self._room = memoryview(bytearray(READ_BUFFER))
+        self._loop = asyncio.get_running_loop()
+        self._room = memoryview(bytearray(READ_FIRST))
         self._flush_due = False
+        self._paused = False
         self.ended = False
 
     # --- asyncio's calls -------------------------------------------------------------------------------------------
@@ -61,7 +67,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         if self.ended:
             self._transport.abort()
             return
-        self._greeting = Alarm(asyncio.get_running_loop(), self._greeting_late)
+        self._greeting = Alarm(self._loop, self._greeting_late)
         self._greeting.by(monotonic() + HELLO_TIMEOUT)
         self._flush()
 
@@ -69,9 +75,12 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         return self._room
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.data_received(self._room[:nbytes])
+        room = self._room
+        if nbytes == len(room) < READ_MOST:
+            self._room = memoryview(bytearray(4 * len(room)))
+        self.data_received(bytes(room[:nbytes]))
 
-    def data_received(self, data: bytes | memoryview) -> None:
+    def data_received(self, data: bytes) -> None:
         if self.ended:
             return
         try:
@@ -89,8 +98,15 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
                 self._answered(cast(Accepted | Rejected, event))
         if messages and not self.ended:
             self._owner.messages_came(self, messages)
-        if not self._flush_due:
-            self._flush()
+        # Behind the tasks that wait for these replies: what they ask next leaves with the credit, without a turn of its own.
+        self._flush_soon()
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._flush()
 
     def eof_received(self) -> bool:
         return False
@@ -142,23 +158,34 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         if self.ended or not self._connection.send(service, body):
             return False
         if not self._flush_due:
-            # All that is sent in this turn of the loop leaves at once, at its end.
-            self._flush_due = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            self._flush_soon()
         return True
+
+    def _flush_soon(self) -> None:
+        """Write all that is sent in this turn of the loop at once, at its end."""
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         self._flush_due = False
-        if self._transport is not None and not self.ended:
+        if self._transport is not None and not self.ended and not self._paused:
             data = self._connection.data_to_send()
             if data:
                 self._transport.write(data)
+                self._owner.link_flushed()
+
+    @property
+    def unsent(self) -> int:
+        """Bytes of messages that wait for the node's credit or for room in its socket, what the transport holds not counted."""
+        return self._connection.unsent if self.node is not None else 0
 
     # --- ending ----------------------------------------------------------------------------------------------------
 
     def hang_up(self) -> None:
         """Flush, then close; nothing is reported any more."""
         if not self.ended:
+            self._paused = False  # what the socket does not take at once is the transport's, and bounded
             self._flush()
             self._stop()
             if self._transport is not None:
@@ -169,6 +196,14 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         self._stop()
         if self._transport is not None:
             self._transport.abort()
+
+    def cut(self) -> None:
+        """End the connection on a loop that is closed, whose transports can do nothing any more."""
+        self._stop()
+        sock = self._transport.get_extra_info("socket") if self._transport is not None else None
+        if sock is not None:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     def _stop(self) -> None:
         self.ended = True

@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.backends.reach_log import ReachLog
 from casty_notebook.backends.virtual.aio.link import LinkProtocol
 from casty_notebook.backends.virtual.codec import protocol
 from casty_notebook.backends.virtual.codec.values import ValueReader
@@ -22,6 +23,7 @@ from casty_notebook.backends.virtual.session.events import (
     Event,
     Fail,
     Hangup,
+    Leave,
     LinkLeaving,
     LinkLost,
     LinkOpened,
@@ -32,13 +34,14 @@ from casty_notebook.backends.virtual.session.events import (
     Returned,
     Sync,
     TableCame,
+    TellMade,
     Tick,
     Unsent,
 )
 from casty_notebook.backends.virtual.session.members import Members
 from casty_notebook.backends.virtual.session.session import Session
 from casty_notebook.backends.virtual.wire import Accepted, Hello, Message, Rejected
-from casty_notebook.errors import UndecodableMessage
+from casty_notebook.errors import CastyNotebookError, UndecodableMessage
 from casty_notebook.logs import room_logger
 from casty_notebook.loops.alarm import Alarm
 from casty_notebook.net.dialler import DialFailed, Dialler
@@ -48,6 +51,8 @@ __all__ = ["Pump"]
 
 log = room_logger(__name__)
 
+WARNING_INTERVAL = 1.0
+"""Seconds between two lines of the log about what goes wrong."""
 LARGE = 256 * 1024
 """Bytes of an answer that is read beside the loop, so that the loop goes on meanwhile."""
 OVERFULL = "the node reads more slowly than we send, and what waits for it is at the bound (max_buffered_bytes)."
@@ -61,6 +66,7 @@ class Pump:
         on_change: Callable[[Members], None], on_failure: Callable[[], None],
     ) -> None:  # fmt: skip
         self._loop = asyncio.get_running_loop()
+        self.new_future = self._loop.create_future
         self.session = session
         self._reader = reader
         self._dialler = dialler
@@ -69,6 +75,7 @@ class Pump:
         self._on_change = on_change
         self._on_failure = on_failure
         self._sync = protocol.encode_sync(incarnation)
+        self._deliver_writer = protocol.DeliverWriter(incarnation)
         self._links: dict[int, LinkProtocol] = {}
         self._dials: dict[int, asyncio.Task[None]] = {}
         self._sockets: set[LinkProtocol] = set()
@@ -76,6 +83,10 @@ class Pump:
         self._reading: set[asyncio.Task[None]] = set()
         self.futures: dict[int, asyncio.Future[Any]] = {}
         self._alarm = Alarm(self._loop, self._tick)
+        self._reach_log = ReachLog(session.peers)
+        self._drained: asyncio.Future[None] | None = None
+        self._warned_at = float("-inf")
+        self._unwarned = 0
         self._performers: dict[type[Effect], Callable[[Any], None]] = {
             Dial: self._dial, Hangup: self._hang_up, Sync: self._send_sync, Deliver: self._deliver, Cancel: self._cancel,
             Answer: self._answer, Fail: self._fail, Publish: self._publish, Report: self._report, Closed: self._closed,
@@ -83,26 +94,38 @@ class Pump:
 
     # --- events in -------------------------------------------------------------------------------------------------
 
-    def feed(self, event: Event) -> None:
-        """Tell the session, and do what it wants."""
-        for effect in self.session.handle(event, monotonic()):
-            self._performers[type(effect)](effect)
+    def feed(self, event: Event, now: float | None = None) -> None:
+        """Tell the session, and do what it wants. `now`: the time, where the caller has just read the clock."""
+        performers = self._performers
+        for effect in self.session.handle(event, monotonic() if now is None else now):
+            performers[type(effect)](effect)
+        self._look_at_the_clock()
+
+    def _look_at_the_clock(self) -> None:
+        if self._drained is not None:
+            self._look_whether_drained()
         deadline = self.session.deadline
         if deadline < self._alarm.at:
             self._alarm.by(deadline)
 
     def _tick(self) -> None:
         self.feed(Tick())
+        self._look_at_reach()
+
+    def _look_at_reach(self) -> None:
+        if self.session.state == "open":
+            self._reach_log.look(self.session.cluster)
 
     def messages_came(self, link: LinkProtocol, messages: list[Message]) -> None:
+        now = monotonic()
         for message in messages:
             try:
                 event = self._event(link, message)
             except UndecodableMessage as error:
-                self._report(Report(f"a message from {link.node} was refused: {error}"))
+                self._warn(f"a message from {link.node} was refused: {error}")
                 continue
             if event is not None:
-                self.feed(event)
+                self.feed(event, now)
             if link.ended:
                 return
 
@@ -177,16 +200,47 @@ class Pump:
     def _send_sync(self, effect: Sync) -> None:
         self._links[effect.link].send(protocol.MEMBERSHIP, self._sync)
 
-    def _deliver(self, effect: Deliver) -> None:
-        body = protocol.encode_deliver(self._incarnation, effect.actor, effect.key, effect.message, effect.number)
+    def tell(self, event: TellMade) -> None:
+        """Feed a tell, and raise at once if the connection does not take it: nothing is kept then.
+
+        Raises
+        ------
+        Overloaded, MisuseError, ClientClosed
+            If too much waits for the node already, the message is longer than the cluster's limit or did not fit before.
+        """
+        refusal = self.session.refusal_of_tell(event)
+        if refusal is not None:
+            raise refusal
+        untaken: tuple[str, str] | None = None
+        for effect in self.session.handle(event, monotonic()):
+            if type(effect) is Deliver and effect.message is event.message:
+                untaken = self._not_taken(effect)
+            else:
+                self._performers[type(effect)](effect)
+        self._look_at_the_clock()
+        if untaken is not None:
+            raise self.session.overfull(event, *untaken)
+
+    def tell_from_elsewhere(self, event: TellMade) -> None:
+        """Carry out a tell that another thread handed over, and is no longer there to be told of a refusal."""
         try:
-            taken = self._links[effect.link].send(protocol.ACTORS, body)
-            cause, advice = OVERFULL, "Send less at once."
-        except ValueError as error:
-            taken, cause, advice = False, f"the message is too long: {error}.", "Send it in parts."
-        if not taken:
+            self.tell(event)
+        except CastyNotebookError as error:
+            self._warn(f"a tell from another thread was not sent: {error}")
+
+    def _deliver(self, effect: Deliver) -> None:
+        untaken = self._not_taken(effect)
+        if untaken is not None:
             # Not now: the session is in the middle of its decision.
-            self._loop.call_soon(self.feed, Unsent(effect.envelope, cause, advice))
+            self._loop.call_soon(self.feed, Unsent(effect.envelope, *untaken))
+
+    def _not_taken(self, effect: Deliver) -> tuple[str, str] | None:
+        """Give a message to its link; cause and advice if it was not taken."""
+        body = self._deliver_writer.write(effect.actor, effect.key, effect.message, effect.number)
+        try:
+            return None if self._links[effect.link].send(protocol.ACTORS, body) else (OVERFULL, "Send less at once.")
+        except ValueError as error:
+            return f"the message is too long: {error}.", "Send it in parts."
 
     def _cancel(self, effect: Cancel) -> None:
         body = protocol.encode_cancel(self._incarnation, effect.actor, effect.key, effect.number)
@@ -224,23 +278,72 @@ class Pump:
             future.set_exception(effect.error)
 
     def _publish(self, effect: Publish) -> None:
+        self._look_at_reach()
         self._on_change(effect.members)
 
     def _report(self, effect: Report) -> None:
-        log.warning("%s", effect.text)
+        self._warn(effect.text)
+
+    def _warn(self, text: str) -> None:
+        """At most a line a second: whoever makes us say something may do so often."""
+        now = monotonic()
+        if now - self._warned_at < WARNING_INTERVAL:
+            self._unwarned += 1
+            return
+        more = f" ({self._unwarned} more like it were not logged)" if self._unwarned else ""
+        self._warned_at, self._unwarned = now, 0
+        log.warning("%s: %s%s", self.session.cluster, text, more)
 
     # --- leaving ---------------------------------------------------------------------------------------------------
 
     def _closed(self, _effect: Closed) -> None:
         self._alarm.stop()
 
+    async def drain(self) -> None:
+        """Wait until nothing that was told or asked waits for a member, for a turn or for room in a connection."""
+        while self._waits:
+            if self._drained is None:
+                self._drained = self._loop.create_future()
+            # Of all who wait one may be cancelled.
+            await asyncio.shield(self._drained)
+
+    @property
+    def _waits(self) -> bool:
+        return self.session.waiting > 0 or any(link.unsent for link in self._links.values())
+
+    def _look_whether_drained(self) -> None:
+        if self._drained is not None and not self._waits:
+            drained, self._drained = self._drained, None
+            drained.set_result(None)
+
+    def link_flushed(self) -> None:
+        if self._drained is not None:
+            self._look_whether_drained()
+
     async def close(self) -> None:
-        """Close every connection; bounded by `Settings.close_timeout`."""
+        """Let what was told leave, then close every connection; each bounded by `Settings.close_timeout`."""
+        self.feed(Leave())
+        try:
+            async with asyncio.timeout(self._settings.close_timeout):
+                await self.drain()
+        except TimeoutError:
+            for link in self._links.values():
+                if link.unsent:
+                    log.warning(
+                        "%s: %d bytes to %s were dropped: it read too slowly, for %g s while leaving",
+                        self.session.cluster, link.unsent, link.dialled, self._settings.close_timeout,
+                    )  # fmt: skip
         self.feed(Close())
         dials = list(self._dials.values())
         for task in dials:
             task.cancel()
         await asyncio.gather(*dials, return_exceptions=True)
+        await self._wait_for_sockets()
+        if self._drained is not None:
+            self._drained.cancel()
+
+    async def _wait_for_sockets(self) -> None:
+        """No socket outlives the client: those that do not flush in time are cut."""
         for patience in (self._settings.close_timeout, 0.1):
             if not self._sockets:
                 return
@@ -251,3 +354,8 @@ class Pump:
             except TimeoutError:
                 for link in tuple(self._sockets):
                     link.abort()
+
+    def cut(self) -> None:
+        """End every connection without its loop, which runs no more: its nodes see them end, nobody here is told."""
+        for link in tuple(self._sockets):
+            link.cut()

@@ -14,6 +14,10 @@ MAX_VALUES = 1_000_000
 """Values in one message. A message has 4 MiB in casty's own settings, and a value takes a byte there and up to 64 here."""
 
 _CONTAINERS = bytes([*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF])
+_KEPT = 1024 * 1024
+"""Bytes of a message whose room is not kept for the next."""
+_packer = msgpack.Packer()
+"""One for all: it writes trees of plain values in one go, and runs no code of anybody's meanwhile."""
 _SMALL = 64 * 1024
 """Bytes of a message that cannot hold enough values to matter."""
 
@@ -26,10 +30,13 @@ def pack(tree: Any) -> bytes:
     UnsendableMessage
         For an integer beyond 64 bits, or text that is not Unicode.
     """
+    global _packer
     try:
-        packed: bytes = msgpack.packb(tree)
+        packed: bytes = _packer.pack(tree)
     except (ValueError, OverflowError, TypeError) as error:
         raise UnsendableMessage(f"the message cannot be written: {error}") from None
+    if len(packed) > _KEPT:
+        _packer = msgpack.Packer()
     return packed
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.codec.packing import pack, unpack
 from casty_notebook.errors import CastyNotebookError, UndecodableMessage
 
 __all__ = [
-    "ACTORS", "MEMBERSHIP", "REPLIES", "STATUSES", "Outcome", "Record", "WrongOwner", "encode_cancel", "encode_deliver",
-    "encode_sync", "read_actors", "read_membership", "read_reply",
+    "ACTORS", "MEMBERSHIP", "REPLIES", "STATUSES", "DeliverWriter", "Outcome", "Record", "WrongOwner", "encode_cancel",
+    "encode_deliver", "encode_sync", "read_actors", "read_membership", "read_reply",
 ]  # fmt: skip
 
 MEMBERSHIP, ACTORS, REPLIES = b"membership", b"actors", b"replies"
@@ -23,6 +23,10 @@ MAX_MEMBERS = 10_000
 """Members in one table; casty 0.30 has not been seen with more than a few."""
 MAX_NAME = 1_000
 """Characters of an address or of the name of a type."""
+_BYTE = [bytes((each,)) for each in range(256)]
+_REPLY = b"\x92\xa5Reply\x82\xa2id\xcf"
+_VALUE = b"\xa7outcome\x92\xa5Value\x81\xa4data\xc4"
+_NUMBERED, _VALUED = len(_REPLY) + 8, len(_REPLY) + 8 + len(_VALUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +39,7 @@ class Record:
     types: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How an ask ended on its node: ``Value``, ``Failed``, ``Missing``, ``Unknown``, ``Full`` or another word of the node's.
 
     Attributes
@@ -80,6 +83,43 @@ def encode_deliver(incarnation: bytes, actor: str, key: str, message: bytes, num
     reply = None if number is None else ["ReplyTarget", {"node": me, "id": number}]
     command = ["Deliver", {"actor": actor, "key": key, "message": message, "reply": reply}]
     return pack(["Routed", {"command": command, "origin": me, "attempt": 1}])
+
+
+class DeliverWriter:
+    """`encode_deliver` for one client, with all that is the same in each of its messages written once."""
+
+    KEPT = 4_096
+    """Keys whose part is kept."""
+
+    def __init__(self, incarnation: bytes) -> None:
+        self._incarnation = incarnation
+        self._heads: dict[tuple[str, str], bytes] = {}
+        mark = 0xDEAD_BEEF << 32
+        empty = b"\xa5actor\xa0\xa3key\xa0\xa7message\xc4\x00"
+        self._before, _, asked = encode_deliver(incarnation, "", "", b"", mark).partition(empty)
+        self._asked, _, self._asked_end = asked.partition(mark.to_bytes(8))
+        self._told = encode_deliver(incarnation, "", "", b"", None).partition(empty)[2]
+
+    def write(self, actor: str, key: str, message: bytes, number: int | None) -> bytes:
+        """The same bytes."""
+        head = self._heads.get((actor, key))
+        if head is None:
+            head = self._keep(actor, key)
+        size = len(message)
+        sized = b"\xc4" + _BYTE[size] if size < 256 else pack(message)[:-size]
+        if number is None:
+            return b"".join((head, sized, message, self._told))
+        if number >> 32 == 0:
+            return encode_deliver(self._incarnation, actor, key, message, number)  # a shorter form
+        return b"".join((head, sized, message, self._asked, number.to_bytes(8), self._asked_end))
+
+    def _keep(self, actor: str, key: str) -> bytes:
+        head = b"".join((self._before, b"\xa5actor", pack(actor), b"\xa3key", pack(key), b"\xa7message"))
+        if len(self._heads) >= self.KEPT:
+            self._heads.clear()
+        if len(head) <= MAX_NAME:
+            self._heads[actor, key] = head
+        return head
 
 
 def encode_cancel(incarnation: bytes, actor: str, key: str, number: int) -> bytes:
@@ -135,6 +175,11 @@ def read_reply(body: bytes) -> Outcome:
     UndecodableMessage
         For what casty 0.30 does not write.
     """
+    if body.startswith(_REPLY) and body.startswith(_VALUE, _NUMBERED) and len(body) > _VALUED:
+        # As nearly always: a short value, in the one way in which msgpack writes it.
+        data = body[_VALUED + 1 :]
+        if len(data) == body[_VALUED]:
+            return Outcome(int.from_bytes(body[len(_REPLY) : _NUMBERED]), "Value", data)
     tree = unpack(body)
     try:
         fields = tree[1]

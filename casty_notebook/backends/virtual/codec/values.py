@@ -14,7 +14,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, Union, get_args, get_origin
+from typing import Any, NamedTuple, Union, get_args, get_origin
 from uuid import UUID
 
 from casty_notebook.backends.virtual.codec.packing import pack, unpack
@@ -22,18 +22,22 @@ from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMes
 from casty_notebook.values.shapes import Shape, shape_of
 from casty_notebook.values.standin import StandIn, StandInClass, parts
 
-__all__ = ["EntityKey", "OneOf", "ReplyTo", "ValueReader", "message_name", "write_message"]
+__all__ = ["EntityKey", "Misfit", "OneOf", "ReplyTo", "ValueReader", "is_message", "message_name", "write_message", "write_value"]
 
 MAX_DEPTH = 100
 """Nesting of a message; honest ones stay below 20."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 - the class is needed below, too
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _MICROSECOND = timedelta(microseconds=1)
-_PLAIN = (int, float, str, bytes, bool, type(None))
+_PLAIN = frozenset({int, float, str, bytes, bool, type(None)})
+_ONE_BYTE: dict[bytes, Any] = {
+    **{bytes((number,)): number for number in range(128)}, **{bytes((256 + number,)): number for number in range(-32, 0)},
+    b"\xc0": None, b"\xc2": False, b"\xc3": True, b"\xa0": "",
+}  # fmt: skip
+"""Values of a single byte, which is what most counters answer."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ReplyTo:
+class ReplyTo(NamedTuple):
     """Where the answer to an ask is to go: this client, under the ask's number. Put it where a message wants its `reply_to`."""
 
     incarnation: bytes
@@ -73,9 +77,8 @@ class OneOf:
 
 def message_name(message: Any) -> str:
     """The name by which an actor knows a message: its class's qualified name; the module does not travel."""
-    if type(message) is StandIn:
-        return parts(message)[0].qualname
-    return type(message).__qualname__
+    kind = type(message)
+    return parts(message)[0].qualname if kind is StandIn else kind.__qualname__
 
 
 def write_message(message: Any, reply_to: ReplyTo | None) -> bytes:
@@ -86,12 +89,36 @@ def write_message(message: Any, reply_to: ReplyTo | None) -> bytes:
     UnsendableMessage
         If it is no message of named fields, or holds what casty 0.30 cannot write; says which field, and what to do.
     """
-    if type(message) is StandInClass:
-        message = message()
-    name, fields = _named(message, "the message")
-    tree = {field: _write(value, hint, field, 1) for field, value, hint in fields}
+    plan = _PLANS.get(type(message))
+    if plan is not None:
+        name, fields = plan
+        tree = {}
+        for field, hint in fields:
+            value = getattr(message, field)
+            tree[field] = value if type(value) in _PLAIN else _write(value, hint, field, 1)
+    else:
+        if type(message) is StandInClass:
+            message = message()
+        name, named = _named(message, "the message")
+        tree = {field: _write(value, hint, field, 1) for field, value, hint in named}
     tree["reply_to"] = None if reply_to is None else ["r", None, reply_to.incarnation, reply_to.number]
     return pack([name, tree])
+
+
+def write_value(value: Any, *, tagged: bool = False) -> Any:
+    """The tree of a value by itself; `tagged` where it is one of several classes and says its name.
+
+    Raises
+    ------
+    UnsendableMessage
+        If it is, or holds, what casty 0.30 cannot write.
+    """
+    return _write(OneOf(value) if tagged else value, Any, "the value", 1)
+
+
+def is_message(value: Any) -> bool:
+    """Whether it is of a class that was written before: what it is need not be found out again."""
+    return type(value) in _PLANS
 
 
 def _named(value: Any, where: str) -> tuple[str, list[tuple[str, Any, Any]]]:
@@ -101,9 +128,27 @@ def _named(value: Any, where: str) -> tuple[str, list[tuple[str, Any, Any]]]:
         if args or items or pairs:
             raise UnsendableMessage(f"{where}: name the fields, as in {cls.qualname}(amount=3); casty 0.30 has no others")
         return cls.qualname, [(name, field, Any) for name, field in fields.items()]
-    shape = _shape(type(value), where)
-    hints = _hints(shape.cls)
-    return shape.cls.__qualname__, [(name, getattr(value, name), hints.get(name, Any)) for name in shape.fields]
+    name, hinted = _PLANS.get(type(value)) or _plan(type(value), where)
+    return name, [(field, getattr(value, field), hint) for field, hint in hinted]
+
+
+type Plan = tuple[str, list[tuple[str, Any]]]
+"""The name of a class, and its fields with their annotations."""
+_PLANS: dict[type, Plan] = {}
+_MOST_PLANS = 1_000
+"""Classes that are remembered; a notebook makes a class anew each time its cell runs."""
+
+
+def _plan(cls: type, where: str) -> Plan:
+    shape = _shape(cls, where)
+    try:
+        hints = typing.get_type_hints(cls)
+    except Exception:  # annotations are the user's own, and may name what is not here, or not yet
+        return shape.cls.__qualname__, [(field, Any) for field in shape.fields]
+    if len(_PLANS) >= _MOST_PLANS:
+        _PLANS.clear()
+    plan = _PLANS[cls] = shape.cls.__qualname__, [(field, hints.get(field, Any)) for field in shape.fields]
+    return plan
 
 
 def _shape(cls: type, where: str) -> Shape:
@@ -221,6 +266,7 @@ class ValueReader:
     def __init__(self) -> None:
         self._shapes: dict[str, Shape] = {}
         self._readers: dict[Any, Read] = {}
+        self._by_field: dict[type, dict[str, Read]] = {}
 
     def register(self, *classes: Any) -> None:
         """Let replies become instances of these classes, or of those that modules define.
@@ -238,6 +284,8 @@ class ValueReader:
                 self._shapes[each.__qualname__] = shape_of(each)
             else:
                 raise MisuseError(f"{each!r} is neither a class nor a module; register message classes or a module of them")
+        self._readers.clear()
+        self._by_field.clear()
 
     def _register_module(self, module: types.ModuleType) -> None:
         found = 0
@@ -259,8 +307,24 @@ class ValueReader:
         UndecodableMessage
             For what is not msgpack, or outside the bounds.
         """
+        if len(data) == 1 and data in _ONE_BYTE:
+            return _ONE_BYTE[data]
         tree = unpack(data)
         return tree if type(tree) in _PLAIN else self._shown(tree, 0)
+
+    def shown(self, tree: Any) -> Any:
+        """A tree whose type is not known."""
+        return self._shown(tree, 0)
+
+    def as_type(self, tree: Any, kind: type) -> Any:
+        """A tree of a plain type that is known; `Misfit` if it is not of it."""
+        return self._reader(kind)(tree)
+
+    def instance(self, dotted: str, fields: dict[str, Any]) -> Any:
+        """The fields of a class that is known by its name: an instance where it is here, a stand-in where not."""
+        module, _, name = dotted.rpartition(".")
+        made = self._instance(name, fields, 0)
+        return StandIn(StandInClass(module, name), (), parts(made)[2]) if type(made) is StandIn else made
 
     def _shown(self, tree: Any, depth: int) -> Any:
         """A value of which nothing is known but what it says itself."""
@@ -286,9 +350,13 @@ class ValueReader:
         return StandIn(StandInClass("", name), (), shown)
 
     def _built(self, shape: Shape, fields: dict[str, Any]) -> Any:
-        hints = _hints(shape.cls)
-        known = shape.fields
-        return shape.build({name: self._reader(hints.get(name, Any))(fields[name]) for name in known if name in fields})
+        readers = self._by_field.get(shape.cls)
+        if readers is None:
+            hints = _hints(shape.cls)
+            readers = {name: self._reader(hints.get(name, Any)) for name in shape.fields}
+            if hints or not shape.fields:
+                self._by_field[shape.cls] = readers
+        return shape.build({name: read(fields[name]) for name, read in readers.items() if name in fields})
 
     # --- by annotation ---------------------------------------------------------------------------------------------
 

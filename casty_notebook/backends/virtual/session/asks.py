@@ -40,6 +40,8 @@ class Envelope:
     """When a message that came back may go to the same node again."""
     avoid: object = None
     """The picture of the members under which it came back."""
+    timed: bool = False
+    """Its deadline is looked after. A tell that leaves at once has none."""
 
     @property
     def what(self) -> str:
@@ -108,18 +110,28 @@ class Envelopes:
 
     def __len__(self) -> int:
         """How many are waiting here."""
-        return len(self._held) + len(self._turn)
+        return len(self._held.by_seq) + len(self._turn.by_seq)
 
     def next_seq(self) -> int:
         self._seq += 1
         return self._seq
 
-    def add(self, envelope: Envelope) -> None:
-        if envelope.number is not None:
-            self.asks[envelope.number] = envelope
-        heapq.heappush(self._deadlines, (envelope.deadline, envelope.seq, envelope))
+    def add_ask(self, number: int, envelope: Envelope) -> None:
+        """An ask is looked after until it is over, a tell only while it waits here."""
+        self.asks[number] = envelope
+        self._time(envelope)
+
+    def _time(self, envelope: Envelope) -> None:
+        if not envelope.timed:
+            envelope.timed = True
+            heapq.heappush(self._deadlines, (envelope.deadline, envelope.seq, envelope))
 
     # --- waiting ---------------------------------------------------------------------------------------------------
+
+    @property
+    def queued(self) -> bool:
+        """Some wait for their turn."""
+        return bool(self._turn.by_seq)
 
     @property
     def full(self) -> bool:
@@ -128,24 +140,32 @@ class Envelopes:
 
     def is_behind_another(self, envelope: Envelope) -> bool:
         """An older envelope for its key waits for a member."""
-        return envelope.place in self._held.places
+        held = self._held.places
+        return bool(held) and envelope.place in held
 
     def must_queue(self, envelope: Envelope) -> bool:
         """An older envelope for its key waits for its turn, or it is an ask and there is no room on the way."""
-        return envelope.place in self._turn.places or (envelope.number is not None and self.full)
+        waiting = self._turn.places
+        if waiting and envelope.place in waiting:
+            return True
+        return envelope.number is not None and len(self.sent) >= self._in_flight
 
     def hold(self, envelope: Envelope) -> None:
         """It waits for a member that takes it."""
         self._held.add(envelope)
+        self._time(envelope)
 
     def queue(self, envelope: Envelope) -> None:
         """It waits for its turn."""
         self._turn.add(envelope)
+        self._time(envelope)
 
     def next_in_turn(self) -> Envelope | None:
         """The first whose turn it is, if there is room for it; it no longer counts as waiting."""
-        envelope = next(iter(self._turn.by_seq.values()), None)
-        if envelope is None or (envelope.number is not None and self.full):
+        if not self._turn.by_seq:
+            return None
+        envelope = next(iter(self._turn.by_seq.values()))
+        if envelope.number is not None and self.full:
             return None
         self._turn.discard(envelope)
         return envelope
@@ -161,15 +181,22 @@ class Envelopes:
 
     def over(self, envelope: Envelope) -> None:
         """Forget an envelope, wherever it is."""
-        if envelope.number is not None:
-            self.asks.pop(envelope.number, None)
-            self.sent.pop(envelope.number, None)
-        if self._held.discard(envelope):
-            self.stirred = True
-        else:
-            self._turn.discard(envelope)
+        number = envelope.number
+        if number is not None:
+            self.asks.pop(number, None)
+        if number is None or self.sent.pop(number, None) is None:
+            if self._held.discard(envelope):
+                self.stirred = True
+            else:
+                self._turn.discard(envelope)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Forget deadlines that nobody has any more, once they are the most of all."""
         if len(self._deadlines) > 2 * (len(self.asks) + len(self)) + 64:
-            self._deadlines = [entry for entry in self._deadlines if self._is_alive(entry[2])]
+            for entry in self._deadlines:
+                entry[2].timed = self._is_alive(entry[2])
+            self._deadlines = [entry for entry in self._deadlines if entry[2].timed]
             heapq.heapify(self._deadlines)
 
     def _is_alive(self, envelope: Envelope) -> bool:
@@ -187,6 +214,7 @@ class Envelopes:
         late = []
         while self._deadlines and self._deadlines[0][0] <= now:
             envelope = heapq.heappop(self._deadlines)[2]
+            envelope.timed = False
             if self._is_alive(envelope):
                 late.append(envelope)
         return late

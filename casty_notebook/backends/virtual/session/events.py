@@ -1,4 +1,7 @@
-"""What a session is told (events) and what it wants done (effects)."""
+"""What a session is told (events) and what it wants done (effects).
+
+Nobody changes one. Those of every ask are not frozen, which would make each twice as dear as all that is done with it.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from casty_notebook.errors import CastyNotebookError
 
 __all__ = [
     "Answer", "AskCancelled", "AskMade", "Cancel", "Close", "Closed", "Deliver", "Dial", "Effect", "Event", "Fail", "Hangup",
-    "LinkLeaving", "LinkLost", "LinkOpened", "LinkRefused", "Publish", "Replied", "Report", "Returned", "Sync", "TableCame",
-    "TellMade", "Tick", "Unsent",
+    "Leave", "LinkLeaving", "LinkLost", "LinkOpened", "LinkRefused", "Publish", "Replied", "Report", "Returned", "Sync",
+    "TableCame", "TellMade", "Tick", "Unsent",
 ]  # fmt: skip
 
 
@@ -61,7 +64,7 @@ class TableCame:
     records: tuple[Record, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Replied:
     """An ask ended on its node."""
 
@@ -76,7 +79,7 @@ class Returned:
     message: WrongOwner
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AskMade:
     """A question of the user's. `name` is the message's, for errors and for what must not be sent twice."""
 
@@ -92,7 +95,7 @@ class AskMade:
     label: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TellMade:
     """A message of the user's that wants no answer."""
 
@@ -126,13 +129,18 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """The client is about to be left: nothing new is taken, and what was told may still leave."""
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """The client is left."""
 
 
 type Event = (
     LinkOpened | LinkRefused | LinkLeaving | LinkLost | TableCame | Replied | Returned | AskMade | TellMade | AskCancelled
-    | Unsent | Tick | Close
+    | Unsent | Tick | Leave | Close
 )  # fmt: skip
 
 
@@ -163,7 +171,7 @@ class Sync:
     link: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Deliver:
     """Give the node of a link a message for one of its keys; `number` is that of an ask."""
 
@@ -185,7 +193,7 @@ class Cancel:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """The value that an ask was answered with, still to be read."""
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.codec.protocol import STATUSES, Record
 from casty_notebook.backends.virtual.session.ring import NodeId, Ring
 
-__all__ = ["Members", "Tables", "VirtualMember"]
+__all__ = ["Members", "Placed", "Tables", "VirtualMember"]
 
 _BADNESS = {status: place for place, status in enumerate(STATUSES)}
 OWNING = frozenset({"alive", "suspect"})
@@ -46,6 +47,16 @@ class VirtualMember:
         """Not all who list it agree."""
         return len(set(self.opinions.values())) > 1
 
+RECENT = 4_096
+"""Keys whose place is remembered."""
+
+
+class Placed(NamedTuple):
+    """Who keeps a key, and which of them takes its messages: None if none does."""
+
+    owner: NodeId | None
+    replicas: tuple[NodeId, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Members:
@@ -64,28 +75,68 @@ class Members:
     members: tuple[VirtualMember, ...]
     former: tuple[VirtualMember, ...]
     ring: Ring
+    types: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    """Every type that any member has met."""
+    _by_address: Mapping[NodeAddress, VirtualMember] = field(init=False, compare=False, repr=False)
+    _owning: frozenset[NodeId] = field(init=False, compare=False, repr=False)
+    _placed: dict[int, Placed] = field(init=False, compare=False, repr=False, default_factory=dict)
+    """By the ring's tokens, of which there are 128 a node; keys of one token are kept alike."""
+    _recent: dict[tuple[str, str], Placed] = field(init=False, compare=False, repr=False, default_factory=dict)
+    """Keys that were placed lately: most are asked more than once."""
+
+    def __post_init__(self) -> None:
+        lives = (*self.members, *self.former)
+        keep = object.__setattr__
+        keep(self, "types", tuple(sorted(frozenset[str]().union(*(member.types for member in self.members)))))
+        keep(self, "_by_address", {member.address: member for member in self.members})
+        keep(self, "_owning", frozenset(member.id for member in lives if member.status in OWNING))
 
     def get(self, address: NodeAddress) -> VirtualMember | None:
         """The member at an address."""
-        return next((member for member in self.members if member.address == address), None)
+        return self._by_address.get(address)
 
-    @property
-    def types(self) -> tuple[str, ...]:
-        """Every type that any member has met."""
-        return tuple(sorted({name for member in self.members for name in member.types}))
+    def place(self, actor: str, key: str) -> Placed:
+        """Owner and replicas of a key. One of a pinned type (``@host:port/name``) lives on the node that it names."""
+        placed = self._recent.get((actor, key))
+        if placed is None:
+            if len(self._recent) >= RECENT:
+                self._recent.clear()
+            placed = self._recent[actor, key] = self._found(actor, key)
+        return placed
+
+    def _found(self, actor: str, key: str) -> Placed:
+        if key.startswith("@"):
+            pinned = pinned_to(key)
+            if pinned is not None:
+                member = self.get(pinned)
+                return self._judged((member.id,) if member is not None else ())
+        return self._on_ring(self.ring.spot(actor, key))
+
+    def place_many(self, actor: str, keys: Iterable[str]) -> list[Placed]:
+        """`place` of many keys of one type."""
+        place, known, spot = self._found, self._placed, self.ring.spot
+        found = []
+        for key in keys:
+            placed = None if key.startswith("@") else known.get(spot(actor, key))
+            found.append(placed if placed is not None else place(actor, key))
+        return found
+
+    def _on_ring(self, spot: int) -> Placed:
+        placed = self._placed.get(spot)
+        if placed is None:
+            placed = self._placed[spot] = self._judged(self.ring.kept_at(spot))
+        return placed
+
+    def _judged(self, replicas: tuple[NodeId, ...]) -> Placed:
+        return Placed(next((node for node in replicas if node in self._owning), None), replicas)
 
     def replicas(self, actor: str, key: str) -> tuple[NodeId, ...]:
-        """The nodes that keep a key, in order. A key of a pinned type (``@host:port/name``) lives on the node that it names."""
-        pinned = pinned_to(key)
-        if pinned is None:
-            return self.ring.replicas(actor, key)
-        member = self.get(pinned)
-        return (member.id,) if member is not None else ()
+        """The nodes that keep a key, in order."""
+        return self.place(actor, key).replicas
 
     def owner(self, actor: str, key: str) -> NodeId | None:
         """The first replica that takes messages; None if none does."""
-        status = {member.id: member.status for member in (*self.members, *self.former)}
-        return next((node for node in self.replicas(actor, key) if status.get(node) in OWNING), None)
+        return self.place(actor, key).owner
 
     def unlike(self, other: Members | None) -> bool:
         """Whether anything that a person sees or a message's way depends on differs."""

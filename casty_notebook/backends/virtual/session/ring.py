@@ -57,7 +57,7 @@ class Ring:
         A ring whose nodes' places need not be computed again.
     """
 
-    __slots__ = ("_owners", "_places", "_tokens", "nodes")
+    __slots__ = ("_owners", "_places", "_replicas", "_tokens", "nodes")
 
     def __init__(self, nodes: Iterable[NodeId], before: Ring | None = None) -> None:
         self.nodes: tuple[NodeId, ...] = tuple(sorted(set(nodes)))
@@ -66,6 +66,8 @@ class Ring:
         pairs = sorted((place, index) for index, node in enumerate(self.nodes) for place in self._places[node])
         self._tokens = array("Q", [place for place, _ in pairs])
         self._owners = array("L", [index for _, index in pairs])
+        self._replicas: dict[int, tuple[NodeId, ...]] = {}
+        """Of what lies before a token, by the token's number: `REPLICAS` nodes, found once."""
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -73,6 +75,18 @@ class Ring:
     def replicas(self, actor: str, key: str, count: int = REPLICAS) -> tuple[NodeId, ...]:
         """The nodes that keep a key, in order; the first that lives owns it. Empty for a ring without nodes."""
         return self.at(token(f"{actor}/{key}"), count)
+
+    def spot(self, actor: str, key: str) -> int:
+        """Which of the ring's tokens a key belongs to: keys of one token have the same replicas."""
+        spot = bisect_left(self._tokens, token(f"{actor}/{key}"))
+        return spot if spot < len(self._tokens) else 0
+
+    def kept_at(self, spot: int) -> tuple[NodeId, ...]:
+        """The replicas of what belongs to a token, as `replicas` of its keys."""
+        found = self._replicas.get(spot)
+        if found is None:
+            found = self._replicas[spot] = self.at(self._tokens[spot]) if self.nodes else ()
+        return found
 
     def at(self, place: int, count: int = REPLICAS) -> tuple[NodeId, ...]:
         """The nodes that keep whatever is at a place of the ring (0 to 2**64 - 1)."""

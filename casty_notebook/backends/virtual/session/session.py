@@ -21,6 +21,7 @@ from casty_notebook.backends.virtual.session.events import (
     Event,
     Fail,
     Hangup,
+    Leave,
     LinkLeaving,
     LinkLost,
     LinkOpened,
@@ -57,7 +58,7 @@ PATIENCE = 5.0
 
 
 class Session:
-    """open --Close--> closed. Only `handle` changes anything.
+    """open --Leave--> leaving --Close--> closed. Only `handle` changes anything.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ class Session:
             AskMade: self._ask_made, TellMade: self._tell_made, AskCancelled: self._cancelled, Replied: self._replied,
             Unsent: self._unsent, Returned: self._returned, TableCame: self._table_came, LinkOpened: self._link_opened,
             LinkRefused: self._link_refused, LinkLeaving: self._link_leaving, LinkLost: self._link_lost, Tick: self._tick,
-            Close: self._close,
+            Leave: self._leave, Close: self._close,
         }  # fmt: skip
 
     # --- the one way in --------------------------------------------------------------------------------------------
@@ -122,7 +123,7 @@ class Session:
     def _settle(self, now: float, out: list[Effect]) -> None:
         """After anything but the user's own traffic: do whatever time or the change has made due."""
         self._wake = FOREVER
-        if self.state != "open":
+        if self.state == "closed":
             return
         dials = self.peers.dial_due(self.cluster, self.limits, now, out)
         syncs = self.peers.sync_due(now, out)
@@ -161,7 +162,7 @@ class Session:
 
     def _link_opened(self, event: LinkOpened, now: float, out: list[Effect]) -> None:
         link = self.peers.links.get(event.link)
-        if link is None or self.state != "open":
+        if link is None or self.state == "closed":
             out.append(Hangup(event.link))
             return
         self._note(f"link {event.link} to {event.node} is open")
@@ -255,36 +256,43 @@ class Session:
             envelopes.next_seq(), event.actor, event.key, event.name, event.message, now, now + event.timeout, event.label,
             event.number, event.retry, event.fail_fast,
         )  # fmt: skip
-        refused = self._refusal(envelope, force=event.force)
-        if refused is not None:
-            out.append(Fail(event.number, refused))
+        if self._refuses(event):
+            out.append(Fail(event.number, self._refusal(envelope, force=event.force)))
             return
-        envelopes.add(envelope)
+        envelopes.add_ask(event.number, envelope)
         self._place(envelope, now, out)
 
     def _tell_made(self, event: TellMade, now: float, out: list[Effect]) -> None:
         """Errors of a tell are raised before it gets here; what is lost later is reported and counted."""
-        envelopes = self._envelopes
+        self._place(self._told(event, now), now, out)
+
+    def _told(self, event: TellMade, now: float) -> Envelope:
         expires = now + self.settings.tell_expiry
-        envelope = Envelope(
-            envelopes.next_seq(), event.actor, event.key, event.name, event.message, now, expires, event.label
-        )
-        envelopes.add(envelope)
-        self._place(envelope, now, out)
+        seq = self._envelopes.next_seq()
+        return Envelope(seq, event.actor, event.key, event.name, event.message, now, expires, event.label)
 
     def refusal_of_tell(self, event: TellMade) -> CastyNotebookError | None:
         """Why a tell cannot be taken, before anything is done."""
-        expires = self.now + self.settings.tell_expiry
-        envelope = Envelope(0, event.actor, event.key, event.name, event.message, self.now, expires, event.label)
-        return self._refusal(envelope, force=event.force)
+        return self._refusal(self._told(event, self.now), force=event.force) if self._refuses(event) else None
 
-    def _refusal(self, envelope: Envelope, *, force: bool) -> CastyNotebookError | None:
+    def overfull(self, event: TellMade, cause: str, advice: str) -> CastyNotebookError:
+        """Why the connection did not take a tell."""
+        return failures.unsent(self, self._told(event, self.now), cause, advice)
+
+    def _refuses(self, event: AskMade | TellMade) -> bool:
+        envelopes, settings = self._envelopes, self.settings
+        return (
+            self.state != "open"
+            or len(envelopes.asks) >= settings.max_pending_asks
+            or len(envelopes) >= settings.max_buffered
+            or (not event.force and bool(self._misfits) and (event.actor, event.name) in self._misfits)
+        )
+
+    def _refusal(self, envelope: Envelope, *, force: bool) -> CastyNotebookError:
         if self.state != "open":
             return failures.closed(self, envelope)
-        if len(self._envelopes.asks) >= self.settings.max_pending_asks or len(self._envelopes) >= self.settings.max_buffered:
-            return failures.overloaded(self, envelope)
-        misfit = self._misfits.get((envelope.actor, envelope.name))
-        return failures.misfit(envelope, misfit) if misfit is not None and not force else None
+        misfit = None if force else self._misfits.get((envelope.actor, envelope.name))
+        return failures.misfit(envelope, misfit) if misfit is not None else failures.overloaded(self, envelope)
 
     def _place(self, envelope: Envelope, now: float, out: list[Effect], *, in_turn: bool = False) -> None:
         """Send it, or let it wait: for a member that takes it, or for its turn."""
@@ -309,6 +317,8 @@ class Session:
             out.append(Deliver(link.id, envelope.seq, envelope.actor, envelope.key, envelope.message, envelope.number))
 
     def _take_turns(self, now: float, out: list[Effect]) -> None:
+        if not self._envelopes.queued:
+            return
         while (envelope := self._envelopes.next_in_turn()) is not None:
             self._place(envelope, now, out, in_turn=True)
 
@@ -372,12 +382,8 @@ class Session:
         if len(self._envelopes) >= self.settings.max_buffered:
             self.counters["dropped"] += 1
             return None
-        envelope = Envelope(
-            self._envelopes.next_seq(), message.actor, message.key, "", message.message, now,
-            now + self.settings.tell_expiry, "",
-        )  # fmt: skip
-        self._envelopes.add(envelope)
-        return envelope
+        expires = now + self.settings.tell_expiry
+        return Envelope(self._envelopes.next_seq(), message.actor, message.key, "", message.message, now, expires, "")
 
     def _cancelled(self, event: AskCancelled, now: float, out: list[Effect]) -> None:
         envelope = self._envelopes.asks.get(event.number)
@@ -415,12 +421,18 @@ class Session:
         if any(each.not_before <= now for each in self._envelopes.held() if each.not_before):
             self._review(now, out)
 
-    def _close(self, _event: Close, _now: float, out: list[Effect]) -> None:
+    def _leave(self, _event: Leave, _now: float, out: list[Effect]) -> None:
         if self.state != "open":
             return
-        self.state = "closed"
+        self.state = "leaving"
         for envelope in list(self._envelopes.asks.values()):
             self._fail(envelope, failures.closed(self, envelope), out)
+
+    def _close(self, _event: Close, now: float, out: list[Effect]) -> None:
+        if self.state == "closed":
+            return
+        self._leave(Leave(), now, out)
+        self.state = "closed"
         lost = len(self._envelopes.take_all())
         if lost:
             self.counters["dropped"] += lost

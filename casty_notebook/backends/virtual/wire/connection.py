@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import struct
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.backends.virtual.wire.frames import FrameReader, FrameType, encode_data, encode_pong, encode_window
+from casty_notebook.backends.virtual.wire.frames import (
+    VERSION,
+    FrameReader,
+    FrameType,
+    encode_data,
+    encode_pong,
+    encode_window,
+)
 from casty_notebook.backends.virtual.wire.hello import Hello, Refusal, decode_ack, decode_reject
 from casty_notebook.errors import ProtocolError
 
@@ -17,8 +26,12 @@ STREAM = 3
 """All that follows the hello."""
 _STREAMS = 8
 """Streams that a node may open; casty 0.30 has two."""
+_BESIDES = 256
+"""Bytes that a message which waits costs besides its own, about."""
 _SURROUND = 1024
 """Bytes by which a message may be longer than its limit: the service's name and its own length."""
+_FRAME = struct.Struct(">BBHIIIB")
+"""The head of a data frame that holds one whole message: the frame's, the message's length, that of its service's name."""
 _DATA, _WINDOW, _PING, _GOODBYE = FrameType.DATA, FrameType.WINDOW, FrameType.PING, FrameType.GOODBYE
 
 
@@ -37,8 +50,7 @@ class Rejected:
     refusal: Refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A whole message of a service (``membership``, ``actors``, ``replies``), its body unread."""
 
     service: bytes
@@ -59,7 +71,8 @@ class Connection:
     A node that says goodbye answers what it was asked before, and reads nothing new.
 
     Bytes that came are given to `receive`, which returns what they say; what is to be written is taken from `data_to_send`
-    after either call. Credit is given for all that is read, at once: a client that does not read makes a node hold its answers.
+    after either call. Credit is given for all that is read: a client that does not read makes a node hold its answers. A node
+    that does not read us makes nothing grow: what it is owed is a number, and what it is told is bounded.
     """
 
     def __init__(self, hello: Hello, max_queued: int) -> None:
@@ -71,12 +84,16 @@ class Connection:
         self._max_queued = max_queued
         self.queued = 0
         """Bytes that wait for credit."""
+        self._owed: dict[int, int] = {}
+        """Credit that is to be given, by stream."""
+        self._pong_due = False
         self.open = False
         self.closed = False
         """The node refused the hello: nothing more is read."""
         self.heard_anything = False
         self._out: list[bytes] = []
-        self._write(HELLO_STREAM, _framed(b"hello", hello.encode()))
+        self._out_bytes = 0
+        self._write(HELLO_STREAM, b"hello", hello.encode())
 
     # --- out -------------------------------------------------------------------------------------------------------
 
@@ -91,20 +108,26 @@ class Connection:
         size = len(body)
         if size > self._limits.message:
             raise ValueError(f"{size:,} bytes; the cluster's limit for one message is {self._limits.message:,}")
-        if self._pending and self.queued + size > self._max_queued:
+        waiting = self.queued + self._out_bytes + len(self._pending) * _BESIDES
+        if waiting and waiting + size > self._max_queued:
             return False
-        self._write(STREAM, _framed(service, body))
+        self._write(STREAM, service, body)
         return True
 
-    def _write(self, stream: int, data: bytes) -> None:
-        size = len(data)
+    def _write(self, stream: int, service: bytes, body: bytes) -> None:
+        named = 1 + len(service) + len(body)
+        size = 4 + named
         if not self._pending and size <= self._credit[stream] and size <= self._limits.frame:
             self._credit[stream] -= size
-            self._out.append(encode_data(stream, data))
+            self._put(_FRAME.pack(VERSION, _DATA, 0, stream, size, named, len(service)) + service + body)
             return
-        self._pending.append(memoryview(data))
+        self._pending.append(memoryview(b"".join((named.to_bytes(4), bytes((len(service),)), service, body))))
         self.queued += size
         self._drain()
+
+    def _put(self, frame: bytes) -> None:
+        self._out.append(frame)
+        self._out_bytes += len(frame)
 
     def _drain(self) -> None:
         """Cut what waits into frames as far as there is credit. Only `STREAM` ever waits: a hello is shorter than any window."""
@@ -112,7 +135,7 @@ class Connection:
         while pending and self._credit[STREAM] > 0:
             head = pending[0]
             size = min(len(head), self._credit[STREAM], self._limits.frame)
-            self._out.append(encode_data(STREAM, bytes(head[:size])))
+            self._put(encode_data(STREAM, bytes(head[:size])))
             self._credit[STREAM] -= size
             self.queued -= size
             if size == len(head):
@@ -120,9 +143,23 @@ class Connection:
             else:
                 pending[0] = head[size:]
 
+    @property
+    def unsent(self) -> int:
+        """Bytes of messages that were taken and not yet given away by `data_to_send`."""
+        return self.queued + self._out_bytes
+
     def data_to_send(self) -> bytes:
         """All bytes that are to be written now."""
-        out, self._out = self._out, []
+        out = self._out
+        if self._owed:
+            out += [encode_window(stream, size) for stream, size in self._owed.items()]
+            self._owed.clear()
+        if self._pong_due:
+            self._pong_due = False
+            out.append(encode_pong())
+        if not out:
+            return b""
+        self._out, self._out_bytes = [], 0
         return out[0] if len(out) == 1 else b"".join(out)
 
     # --- in --------------------------------------------------------------------------------------------------------
@@ -139,22 +176,22 @@ class Connection:
             return []
         self.heard_anything = True
         events: list[Event] = []
-        read: dict[int, int] = {}
+        owed = self._owed
         for kind, stream, size, body in self._reader.receive(data):
             if kind == _DATA:
-                read[stream] = read.get(stream, 0) + size
-                self._data(stream, body, events)
+                if size:
+                    owed[stream] = owed.get(stream, 0) + size
+                    self._data(stream, body, events)
             elif kind == _WINDOW:
                 # Credit without end does no harm: what we send is bounded by what we have.
                 if stream in self._credit:
                     self._credit[stream] += size
                     self._drain()
             elif kind == _PING:
-                self._out.append(encode_pong())
+                # One pong is enough for all pings of a moment: it says that we are there.
+                self._pong_due = True
             elif kind == _GOODBYE and self.open:
                 events.append(Leaving())
-        for stream, size in read.items():
-            self._out.append(encode_window(stream, size))
         return events
 
     def _data(self, stream: int, body: bytes, events: list[Event]) -> None:
@@ -163,28 +200,37 @@ class Connection:
             if len(self._incoming) >= _STREAMS:
                 raise ProtocolError(f"data came on more than {_STREAMS} streams; casty 0.30 has two")
             held = self._incoming[stream] = bytearray()
-        if not held and len(body) >= 4 and len(body) == 4 + int.from_bytes(body[:4]):
-            # As nearly always: one frame, one message.
-            self._message(stream, body[4:], events)
-            return
-        held += body
-        at = 0
-        while len(held) - at >= 4:
-            size = int.from_bytes(held[at : at + 4])
-            if size > self._limits.message + _SURROUND:
-                raise ProtocolError(f"a message of {size:,} bytes came; the cluster's limit is {self._limits.message:,}")
-            if len(held) - at < 4 + size:
-                break
-            self._message(stream, bytes(held[at + 4 : at + 4 + size]), events)
-            at += 4 + size
-        if at:
-            del held[:at]
+        if held:
+            held += body
+            at = self._messages(stream, held, events)
+            if at:
+                del held[:at]
+        else:
+            # As nearly always: frames of whole messages.
+            at = self._messages(stream, body, events)
+            if at < len(body):
+                held += body[at:]
 
-    def _message(self, stream: int, data: bytes, events: list[Event]) -> None:
-        length = data[0] if data else 0
-        service, body = data[1 : 1 + length], data[1 + length :]
-        if not length or len(service) < length:
-            raise ProtocolError(f"a message came without the name of its service: {data[:24].hex(' ')}")
+    def _messages(self, stream: int, data: bytes | bytearray, events: list[Event]) -> int:
+        """Read the messages that are whole; returns where they end."""
+        most = self._limits.message + _SURROUND
+        at, end = 0, len(data)
+        while end - at >= 4:
+            size = int.from_bytes(data[at : at + 4])
+            if size > most:
+                raise ProtocolError(f"a message of {size:,} bytes came; the cluster's limit is {self._limits.message:,}")
+            stop = at + 4 + size
+            if stop > end:
+                break
+            length = data[at + 4] if size else 0
+            start = at + 5 + length
+            if not length or start > stop:
+                raise ProtocolError(f"a message came without the name of its service: {bytes(data[at + 4 : at + 28]).hex(' ')}")
+            self._message(stream, bytes(data[at + 5 : start]), bytes(data[start:stop]), events)
+            at = stop
+        return at
+
+    def _message(self, stream: int, service: bytes, body: bytes, events: list[Event]) -> None:
         if stream != HELLO_STREAM:
             if not self.open:
                 raise ProtocolError(f"a message of {service[:40]!r} came before the hello was answered")
@@ -199,6 +245,3 @@ class Connection:
         else:
             raise ProtocolError(f"{service[:40]!r} came on the stream of the hello")
 
-
-def _framed(service: bytes, body: bytes) -> bytes:
-    return b"".join(((1 + len(service) + len(body)).to_bytes(4), bytes((len(service),)), service, body))

@@ -79,13 +79,29 @@ class FrameReader:
             For another version, a frame type that does not exist, flags, or a frame that is too long.
         """
         held = self._held
-        held += data
+        if held:
+            held += data
+            frames, at = self._whole(held)
+            if at:
+                del held[:at]
+        else:
+            # As nearly always: nothing is left over, and nothing is copied twice.
+            frames, at = self._whole(data)
+            if at < len(data):
+                held += data[at:]
+        if held and held[0] != VERSION:
+            # What is no casty may say less than a header, and wait for us.
+            raise ProtocolError(_strange(held[0], 0, 0, bytes(held[:_SIZE])))
+        return frames
+
+    def _whole(self, data: bytes | bytearray | memoryview) -> tuple[list[Frame], int]:
+        """The frames that are whole, and where they end."""
         frames: list[Frame] = []
-        at, end = 0, len(held)
+        at, end = 0, len(data)
         while end - at >= _SIZE:
-            version, kind, flags, stream, size = HEADER.unpack_from(held, at)
+            version, kind, flags, stream, size = HEADER.unpack_from(data, at)
             if version != VERSION or kind > _LAST or flags:
-                raise ProtocolError(_strange(version, kind, flags, bytes(held[at : at + _SIZE])))
+                raise ProtocolError(_strange(version, kind, flags, bytes(data[at : at + _SIZE])))
             if kind != _DATA:
                 frames.append((kind, stream, size, b""))
                 at += _SIZE
@@ -95,14 +111,9 @@ class FrameReader:
             stop = at + _SIZE + size
             if stop > end:
                 break
-            frames.append((kind, stream, size, bytes(held[at + _SIZE : stop])))
+            frames.append((kind, stream, size, bytes(data[at + _SIZE : stop])))
             at = stop
-        if at:
-            del held[:at]
-        if held and held[0] != VERSION:
-            # What is no casty may say less than a header, and wait for us.
-            raise ProtocolError(_strange(held[0], 0, 0, bytes(held[:_SIZE])))
-        return frames
+        return frames, at
 
 
 def _strange(version: int, kind: int, flags: int, head: bytes) -> str:

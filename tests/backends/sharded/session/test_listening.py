@@ -37,7 +37,7 @@ def test_every_message_is_kept_in_order_with_time_node_and_size() -> None:
     assert heard_by(listening) == ["reply from 10.0.1.2:25520", 1, 2, 3]
     assert [heard.node for heard in listening.inbox] == [node(2), node(2), node(2), node(3)]
     assert [heard.at >= began for heard in listening.inbox] == [False, True, True, True]
-    assert (listening.received, listening.dropped) == (4, 0)
+    assert (listening.inbox.received, listening.inbox.dropped) == (4, 0)
     assert not world.failures
     assert not world.replies
 
@@ -49,20 +49,20 @@ def test_beyond_the_bound_the_oldest_goes_and_is_counted() -> None:
     world.utter(node(2), listening, *range(5))
     world.run(0.1)
     assert heard_by(listening) == [2, 3, 4]
-    assert (listening.received, listening.dropped) == (6, 3)
+    assert (listening.inbox.received, listening.inbox.dropped) == (6, 3)
     assert world.session.counters["dropped"] == 3
 
 
 def test_bytes_are_bounded_too_and_the_newest_is_always_kept() -> None:
     listening = Listening("/_ask/1", PRICES, None, ReplyRef("test", "/_ask/1"), 0.0, 5.0, limit=100, max_bytes=1000)
     for size in (400, 400, 400):
-        listening.put(Arrival(0.0, node(2), size, size))
-    assert (len(listening.inbox), listening.dropped) == (2, 1)
-    listening.put(Arrival(0.0, node(2), "long", 5000))
-    assert (heard_by(listening), listening.dropped) == (["long"], 3)
-    assert listening.take().message == "long"
-    listening.put(Arrival(0.0, node(2), 1, 900))
-    assert (len(listening.inbox), listening.dropped) == (1, 3), "what was taken weighs no more"
+        listening.inbox.put(Arrival(0.0, node(2), size, size))
+    assert (len(listening.inbox), listening.inbox.dropped) == (2, 1)
+    listening.inbox.put(Arrival(0.0, node(2), "long", 5000))
+    assert (heard_by(listening), listening.inbox.dropped) == (["long"], 3)
+    assert listening.inbox.take().message == "long"
+    listening.inbox.put(Arrival(0.0, node(2), 1, 900))
+    assert (len(listening.inbox), listening.inbox.dropped) == (1, 3), "what was taken weighs no more"
 
 
 def test_its_deadline_is_only_that_of_leaving() -> None:

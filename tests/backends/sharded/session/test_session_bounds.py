@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import pytest
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.sharded.session.bounds import MAX_NAME, excess
-from casty_notebook.backends.sharded.session.events import Dial, LinkLost, Received, Report, Tick, Transmit
+from casty_notebook.backends.sharded.session.events import Dial, Effect, Event, LinkLost, Received, Report, Tick, Transmit
+from casty_notebook.backends.sharded.session.liveness import Liveness
 from casty_notebook.backends.sharded.session.messages import ShardLocation
-from casty_notebook.backends.sharded.session.peers import Peers
 from casty_notebook.backends.sharded.session.targets import ActorTarget
 from casty_notebook.errors import MisuseError
 from casty_notebook.settings import Settings
@@ -91,13 +94,67 @@ def test_what_changes_nothing_makes_nobody_look_at_every_node(monkeypatch: pytes
     link = followed(world)
     world.register("counter", 100)
     looks = []
-    walk = Peers.silent_links
-    monkeypatch.setattr(Peers, "silent_links", lambda peers, now: looks.append(now) or walk(peers, now))
+    watch = Liveness.watch
+    monkeypatch.setattr(Liveness, "watch", lambda liveness, now, out: looks.append(now) or watch(liveness, now, out))
     for shard in range(5_000):
         world.session.handle(Received(link, "/_proxy-counter", SYSTEM, "x", ShardLocation(shard, stranger(shard))), world.now)
         world.session.handle(Received(link, "/_ping/99", SYSTEM, "x", None), world.now)
     # The first may find something due; ten thousand messages at one moment find nothing more.
     assert len(looks) <= 3
+
+
+class Work:
+    """Counts the lines of Python that a session runs for its events, all but snapshots: no other process can add to them."""
+
+    def __init__(self, world: World) -> None:
+        self.lines = 0
+        self._handle = world.session.handle
+        world.session.handle = self.handle  # type: ignore[method-assign]
+        world.session.validate = lambda: None  # type: ignore[method-assign] - it looks at everybody
+
+    def _trace(self, _frame: FrameType, event: str, _arg: object) -> Any:
+        self.lines += event == "line"
+        return self._trace
+
+    def handle(self, event: Event, now: float) -> list[Effect]:
+        if isinstance(event, Received) and isinstance(event.message, TopologySnapshot):
+            return self._handle(event, now)
+        before = sys.gettrace()
+        sys.settrace(self._trace)
+        try:
+            return self._handle(event, now)
+        finally:
+            sys.settrace(before)
+
+
+def work_of_a_cluster(size: int, happens: Callable[[World], object]) -> int:
+    """What some seconds cost a session that knows so many members and is connected to three."""
+    world = World((1, 2, 3), settings=Settings(eager_links=3))
+    world.members.update({stranger(n): MemberStatus.joining for n in range(size)})  # so that those three are connected first
+    world.run(2.0)
+    assert len(list(world.session.peers)) == size + 3
+    work = Work(world)
+    happens(world)
+    world.run(12.0)
+    return work.lines
+
+
+LIFE: dict[str, Callable[[World], object]] = {
+    "nothing": lambda world: [world.feed(Tick()) for _ in range(10)],
+    "a lost link": lambda world: world.cut(node(2)),
+    "the followed node lost": lambda world: world.cut(node(1)),
+    "all lost": lambda world: [world.cut(node(number)) for number in (1, 2, 3)],
+    "an ask that waits": lambda world: world.ask(ActorTarget(stranger(1), "/x")),
+    "silence": lambda world: world.freeze(node(2)),
+}
+
+
+@pytest.mark.parametrize("what", LIFE)
+def test_members_of_which_nothing_is_due_cost_nothing(what: str) -> None:
+    few, many = (work_of_a_cluster(size, LIFE[what]) for size in (20, 2_000))
+    assert few > 500
+    # One walk over them all would be 2,000 lines more, and each of these lives has dozens of events.
+    assert many < few + 1_000
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a client tells its listeners: each changed snapshot, the end of all hope, the end of the client."""
+"""What a client tells its listeners: each changed picture of the cluster, the end of all hope, the end of the client."""
 
 from __future__ import annotations
 
@@ -7,26 +7,23 @@ import contextlib
 from collections.abc import Callable
 
 from casty_notebook.logs import room_logger
-from casty_notebook.topology.snapshot import TopologySnapshot
 
 __all__ = ["Broadcast"]
 
 log = room_logger(__name__)
 
-type Listener = Callable[[TopologySnapshot], None]
 
-
-class _Listening:
+class _Listening[T]:
     """One listener, which may be there twice."""
 
     __slots__ = ("failed", "listener", "stopped")
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Callable[[T], None]) -> None:
         self.listener = listener
         self.stopped = False
         self.failed = False
 
-    def tell(self, snapshot: TopologySnapshot) -> None:
+    def tell(self, snapshot: T) -> None:
         """Call the listener; what it raises is the log's, once: it may raise at every snapshot."""
         if self.stopped:
             return
@@ -38,16 +35,16 @@ class _Listening:
             self.failed = True
 
 
-class Broadcast:
+class Broadcast[T]:
     """Lives on one event loop. Readers wait for whatever is next and look for themselves; listeners are called."""
 
     def __init__(self) -> None:
         self._next = asyncio.Event()
-        self._listeners: tuple[_Listening, ...] = ()
-        self._shown: TopologySnapshot | None = None
+        self._listeners: tuple[_Listening[T], ...] = ()
+        self._shown: T | None = None
         self._ruin: Exception | None = None
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
+    def listen(self, listener: Callable[[T], None]) -> Callable[[], None]:
         """Call `listener` with each changed snapshot, after those that came before it; returns the way to stop that."""
         listening = _Listening(listener)
         self._listeners = (*self._listeners, listening)
@@ -58,7 +55,7 @@ class Broadcast:
 
         return stop
 
-    def publish(self, snapshot: TopologySnapshot) -> None:
+    def publish(self, snapshot: T) -> None:
         """A node sent a snapshot; the same object again is no news.
 
         Listeners are code of others. Each is called by the loop and not from here, in the middle of what is done with the

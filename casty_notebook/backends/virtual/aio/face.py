@@ -1,0 +1,26 @@
+"""What of a client its collections and its report of the nodes use."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from casty_notebook.backends.virtual.codec.values import EntityKey, ValueReader
+from casty_notebook.backends.virtual.session.members import Members
+from casty_notebook.settings import Settings
+
+__all__ = ["ClientFace"]
+
+
+class ClientFace(Protocol):
+    """A client of a virtual cluster."""
+
+    settings: Settings
+    reader: ValueReader
+
+    @property
+    def members(self) -> Members | None: ...
+    async def wait_for_members(self, timeout: float = 10.0) -> Members: ...
+    async def ask(
+        self, target: EntityKey | str, message: Any, *, timeout: float | None = None, retry: bool = False,
+        fail_fast: bool = False, force: bool = False,
+    ) -> Any: ...  # fmt: skip

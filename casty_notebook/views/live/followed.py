@@ -1,0 +1,35 @@
+"""What a live view needs to know of an open connection, which itself knows of live views."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from typing import Protocol
+
+from casty_notebook.backends.contract import Backend
+from casty_notebook.topology.events import TopologyEvent
+from casty_notebook.topology.history import Record
+
+__all__ = ["Followed"]
+
+
+class Followed(Protocol):
+    """The part of `Cluster` that views follow."""
+
+    name: str
+    uri: str
+    backend: Backend
+
+    @property
+    def system_name(self) -> str: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def clock(self) -> datetime.datetime: ...
+    @property
+    def recent_events(self) -> Sequence[TopologyEvent]: ...
+    @property
+    def recent_records(self) -> Sequence[Record]: ...
+    @property
+    def latest_record(self) -> Record | None: ...
+    def record_at(self, time: datetime.datetime) -> Record | None: ...

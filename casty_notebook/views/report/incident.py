@@ -1,0 +1,108 @@
+"""`Incident`: all that a report tells, as one value. Where its calm and its end are is decided here."""
+
+from __future__ import annotations
+
+import datetime
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from casty_notebook.errors import ContactAttempt
+from casty_notebook.topology.events import TopologyEvent
+from casty_notebook.topology.history import History, Record
+from casty_notebook.topology.problems import LOOK_BACK, Problem
+from casty_notebook.topology.recording_format import Label
+from casty_notebook.views.event_words import EVENT_WORDS
+from casty_notebook.views.reprs.cards import CardFacts
+from casty_notebook.views.theme import health_of
+
+__all__ = ["Before", "Incident", "calm_before", "is_bad_news"]
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The moment that a report compares with, and why that one."""
+
+    record: Record
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """What is known of a cluster when a report of it is written.
+
+    Attributes
+    ----------
+    written
+        When that is.
+    history, label
+        What was seen of it; one moment at least.
+    card, problems
+        As they are at the end.
+    before
+        The moment that the end is compared with.
+    recording
+        The recording as a file, to be handed on with the report; None if it is left out.
+    counters, attempts
+        What our own connection counted, and what happened at each contact point; empty for a recording.
+    note
+        What its author says.
+    """
+
+    written: datetime.datetime
+    history: History
+    label: Label
+    card: CardFacts
+    problems: Sequence[Problem]
+    before: Before
+    recording: bytes | None = None
+    counters: Mapping[str, int] = field(default_factory=dict)
+    attempts: Sequence[ContactAttempt] = ()
+    note: str = ""
+
+    @property
+    def records(self) -> Sequence[Record]:
+        return self.history.records
+
+    @property
+    def after(self) -> Record:
+        """The end: the last moment that is remembered."""
+        return self.records[-1]
+
+
+def calm_before(records: Sequence[Record], problems: Iterable[Problem], events: Iterable[TopologyEvent]) -> Before:
+    """The last moment before the trouble of now began or, if all is well again, before the last trouble.
+
+    What is wrong now may have begun as something else: it is gone back to a moment in which every node was well.
+    """
+    recent = records[-LOOK_BACK:]
+    last = next((place for place in reversed(range(len(recent))) if _troubled(recent[place])), None)
+    begun = [problem.since for problem in problems if problem.severity == "bad"]
+    if last is None and not begun:
+        begun = [event.time for event in events if is_bad_news(event)][:1]
+    if begun:
+        at_it = bisect_left(recent, min(begun), key=lambda record: record.time)
+        last = at_it if last is None else min(last, at_it)
+    if last is None:
+        return Before(records[0], "the first moment that is remembered; no trouble was seen")
+    calm = next((record for record in reversed(recent[:last]) if not _troubled(record)), None)
+    if calm is None:
+        return Before(recent[0], "the first moment that was looked at; there was trouble already")
+    return Before(calm, "the last moment before the trouble began")
+
+
+def _troubled(record: Record) -> bool:
+    packed, health = record.packed, record.health
+    return any(
+        health_of(
+            member, flagged=member.address in packed.unreachable,
+            reach=health[member.address].reachable if member.address in health else None,
+        ).tone == "bad"
+        for member in packed.members
+    )  # fmt: skip
+
+
+def is_bad_news(event: TopologyEvent) -> bool:
+    """Whether an event tells of trouble, as the timeline of the live view marks it."""
+    words = EVENT_WORDS.get(event.kind)
+    return words is not None and (words.tone == "bad" or event.after in words.bad_after)

@@ -1,0 +1,59 @@
+"""A file that appears at once and whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from casty_notebook.errors import MisuseError
+
+__all__ = ["write_whole"]
+
+
+def write_whole(path: str | os.PathLike[str], data: bytes, *, overwrite: bool) -> Path:
+    """Write a file and return its path.
+
+    Raises
+    ------
+    MisuseError
+        If something is there already, and is not to be replaced.
+    OSError
+        If it cannot be written; what was there is left as it was.
+    """
+    target = Path(path)
+    if not overwrite and os.path.lexists(target):
+        raise _taken(target)
+    # A name that nobody can have laid a link under, made by us or not at all.
+    unfinished = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    with unfinished.open("xb") as file:
+        try:
+            file.write(data)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise
+    try:
+        if overwrite:
+            unfinished.replace(target)
+        else:
+            _move_to_free(unfinished, target)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    return target
+
+
+def _move_to_free(unfinished: Path, target: Path) -> None:
+    """A second name is refused where one is taken, which renaming would replace; somebody may have taken it meanwhile."""
+    try:
+        target.hardlink_to(unfinished)
+    except FileExistsError:
+        raise _taken(target) from None
+    except (OSError, NotImplementedError):  # a file system without second names
+        unfinished.replace(target)
+    else:
+        unfinished.unlink()
+
+
+def _taken(target: Path) -> MisuseError:
+    return MisuseError(f"{target} is there already; give another name, or let it be replaced (overwrite=True, --overwrite)")

@@ -1,0 +1,79 @@
+"""``%casty_watch``: what stands before the expression, what it returns, and that it ends with the extension."""
+
+from __future__ import annotations
+
+import pytest
+from IPython.core.error import UsageError
+
+from casty_notebook.demo import DemoCluster
+from casty_notebook.magics.commands import parse_line
+from casty_notebook.views.watch import Watch
+from tests.magics.harness import Kernel, Shell
+from tests.support.waiting import wait_until
+
+
+@pytest.mark.parametrize(
+    ("line", "targets", "expression"),
+    [
+        ("counter/a GetCount", ["counter/a"], "GetCount"),
+        ("counter/a account/b payment@node-2 Get( 'x  y' )", ["counter/a", "account/b", "payment@node-2"], "Get( 'x  y' )"),
+        ("payment bank.messages.Get(a=1/2)", ["payment"], "bank.messages.Get(a=1/2)"),
+        ("casty://shop@10.0.1.10:25520/user/a Get", ["casty://shop@10.0.1.10:25520/user/a"], "Get"),
+        ("--every 0.5 counter/{1..5} --field count Get", ["counter/{1..5}"], "Get"),
+        ("counter/a 'counter b' Get", ["counter/a", "counter b"], "Get"),
+    ],
+)
+def test_targets_end_where_the_expression_begins(line: str, targets: list[str], expression: str) -> None:
+    command = parse_line("casty_watch", line)
+    assert [str(each) for each in command.targets] == targets  # type: ignore[attr-defined]
+    assert command.expression == expression  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("", "TARGET and EXPRESSION missing"),
+        ("counter/a", "EXPRESSION missing"),
+        ("counter/a --evry 2 GetCount", "Did you mean --every?"),
+        ("counter/a --every 0 GetCount", "expected more than 0 seconds"),
+    ],
+)
+def test_mistakes_of_the_line_are_one_line(line: str, says: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse_line("casty_watch", line)
+    assert says in str(error.value)
+
+
+def test_it_returns_a_watch_that_ends_with_the_extension(connected: Shell) -> None:
+    watch = connected.run("watch = %casty_watch --every 0.05 counter/magic-{1..2} GetCount\nwatch")
+    assert isinstance(watch, Watch)
+    connected.run("%casty_tell counter/magic-2 Increment(6)")
+    wait_until(lambda: watch.replies == {"counter/magic-1": 0, "counter/magic-2": 6})
+    assert connected.run("watch.data.columns[0]") == "time"
+    for cell, says in [
+        ("%casty_watch countr/a GetCount", "Did you mean counter/a?"),
+        ("%casty_watch --field nod counter/a WhereAreYou", "has no field 'nod'; its fields: node"),
+        ("%casty_watch --every 0.01 counter/{1..9} GetCount", "900 asks a second"),
+    ]:
+        error = connected.attempt(cell).error_in_exec
+        assert type(error) is UsageError
+        assert says in str(error)
+    connected.run("%unload_ext casty_notebook")
+    wait_until(lambda: watch.stopped)
+    assert "the connection was closed" in repr(watch)
+
+
+def test_a_kernel_shows_it_as_a_widget_with_text_and_html_beside(kernel: Kernel, demo_cluster: DemoCluster) -> None:
+    kernel.run("%load_ext casty_notebook\nfrom casty_notebook.demo.messages import *")
+    kernel.run(
+        f"%casty_connect {demo_cluster.uri} --shards counter=100 --read-only --question casty_notebook.demo.messages.GetCount;"
+    )
+    reply, shown = kernel.run("%casty_watch --every 0.1 counter/kernel GetCount")
+    assert reply["status"] == "ok", reply
+    (data,) = [content["data"] for kind, content in shown if kind in ("execute_result", "display_data")]
+    assert {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"} <= set(data)
+    assert "counter/kernel  0" in data["text/plain"]
+    assert "<svg" in data["text/html"]
+    reply, _ = kernel.run("%casty_watch counter/kernel WhereAreYou")
+    assert reply["status"] == "error"
+    assert "read-only" in reply["evalue"]
