@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from casty_notebook.console import say
 from casty_notebook.errors import AskFailed, MisuseError
 from casty_notebook.magics.connecting import (
     casty_connect,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from casty_notebook.backends.contract import Location
     from casty_notebook.views.checkup import CheckUp
     from casty_notebook.views.cluster import Cluster
+    from casty_notebook.views.terminal.picture import Picture
     from casty_notebook.views.watch import Watch
 
 __all__ = [
@@ -49,6 +51,7 @@ __all__ = [
     "casty_services",
     "casty_shards",
     "casty_tell",
+    "casty_top",
     "casty_topology",
     "casty_watch",
     "casty_where",
@@ -333,6 +336,23 @@ def casty_doctor(uri: str | None = None, *, connection: str | None = None, **opt
     if unused := sorted(set(options) - {"shards"}):
         raise MisuseError(f"{unused[0]} is for an address; connection {cluster.name!r} has its own. Leave it out.")
     return doctor(cluster, **options)
+
+
+def casty_top(*, connection: str | None = None) -> Picture | None:
+    """Show the live text view in this terminal until somebody quits; where that cannot be, return the picture once.
+
+    Which it cannot where the terminal is none (a pipe, ``TERM=dumb``), or textual is not installed (extra ``top``).
+    """
+    from casty_notebook.views.terminal.picture import picture_of
+    from casty_notebook.views.terminal.showing import MISSING, can_be_live, has_library, show_live
+
+    cluster = find_connection(connection)
+    if can_be_live() and has_library():
+        show_live(cluster)
+        return None
+    if can_be_live():
+        say(MISSING)
+    return picture_of(cluster)
 
 
 def casty_topology(*, connection: str | None = None) -> Any:

@@ -298,6 +298,9 @@ class CastyMagics(Magics):
 
     @_run.register
     def _(self, command: Topology, _names: Scope) -> Any:
+        # By name: a kernel need not import what terminals need.
+        if any(each.__name__ == "TerminalInteractiveShell" for each in type(self._shell).__mro__):
+            return api.casty_top(connection=command.connection)
         return api.casty_topology(connection=command.connection)
 
     def _ask_many(

@@ -331,7 +331,7 @@ WHERE = Grammar(
     _COMMON,
     ("%casty_where counter/user-42",),
 )
-TOPOLOGY = Grammar("%casty_topology", "Show the live view of the cluster.", (), _COMMON)
+TOPOLOGY = Grammar("%casty_topology", "Show the live view of the cluster; in a terminal as text (extra top).", (), _COMMON)
 DISCONNECT = Grammar(
     "%casty_disconnect",
     "Close a connection: the named one, or the current one. Stops the demo cluster that came with it.",

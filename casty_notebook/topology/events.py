@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Change", "TopologyEvent", "diff", "opinions", "reach_changes"]
 
+FEW = 8
+"""So many shards of one move are named."""
+
 type _Members = Mapping[NodeAddress, Member]
 
 
@@ -87,7 +90,7 @@ def diff(before: TopologySnapshot | None, after: TopologySnapshot, time: datetim
     >>> old = TopologySnapshot(frozenset(), here, {"cart": {0: ShardAllocation(here), 1: ShardAllocation(here)}}, 1)
     >>> new = TopologySnapshot(frozenset(), here, {"cart": {0: ShardAllocation(there), 1: ShardAllocation(there)}}, 2)
     >>> [(event.kind, event.before, event.after) for event in diff(old, new, datetime.now(UTC))]
-    [('shards_moved', '2 shards on 10.0.1.10:25520', '2 shards on 10.0.1.11:25520')]
+    [('shards_moved', '2 shards on 10.0.1.10:25520 (0, 1)', '2 shards on 10.0.1.11:25520 (0, 1)')]
     """
     if before is None or before is after:
         return []
@@ -202,39 +205,49 @@ def _shards(before: TopologySnapshot, after: TopologySnapshot, members: _Members
         if old is new:
             continue
         moves = [
-            ("" if source is None else name_of(source, members), "" if target is None else name_of(target, members), n)
-            for (source, target), n in _moves(as_column(old), as_column(new)).items()
-        ]
-        order = {name: natural(name) for name in {name for source, target, _ in moves for name in (source, target)}}
-        for source, target, n in sorted(moves, key=lambda move: (order[move[0]], order[move[1]])):
+            (
+                "" if move[0] is None else name_of(move[0], members), "" if move[1] is None else name_of(move[1], members),
+                len(shards), f" ({', '.join(map(str, sorted(shards)))})" if len(shards) <= FEW else "",
+            )
+            for move, shards in _moves(as_column(old), as_column(new)).items()
+        ]  # fmt: skip
+        order = {name: natural(name) for name in {name for source, target, *_ in moves for name in (source, target)}}
+        for source, target, n, which in sorted(moves, key=lambda move: (order[move[0]], order[move[1]])):
             many = f"{n:,} {after.kind.placement if n == 1 else after.kind.placements} on "
             if not source:
-                yield Change.shards_allocated, shard_type, "", many + target
+                yield Change.shards_allocated, shard_type, "", many + target + which
             elif not target:
-                yield Change.shards_freed, shard_type, many + source, ""
+                yield Change.shards_freed, shard_type, many + source + which, ""
             else:
-                yield Change.shards_moved, shard_type, many + source, many + target
+                yield Change.shards_moved, shard_type, many + source + which, many + target + which
 
 
-def _moves(old: ShardColumn, new: ShardColumn) -> Counter[tuple[NodeAddress | None, NodeAddress | None]]:
-    """Count the shards by (owner before, owner after) where they differ."""
+type _Move = tuple[NodeAddress | None, NodeAddress | None]
+"""Owner before and owner after."""
+
+
+def _moves(old: ShardColumn, new: ShardColumn) -> dict[_Move, list[int]]:
+    """The shards by (owner before, owner after) where they differ."""
     places: dict[NodeAddress, int] = {}
     was, now = ([places.setdefault(each.primary, len(places)) for each in column.placements] for column in (old, new))
     before, after = translated(old.codes, was, len(places)), translated(new.codes, now, len(places))
-    pairs: Iterable[tuple[int | None, int | None]]
+    moves: dict[tuple[int | None, int | None], list[int]] = {}
     if old.ids == new.ids:
-        pairs = ((before[place], after[place]) for place in _differing(before, after))
+        ids = new.ids
+        for place in _differing(before, after):
+            moves.setdefault((before[place], after[place]), []).append(ids[place])
     else:
         at = dict(zip(old.ids, before, strict=True))
-        pairs = [*zip(map(at.pop, new.ids, repeat(None)), after, strict=True), *((owner, None) for owner in at.values())]
-    owners: list[NodeAddress] = list(places)
-    return Counter(
-        {
-            (None if source is None else owners[source], None if target is None else owners[target]): count
-            for (source, target), count in Counter(pairs).items()
-            if source != target
-        }
-    )
+        for shard, source, target in zip(new.ids, map(at.pop, new.ids, repeat(None)), after, strict=True):
+            if source != target:
+                moves.setdefault((source, target), []).append(shard)
+        for shard, owner in at.items():
+            moves.setdefault((owner, None), []).append(shard)
+    owners: list[NodeAddress | None] = [*places, None]
+    return {
+        (owners[-1 if source is None else source], owners[-1 if target is None else target]): shards
+        for (source, target), shards in moves.items()
+    }
 
 
 def _differing(one: array[int], other: array[int]) -> Iterator[int]:

@@ -16,7 +16,7 @@ from casty_notebook.topology.kinds import SHARDED
 from casty_notebook.topology.names import member_at, name_of, natural
 from casty_notebook.topology.snapshot import Member, MemberStatus, TopologySnapshot
 
-__all__ = ["Problem", "find_problems", "problem_rows"]
+__all__ = ["Known", "Problem", "find_problems", "problem_rows"]
 
 WELL = {MemberStatus.up, MemberStatus.alive}
 ON_THE_WAY = {MemberStatus.joining, MemberStatus.leaving}
@@ -72,6 +72,19 @@ class Problem:
     remedy: str
 
 
+class Known(NamedTuple):
+    """When each problem began that was there at a time, by kind and subject."""
+
+    until: datetime
+    began: Mapping[tuple[str, str], datetime]
+
+    @classmethod
+    def of(cls, records: Sequence[Record], found: Iterable[Problem]) -> Known | None:
+        """What was found in these records."""
+        began = {(each.kind, each.subject): each.since for each in found}
+        return cls(records[-1].time, began) if records else None
+
+
 class _Sign(NamedTuple):
     severity: str
     says: str
@@ -83,8 +96,9 @@ type _Signs = dict[tuple[str, str], _Sign]
 
 
 def find_problems(
-    records: Sequence[Record], events: Iterable[TopologyEvent], now: datetime, *, snapshot_age: float | None = None
-) -> tuple[Problem, ...]:
+    records: Sequence[Record], events: Iterable[TopologyEvent], now: datetime, *, snapshot_age: float | None = None,
+    known: Known | None = None,
+) -> tuple[Problem, ...]:  # fmt: skip
     """What is wrong now, the worst and oldest first.
 
     Parameters
@@ -97,6 +111,8 @@ def find_problems(
         The present time.
     snapshot_age
         Seconds since the cluster last said anything; None if that is not followed (a recording).
+    known
+        What was found before, of the same cluster: what has been so since needs no looking back for when it began.
     """
     if not records:
         return ()
@@ -108,7 +124,7 @@ def find_problems(
     signs = [_signs(records[-1], most)]
     found = []
     for key, sign in signs[0].items():
-        since = _since(key, records, signs, most)
+        since = _since(key, records, signs, most, known)
         if (now - since).total_seconds() >= GRACE[key[0]]:
             found.append(Problem(sign.severity, *key, since, sign.says, sign.text, sign.remedy))
     found += _of_events(tuple(events), now)
@@ -131,10 +147,15 @@ def problem_rows(problems: Iterable[Problem]) -> list[dict[str, str]]:
     ]  # fmt: skip
 
 
-def _since(key: tuple[str, str], records: Sequence[Record], signs: list[_Signs], most: Mapping[str, int]) -> datetime:
+def _since(
+    key: tuple[str, str], records: Sequence[Record], signs: list[_Signs], most: Mapping[str, int], known: Known | None
+) -> datetime:
     """When that began: the first moment of those up to now that all show it. `signs` of moments, the last first, are kept."""
     since = records[-1].time
+    found = known.began.get(key) if known is not None else None
     for back in range(1, len(records)):
+        if known is not None and found is not None and records[-back].time <= known.until:
+            return found
         if back == len(signs):
             signs.append(_signs(records[-1 - back], most))
         if key not in signs[back]:

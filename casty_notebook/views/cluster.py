@@ -84,10 +84,6 @@ class Cluster(Following):
         """The newest of `recent_records`."""
         return self._recorder.history.latest
 
-    def record_at(self, time: datetime.datetime) -> Record | None:
-        """Return what was true at that time; None if that is not remembered. To be called on the background loop."""
-        return self._recorder.history.at(time)
-
     def record(self) -> Recording:
         """Take what is remembered, to keep: ``cluster.record().save("incident.casty")``."""
         from casty_notebook.views.recording import Recording

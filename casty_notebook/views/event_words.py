@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from casty_notebook.topology.events import Change
+from casty_notebook.topology.events import Change, TopologyEvent
 
-__all__ = ["EVENT_WORDS", "EventWords"]
+__all__ = ["EVENT_WORDS", "EventWords", "is_bad_news"]
 
 
 class EventWords(NamedTuple):
@@ -17,19 +17,21 @@ class EventWords(NamedTuple):
     tone: str = ""
     bad_after: tuple[str, ...] = ()
     """What it is bad news to have become."""
+    ends: str = ""
+    """The kind of event that ends it, of the same subject."""
 
 
 EVENT_WORDS: dict[str, EventWords] = {
     Change.member_joined: EventWords("joined", "cluster", "good"),
     Change.member_status: EventWords("status changed", "cluster", bad_after=("down", "removed", "suspect", "dead")),
     Change.member_restarted: EventWords("restarted: another life of the node", "cluster", "bad"),
-    Change.opinions_differ: EventWords("members do not say the same", "members", "bad"),
+    Change.opinions_differ: EventWords("members do not say the same", "members", "bad", ends=Change.opinions_agree),
     Change.opinions_agree: EventWords("members say the same again", "members", "good"),
     Change.member_removed: EventWords("removed", "cluster", "bad"),
     # One word apart from the next two they would be read as the same thing: who says it is in the words as well.
-    Change.unreachable: EventWords("unreachable, says the cluster", "cluster", "bad"),
+    Change.unreachable: EventWords("unreachable, says the cluster", "cluster", "bad", ends=Change.reachable_again),
     Change.reachable_again: EventWords("reachable again, says the cluster", "cluster", "good"),
-    Change.lost: EventWords("connection from here is lost", "here", "bad"),
+    Change.lost: EventWords("connection from here is lost", "here", "bad", ends=Change.reached_again),
     Change.reached_again: EventWords("connection from here is back", "here", "good"),
     Change.leader_changed: EventWords("leader changed", "cluster"),
     Change.shards_moved: EventWords("shards moved", "cluster"),
@@ -38,3 +40,9 @@ EVENT_WORDS: dict[str, EventWords] = {
     Change.service_added: EventWords("service instance added", "cluster"),
     Change.service_gone: EventWords("service instance gone", "cluster", "bad"),
 }
+
+
+def is_bad_news(event: TopologyEvent) -> bool:
+    """Whether an event tells of trouble."""
+    words = EVENT_WORDS.get(event.kind)
+    return words is not None and (words.tone == "bad" or event.after in words.bad_after)

@@ -42,12 +42,19 @@ class Recording(Pictured):
 
     # --- files --------------------------------------------------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = True) -> Path:
         """Write it to a file, which holds no message, no reply and no credential. Returns the path.
 
-        The file appears at once and whole, or not at all.
+        The file appears at once and whole, or not at all; one that is there already is replaced only if `overwrite`.
+
+        Raises
+        ------
+        MisuseError
+            If a file is there, and is not to be replaced.
+        OSError
+            If it cannot be written.
         """
-        return write_whole(path, self.to_bytes(), overwrite=True)
+        return write_whole(path, self.to_bytes(), overwrite=overwrite)
 
     def to_bytes(self) -> bytes:
         """Return what a file of it holds."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from casty_notebook import Cluster, Recording
-from casty_notebook.errors import AskFailed, CastyNotebookError, ClientClosed, MisuseError, ReadOnly
+from casty_notebook.errors import AskFailed, AskTimeout, CastyNotebookError, ClientClosed, MisuseError, ReadOnly
 from casty_notebook.topology.kinds import SHARDED, VIRTUAL
 from tests.backends.conftest import Case
 from tests.support.waiting import wait_until
@@ -43,6 +43,12 @@ def test_what_is_told_arrives_in_order_before_what_is_asked_then(cluster: Cluste
     for amount in (1, 2, 3):
         add(cluster, case, "counter/told", amount)
     assert cluster.ask("counter/told", case.read) == 6
+
+
+def test_thousands_that_are_told_at_once_all_arrive(cluster: Cluster, case: Case) -> None:
+    for _ in range(2_000):
+        add(cluster, case, "counter/thousands", 1)
+    assert cluster.ask("counter/thousands", case.read, timeout=30) == 2_000
 
 
 def test_many_are_asked_and_each_row_says_where(cluster: Cluster, case: Case) -> None:
@@ -90,6 +96,17 @@ def test_counters_maps_sets_and_queues_are_used_by_name(cluster: Cluster) -> Non
     assert [hits.destroy(), tags.destroy(), jobs.destroy()] == [True, True, True]
     assert [hits.get(), tags.size(), jobs.size()] == [0, 0, 0]
     assert repr(hits) == f"<Counter 'hits' of {cluster.name}>"
+
+
+def test_a_listener_hears_what_is_told_to_its_ref_until_it_is_closed(cluster: Cluster, case: Case) -> None:
+    with cluster.listen("counter/heard", case.read) as heard:
+        assert heard.get(10) == 0
+        with pytest.raises(AskTimeout, match="1 came before"):
+            heard.get(0.05)
+        assert (heard.received, heard.dropped, heard.closed) == (1, 0, False)
+    with pytest.raises(MisuseError, match="nothing comes any more"):
+        heard.get(1)
+    assert len(cluster.collect("counter/heard", case.read, count=1, seconds=10)) == 1
 
 
 def test_a_mistyped_target_is_refused_before_anything_is_sent(cluster: Cluster, case: Case) -> None:

@@ -117,7 +117,7 @@ class View:
     @property
     def colours(self) -> int:
         """Different colours on the map."""
-        return self.root.locator("canvas").evaluate(
+        return self.root.locator(".ct-map canvas").evaluate(
             """(canvas) => {
                  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
                  return new Set(new Uint32Array(data.buffer)).size;
@@ -126,7 +126,7 @@ class View:
 
     @property
     def moments(self) -> int:
-        return self.root.evaluate("(root) => root.parentElement.castyView.moments.moments.length")
+        return self.root.evaluate("(root) => root.parentElement.castyView.moments.times.length")
 
     @property
     def state(self) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from playwright.sync_api import Page
 from casty_notebook.address import NodeAddress
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.views.live.answers import known_times, past_moment
 from casty_notebook.views.live.deltas import EventRow, Packet, delta, full
-from casty_notebook.views.live.feed import Facts, Moment
+from casty_notebook.views.live.feed import Facts, Moment, Source
 from casty_notebook.views.live.scene import SceneBuilder
 from casty_notebook.views.live.static_files import module, style
 
@@ -85,6 +86,26 @@ class FrontEnd:
                 self.page.evaluate("(packet) => push(packet)", plain(packet))
         self.settle()
         return packet
+
+    def tell(self, head: dict[str, Any], buffers: list[bytes] | None = None) -> None:
+        """Send a message of the kernel's."""
+        self.page.evaluate("(packet) => push(packet)", plain(Packet(head, buffers or [])))
+        self.settle()
+
+    def say_times(self, source: Source) -> None:
+        """Answer the page's look, with all moments that there are."""
+        page = self.page.evaluate("view.moments.page")
+        told = {"edition": self._scene.edition, "sequence": self._sequence, "age": 0.1}
+        self.tell({"kind": "here", "page": page, "times": known_times(source), **told})
+
+    def questions(self) -> list[int]:
+        """The times of the moments that the page asked for."""
+        return self.page.evaluate("model.sent.filter(({ kind }) => kind === 'past').map(({ time }) => time)")
+
+    def answer(self, source: Source) -> None:
+        """Answer the last question for a moment."""
+        head, buffers = past_moment(source, self.questions()[-1])
+        self.tell({**head, "page": self.page.evaluate("view.moments.page")}, buffers)
 
     def resend(self) -> None:
         """The full state again, as the kernel answers a page that missed something."""

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import datetime
 import random
 import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from casty_notebook.topology.health import LinkState, NodeHealth
+from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.snapshot import ServiceEntry, TopologySnapshot
+from casty_notebook.views.live.feed import Moment
+from casty_notebook.views.live.scene import milliseconds
 from tests.browser.lab import View
 from tests.browser.page import FrontEnd
 from tests.support.topologies import HOSTILE, member, node, owned_by, topology
+from tests.views.scenery import WrittenSource, moment
 
 type Open = Callable[..., FrontEnd]
 
@@ -107,9 +114,9 @@ def test_csv_carries_the_filtered_rows_in_order_and_no_formulas(front_end: Open,
         view.root.get_by_role("button", name="CSV").locator("visible=true").click()
     download.value.save_as(tmp_path / "shards.csv")
     lines = (tmp_path / "shards.csv").read_text("utf-8").splitlines()
-    assert lines[0] == "type,shard,node,address,replicas,from here"
+    assert lines[0] == "type,shard,node,from here,address,replicas"
     assert lines[1:] == [
-        "'=1+1,2,node-1,10.0.1.1:25520,node-2,● reachable", '"a,""b""",10,node-1,10.0.1.1:25520,node-2,● reachable',
+        "'=1+1,2,node-1,● reachable,10.0.1.1:25520,node-2", '"a,""b""",10,node-1,● reachable,10.0.1.1:25520,node-2',
     ]  # fmt: skip
     assert view.count == "2 of 3"
 
@@ -155,6 +162,254 @@ def test_the_slider_takes_map_and_tables_back_and_live_returns(front_end: Open) 
     view.root.locator("tbody tr[data-key]").locator("visible=true").first.click()
     front.settle()
     assert view.root.get_attribute("data-connection") == "past"
+
+
+def test_moments_that_the_page_never_saw_are_fetched_one_at_a_time(front_end: Open) -> None:
+    front = front_end()
+    now = datetime.datetime.now(datetime.UTC)
+    times = [now - datetime.timedelta(seconds=60 - step) for step in range(50)]
+    past = [
+        moment(shop({"counter": dict.fromkeys(range(12), 1 + step % 3)}), health(), time=time)
+        for step, time in enumerate(times)
+    ]
+    front.show(shop({"counter": spread(12)}), health())
+    source = WrittenSource(past[-1], past[:-1])
+    front.say_times(source)
+    view = view_of(front)
+    assert view.moments == 51
+    slider = view.root.get_by_label("Moment")
+    slider.focus()
+    for _ in range(5):
+        front.page.keyboard.press("ArrowLeft")
+    front.settle()
+    wanted = milliseconds(past[49].facts.time)
+    assert front.questions() == [wanted], "more than one question at a time"
+    assert view.root.get_attribute("data-connection") == "live", "another moment than the one that was wanted was shown"
+    assert "fetching" in view.banner
+    front.answer(source)
+    assert "fetching" in view.banner
+    assert front.questions() == [wanted, milliseconds(past[45].facts.time)], "moments on the way were asked for"
+    front.answer(source)
+    assert view.root.get_attribute("data-connection") == "past"
+    assert view.lane(f"node-{1 + 45 % 3}").locator(".ct-load").inner_text() == "12 shards"
+    assert f"{past[45].facts.time:%H:%M:%S}" in view.banner
+
+
+def test_a_moment_that_is_not_remembered_is_never_passed_off_as_another(front_end: Open) -> None:
+    front = front_end()
+    now = datetime.datetime.now(datetime.UTC)
+    kept = moment(shop({"counter": spread(12)}), health(down=(3,)), time=now - datetime.timedelta(seconds=20))
+    older = now - datetime.timedelta(seconds=28.2)
+    front.show(shop({"counter": spread(12)}), health(), events=[(milliseconds(older), "lost", "node-3", "", "refused")])
+    front.say_times(WrittenSource(kept))
+    view = view_of(front)
+    view.open("Timeline")
+    view.root.locator("tbody tr[data-key]").locator("visible=true").first.click()
+    front.answer(WrittenSource(kept))
+    assert f"{older:%H:%M:%S}" in view.banner
+    assert "is not remembered: this is 8.2 s later" in view.banner
+    view.root.get_by_role("button", name="live").click()
+    front.settle()
+    assert "remembered" not in view.banner
+
+
+def an_evening(front: FrontEnd) -> list[Moment]:
+    """Forty moments with an outage among them, and the events of it, told to a page that has seen the last one only."""
+    now = datetime.datetime.now(datetime.UTC)
+    times = [now - datetime.timedelta(seconds=80 - 2 * step) for step in range(40)]
+    past = [
+        moment(shop({"counter": spread(12)}), health(down=(3,) if 10 <= step < 20 else ()), time=time)
+        for step, time in enumerate(times)
+    ]
+    at = [milliseconds(each.facts.time) for each in past]
+    allocated = [(at[30] + n, "shards_allocated", "counter", "", f"{n + 1} shards on node-{n % 4}") for n in range(9)]
+    front.show(
+        shop({"counter": spread(12)}), health(),
+        events=[
+            (at[0] - 86_400_000, "leader_changed", "leader", "node-2", "node-1"),
+            (at[10], "lost", "node-3", "reachable from here", "not reachable from here: connection refused"),
+            (at[12], "unreachable", "node-3", "reachable", "unreachable"),
+            (at[12], "member_status", "node-3", "up", "down"),
+            (at[20], "reached_again", "node-3", "not reachable from here", "reachable from here"),
+            (at[22], "reachable_again", "node-3", "unreachable", "reachable"),
+            (at[22], "member_status", "node-3", "down", "up"), *allocated,
+        ],
+    )  # fmt: skip
+    front.say_times(WrittenSource(past[-1], past[:-1]))
+    return past
+
+
+def test_the_timeline_says_who_says_it_and_what_is_bad_and_folds_what_belongs_together(front_end: Open) -> None:
+    front = front_end()
+    past = an_evening(front)
+    view = view_of(front)
+    view.open("Timeline")
+    rows = [row[1:] for row in view.rows()]
+    assert rows[0] == ["cluster", "▸ shards allocated", "counter", "", "45 shards on 4 nodes"]
+    assert ["here", "✕ connection from here is lost", "node-3"] in [row[:3] for row in rows]
+    assert ["cluster", "● reachable again, says the cluster", "node-3"] in [row[:3] for row in rows]
+    bad = view.root.locator("tr.ct-bad").all_inner_texts()
+    assert len(bad) == 3
+    assert all("node-3" in text for text in bad)
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:", view.rows()[-1][0]), "yesterday has no date"
+    view.root.locator("tbody tr[data-key]").locator("visible=true").first.click()
+    front.settle()
+    assert len(view.rows()) == len(rows) + 9
+    view.root.get_by_label("Kind of event").select_option("only bad news")
+    front.settle()
+    assert [row[2][:2] for row in view.rows()] == ["✕ "] * 3
+    assert front.questions() == [], "an unfolded row is no moment"
+    assert past
+
+
+def test_the_slider_is_red_where_trouble_was_and_moments_can_be_played(front_end: Open) -> None:
+    front = front_end()
+    past = an_evening(front)
+    source = WrittenSource(past[-1], past[:-1])
+    view = view_of(front)
+    red = """(canvas) => {
+        const { data } = canvas.getContext('2d').getImageData(0, 1, canvas.width, 1);
+        const at = [...Array(canvas.width).keys()].filter((x) => data[4 * x + 3] > 0);
+        return [at[0], at.at(-1)].map((x) => x / canvas.width);
+    }"""
+    start, end = view.root.locator(".ct-marks").evaluate(red)
+    assert abs(start - 10 / 40) < 0.04
+    assert abs(end - 22 / 40) < 0.04
+    view.root.get_by_role("button", name="play").click()
+    for step in range(3):
+        front.page.wait_for_function(f"model.sent.filter(({{ kind }}) => kind === 'past').length === {step + 1}")
+        front.answer(source)
+        assert f"{past[step].facts.time:%H:%M:%S}" in view.banner
+    view.root.get_by_role("button", name="stop").click()
+    assert view.root.get_attribute("data-connection") == "past"
+
+
+WRONG = [
+    Problem(
+        "bad", "unreached_up", "node-3", datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC), "here",
+        "not reached from here (connection refused), while the cluster says up", "see that it runs",
+    ),
+    Problem(
+        "warn", "last_instance", HOSTILE, datetime.datetime(2026, 1, 2, 3, 4, 9, tzinfo=datetime.UTC), "cluster, here",
+        f"one instance is left of 2 {HOSTILE}", "start another before that one goes",
+    ),
+]  # fmt: skip
+
+
+def test_problems_are_counted_in_the_banner_which_leads_to_their_list(front_end: Open) -> None:
+    front = front_end()
+    front.show(shop({"counter": spread(12)}), health(), problems=[])
+    view = view_of(front)
+    assert view.root.get_by_role("button", name="problem").count() == 0
+    front.show(shop({"counter": spread(12)}), health(down=(3,)), problems=WRONG)
+    assert view.root.get_by_role("tab", name="Problems").inner_text() == "Problems (2)"
+    view.root.locator(".ct-banner").get_by_role("button", name="2 problems").click()
+    front.settle()
+    first, second = view.root.locator(".ct-problems li").all_inner_texts()
+    assert re.match(r"✕\s+node-3\s+unreached up\s+since 2026-01-02 03:04:05 UTC \(\d+ h\)\s+by here", first)
+    assert "while the cluster says up" in first
+    assert "→ see that it runs" in first
+    assert "<script>" in second
+    front.show(shop({"counter": spread(12)}), health(), problems=[])
+    assert view.root.locator(".ct-problems li").count() == 0
+    assert "no problem" in view.root.locator(".ct-panel:not([hidden])").inner_text()
+
+
+def test_problems_of_the_past_are_those_of_the_moment(front_end: Open) -> None:
+    front = front_end()
+    now = datetime.datetime.now(datetime.UTC)
+    front.show(shop({"counter": spread(12)}), health(), problems=[])
+    then = moment(shop({}), health(down=(3,)), time=now - datetime.timedelta(seconds=9), problems=WRONG)
+    source = WrittenSource(then)
+    front.say_times(source)
+    view = view_of(front)
+    view.open("Problems")
+    view.root.get_by_label("Moment").focus()
+    front.page.keyboard.press("Home")
+    front.settle()
+    front.answer(source)
+    assert "2 problems then" in view.root.locator(".ct-panel:not([hidden])").inner_text()
+
+
+def fifty(front: FrontEnd, *, down: tuple[int, ...] = (7, 31)) -> View:
+    chance = random.Random(3)
+    owners = {"counter": {shard: chance.randrange(1, 51) for shard in range(20_000)}, "account": {3: 18}}
+    front.show(shop(owners, 50), health(50, down=down))
+    return view_of(front)
+
+
+@pytest.mark.parametrize("width", [600, 900, 1600])
+def test_two_of_fifty_nodes_in_trouble_are_named_and_one_click_away(front_end: Open, width: int, artifacts: Path) -> None:
+    front = front_end(width=width, dark=width == 900)
+    view = fifty(front)
+    assert view.root.get_by_label("compact").is_checked()
+    front.page.screenshot(path=artifacts / f"fifty-{width}.png")
+    view.open("Timeline")
+    view.root.locator(".ct-banner").get_by_role("button", name="node-7, node-31").click()
+    front.settle()
+    assert view.root.locator(".ct-lane").evaluate_all("(all) => all.map((lane) => lane.dataset.node)") == ["node-7", "node-31"]
+    view.root.get_by_label("Order of nodes").select_option("troubled first")
+    front.settle()
+    lanes = view.root.locator(".ct-lane").evaluate_all("(all) => all.map((lane) => lane.dataset.node)")
+    assert lanes[:4] == ["node-7", "node-31", "node-1", "node-2"]
+
+
+def test_a_node_a_number_and_an_entity_are_found(front_end: Open) -> None:
+    front = front_end()
+    view = fifty(front)
+    side = view.root.locator(".ct-side")
+    view.open("Shards")
+    view.root.get_by_role("tab", name="Shards").focus()
+    front.page.keyboard.press("/")
+    front.page.keyboard.type("node-44")
+    front.settle()
+    assert view.lane("node-44").is_visible()
+    assert "ct-found" in (view.lane("node-44").get_attribute("class") or "")
+    assert side.inner_text() == "node-44"
+    view.root.get_by_label("Find").fill("3")
+    front.settle()
+    assert "account shard 3 on node-18 (10.0.1.18:25520), reachable" in side.inner_text()
+    assert "counter shard 3 on node-" in side.inner_text()
+    assert view.lane("node-18").is_visible()
+    view.root.get_by_label("Find").fill("account/mine")
+    front.page.keyboard.press("Enter")
+    front.settle()
+    assert "asking the kernel" in side.inner_text()
+    page = front.page.evaluate("view.moments.page")
+    assert front.page.evaluate("model.sent.at(-1)") == {"kind": "find", "page": page, "target": "account/mine"}
+    front.tell({"kind": "found", "page": page, "target": "account/mine", "type": "account", "shard": 3})
+    assert side.inner_text() == "account/mine is in account shard 3 on node-18 (10.0.1.18:25520), reachable"
+    front.tell({"kind": "found", "page": page, "target": "account/mine", "error": f"no type {HOSTILE}"})
+    assert "<script>" in side.inner_text()
+    view.root.get_by_label("Find").press("Escape")
+    front.settle()
+    assert view.root.locator(".ct-found").count() == 0
+
+
+CUT = """(root) => [...root.querySelectorAll('.ct-panel:not([hidden]) :is(.ct-words, td, .ct-problems *), .ct-banner *')]
+    .filter((each) => !each.classList.contains('ct-age') && each.scrollWidth > each.clientWidth + 1 && each.clientWidth > 0)
+    .map((each) => each.textContent)"""
+OUTSIDE = """(root) => [...root.querySelectorAll('.ct-lane')].filter((lane) => {
+    const words = lane.querySelector('.ct-words').getBoundingClientRect();
+    return words.bottom > lane.getBoundingClientRect().bottom + 1;
+}).map((lane) => lane.textContent)"""
+
+
+@pytest.mark.parametrize("width", [600, 700])
+@pytest.mark.parametrize("compact", [False, True])
+def test_what_is_wrong_with_a_node_is_never_cut(front_end: Open, width: int, compact: bool, artifacts: Path) -> None:
+    front = front_end(width=width)
+    front.show(shop({"counter": spread(12)}, unreachable=[2]), health(down=(3,)), problems=WRONG)
+    view = view_of(front)
+    view.root.get_by_label("compact").set_checked(compact)
+    front.settle()
+    assert view.lane("node-2").locator(".ct-words").inner_text() == "reachable, but the cluster says not"
+    assert view.root.evaluate(OUTSIDE) == []
+    front.page.screenshot(path=artifacts / f"states-{width}-{'compact' if compact else 'wide'}.png")
+    for tab in ("Map", "Members", "Shards", "Problems"):
+        view.open(tab)
+        front.settle()
+        assert view.root.evaluate(CUT) == []
 
 
 def test_a_lost_cluster_is_said_and_its_last_state_greyed(front_end: Open) -> None:

@@ -116,6 +116,57 @@ def test_the_map_draws_the_cluster_and_a_killed_node_is_marked_within_three_seco
     wait_until(lambda: view.lane("node-3").get_attribute("data-health") == "good", timeout=10.0)
 
 
+def hidden(lab: Notebook) -> None:
+    """Have another tab in front of the notebook."""
+    lab.command("launcher:create")
+    wait_until(lambda: not lab.views().first.is_visible())
+
+
+def shown_again(lab: Notebook) -> None:
+    lab.page.evaluate("() => { jupyterapp.commands.execute('application:activate-previous-tab') }")
+    lab.views().first.wait_for()
+
+
+def test_an_outage_that_nobody_looked_at_can_be_gone_back_to_and_after_a_reload_too(
+    lab: Notebook, demo: DemoCluster, hands: Hands, artifacts: Path
+) -> None:
+    view = lab.view()
+    at_rest(view, hands)
+    hidden(lab)
+    before = len(hands.cluster.history)
+    demo.kill("node-3")
+    wait_until(lambda: len(hands.cluster.history) > before)
+    demo.restart("node-3")
+    wait_until(lambda: hands.cluster.members.reachable.all() and not len(hands.cluster.problems), timeout=20)
+    shown_again(lab)
+    wait_until(lambda: view.lane("node-3").get_attribute("data-health") == "good")
+    remembered = view.moments
+    _goes_back_to_the_loss(view)
+    lab.picture(artifacts / "lab-outage.png")
+
+    lab.command("docmanager:save")
+    wait_until(lambda: lab.page.evaluate("!jupyterapp.shell.currentWidget.context.model.dirty"))
+    lab.page.reload()
+    lab.wait_ready()
+    again = lab.view()
+    wait_until(lambda: again.moments >= remembered)
+    _goes_back_to_the_loss(again)
+
+
+def _goes_back_to_the_loss(view: View) -> None:
+    """A click on the last loss of node-3 shows node-3 lost, at the very time that was clicked."""
+    view.open("Timeline")
+    view.root.get_by_label("Kind of event").select_option("lost")
+    row = view.root.locator("tbody tr[data-key]").locator("visible=true").filter(has_text="node-3").first
+    clicked = row.locator("td").first.inner_text()
+    row.click()
+    wait_until(lambda: view.root.get_attribute("data-connection") == "past")
+    assert clicked in view.banner
+    view.open("Map")
+    assert view.lane("node-3").get_attribute("data-health") == "bad"
+    view.root.get_by_role("button", name="live").click()
+
+
 def test_sort_filter_selection_and_place_survive_twenty_updates(lab: Notebook, hands: Hands, artifacts: Path) -> None:
     view = lab.view()
     at_rest(view, hands)

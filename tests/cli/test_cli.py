@@ -52,7 +52,7 @@ def test_a_well_cluster_is_well(demo_cluster: DemoCluster) -> None:
         (("members", "casty://demo@127.0.0.1:1", "-t", "2"), 1, "connection refused"),
         (("members", "no-address"), 2, "casty://"),
         (("membres", "casty://demo@127.0.0.1:1"), 2, "invalid choice"),
-        (("members", "casty://demo@127.0.0.1:1", "--shards", "counter"), 2, "invalid"),
+        (("members", "casty://demo@127.0.0.1:1", "--shards", "counter"), 2, "expected TYPE=NUMBER"),
         (("doctor", "casty://demo@127.0.0.1:1"), 1, ""),
     ],
 )

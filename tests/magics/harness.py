@@ -84,12 +84,12 @@ class Kernel:
 class Terminal:
     """Terminal IPython in a process and a terminal of its own: what somebody sees who types line after line."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, term: str = "dumb") -> None:
         self._typed = 0
         flags = ["--simple-prompt", "--no-banner", "--colors=NoColor", "--no-confirm-exit"]
         self.process = pexpect.spawn(
             sys.executable, ["-m", "IPython", *flags], cwd=str(Path(__file__).parents[2]), encoding="utf-8", timeout=WAIT,
-            env={"HOME": str(home), "IPYTHONDIR": str(home), "TERM": "dumb", "PATH": "/usr/bin:/bin"}, dimensions=(50, 240),
+            env={"HOME": str(home), "IPYTHONDIR": str(home), "TERM": term, "PATH": "/usr/bin:/bin"}, dimensions=(50, 240),
         )  # fmt: skip
         self.shown()
 

@@ -39,3 +39,22 @@ def test_ctrl_c_is_one_line_and_the_next_ask_is_answered(terminal: Terminal) -> 
     assert "KeyboardInterrupt: the reply is no longer waited for; the question may have been answered." in shown
     assert len([line for line in re.split(r"[\r\n]+", shown) if line.strip(" ^C")]) == 1, shown
     assert "again" in terminal.type("%casty_ask counter/terminal-1 Echo('again')  # one more")
+
+
+def test_the_topology_is_the_text_once_where_the_terminal_cannot_be_drawn_on(terminal: Terminal) -> None:
+    shown = terminal.type("%casty_topology")
+    assert re.search(r"● node-2 +127\.0\.0\.1:\d+ +up +reachable", shown)
+    assert "\x1b" not in shown
+
+
+def test_the_topology_is_live_until_q_and_the_next_line_is_as_before(tmp_path: Path, demo_cluster: DemoCluster) -> None:
+    pytest.importorskip("textual", reason="extra top: ./dev setup installs it")
+    terminal = Terminal(tmp_path, term="xterm-256color")
+    terminal.type("%load_ext casty_notebook")
+    terminal.type(f"%casty_connect {demo_cluster.uri} --shards counter=100;")
+    terminal.process.sendline("%casty_topology")
+    terminal.process.expect_exact("● node-3")
+    terminal.process.send("q")
+    terminal.shown()
+    assert "by hand" in terminal.type("%casty_ask counter/terminal-2 casty_notebook.demo.messages.Echo('by hand')")
+    terminal.close()

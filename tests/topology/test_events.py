@@ -83,15 +83,22 @@ def test_shards_that_went_the_same_way_are_one_row() -> None:
     after = topology(members, shards={"cart": {shard: owned_by(2 if shard < 1499 else 3) for shard in range(1500)}})
     assert told(before, after) == [
         ("shards_moved", "cart", "1,499 shards on node-1", "1,499 shards on node-2"),
-        ("shards_moved", "cart", "1 shard on node-1", "1 shard on node-3"),
+        ("shards_moved", "cart", "1 shard on node-1 (1499)", "1 shard on node-3 (1499)"),
     ]
+
+
+def test_a_few_shards_are_named_and_many_are_counted() -> None:
+    nodes = [member(1), member(2)]
+    for count, told_after in ((8, "8 shards on node-2 (0, 1, 2, 3, 4, 5, 6, 7)"), (9, "9 shards on node-2")):
+        before, after = (topology(nodes, shards={"cart": {n: owned_by(owner) for n in range(count)}}) for owner in (1, 2))
+        assert told(before, after)[0][3] == told_after
 
 
 def test_newly_allocated_shards_are_counted_by_node() -> None:
     after = topology([member(1)], shards={"cart": {0: owned_by(1), 1: owned_by(1), 2: owned_by(9)}})
     assert told(topology([member(1)]), after) == [
-        ("shards_allocated", "cart", "", "1 shard on 10.0.1.9:25520"),
-        ("shards_allocated", "cart", "", "2 shards on node-1"),
+        ("shards_allocated", "cart", "", "1 shard on 10.0.1.9:25520 (2)"),
+        ("shards_allocated", "cart", "", "2 shards on node-1 (0, 1)"),
     ]
 
 
@@ -99,14 +106,14 @@ def test_shards_that_vanish_are_told_even_if_as_many_appear() -> None:
     before = topology([member(1)], shards={"cart": {0: owned_by(1), 1: owned_by(1)}})
     after = topology([member(1)], shards={"cart": {1: owned_by(1), 2: owned_by(1)}})
     assert told(before, after) == [
-        ("shards_allocated", "cart", "", "1 shard on node-1"),
-        ("shards_freed", "cart", "1 shard on node-1", ""),
+        ("shards_allocated", "cart", "", "1 shard on node-1 (2)"),
+        ("shards_freed", "cart", "1 shard on node-1 (0)", ""),
     ]
 
 
 def test_a_sharded_type_that_vanishes_frees_its_shards() -> None:
     assert told(topology(shards={"cart": {0: owned_by(9)}}), topology()) == [
-        ("shards_freed", "cart", "1 shard on 10.0.1.9:25520", "")
+        ("shards_freed", "cart", "1 shard on 10.0.1.9:25520 (0)", "")
     ]
 
 

@@ -159,8 +159,8 @@ def test_a_difference_skips_what_was_between_and_goes_backwards_too() -> None:
     for second, owner in ((0, 1), (10, 2), (20, 1)):
         history.note(after(second), shards(owner), {node(2): DOWN if second == 20 else LIVE})
     assert [event.kind for event in history.diff(after(0), after(20))] == ["lost"]
-    assert [event.after for event in history.diff(after(0), after(10))] == ["4 shards on node-2"]
-    assert [event.after for event in history.diff(after(10), after(0))] == ["4 shards on node-1"]
+    assert [event.after for event in history.diff(after(0), after(10))] == ["4 shards on node-2 (0, 1, 2, 3)"]
+    assert [event.after for event in history.diff(after(10), after(0))] == ["4 shards on node-1 (0, 1, 2, 3)"]
     assert history.diff(after(3), after(4)) == []
     assert history.diff(after(-100), after(0)) == []
 

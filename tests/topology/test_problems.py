@@ -7,11 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.history import History
 from casty_notebook.topology.kinds import VIRTUAL
-from casty_notebook.topology.problems import GRACE, Problem, find_problems, problem_rows
+from casty_notebook.topology.problems import GRACE, Known, Problem, find_problems, problem_rows
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, TopologySnapshot
 from tests.support.topologies import member, node, owned_by, topology
 from tests.topology.test_history import DOWN, LIVE, after
@@ -39,6 +41,20 @@ def kinds(problems: Sequence[Problem]) -> set[tuple[str, str]]:
 
 def test_a_healthy_cluster_has_none() -> None:
     assert seen((0, cluster(), WELL), now=3600) == ()
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.booleans(), st.booleans()), min_size=1, max_size=12), st.data())
+def test_what_was_found_before_changes_nothing_but_the_work(steps: list[tuple[int, bool, bool]], data: st.DataObject) -> None:
+    history, second = History(), 0
+    for later, lost, led in steps:
+        second += later
+        history.note(after(second), cluster(leader=1 if led else None), LOST_3 if lost else WELL)
+    records, events = history.records, tuple(history.events)
+    some = data.draw(st.integers(1, len(records)))
+    seen_at = records[some].time if some < len(records) else after(second + 5)
+    before = find_problems(records[:some], [each for each in events if each.time < seen_at], seen_at)
+    now = after(second + 5)
+    assert find_problems(records, events, now, known=Known.of(records[:some], before)) == find_problems(records, events, now)
 
 
 def test_a_node_that_is_being_connected_is_no_problem() -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.backends.contract import Location
+from casty_notebook.errors import MisuseError
 from casty_notebook.loops.background import background_loop
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.health import NodeHealth
@@ -53,12 +55,16 @@ class WrittenSource:
     def earlier(self) -> Iterable[Moment]:
         return self.past
 
-    def times(self) -> list[datetime.datetime]:
-        return [each.facts.time for each in (*self.past, self.now)]
+    def times(self, after: datetime.datetime | None = None) -> list[datetime.datetime]:
+        times = [each.facts.time for each in (*self.past, self.now)]
+        return [time for time in times if after is None or time > after]
 
     def at(self, time: datetime.datetime) -> Moment | None:
         before = [each for each in (*self.past, self.now) if each.facts.time <= time]
         return before[-1] if before else None
+
+    def where(self, target: str) -> Location:
+        raise MisuseError(f"nobody knows where {target} is")
 
     def write(self, now: Moment, *events: TopologyEvent) -> None:
         """Change what is true and say so on the loop, as a snapshot does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 import threading
 import time
@@ -16,6 +17,7 @@ from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.views.live import bridge as bridge_module
 from casty_notebook.views.live.bridge import INTERVAL, Bridge
 from casty_notebook.views.live.deltas import Packet
+from casty_notebook.views.live.scene import milliseconds
 from tests.support.topologies import member, node, owned_by, topology
 from tests.support.waiting import wait_until
 from tests.views.scenery import START, Reader, WrittenSource, event_rows, moment, shown
@@ -177,6 +179,43 @@ def test_a_source_with_a_past_tells_it_before_the_present() -> None:
     assert lengths == [1, 2, 3]
     assert bridge.full_state().head["sequence"] == 4
     bridge.stop()
+
+
+def at(second: float) -> Any:
+    return START + datetime.timedelta(seconds=second)
+
+
+def test_whoever_asks_is_told_when_all_moments_were_and_what_was_true_at_one(stage: Stage) -> None:
+    stage.source.past = [of(3, time=at(-2)), of(5, time=at(-1.5))]
+    stage.bridge.hear({**LOOK, "times": True})
+    (here,) = wait_until(lambda: stage.ears.of("here"))
+    start = milliseconds(START)
+    assert here.head["times"] == [start - 2000, 500, 1500]
+    stage.bridge.hear({"kind": "past", "page": "p", "time": start - 1500})
+    (packet,) = wait_until(lambda: stage.ears.of("past"))
+    assert (packet.head["page"], packet.head["asked"], packet.head["oldest"]) == ("p", start - 1500, start - 2000)
+    reader = Reader()
+    reader.read(Packet(packet.head["moment"], packet.buffers))
+    assert len(reader.shards["cart"]) == 5
+    stage.bridge.hear({"kind": "past", "page": "p", "time": start - 60_000})
+    oldest = wait_until(lambda: stage.ears.of("past")[1:])[0]
+    assert oldest.head["moment"]["time"] == start - 2000, "the first moment that is known"
+
+
+def test_moments_between_two_updates_are_told_of(stage: Stage) -> None:
+    stage.bridge.hear(LOOK)
+    wait_until(lambda: stage.ears.of("here"))
+    stage.source.past = [of(2, time=at(1)), of(1, time=at(1.2))]
+    stage.source.write(of(4, time=at(2)))
+    (packet,) = wait_until(lambda: stage.ears.of("delta"))
+    assert packet.head["between"] == [milliseconds(at(1)), 200]
+
+
+@pytest.mark.parametrize("time", [None, "1", -1, 1e300, float("nan"), True, [1]])
+def test_a_question_for_no_time_is_answered_with_nothing(stage: Stage, time: object) -> None:
+    stage.bridge.hear({"kind": "past", "page": "p", "time": time})
+    (packet,) = wait_until(lambda: stage.ears.of("past"))
+    assert packet.head == {"kind": "past", "asked": None, "page": "p"}
 
 
 def test_the_loop_does_not_wait_while_a_past_is_gone_through() -> None:

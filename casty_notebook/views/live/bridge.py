@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from casty_notebook.logs import room_logger
 from casty_notebook.loops.background import background_loop
 from casty_notebook.topology.events import Change, TopologyEvent
+from casty_notebook.views.live.answers import known_times, past_moment, place_of
 from casty_notebook.views.live.deltas import EventRow, Packet, Story, delta, event_row, full, reach_events
 from casty_notebook.views.live.feed import Moment, Source
 from casty_notebook.views.live.scene import Scene, SceneBuilder
@@ -136,14 +137,39 @@ class Bridge:
         self._set_timer(None)
 
     def _hear(self, content: object) -> None:
-        """``{"kind": "look", "page": id, "visible": bool, "full": bool}`` is all that a page says.
+        """A page says ``{"kind": "look", "page": id, "visible": bool, "full": bool, "times": bool}``, or asks for the past.
 
-        `full` is wanted by a page that missed something. Any other is told what is new; the answer says how much it should
-        know by then, since one thread sends all in order.
+        ``{"kind": "past", "page": id, "time": milliseconds}`` is answered with one moment; a page asks for one at a time.
+        ``{"kind": "find", "page": id, "target": text}`` is answered with the placement that the target belongs to.
         """
-        if self._stopped or not isinstance(content, dict) or content.get("kind") != "look":
+        if self._stopped or not isinstance(content, dict):
             return
         page = str(content.get("page", ""))[:64]
+        if content.get("kind") == "look":
+            self._look(page, content)
+        elif content.get("kind") == "past":
+            self._aside(page, past_moment, content.get("time"))
+        elif content.get("kind") == "find":
+            head, buffers = place_of(self._source, content.get("target"))
+            self._emit(Packet({**head, "page": page}, buffers))
+
+    def _aside(self, page: str, answer: Callable[[Source, object], Packet], asked: object) -> None:
+        """Answer a page from another thread, since to unpack and to look at a moment may take as long as a picture or two."""
+
+        def tell(done: asyncio.Future[Packet]) -> None:
+            if done.cancelled() or (error := done.exception()) is not None:
+                log.debug("a page got no answer: %r", None if done.cancelled() else error)
+            else:
+                head, buffers = done.result()
+                self._emit(Packet({**head, "page": page}, buffers))
+
+        asyncio.get_running_loop().run_in_executor(None, answer, self._source, asked).add_done_callback(tell)
+
+    def _look(self, page: str, content: dict[str, Any]) -> None:
+        """`full` is wanted by a page that missed something, `times` by one that does not know what there was before.
+
+        Any other is told what is new; the answer says how much it should know by then, since one thread sends all in order.
+        """
         self._pages.pop(page, None)
         if not content.get("visible"):
             return
@@ -155,6 +181,8 @@ class Bridge:
             self._emit(self.full_state())
         told = self._told
         here = {"kind": "here", "page": page, "edition": told.scene.edition, "sequence": told.sequence}
+        if content.get("times"):
+            here["times"] = known_times(self._source)
         self._emit(Packet({**here, "age": self._source.current().facts.age}, []))
         if self._timer is None:
             self._set_timer(INTERVAL)
@@ -193,6 +221,8 @@ class Bridge:
         packet = delta(before, scene, sequence + 1, events) if same else full(scene, sequence + 1, events, self._untold)
         if packet is None:
             return
+        if between := known_times(self._source, before.time, scene.time):
+            packet.head["between"] = between  # Moments that came and went since the last update: they can be asked for.
         self._keep(events)
         self._told = _Told(sequence + 1, scene, tuple(self._recent), self._untold)
         self._sent_at = time.monotonic()

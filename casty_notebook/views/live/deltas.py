@@ -50,6 +50,7 @@ def full(scene: Scene, sequence: int, events: Sequence[EventRow], untold: int = 
         "types": types,
         "services": sorted(scene.services),
         "looks": scene.looks,
+        "problems": scene.problems,
         "kinds": EVENT_WORDS,
         "untold": untold,
     }
@@ -77,6 +78,8 @@ def delta(before: Scene, after: Scene, sequence: int, events: Sequence[EventRow]
         }  # fmt: skip
     if before.looks != after.looks:
         parts["looks"] = after.looks
+    if before.problems != after.problems:
+        parts["problems"] = after.problems
     if types := list(_changed_types(before, after, buffers)):
         parts["types"] = types
     if not parts.keys() - {"epoch"} and not events:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import datetime
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.backends.contract import Location
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.history import Record
+from casty_notebook.topology.problems import Problem, find_problems
 from casty_notebook.topology.recording_format import Label
 from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.views.live.search import Search
 from casty_notebook.views.reprs.cards import CardFacts
 
 if TYPE_CHECKING:
     from casty_notebook.views.live.followed import Followed
 
-__all__ = ["Facts", "LiveSource", "Moment", "Source", "card_of", "moments"]
+__all__ = ["Facts", "LiveSource", "Moment", "Source", "card_of", "moment_at", "moments", "times_after"]
 
 MOST_EARLIER = 200
 """Moments that a view of an open connection begins with. What is older is in `Cluster.record`."""
@@ -42,6 +46,8 @@ class Facts:
         Shards of each type, where somebody told us.
     ownerless
         By type, how many shards had an owner once and have none now.
+    problems
+        What is wrong; None where nobody has looked.
     """
 
     name: str
@@ -53,6 +59,7 @@ class Facts:
     recorded: bool = False
     shard_counts: Mapping[str, int] = field(default_factory=dict)
     ownerless: Mapping[str, int] = field(default_factory=dict)
+    problems: Sequence[Problem] | None = None
 
 
 class Moment(NamedTuple):
@@ -64,7 +71,7 @@ class Moment(NamedTuple):
 
 
 class Source(Protocol):
-    """What a live view follows. Every method is called on the background loop and must not block."""
+    """What a live view follows. Called on the background loop, where nothing may block; `times` and `at` from any thread."""
 
     def current(self) -> Moment:
         """Return what is true now. Called up to four times a second while somebody looks."""
@@ -85,12 +92,16 @@ class Source(Protocol):
         """
         ...
 
-    def times(self) -> Sequence[datetime.datetime]:
-        """List when each moment was that can be gone back to, oldest first; up to some thousands."""
+    def times(self, after: datetime.datetime | None = None) -> Sequence[datetime.datetime]:
+        """List when each moment was that can be gone back to, oldest first; up to some thousands. Only those after a time."""
         ...
 
     def at(self, time: datetime.datetime) -> Moment | None:
         """Return what was true at a time; None if that is no longer known."""
+        ...
+
+    def where(self, target: str) -> Location:
+        """Say where a target lives, as known now; an error of ours says why that cannot be said."""
         ...
 
 
@@ -99,6 +110,7 @@ class LiveSource:
 
     def __init__(self, cluster: Followed) -> None:
         self._cluster = cluster
+        self._search = Search()
 
     def current(self) -> Moment:
         cluster, backend = self._cluster, self._cluster.backend
@@ -110,7 +122,10 @@ class LiveSource:
         latest = cluster.latest_record
         if latest is None:
             return Moment(backend.topology, {} if closed else backend.health, facts)
-        facts = replace(facts, ownerless=latest.ownerless or {}, time=facts.time if closed else latest.time)
+        wrong = () if closed else self._search(cluster.recent_records, cluster.recent_events, cluster.clock, facts.age)
+        facts = replace(
+            facts, ownerless=latest.ownerless or {}, time=facts.time if closed else latest.time, problems=wrong
+        )  # fmt: skip
         return Moment(backend.topology, {} if closed else _as_noted(latest.health, backend.health), facts)
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -129,12 +144,15 @@ class LiveSource:
         cluster = self._cluster
         return moments(cluster.recent_records[-1 - MOST_EARLIER : -1], self._label, recorded=False)
 
-    def times(self) -> Sequence[datetime.datetime]:
-        return [record.time for record in self._cluster.recent_records]
+    def times(self, after: datetime.datetime | None = None) -> Sequence[datetime.datetime]:
+        return times_after(self._cluster.recent_records, after)
 
     def at(self, time: datetime.datetime) -> Moment | None:
-        record = self._cluster.record_at(time)
-        return None if record is None else next(moments([record], self._label, recorded=False))
+        cluster = self._cluster
+        return moment_at(time, cluster.recent_records, cluster.recent_events, cluster.clock, self._label, recorded=False)
+
+    def where(self, target: str) -> Location:
+        return self._cluster.backend.where(target)
 
     @property
     def _label(self) -> Label:
@@ -160,6 +178,26 @@ def card_of(moment: Moment) -> CardFacts:
         shard_counts=facts.shard_counts, snapshot_age=facts.age, ownerless=facts.ownerless,
         recorded=facts.recorded,
     )  # fmt: skip
+
+
+def times_after(records: Sequence[Record], after: datetime.datetime | None) -> list[datetime.datetime]:
+    """When the records were that came after a time; all of them without one."""
+    first = 0 if after is None else bisect_right(records, after, key=lambda record: record.time)
+    return [record.time for record in records[first:]]
+
+
+def moment_at(
+    time: datetime.datetime, records: Sequence[Record], events: Iterable[TopologyEvent], now: datetime.datetime, label: Label,
+    *, recorded: bool = True,
+) -> Moment | None:  # fmt: skip
+    """Unpack what was true at a time, with what was wrong by the end of that moment; None if it is before all records."""
+    place = bisect_right(records, time, key=lambda record: record.time)
+    if not place:
+        return None
+    end = records[place].time if place < len(records) else now
+    moment = next(moments(records[place - 1 : place], label, recorded=recorded))
+    wrong = find_problems(records[:place], [event for event in events if event.time < end], end)
+    return moment._replace(facts=replace(moment.facts, problems=wrong))
 
 
 def moments(records: Sequence[Record], label: Label, *, recorded: bool = True) -> Iterator[Moment]:

@@ -16,12 +16,13 @@ from casty_notebook.topology.events import opinions
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import SHARDED, Kind
 from casty_notebook.topology.names import member_at, natural
+from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.snapshot import Member, ShardAllocation, TopologySnapshot
 from casty_notebook.views.live.feed import Facts, Moment
 from casty_notebook.views.reprs.plain import clipped
 from casty_notebook.views.theme import Look, health_of, looks_of
 
-__all__ = ["Column", "Node", "Scene", "SceneBuilder", "Status", "milliseconds", "shown"]
+__all__ = ["Column", "Node", "ProblemRow", "Scene", "SceneBuilder", "Status", "milliseconds", "shown"]
 
 STALE_AFTER = 5.0
 """Seconds without any snapshot after which the view says so. A lone node is made to answer every 3 s."""
@@ -30,6 +31,12 @@ SPARE_NUMBERS = 2_000
 """Numbers of placements and nodes that may lie unused before all are given anew."""
 
 LONGEST_NAME = 200
+
+MOST_PROBLEMS = 100
+"""Problems that a page is told; it is told how many there are."""
+
+type ProblemRow = tuple[str, str, str, int, str, str, str]
+"""Severity, kind, subject, since in milliseconds, who says so, what was seen, and what to do."""
 
 type Array = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -101,6 +108,8 @@ class Scene:
     columns: Mapping[str, Column]
     services: frozenset[tuple[str, int, str]]
     looks: tuple[Look, ...]
+    problems: tuple[int, tuple[ProblemRow, ...]] | None
+    """How many there are, and the first of them; None where nobody has looked."""
 
 
 def milliseconds(time: datetime.datetime) -> int:
@@ -111,6 +120,12 @@ def milliseconds(time: datetime.datetime) -> int:
 def shown(name: str) -> str:
     """A name from the network, fit to be sent and shown."""
     return printable(clipped(name, LONGEST_NAME))
+
+
+def _problem_row(problem: Problem) -> ProblemRow:
+    text, remedy = (printable(clipped(words, 2 * LONGEST_NAME)) for words in (problem.text, problem.remedy))
+    since = milliseconds(problem.since)
+    return problem.severity, problem.kind, shown(problem.subject), since, problem.says, text, remedy
 
 
 class SceneBuilder:
@@ -157,6 +172,7 @@ class SceneBuilder:
             self._edition, milliseconds(facts.time), facts.age,
             self._status_of(facts, nodes, SHARDED if snapshot is None else snapshot.kind),
             None if snapshot is None else snapshot.allocation_epoch, nodes, placements, columns, services, looks_of(columns),
+            None if facts.problems is None else (len(facts.problems), tuple(map(_problem_row, facts.problems[:MOST_PROBLEMS]))),
         )  # fmt: skip
 
     # --- numbers ------------------------------------------------------------------------------------------------------

@@ -9,7 +9,10 @@ from casty_notebook.views.theme import BAD
 
 __all__ = ["MODULES", "module", "style"]
 
-MODULES = ("state.js", "look.js", "layout.js", "map.js", "grid.js", "rows.js", "timeline.js", "moments.js", "view.js")
+MODULES = (
+    "state.js", "look.js", "layout.js", "map.js", "grid.js", "rows.js", "events.js", "timeline.js", "past.js", "moments.js",
+    "problems.js", "find.js", "view.js",
+)  # fmt: skip
 """In order of their imports: each only imports from those before it."""
 
 _IMPORT = re.compile(r"^import \{[^}]*\} from \"\./[a-z]+\.js\";\n", re.MULTILINE)

@@ -12,11 +12,11 @@ from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.history import History, Record
 from casty_notebook.topology.problems import LOOK_BACK, Problem
 from casty_notebook.topology.recording_format import Label
-from casty_notebook.views.event_words import EVENT_WORDS
+from casty_notebook.views.event_words import is_bad_news
 from casty_notebook.views.reprs.cards import CardFacts
 from casty_notebook.views.theme import health_of
 
-__all__ = ["Before", "Incident", "calm_before", "is_bad_news"]
+__all__ = ["Before", "Incident", "calm_before"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +100,3 @@ def _troubled(record: Record) -> bool:
         ).tone == "bad"
         for member in snapshot.members
     )  # fmt: skip
-
-
-def is_bad_news(event: TopologyEvent) -> bool:
-    """Whether an event tells of trouble, as the timeline of the live view marks it."""
-    words = EVENT_WORDS.get(event.kind)
-    return words is not None and (words.tone == "bad" or event.after in words.bad_after)

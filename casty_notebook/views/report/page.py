@@ -7,9 +7,8 @@ import datetime
 import importlib.metadata
 import platform
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import groupby
 from pathlib import Path
 
 from casty_notebook.topology.events import TopologyEvent
@@ -17,10 +16,11 @@ from casty_notebook.topology.history import Record
 from casty_notebook.topology.names import member_at, name_of, natural
 from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.recording_format import Label
-from casty_notebook.views.event_words import EVENT_WORDS
+from casty_notebook.views.event_runs import runs
+from casty_notebook.views.event_words import EVENT_WORDS, is_bad_news
 from casty_notebook.views.live.feed import moments
 from casty_notebook.views.live.svg_map import map_html
-from casty_notebook.views.report.incident import Incident, is_bad_news
+from casty_notebook.views.report.incident import Incident
 from casty_notebook.views.reprs.cards import card_table
 from casty_notebook.views.reprs.html import PLACE, STYLE, Markup, code, element, facts, joined, reach, state, table
 from casty_notebook.views.reprs.plain import clipped, many
@@ -31,9 +31,6 @@ MOST_EVENTS = 1_000
 """The newest ones. All are in the recording."""
 MOST_RECORDING = 8 * 1024 * 1024
 """Bytes of a recording that is put into the page, where a third is added; ordinary ones take some tens of thousands."""
-
-LONG_RUN = 4
-"""As many events of a kind in a row are one line, unless they are bad news."""
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """The page itself forbids what it never does: even if a name got through as markup, nothing would run or be fetched."""
@@ -133,7 +130,7 @@ def _events(events: Sequence[TopologyEvent]) -> Markup:
         return element("p", "None.")
     newest = tuple(events)[-MOST_EVENTS:]
     which = f"the newest {len(newest):,}; all are in the recording" if len(newest) < len(events) else "the oldest first"
-    rows = [row for run in _runs(newest) for row in _run_rows(run)]
+    rows = list(map(_run_row, runs(newest)))
     return element("details", element("summary", many(len(events), "event")), _event_table(which, rows), open="")
 
 
@@ -141,18 +138,12 @@ def _event_table(caption: str, rows: Sequence[Sequence[object]]) -> Markup:
     return table(caption, ("time", "who says so", "what", "of", "before", "after"), rows, len(rows), most=MOST_EVENTS)
 
 
-def _runs(events: Iterable[TopologyEvent]) -> Iterator[list[TopologyEvent]]:
-    """What came in a row: a type's first shards are allocated one by one, and hide what else there is."""
-    for _, run in groupby(events, key=lambda event: (event.kind, event.subject)):
-        yield list(run)
-
-
-def _run_rows(run: list[TopologyEvent]) -> Iterable[Sequence[object]]:
-    first, last = run[0], run[-1]
-    if len(run) < LONG_RUN or any(map(is_bad_news, run)):
-        return map(_event_row, run)
-    time, by, what, subject, _, _ = _event_row(first)
-    return [(time, by, f"{what}, {len(run):,} times", subject, "", f"until {_time(last.time)}, {_short(last.after)} at last")]
+def _run_row(run: tuple[TopologyEvent, ...]) -> tuple[object, ...]:
+    row, last = _event_row(run[0]), run[-1]
+    if len(run) == 1:
+        return row
+    time, by, what, subject, _, _ = row
+    return time, by, f"{what}, {len(run):,} times", subject, "", f"until {_time(last.time)}, {_short(last.after)} at last"
 
 
 def _event_row(event: TopologyEvent) -> tuple[object, ...]:

@@ -17,7 +17,7 @@ from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
 from casty_notebook.views.reprs.html import Markup, code, element, facts, fragment, state
 from casty_notebook.views.reprs.plain import age, clipped, few
 
-__all__ = ["CardFacts", "ShardFact", "card_table", "cluster_card_html", "cluster_card_text"]
+__all__ = ["CardFacts", "ShardFact", "card_lines", "card_table", "cluster_card_html", "cluster_card_text"]
 
 
 _WELL = {MemberStatus.up, MemberStatus.alive}
@@ -156,7 +156,7 @@ def cluster_card_text(facts: CardFacts) -> str:
       shards    none in use yet
       services  none
     """
-    lines = [(label, text) for label, text in _lines(facts)]
+    lines = [(label, text) for label, text in card_lines(facts)]
     return "\n".join([_title(facts), *(f"  {label:<8}  {text}" for label, text in lines)])
 
 
@@ -168,7 +168,7 @@ def cluster_card_html(facts: CardFacts) -> str:
 def card_table(card: CardFacts) -> Markup:
     """Return the card as a table, without the style that `fragment` adds."""
     kind = "open" if card.closed or card.recorded or card.members is None else "bad" if card.cut_off else "good"
-    shown: dict[str, object] = dict(_lines(card))
+    shown: dict[str, object] = dict(card_lines(card))
     shown["uri"] = code(shown["uri"])
     shown["state"] = state(kind, shown["state"])
     if card.lost and not card.closed:
@@ -187,7 +187,8 @@ def _title(facts: CardFacts) -> str:
     return clipped(f"Casty cluster {printable(facts.name)}{other}{f' [{traits}]' if traits else ''}", 200)
 
 
-def _lines(facts: CardFacts) -> Iterator[tuple[str, str]]:
+def card_lines(facts: CardFacts) -> Iterator[tuple[str, str]]:
+    """Return the labels and texts of the card, in order."""
     yield "uri", clipped(printable(facts.uri))
     yield "state", _state(facts)
     if facts.read_only:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.arguments import checked_contacts, checked_settings, checked_system
+from casty_notebook.backends.listening import LIMIT, checked_limit
+from casty_notebook.backends.virtual.aio.listener import Listener
 from casty_notebook.backends.virtual.aio.pump import Pump
 from casty_notebook.backends.virtual.aio.targets import parse_target, resolve_type
 from casty_notebook.backends.virtual.codec.values import (
@@ -405,13 +407,87 @@ class VirtualClient:
             At once, not later.
         """
         pump = self._open_pump()
-        entity = self.resolve(target, force=force)
-        made = message if is_message(message) else _made(message, None)
-        event = TellMade(entity.actor, entity.key, message_name(made), write_message(made, None), force, str(target))
+        event = self._told(target, message, force=force)
         if self._home.here:
             pump.tell(event)
         else:
             self._home.hand_over(pump.tell_from_elsewhere, event)
+
+    def _told(self, target: EntityKey | str, message: Any, *, force: bool) -> TellMade:
+        entity = self.resolve(target, force=force)
+        made = message if is_message(message) else _made(message, None)
+        return TellMade(entity.actor, entity.key, message_name(made), write_message(made, None), force, str(target))
+
+    def prepare_tell(self, target: EntityKey | str, message: Any) -> TellMade | None:
+        """A tell written now, on whichever thread this is, for `tell_prepared`; None if its loop must see it first.
+
+        Raises
+        ------
+        UnsendableMessage, NoSuchType, Overloaded, ClientClosed, NotEntered, MisuseError
+            As `tell`.
+        """
+        pump = self._open_pump()
+        if self.members is None or not pump.calm:
+            return None
+        event = self._told(target, message, force=False)
+        refusal = pump.session.refusal_of_tell(event)
+        if refusal is not None:
+            raise refusal
+        return event
+
+    def tell_prepared(self, told: TellMade) -> None:
+        """Send what `prepare_tell` made, on the client's own loop. A refusal is logged: whoever told it is no longer there."""
+        if self._pump is not None:
+            self._pump.tell_from_elsewhere(told)
+
+    def listen(
+        self, target: EntityKey | str, message: Any, *, timeout: float | None = None, retry: bool = False, limit: int = LIMIT,
+        force: bool = False,
+    ) -> Listener[Any]:  # fmt: skip
+        """Send a message with a ref of ours as its `reply_to`, and receive whatever is told to that ref until it is closed.
+
+        The ref may be kept by the actor and handed on; any node may tell it, for as long as we are connected to that node.
+
+        Parameters
+        ----------
+        target, message, force
+            As in `ask`; the message is a subscription, a request for a stream.
+        timeout
+            How long the message may wait for a way to its target; `Settings.ask_timeout` if None. Once it has left, the
+            listener waits for as long as it is open.
+        retry
+            When the node is lost, send the message again. Otherwise the listener ends with `NodeUnreachable`.
+        limit
+            Messages kept for the reader; beyond it the oldest is dropped, counted and reported.
+
+        Raises
+        ------
+        UnsendableMessage, NoSuchType, Overloaded, ClientClosed, NotEntered, MisuseError, WrongThread
+            Before anything is sent.
+
+        Examples
+        --------
+        >>> async def main(client):
+        ...     async with client.listen("feed/prices", "shop.actors.Subscribe()") as prices:
+        ...         async for price in prices:
+        ...             print(price)
+        """
+        pump = self._open_pump()
+        if not self._home.here:
+            raise WrongThread("listen is to be called on the event loop that the client was entered on; connect() has one for "
+                              "plain calls on any thread")  # fmt: skip
+        patience = self.settings.ask_timeout if timeout is None else checked_seconds("timeout", timeout)
+        ref = ReplyTo(self._incarnation, self._next_number())
+        made = message if is_message(message) else _made(message, ref)
+        body = write_message(made, ref)
+        entity = self.resolve(target, force=force)
+        listener: Listener[Any] = Listener(pump, self.reader, self.settings, ref, str(target), checked_limit(limit))
+        listener.open(
+            AskMade(
+                ref.number, entity.actor, entity.key, message_name(made), body, patience, retry, False, force, str(target), True
+            )
+        )
+        return listener
 
     async def drain(self) -> None:
         """Wait until nothing that was told or asked waits for a member, for a turn or for room in a connection.

@@ -176,6 +176,11 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
                 self._owner.link_flushed()
 
     @property
+    def behind(self) -> bool:
+        """The node reads more slowly than we send."""
+        return self._paused or self._connection.queued > 0
+
+    @property
     def unsent(self) -> int:
         """Bytes of messages that wait for the node's credit or for room in its socket, what the transport holds not counted."""
         return self._connection.unsent if self.node is not None else 0

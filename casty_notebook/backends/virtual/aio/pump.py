@@ -23,6 +23,7 @@ from casty_notebook.backends.virtual.session.events import (
     Event,
     Fail,
     Hangup,
+    Heard,
     Leave,
     LinkLeaving,
     LinkLost,
@@ -82,6 +83,9 @@ class Pump:
         self._sockets_closed = asyncio.Event()
         self._reading: set[asyncio.Task[None]] = set()
         self.futures: dict[int, asyncio.Future[Any]] = {}
+        self.listeners: dict[int, Callable[[bytes, NodeAddress | None], None]] = {}
+        """What takes the values that come to a listener, by its number."""
+        self._from: NodeAddress | None = None
         self._alarm = Alarm(self._loop, self._tick)
         self._reach_log = ReachLog(session.peers)
         self._drained: asyncio.Future[None] | None = None
@@ -89,7 +93,8 @@ class Pump:
         self._unwarned = 0
         self._performers: dict[type[Effect], Callable[[Any], None]] = {
             Dial: self._dial, Hangup: self._hang_up, Sync: self._send_sync, Deliver: self._deliver, Cancel: self._cancel,
-            Answer: self._answer, Fail: self._fail, Publish: self._publish, Report: self._report, Closed: self._closed,
+            Answer: self._answer, Heard: self._heard, Fail: self._fail, Publish: self._publish, Report: self._report,
+            Closed: self._closed,
         }  # fmt: skip
 
     # --- events in -------------------------------------------------------------------------------------------------
@@ -118,6 +123,7 @@ class Pump:
 
     def messages_came(self, link: LinkProtocol, messages: list[Message]) -> None:
         now = monotonic()
+        self._from = link.node
         for message in messages:
             try:
                 event = self._event(link, message)
@@ -262,6 +268,17 @@ class Pump:
         except UndecodableMessage as error:
             future.set_exception(error)
 
+    def _heard(self, effect: Heard) -> None:
+        listener = self.listeners.get(effect.number)
+        if listener is not None:
+            listener(effect.data, self._from)
+
+    def listener_dropped(self, label: str, count: int, limit: int, *, first: bool) -> None:
+        """Messages went unread, since their listener is read too slowly; that is counted, and said once."""
+        self.session.counters["dropped"] += count
+        if first:
+            self._report(Report(f"what {label} tells is read too slowly: the oldest of {limit:,} is dropped"))
+
     async def _read_beside(self, data: bytes, future: asyncio.Future[Any]) -> None:
         try:
             value = await self._loop.run_in_executor(None, self._reader.read, data)
@@ -306,6 +323,11 @@ class Pump:
                 self._drained = self._loop.create_future()
             # Of all who wait one may be cancelled.
             await asyncio.shield(self._drained)
+
+    @property
+    def calm(self) -> bool:
+        """Whatever is told now leaves at once: nothing waits, and every node keeps up. May be read from any thread."""
+        return not self.session.waiting and not any(link.behind for link in tuple(self._links.values()))
 
     @property
     def _waits(self) -> bool:

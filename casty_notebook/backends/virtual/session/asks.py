@@ -30,6 +30,8 @@ class Envelope:
     """Of an ask; None for a tell."""
     retry: bool = False
     fail_fast: bool = False
+    listens: bool = False
+    """It stays on its way until its listener is closed, or its node is lost; its deadline is only that of leaving."""
     link: Link | None = None
     """By which it left."""
     left: bool = False
@@ -102,6 +104,8 @@ class Envelopes:
         """By number: all asks that are not over."""
         self.sent: dict[int, Envelope] = {}
         """By number: the asks that are on their way."""
+        self.listening: dict[int, Envelope] = {}
+        """By number: those that have left and wait for as long as somebody listens; they take no room on the way."""
         self._held = _Waiting()
         self._turn = _Waiting()
         self.stirred = False
@@ -177,6 +181,20 @@ class Envelopes:
     def held(self) -> Iterator[Envelope]:
         return iter(self._held.by_seq.values())
 
+    # --- on their way ----------------------------------------------------------------------------------------------
+
+    def by_link(self, link: Link) -> list[Envelope]:
+        """Those that left by a link."""
+        return [each for ways in (self.sent, self.listening) for each in ways.values() if each.link is link]
+
+    def by_seq(self, seq: int) -> Envelope | None:
+        """The one of them with this number in the order of making."""
+        return next((each for ways in (self.sent, self.listening) for each in ways.values() if each.seq == seq), None)
+
+    def back(self, number: int) -> Envelope | None:
+        """It is not on its way any more, and not over."""
+        return self.sent.pop(number, None) or self.listening.pop(number, None)
+
     # --- over ------------------------------------------------------------------------------------------------------
 
     def over(self, envelope: Envelope) -> None:
@@ -184,7 +202,7 @@ class Envelopes:
         number = envelope.number
         if number is not None:
             self.asks.pop(number, None)
-        if number is None or self.sent.pop(number, None) is None:
+        if number is None or self.back(number) is None:
             if self._held.discard(envelope):
                 self.stirred = True
             else:

@@ -15,8 +15,8 @@ from casty_notebook.errors import CastyNotebookError
 
 __all__ = [
     "Answer", "AskCancelled", "AskMade", "Cancel", "Close", "Closed", "Deliver", "Dial", "Effect", "Event", "Fail", "Hangup",
-    "Leave", "LinkLeaving", "LinkLost", "LinkOpened", "LinkRefused", "Publish", "Replied", "Report", "Returned", "Sync",
-    "TableCame", "TellMade", "Tick", "Unsent",
+    "Heard", "Leave", "LinkLeaving", "LinkLost", "LinkOpened", "LinkRefused", "Publish", "Replied", "Report",
+    "Returned", "Sync", "TableCame", "TellMade", "Tick", "Unsent",
 ]  # fmt: skip
 
 
@@ -93,6 +93,8 @@ class AskMade:
     fail_fast: bool = False
     force: bool = False
     label: str = ""
+    listens: bool = False
+    """What comes does not end it."""
 
 
 @dataclass(slots=True)
@@ -202,6 +204,14 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """A value that came to a listener, still to be read."""
+
+    number: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Fail:
     """An ask that failed."""
 
@@ -228,4 +238,4 @@ class Closed:
     """All is left."""
 
 
-type Effect = Dial | Hangup | Sync | Deliver | Cancel | Answer | Fail | Publish | Report | Closed
+type Effect = Dial | Hangup | Sync | Deliver | Cancel | Answer | Heard | Fail | Publish | Report | Closed

@@ -21,6 +21,7 @@ from casty_notebook.backends.virtual.session.events import (
     Event,
     Fail,
     Hangup,
+    Heard,
     Leave,
     LinkLeaving,
     LinkLost,
@@ -212,15 +213,14 @@ class Session:
         self.attempts[link.dialled] = reason
         if link.dialled in self._refusals:
             self._refusals[link.dialled] += tries
-        for number, envelope in list(self._envelopes.sent.items()):
-            if envelope.link is link:
-                self._cut(number, envelope, reason, out)
+        for envelope in self._envelopes.by_link(link):
+            self._cut(envelope, reason, out)
         self._review(now, out)
 
-    def _cut(self, number: int, envelope: Envelope, reason: str, out: list[Effect]) -> None:
+    def _cut(self, envelope: Envelope, reason: str, out: list[Effect]) -> None:
         """The link by which an ask left is gone: it may have run, so only the user may say that it is asked again."""
-        if envelope.retry:
-            del self._envelopes.sent[number]
+        if envelope.retry and envelope.number is not None:
+            self._envelopes.back(envelope.number)
             envelope.left, envelope.link = True, None
             self._envelopes.hold(envelope)
         else:
@@ -254,7 +254,7 @@ class Session:
         envelopes = self._envelopes
         envelope = Envelope(
             envelopes.next_seq(), event.actor, event.key, event.name, event.message, now, now + event.timeout, event.label,
-            event.number, event.retry, event.fail_fast,
+            event.number, event.retry, event.fail_fast, event.listens,
         )  # fmt: skip
         if self._refuses(event):
             out.append(Fail(event.number, self._refusal(envelope, force=event.force)))
@@ -313,7 +313,7 @@ class Session:
         else:
             envelope.link = link
             if envelope.number is not None:
-                envelopes.sent[envelope.number] = envelope
+                (envelopes.listening if envelope.listens else envelopes.sent)[envelope.number] = envelope
             out.append(Deliver(link.id, envelope.seq, envelope.actor, envelope.key, envelope.message, envelope.number))
 
     def _take_turns(self, now: float, out: list[Effect]) -> None:
@@ -336,8 +336,13 @@ class Session:
         # Only an ask that is on its way can be answered; its number cannot be guessed, so whoever answers was asked.
         envelope = self._envelopes.sent.get(outcome.number)
         if envelope is None:
-            self.counters["late_replies"] += 1
-            return
+            envelope = self._envelopes.listening.get(outcome.number)
+            if envelope is None:
+                self.counters["late_replies"] += 1
+                return
+            if outcome.kind == "Value":
+                out.append(Heard(outcome.number, outcome.data))
+                return
         self._envelopes.over(envelope)
         if outcome.kind == "Value":
             out.append(Answer(outcome.number, outcome.data))
@@ -351,11 +356,11 @@ class Session:
 
     def _unsent(self, event: Unsent, now: float, out: list[Effect]) -> None:
         """The connection did not take a message."""
-        for envelope in list(self._envelopes.sent.values()):
-            if envelope.seq == event.envelope:
-                self._fail(envelope, failures.unsent(self, envelope, event.cause, event.advice), out)
-                self._take_turns(now, out)
-                return
+        envelope = self._envelopes.by_seq(event.envelope)
+        if envelope is not None:
+            self._fail(envelope, failures.unsent(self, envelope, event.cause, event.advice), out)
+            self._take_turns(now, out)
+            return
         self.counters["dropped"] += 1
         out.append(Report(f"a message was dropped: {event.cause}"))
 
@@ -364,10 +369,8 @@ class Session:
         self.counters["returned"] += 1
         self.peers.sync_soon(now, RETURNED_PAUSE)
         message = event.message
-        if message.number is not None:
-            envelope = self._envelopes.sent.pop(message.number, None)
-        else:
-            envelope = self._tell_again(message, now)
+        number = message.number
+        envelope = self._envelopes.back(number) if number is not None else self._tell_again(message, now)
         if envelope is None:
             return
         envelope.link = None
@@ -411,6 +414,8 @@ class Session:
     def _tick(self, _event: Tick, now: float, out: list[Effect]) -> None:
         late = self._envelopes.due(now)
         for envelope in late:
+            if envelope.listens and (envelope.link is not None or envelope.left):
+                continue  # it had left in time
             if envelope.number is not None:
                 self.counters["timed_out"] += 1
             error = failures.timed_out(self, envelope)

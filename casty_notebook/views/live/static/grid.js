@@ -6,7 +6,7 @@ const ROW = 25;
 
 export class Grid {
   // `rows` (see rows.js) is replaced at each update; everything that the reader chose stays here.
-  constructor(label, columns, { sort = columns[0].key, onPick = null, fileName = label } = {}) {
+  constructor(label, columns, { sort = columns[0].key, onPick = null, onFilter = null, fileName = label } = {}) {
     this.label = label;
     this.columns = columns;
     this.sort = { key: sort, up: true };
@@ -14,6 +14,7 @@ export class Grid {
     this.chosen = new Set();
     this.current = null;
     this.onPick = onPick;
+    this.onFilter = onFilter;
     this.fileName = fileName;
     this.order = [];
     this.build();
@@ -26,19 +27,29 @@ export class Grid {
     this.save = make("button", { type: "button", class: "ct-button", click: () => this.download() }, "CSV");
     this.clear = make("button", { type: "button", class: "ct-button", hidden: true, click: () => this.choose(() => this.chosen.clear()) }, "clear selection");
     this.tools = make("div", { class: "ct-tools" }, this.input, this.count, this.clear, this.save);
-    this.heads = this.columns.map((column) =>
-      make("th", { scope: "col", style: `width:${column.width}` }, make("button", { type: "button", click: () => this.sortBy(column.key) }, column.title)),
-    );
     this.body = make("tbody");
+    this.head = make("tr", { "aria-rowindex": 1 });
     this.table = make(
       "table",
       { role: "grid", "aria-label": label, "aria-multiselectable": "true", tabindex: 0, keydown: (event) => this.key(event) },
-      make("thead", {}, make("tr", { "aria-rowindex": 1 }, ...this.heads)),
+      make("thead", {}, this.head),
       this.body,
     );
+    this.setColumns(this.columns);
     this.scroller = make("div", { class: "ct-scroller", scroll: () => this.draw() }, this.table);
     this.element = make("div", { class: "ct-grid" }, this.tools, this.scroller);
     this.body.addEventListener("click", (event) => this.click(event));
+  }
+
+  /** What the rows have; none is ever narrower than its width, a narrow page scrolls. */
+  setColumns(columns) {
+    if (columns === this.columns && this.heads) return;
+    this.columns = columns;
+    this.heads = columns.map((column) =>
+      make("th", { scope: "col", style: `width:${column.width}px` }, make("button", { type: "button", click: () => this.sortBy(column.key) }, column.title)),
+    );
+    this.head.replaceChildren(...this.heads);
+    this.table.style.minWidth = `${columns.reduce((sum, { width }) => sum + width, 0)}px`;
   }
 
   // --- what the reader chooses
@@ -52,6 +63,7 @@ export class Grid {
     this.filter = text;
     this.input.value = text;
     this.scroller.scrollTop = 0;
+    this.onFilter?.();
     this.refresh();
   }
 

@@ -3,51 +3,95 @@
 import { inOrder } from "./look.js";
 
 export const LABELS = 208;
+const GUTTER = 16; // for the letters of groups that begin a row, so that no cell is ever under one
 const PADDING = 7;
 const NO_OWNER = -1;
+const SIZES = [[4, 1], [6, 1], [8, 1], [11, 2], [14, 2], [18, 2], [24, 3]]; // prettier-ignore
+const MOST_CELLS = [Infinity, 16000, 7000, 1600, 450]; // for which a size still is a good one
+const MANY_LANES = 24; // beyond which lanes are compact unless somebody says otherwise
+const LETTERS = 26; // of a state that surely fit in one line of a label
+
+export const ORDERS = { name: "by name", trouble: "troubled first", only: "troubled only" };
 
 /** Side of a cell and the gap after it, by how many there are: a few are read one by one, thousands as an area. */
-export function cellSize(count) {
-  return count <= 450 ? [14, 2] : count <= 1600 ? [11, 2] : count <= 7000 ? [8, 1] : count <= 16000 ? [6, 1] : [4, 1];
+export function cellSize(count, zoom = 0) {
+  let size = MOST_CELLS.length - 1;
+  while (count > MOST_CELLS[size]) size -= 1;
+  return SIZES[Math.max(0, Math.min(SIZES.length - 1, size + zoom))];
+}
+
+const BY_HEALTH = { bad: 0, open: 1, good: 2 };
+
+/** Numbers of the nodes that have a lane, in order. */
+export function lanesOf(state, order = "name") {
+  const numbers = state.nodes.map((node, number) => number).filter((number) => state.nodes[number]);
+  const worst = (number) => (order === "name" ? 0 : BY_HEALTH[state.nodes[number].health]);
+  numbers.sort((a, b) => worst(a) - worst(b) || inOrder(state.nodes[a].name, state.nodes[b].name) || a - b);
+  return order === "only" ? numbers.filter((number) => state.nodes[number].health !== "good") : numbers;
+}
+
+/** How high a label must be: what is wrong with a node is never cut, since half of it may say the opposite. */
+function labelHeight(node, { compact, badges }) {
+  const lines = node.health === "good" ? 0 : Math.ceil(node.words.length / LETTERS);
+  return compact ? 22 + 16 * lines : 44 + 16 * lines + (badges ? 20 : 0);
 }
 
 /**
- * Lanes from top to bottom. A group is a run of cells of one type: `first` and `count` are places in `ids`, all cells of
- * a lane follow each other there. Replicas come after the owned shards.
+ * Lanes from top to bottom. A group is a run of cells of one type: `first` is the place of its first cell among those of
+ * the lane, `letter` that of its letter, which is beside the cells where it is null. Replicas come after the owned shards.
  */
-export function layoutOf(state, width, replicas) {
+export function layoutOf(state, width, { replicas = false, order = "name", compact = null, zoom = 0 } = {}) {
   const owned = cellsByNode(state, replicas);
   const total = owned.reduce((sum, groups) => sum + groups.reduce((each, group) => each + group.ids.length, 0), 0);
-  const [cell, gap] = cellSize(total);
+  const [cell, gap] = cellSize(total, zoom);
   const step = cell + gap;
-  const columns = Math.max(8, Math.floor((width - LABELS - PADDING) / step));
-  const numbers = state.nodes.map((node, number) => number).filter((number) => state.nodes[number]);
-  numbers.sort((a, b) => inOrder(state.nodes[a].name, state.nodes[b].name) || a - b);
+  const left = LABELS + GUTTER;
+  const columns = Math.max(8, Math.floor((width - left - PADDING) / step));
+  const numbers = lanesOf(state, order);
+  const close = compact ?? numbers.length > MANY_LANES;
   const services = servicesByNode(state);
   const lanes = [];
   let top = 0;
   for (const number of numbers) {
-    const lane = { number, node: state.nodes[number], top, groups: [], shards: 0, replicas: 0, services: services.get(number) ?? [] };
-    let place = 0;
-    let end = 0;
-    for (const { name, kind, ids } of owned[number] ?? []) {
-      // The letter takes as many cells as it needs to be read.
-      const lead = Math.ceil(13 / step);
-      const left = columns - (place % columns);
-      const first = kind === "copies" && lane.groups.at(-1)?.kind === "owned";
-      // Letters are higher than small cells, so that their groups need a row between them.
-      if (left < columns && (first || left < lead + ids.length)) place += left + (step < 12 ? columns : 0);
-      lane.groups.push({ name, kind, ids, letter: place, first: place + lead });
-      end = place + lead + ids.length;
-      place = end + 1;
-      lane[kind === "owned" ? "shards" : "replicas"] += ids.length;
-    }
-    const least = lane.services.length || replicas ? 62 : 44;
-    lane.height = Math.max(least === 44 && numbers.length > 24 ? 38 : least, Math.ceil(end / columns) * step + 2 * PADDING);
+    const node = state.nodes[number];
+    const lane = { number, node, top, groups: [], shards: 0, replicas: 0, services: close ? [] : (services.get(number) ?? []) };
+    const end = placeGroups(lane, owned[number] ?? [], columns, step);
+    const least = labelHeight(node, { compact: close, badges: lane.services.length || replicas });
+    lane.height = Math.max(least, Math.ceil(end / columns) * step + 2 * (close ? 5 : PADDING));
     top += lane.height + 1;
     lanes.push(lane);
   }
-  return { lanes, cell, step, columns, height: top, left: LABELS, padding: PADDING, width, total };
+  return { lanes, cell, step, columns, height: top, left, padding: close ? 5 : PADDING, width, total, compact: close };
+}
+
+/** Lay a lane's groups one after the other; returns the place after the last. */
+function placeGroups(lane, groups, columns, step) {
+  let place = 0;
+  let began = 0; // where the row began in which groups may still follow
+  let end = 0;
+  for (const { name, kind, ids } of groups) {
+    const lead = Math.ceil(13 / step); // as many cells as the letter needs to be read
+    const copies = kind === "copies" && lane.groups.at(-1)?.kind === "owned";
+    const column = place % columns;
+    // A letter is higher than a small cell: none may stand below or above cells of another row.
+    const alone = step >= 12 || place - column === began;
+    const inside = place > 0 && column > 0 && !copies && alone && column + lead + ids.length <= columns;
+    if (!inside && place > 0) {
+      place = (Math.ceil(place / columns) + (step < 12 ? 1 : 0)) * columns;
+      began = place;
+    }
+    lane.groups.push({ name, kind, ids, letter: inside ? place : null, first: inside ? place + lead : place });
+    end = place + (inside ? lead : 0) + ids.length;
+    place = end + 1;
+    lane[kind === "owned" ? "shards" : "replicas"] += ids.length;
+  }
+  return end;
+}
+
+/** Where a group's letter stands: its left edge and the top of the cells in its row. */
+export function letterOf(layout, lane, group) {
+  const [x, y] = cornerOf(layout, lane, group.letter ?? group.first);
+  return [group.letter === null ? layout.left - GUTTER + 3 : x + 1, y];
 }
 
 function cellsByNode(state, replicas) {

@@ -32,6 +32,8 @@ export function many(count, thing, things = `${thing}s`) {
   return `${count.toLocaleString("en")} ${count === 1 ? thing : things}`;
 }
 
+export const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1);
+
 /** Times are in UTC, as in the tables; with the date where that is not today's. */
 export function clock(time, tenths = false) {
   return `${digits(time, tenths)} UTC`;

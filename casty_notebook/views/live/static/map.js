@@ -1,6 +1,6 @@
 // The map: labels are elements (read aloud, selected, themed by CSS), shards are drawn on one canvas of the visible part.
 
-import { cellAt, cellOf, cornerOf, laneAt, layoutOf } from "./layout.js";
+import { cellAt, cellOf, cornerOf, laneAt, layoutOf, letterOf } from "./layout.js";
 import { healthOf, make, many, markOf, say } from "./look.js";
 import { placeOf, shardAt, shardCount } from "./state.js";
 
@@ -19,14 +19,16 @@ export class ClusterMap {
   constructor({ onPick, onPoint }) {
     this.onPick = onPick;
     this.onPoint = onPoint;
-    this.replicas = false;
+    this.wishes = { replicas: false, order: "name", compact: null, zoom: 0 };
+    this.found = { cells: new Set(), nodes: new Set(), lanes: [] }; // what the reader looks for: "type/id", numbers of nodes
     this.cursor = null;
     this.news = new Map(); // "type/id" → {from, until}
     this.laneNews = new Map(); // node's address → {gained, lost, health, until}
     this.seen = null;
     this.canvas = make("canvas", { "aria-hidden": "true" });
     this.labels = make("div", { class: "ct-lanes", role: "list", "aria-label": "Nodes" });
-    this.room = make("div", { class: "ct-room" }, this.canvas, this.labels);
+    this.empty = make("div", { class: "ct-hint ct-empty", hidden: true }, "no node is in trouble");
+    this.room = make("div", { class: "ct-room" }, this.canvas, this.labels, this.empty);
     this.element = make(
       "div",
       {
@@ -81,17 +83,29 @@ export class ClusterMap {
     });
   }
 
-  setReplicas(shown) {
-    this.replicas = shown;
+  /** How the reader wants it: see `layoutOf`. */
+  wish(wishes) {
+    Object.assign(this.wishes, wishes);
     this.relayout();
+  }
+
+  /** Light up cells and nodes, and go to the first of them. */
+  light(found) {
+    this.found = found;
+    const [first] = found.lanes;
+    const lane = this.layout?.lanes.find(({ number }) => number === first);
+    if (lane) this.element.scrollTop = Math.max(0, lane.top - this.element.clientHeight / 3);
+    this.draw();
   }
 
   relayout() {
     const width = this.element.clientWidth;
     if (!this.state || !width) return;
-    this.layout = layoutOf(this.state, width, this.replicas);
+    this.layout = layoutOf(this.state, width, this.wishes);
+    this.element.classList.toggle("ct-compact", this.layout.compact);
+    this.empty.hidden = this.layout.lanes.length > 0;
     this.looks = this.state.looks;
-    this.room.style.height = `${this.layout.height}px`;
+    this.room.style.height = `${Math.max(44, this.layout.height)}px`;
     const { members, down } = summaryOf(this.state);
     const trouble = down ? `, ${many(down, "node")} in trouble` : "";
     this.element.setAttribute("aria-label", `Map of ${many(members, "node")} with ${many(shardCount(this.state), ...this.state.status.words.slice(0, 2))}${trouble}. Arrow keys walk, Enter copies.`);
@@ -121,10 +135,10 @@ export class ClusterMap {
   visibleLanes() {
     const top = this.element.scrollTop;
     const bottom = top + this.element.clientHeight;
-    const first = this.layout.lanes.indexOf(laneAt(this.layout, top));
+    const first = Math.max(0, this.layout.lanes.indexOf(laneAt(this.layout, top)));
     let last = first;
     while (last < this.layout.lanes.length && this.layout.lanes[last]?.top < bottom) last += 1;
-    return this.layout.lanes.slice(Math.max(first, 0), last);
+    return this.layout.lanes.slice(first, last);
   }
 
   paint(now) {
@@ -161,11 +175,11 @@ export class ClusterMap {
     const bad = lane.node.health === "bad";
     for (const group of lane.groups) {
       const look = this.looks.get(group.name);
-      const [x, y] = cornerOf(this.layout, lane, group.letter);
+      const [x, y] = letterOf(this.layout, lane, group);
       pen.fillStyle = this.ink.text;
       pen.font = `600 ${Math.max(10, Math.min(cell, 12))}px ${getComputedStyle(this.element).fontFamily}`;
       pen.textBaseline = "middle";
-      pen.fillText(look.letter, x + 1, y + Math.max(cell, 8) / 2 + 0.5);
+      pen.fillText(look.letter, x, y + Math.max(cell, 8) / 2 + 0.5);
       pen.fillStyle = cell >= 6 ? this.patterns.get(group.name) : look.colour;
       pen.strokeStyle = bad ? this.ink.bad : look.colour;
       pen.globalAlpha = bad ? 0.35 : 1;
@@ -180,6 +194,7 @@ export class ClusterMap {
       else pen.stroke();
       pen.globalAlpha = 1;
       if (bad) this.strike(pen, lane, group);
+      if (this.found.cells.size) this.lightCells(pen, lane, group);
       if (this.news.size && group.kind === "owned") {
         group.ids.forEach((id, at) => {
           const news = this.news.get(`${group.name}/${id}`);
@@ -187,6 +202,20 @@ export class ClusterMap {
         });
       }
     }
+  }
+
+  lightCells(pen, lane, group) {
+    group.ids.forEach((id, at) => {
+      if (!this.found.cells.has(`${group.name}/${id}`)) return;
+      const [left, top] = cornerOf(this.layout, lane, group.first + at);
+      const { cell } = this.layout;
+      pen.fillStyle = this.ink.news;
+      if (cell < 11) pen.fillRect(left - 1, top - 1, cell + 2, cell + 2);
+      this.ring(pen, { lane, group, at }, this.ink.news, 3, 1);
+      // A cross of hairs shows where a small cell is.
+      pen.fillRect(left + cell / 2 - 0.5, lane.top, 1, lane.height);
+      pen.fillRect(this.layout.left, top + cell / 2 - 0.5, this.layout.width - this.layout.left, 1);
+    });
   }
 
   /** Cells whose owner is not reachable are struck through: seen without any colour. */
@@ -233,14 +262,15 @@ export class ClusterMap {
     label.dataset.health = node.health;
     label.dataset.node = node.name;
     label.classList.toggle("ct-news", Boolean(news));
+    label.classList.toggle("ct-found", this.found.nodes.has(lane.number));
     const [head, load, words, badges, change] = label.firstChild.children;
     const [mark, name, crown] = head.children;
     say(mark, markOf(node));
     say(name, node.name);
-    name.title = node.address;
+    name.title = `${node.name} at ${node.address}`;
     say(crown, node.leader ? "★ leader" : "");
     const [placement, placements] = this.state.status.words;
-    const replicas = this.replicas ? ` + ${many(lane.replicas, "replica")}` : "";
+    const replicas = this.wishes.replicas ? ` + ${many(lane.replicas, "replica")}` : "";
     say(load, `${many(lane.shards, placement, placements)}${replicas}`);
     say(words, node.health === "good" ? (node.rtt == null ? "" : `${node.rtt} ms`) : healthOf(node));
     const changes = news ? [news.gained && `+${news.gained}`, news.lost && `−${news.lost}`, news.word] : [];

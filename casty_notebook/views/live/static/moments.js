@@ -1,24 +1,31 @@
-// What one page knows of the view: the states it was sent, which of them is shown, and what happened. One for all views
-// of a model in a page, so that they show the same.
+// What one page knows of the view: the moments of its connection, which of them is shown, and what happened. One for all
+// views of a model in a page, so that they show the same.
 
+import { ageOf, clock } from "./look.js";
+import { Past, timesFrom } from "./past.js";
 import { applyDelta, decodeFull } from "./state.js";
 
-const MOST_MOMENTS = 2000;
-const MOST_BYTES = 32e6;
 const MOST_EVENTS = 5000;
 const LOOK_EVERY = 15000;
 const ANSWER_WITHIN = 10000;
 
 export class Moments {
-  // live --goTo--> past --goLive--> live. Moments are added in both; a gap in their numbers asks for the full state.
+  // live --goTo--> fetching --picture--> past --goLive--> live; of a moment that this page has there is nothing to fetch.
+  // Moments are added in all of them; a gap in the numbers of updates asks for the full state.
   constructor(model) {
     this.model = model;
     this.page = crypto.randomUUID?.() ?? String(Math.random());
-    this.moments = [];
+    this.known = new Past();
+    this.newest = null;
     this.events = [];
-    this.lost = 0; // moments that were dropped because there were too many
+    this.kinds = {}; // what the kernel calls kinds of events
     this.untold = 0; // events from before those that are kept here
     this.past = null;
+    this.wanted = null; // the time of the moment that is fetched for the reader
+    this.asking = null; // the question that is on its way to the kernel: {time, at}
+    this.note = ""; // why another moment is shown than the one that was wanted
+    this.located = null; // what somebody looks for, and what the kernel said of it
+    this.complete = false; // whether the kernel has said which moments there were before this page
     this.listeners = new Set();
     this.eyes = new Set();
     this.heardAt = performance.now();
@@ -27,7 +34,6 @@ export class Moments {
     model.on("msg:custom", this.receive);
     const { head, buffers, story = [] } = model.get("full");
     for (const packet of story) this.take(packet.head, packet.buffers);
-    this.lost = story[0]?.head.forgotten ?? 0;
     this.take(head, buffers);
     this.timer = setInterval(() => this.watch(), 1000);
     this.leave = () => this.look(false);
@@ -45,23 +51,37 @@ export class Moments {
 
   hear(content, buffers) {
     this.heardAt = performance.now();
-    this.asked = null;
     this.received.messages += 1;
     this.received.bytes += buffers.reduce((sum, view) => sum + view.byteLength, JSON.stringify(content).length);
-    if (content.kind === "here") {
-      this.setAge(content.age);
-      const { edition, sequence } = this.newest;
-      if (content.page === this.page && (edition !== content.edition || sequence < content.sequence)) this.look(true, true);
-      this.tell();
-    } else if (content.kind === "full" || content.kind === "delta") this.take(content, buffers);
+    if (content.kind === "here") this.here(content);
+    else if (content.kind === "past") this.fetched(content, buffers);
+    else if (content.kind === "found") this.hearPlace(content);
+    else if (content.kind === "full" || content.kind === "delta") this.take(content, buffers);
+    this.asked = null;
+  }
+
+  /** The kernel has read all that this page said until it looked. */
+  here({ page, age, times, edition, sequence }) {
+    this.setAge(age);
+    if (page === this.page) {
+      if (times) {
+        this.known.learn(timesFrom(times));
+        this.complete = true;
+      }
+      if (this.newest.edition !== edition || this.newest.sequence < sequence) this.look(true, true);
+      // An answer that did not come before this one got lost on its way.
+      if (this.asking && this.asking.at < this.lookedAt) this.ask(this.wanted);
+    }
+    this.tell();
   }
 
   take(head, buffers) {
     const before = this.newest;
-    if (before && head.sequence <= before.sequence) return;
     if (head.kind === "full") this.add(decodeFull(head, buffers));
     else if (before.edition === head.edition && head.sequence === before.sequence + 1) this.add(applyDelta(before, head, buffers));
     else return void this.look(true, true);
+    this.kinds = head.kinds ?? this.kinds;
+    if (head.between) this.known.learn(timesFrom(head.between));
     this.addEvents(head);
     this.setAge(head.age);
     this.tell();
@@ -91,7 +111,8 @@ export class Moments {
     this.lookedAt = now;
     if (visible) this.asked ??= now;
     else this.asked = null;
-    this.model.send({ kind: "look", page: this.page, visible, full });
+    // Who missed an update may have missed the times that were told in it.
+    this.model.send({ kind: "look", page: this.page, visible, full, times: visible && (full || !this.complete) });
   }
 
   /** Every second: keep the kernel's updates coming while somebody looks, and notice when it does not answer. */
@@ -114,52 +135,110 @@ export class Moments {
     if (before !== this.eyes.size > 0) this.look(this.eyes.size > 0);
   }
 
-  // --- what is kept and shown
-
-  get newest() {
-    return this.moments.at(-1);
+  /** Ask where an entity is. */
+  locate(target) {
+    this.located = { target };
+    this.model.send({ kind: "find", page: this.page, target });
+    this.tell();
   }
+
+  hearPlace(content) {
+    if (content.page !== this.page || content.target !== this.located?.target) return;
+    this.located = content;
+    this.tell();
+  }
+
+  // --- moments
 
   get shown() {
     return this.past ?? this.newest;
   }
 
+  get times() {
+    return this.known.times;
+  }
+
+  /** Where the slider stands: at what the reader wants, also while that is fetched. */
   get place() {
-    return this.past ? this.moments.indexOf(this.past) : this.moments.length - 1;
+    return this.known.placeOf(this.wanted ?? this.shown.time);
   }
 
   add(state) {
-    this.moments.push(state);
-    let bytes = 0;
-    let first = this.moments.length;
-    while (first > 0 && (bytes += this.moments[first - 1].bytes) <= MOST_BYTES) first -= 1;
-    const surplus = Math.max(Math.min(first, this.moments.length - 1), this.moments.length - MOST_MOMENTS);
-    if (surplus > 0) {
-      // The moment that somebody looks at is the last to go.
-      const looked = this.past && this.moments.indexOf(this.past) < surplus;
-      this.moments.splice(0, surplus);
-      if (looked) this.moments.unshift(this.past);
-      this.lost += surplus;
-    }
+    this.newest = state;
+    this.known.keep(state, [this.past]);
+  }
+
+  /** When a moment ended: with the next one, or it has not. */
+  endOf(state) {
+    return this.times[this.known.placeOf(state.time) + 1] ?? (state.status.connection === "live" ? Date.now() : state.time);
   }
 
   goTo(place) {
-    this.past = this.moments[Math.max(0, Math.min(place, this.moments.length - 1))];
+    this.show(this.times[Math.max(0, Math.min(place, this.times.length - 1))]);
+  }
+
+  /** Show the moment of an event. */
+  goToTime(time) {
+    this.show(this.known.has(time) ? time : this.times[this.known.placeOf(time)], time);
+  }
+
+  show(time, meant = time) {
+    this.meant = meant;
+    const state = this.known.state(time);
+    if (state) this.arrive(state);
+    else this.want(time);
     this.tell();
   }
 
-  /** Show the first moment that is not before `time`. */
-  goToTime(time) {
-    const place = this.moments.findIndex((state) => state.time >= time);
-    this.goTo(place < 0 ? this.moments.length - 1 : place);
+  arrive(state) {
+    this.past = state;
+    this.wanted = null;
+    this.note = state.time === this.meant ? "" : farOff(this.meant, state.time);
   }
 
   goLive() {
-    this.past = null;
+    this.past = this.wanted = null;
+    this.note = "";
+    this.tell();
+  }
+
+  /** One question at a time: whoever drags the slider gets the moment where he stops, and those on the way as they come. */
+  want(time) {
+    if (time === this.wanted) return;
+    this.wanted = time;
+    if (!this.asking) this.ask(time);
+  }
+
+  ask(time) {
+    this.asking = time === null ? null : { time, at: performance.now() };
+    if (this.asking) this.model.send({ kind: "past", page: this.page, time });
+  }
+
+  fetched({ page, asked, oldest, moment }, buffers) {
+    if (page !== this.page || this.asking?.time !== asked) return;
+    this.asking = null;
+    if (moment) {
+      // Its numbers are its own, not those of what is sent live.
+      const state = decodeFull({ ...moment, edition: `past ${asked}` }, buffers);
+      this.known.keep(state, [this.past, this.newest]);
+      this.known.forgetBefore(oldest);
+      if (this.wanted === asked) this.arrive(state);
+    } else if (this.wanted === asked) {
+      this.wanted = null;
+      this.note = "the kernel remembers nothing any more";
+    }
+    if (this.wanted !== null) this.ask(this.wanted);
     this.tell();
   }
 
   tell() {
     for (const listener of this.listeners) listener();
   }
+}
+
+/** That a moment is not the one that was meant, and how far they are apart. */
+export function farOff(meant, shown) {
+  const seconds = Math.abs(shown - meant) / 1000;
+  const apart = seconds < 120 ? `${seconds.toFixed(1)} s` : ageOf(seconds);
+  return `${clock(meant, true)} is not remembered: this is ${apart} ${shown > meant ? "later" : "earlier"}, the next moment that is`;
 }

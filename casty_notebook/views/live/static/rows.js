@@ -1,6 +1,6 @@
 // Rows of the tables. A row has a key that outlives updates, texts by column, and a rank by column to sort by.
 
-import { digits, healthOf, inOrder, markOf } from "./look.js";
+import { healthOf, inOrder, markOf } from "./look.js";
 
 /** Places that pass the filter, in order. Ranks are numbers, so 40,000 rows are sorted as numbers. */
 function ordered(length, passes, rank, up) {
@@ -39,7 +39,7 @@ export class TextRows {
 
   order({ key, up }, filter) {
     const words = wordsOf(filter);
-    const value = (at) => this.values[key]?.(this.rows[at]) ?? this.rows[at][key] ?? "";
+    const value = (at) => this.values[key]?.(this.rows[at], up) ?? this.rows[at][key] ?? "";
     const ranks = ranksOf(this.rows.map((_, at) => value(at)));
     const passes = (at) => {
       if (!words.length) return true;
@@ -51,16 +51,37 @@ export class TextRows {
 }
 
 export const MEMBER_COLUMNS = [
-  { key: "node", title: "node", width: "16%" },
-  { key: "address", title: "address", width: "17%" },
-  { key: "status", title: "status", width: "9%" },
-  { key: "health", title: "from here", width: "16%" },
-  { key: "leader", title: "leader", width: "9%" },
-  { key: "roles", title: "roles", width: "9%" },
-  { key: "shards", title: "shards", width: "8%", number: true },
-  { key: "services", title: "services", width: "9%", number: true },
-  { key: "rtt", title: "ms", width: "7%", number: true },
+  { key: "node", title: "node", width: 120 },
+  { key: "status", title: "status", width: 80 },
+  { key: "health", title: "from here", width: 290 },
+  { key: "address", title: "address", width: 165 },
+  { key: "leader", title: "leader", width: 80 },
+  { key: "roles", title: "roles", width: 90 },
+  { key: "shards", title: "shards", width: 75, number: true },
+  { key: "services", title: "services", width: 80, number: true },
+  { key: "rtt", title: "ms", width: 60, number: true },
 ];
+
+/** Those of a cluster without a leader, whose members have opinions of each other. */
+export const VIRTUAL_MEMBER_COLUMNS = [
+  ...MEMBER_COLUMNS.slice(0, 3),
+  { key: "opinions", title: "members say", width: 170 },
+  MEMBER_COLUMNS[3],
+  { key: "shards", title: "ring slices", width: 100, number: true },
+  { key: "services", title: "types", width: 80, number: true },
+  MEMBER_COLUMNS.at(-1),
+];
+
+/** Columns of the tables in this cluster's words. */
+export function columnsOf({ status }) {
+  const [placement, , service] = status.words;
+  const renamed = (columns, key, title) => columns.map((column) => (column.key === key ? { ...column, title } : column));
+  return {
+    Members: status.leads ? MEMBER_COLUMNS : VIRTUAL_MEMBER_COLUMNS,
+    Shards: renamed(SHARD_COLUMNS, "shard", placement),
+    Services: renamed(SERVICE_COLUMNS, "service", service),
+  };
+}
 
 export function memberRows(state) {
   const shards = new Map();
@@ -76,18 +97,18 @@ export function memberRows(state) {
     rows.push({
       node: node.name, address: node.address, status: node.status ?? "no member", health: `${markOf(node)} ${healthOf(node)}`,
       leader: node.leader ? "★ leader" : "", roles: node.roles, shards: shards.get(number) ?? 0,
-      services: state.services.filter((entry) => entry[1] === number).length, rtt: node.rtt ?? "", tone: node.health,
+      services: state.services.filter((entry) => entry[1] === number).length, opinions: node.opinions || "the same", rtt: node.rtt ?? "", tone: node.health,
     }); // prettier-ignore
   });
   return new TextRows(rows, { key: (row) => row.address, tone: (row) => row.tone, values: { rtt: (row) => (row.rtt === "" ? -1 : row.rtt) } });
 }
 
 export const SERVICE_COLUMNS = [
-  { key: "service", title: "service", width: "28%" },
-  { key: "node", title: "node", width: "20%" },
-  { key: "address", title: "address", width: "20%" },
-  { key: "path", title: "path", width: "18%" },
-  { key: "health", title: "from here", width: "14%" },
+  { key: "service", title: "service", width: 200 },
+  { key: "node", title: "node", width: 120 },
+  { key: "health", title: "from here", width: 290 },
+  { key: "address", title: "address", width: 165 },
+  { key: "path", title: "path", width: 150 },
 ];
 
 export function serviceRows(state) {
@@ -98,33 +119,13 @@ export function serviceRows(state) {
   return new TextRows(rows, { key: (row) => [row.service, row.address, row.path].join("\n"), tone: (row) => row.tone });
 }
 
-export const EVENT_COLUMNS = [
-  { key: "time", title: "time (UTC)", width: "12%" },
-  { key: "kind", title: "event", width: "18%" },
-  { key: "subject", title: "subject", width: "14%" },
-  { key: "before", title: "before", width: "22%" },
-  { key: "after", title: "after", width: "34%" },
-];
-
-export function eventRows(events, kind) {
-  const rows = events.map((event, number) => ({
-    time: digits(event[0], true), kind: event[1].replaceAll("_", " "), subject: event[2], before: event[3], after: event[4], number,
-  })); // prettier-ignore
-  const wanted = kind ? rows.filter((row) => row.kind === kind) : rows;
-  return new TextRows(wanted, {
-    key: (row) => `${row.number}`,
-    tone: (row) => (row.kind === "lost" || row.kind === "unreachable" ? "bad" : ""),
-    values: { time: (row) => row.number },
-  });
-}
-
 export const SHARD_COLUMNS = [
-  { key: "type", title: "type", width: "20%" },
-  { key: "shard", title: "shard", width: "10%", number: true },
-  { key: "node", title: "node", width: "18%" },
-  { key: "address", title: "address", width: "20%" },
-  { key: "replicas", title: "replicas", width: "18%" },
-  { key: "health", title: "from here", width: "14%" },
+  { key: "type", title: "type", width: 140 },
+  { key: "shard", title: "shard", width: 75, number: true },
+  { key: "node", title: "node", width: 120 },
+  { key: "health", title: "from here", width: 290 },
+  { key: "address", title: "address", width: 165 },
+  { key: "replicas", title: "replicas", width: 160 },
 ];
 
 /** Tens of thousands of rows that are never made: texts and ranks come from the few types, nodes and placements. */

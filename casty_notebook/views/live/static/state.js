@@ -75,6 +75,7 @@ export function decodeFull(head, buffers) {
     types: new Map(head.types.map((each) => [each.name, wholeType(each, left)])),
     services: head.services,
     looks: looksFrom(head.looks),
+    problems: head.problems ?? null, // [how many, the first of them]; null where nobody has looked
     moved: new Map(),
     bytes: buffers.reduce((sum, view) => sum + view.byteLength, 1000),
   };
@@ -99,6 +100,7 @@ export function applyDelta(before, head, buffers) {
     nodes,
     placements: head.placements ? [...before.placements, ...head.placements] : before.placements,
     types,
+    problems: "problems" in head ? head.problems : before.problems,
     looks: head.looks ? looksFrom(head.looks) : before.looks,
     services: head.services ? changedServices(before.services, head.services) : before.services,
   };

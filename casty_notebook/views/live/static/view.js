@@ -1,14 +1,17 @@
 // One view in one output cell: banner, tabs, map, tables, timeline. What it shows comes from the page's `Moments`.
 
+import { find, foundCells, isTarget } from "./find.js";
 import { Grid } from "./grid.js";
-import { ageOf, clock, copy, healthOf, make, many, say } from "./look.js";
+import { ageOf, capital, clock, copy, healthOf, inOrder, make, many, say } from "./look.js";
+import { ORDERS } from "./layout.js";
 import { ClusterMap, summaryOf } from "./map.js";
 import { Moments } from "./moments.js";
-import { MEMBER_COLUMNS, memberRows, SERVICE_COLUMNS, serviceRows, SHARD_COLUMNS, ShardRows } from "./rows.js";
+import { Problems } from "./problems.js";
+import { columnsOf, MEMBER_COLUMNS, memberRows, SERVICE_COLUMNS, serviceRows, SHARD_COLUMNS, ShardRows } from "./rows.js";
 import { shardAt, shardCount } from "./state.js";
 import { TimeBar, Timeline } from "./timeline.js";
 
-const TABS = ["Map", "Members", "Shards", "Services", "Timeline"];
+const TABS = ["Map", "Problems", "Members", "Shards", "Services", "Timeline"];
 
 class View {
   constructor(moments, element) {
@@ -40,21 +43,23 @@ class View {
     this.dot = make("span", { class: "ct-dot", "aria-hidden": "true" });
     this.words = make("span", { role: "status", "aria-live": "polite" });
     this.age = make("span", { class: "ct-age" });
-    this.banner = make("div", { class: "ct-banner" }, this.dot, this.words, this.age);
+    this.wrong = make("button", { type: "button", class: "ct-link", hidden: true, click: () => this.open("Problems") });
+    this.troubled = make("button", { type: "button", class: "ct-link", hidden: true, title: "show only these", click: () => this.showTroubled() });
+    this.banner = make("div", { class: "ct-banner" }, this.dot, this.words, this.troubled, this.wrong, this.age);
     this.map = new ClusterMap({ onPick: (shard) => this.pick(shard), onPoint: (shard, aloud) => this.describe(shard, aloud) });
     this.legend = make("div", { class: "ct-legend" });
-    const replicas = make("input", { type: "checkbox", change: () => this.map.setReplicas(replicas.checked) });
-    this.replicas = make("label", { class: "ct-check" }, replicas, " replicas");
     this.grids = {
       Members: new Grid("members", MEMBER_COLUMNS),
       Shards: new Grid("shards", SHARD_COLUMNS, { onPick: (key) => this.pickRow(key) }),
       Services: new Grid("services", SERVICE_COLUMNS),
     };
+    this.problems = new Problems(this.moments);
     this.timeline = new Timeline(this.moments);
     this.bar = new TimeBar(this.moments);
     this.side = make("div", { class: "ct-side", role: "status", "aria-live": "polite" });
     this.panels = {
-      Map: make("div", {}, make("div", { class: "ct-tools" }, this.legend, this.replicas), this.map.element),
+      Map: make("div", {}, this.buildTools(), this.map.element),
+      Problems: this.problems.element,
       Members: this.grids.Members.element,
       Shards: this.grids.Shards.element,
       Services: this.grids.Services.element,
@@ -69,7 +74,24 @@ class View {
     const top = make("div", { class: "ct-top" }, list, this.banner);
     const body = make("div", { class: "ct-body" }, ...Object.values(this.panels));
     // The front end's own shortcuts stay out of what is typed here.
-    this.root = make("div", { class: "casty-topology", "data-lm-suppress-shortcuts": "true" }, top, body, this.side, this.bar.element);
+    this.root = make("div", { class: "casty-topology", "data-lm-suppress-shortcuts": "true", keydown: (event) => this.key(event) }, top, body, this.side, this.bar.element);
+  }
+
+  /** What the reader can have otherwise on the map, and the field to find something by. */
+  buildTools() {
+    const replicas = make("input", { type: "checkbox", change: () => this.map.wish({ replicas: replicas.checked }) });
+    this.compact = make("input", { type: "checkbox", change: () => this.map.wish({ compact: this.compact.checked }) });
+    const orders = Object.entries(ORDERS).map(([order, words]) => make("option", { value: order }, words));
+    this.order = make("select", { "aria-label": "Order of nodes", change: () => this.map.wish({ order: this.order.value }) }, ...orders);
+    const zoom = (step) => () => this.map.wish({ zoom: Math.max(-6, Math.min(6, this.map.wishes.zoom + step)) });
+    const smaller = make("button", { type: "button", class: "ct-button", "aria-label": "Smaller cells", click: zoom(-1) }, "−");
+    const larger = make("button", { type: "button", class: "ct-button", "aria-label": "Larger cells", click: zoom(1) }, "+");
+    this.sought = make("input", {
+      type: "search", class: "ct-find", "aria-label": "Find", placeholder: "/ node, number or type/entity", maxlength: 200,
+      title: "a node, a number, or counter/user-42: / comes here, Enter asks the kernel where an entity is", input: () => this.find(), keydown: (event) => this.seek(event),
+    }); // prettier-ignore
+    const checks = [make("label", { class: "ct-check" }, this.compact, " compact"), make("label", { class: "ct-check" }, replicas, " replicas")];
+    return make("div", { class: "ct-tools" }, this.legend, this.sought, this.order, ...checks, make("span", { class: "ct-zoom" }, smaller, larger));
   }
 
   tabOf(tab) {
@@ -95,6 +117,54 @@ class View {
     this.drawn = null;
     this.draw();
     if (tab === "Map") this.map.relayout();
+  }
+
+  // --- finding
+
+  /** "/" goes to the field, from wherever nothing is being typed. */
+  key(event) {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]):not([type=range])")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.open("Map");
+    this.sought.focus();
+    this.sought.select();
+  }
+
+  seek(event) {
+    if (event.key === "Escape") this.sought.value = "";
+    else if (event.key !== "Enter") return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (event.key === "Enter" && isTarget(this.sought.value)) this.moments.locate(this.sought.value.trim());
+    this.find();
+  }
+
+  find() {
+    const state = this.moments.shown;
+    const { located } = this.moments;
+    const asked = located?.target === this.sought.value.trim() ? located : null;
+    if (asked?.error) return void this.lightUp({ ...find(state, ""), words: asked.error });
+    if (asked && asked.shard == null) return void this.lightUp({ ...find(state, ""), words: asked.words ?? "asking the kernel …" });
+    this.lightUp(asked ? foundCells(state, [[asked.type, asked.shard]], `${asked.target} is in `) : find(state, this.sought.value));
+  }
+
+  lightUp(found) {
+    const hidden = found.lanes.length && !this.map.layout?.lanes.some(({ number }) => found.lanes.includes(number));
+    if (hidden) this.arrange("name");
+    this.map.light(found);
+    this.finding = found.words;
+    this.describe(null);
+  }
+
+  arrange(order) {
+    this.order.value = order;
+    this.map.wish({ order });
+  }
+
+  showTroubled() {
+    this.open("Map");
+    this.arrange("only");
   }
 
   // --- being looked at
@@ -128,14 +198,30 @@ class View {
     const state = this.moments.shown;
     this.drawBanner(state);
     this.bar.update();
-    const key = `${this.tab} ${this.moments.events.length}`;
-    if (this.drawn?.state === state && this.drawn.key === key) return;
+    this.nameTabs(state);
+    const key = `${this.tab} ${this.moments.untold + this.moments.events.length}`;
+    if (this.drawn?.state === state && this.drawn.key === key && this.moments.located === this.heard) return;
+    const answered = this.moments.located !== this.heard;
+    this.heard = this.moments.located;
     this.drawn = { state, key };
     this.drawLegend(state);
     if (this.tab === "Map") this.map.update(state, !this.moments.past);
     else if (this.tab === "Timeline") this.timeline.update();
-    else this.grids[this.tab].update(this.tab === "Shards" ? new ShardRows(state) : this.tab === "Members" ? memberRows(state) : serviceRows(state));
+    else if (this.tab === "Problems") this.problems.update(state);
+    else this.table(state).update(this.tab === "Shards" ? new ShardRows(state) : this.tab === "Members" ? memberRows(state) : serviceRows(state));
+    this.compact.checked = this.map.layout?.compact ?? false;
+    if (answered) this.find();
     this.describe(this.pointed && this.shard(this.pointed.type, this.pointed.id));
+  }
+
+  /** The open table, with columns in the cluster's words. */
+  table(state) {
+    const words = state.status.words.join();
+    if (words !== this.spoken) this.columns = columnsOf(state);
+    this.spoken = words;
+    const grid = this.grids[this.tab];
+    grid.setColumns(this.columns[this.tab]);
+    return grid;
   }
 
   drawBanner(state) {
@@ -150,11 +236,28 @@ class View {
       recorded: `Recording of ${name} · ${people}`,
     };
     const past = this.moments.past !== null;
-    say(this.words, past ? `${name} as it was at ${clock(state.time)} · ${people}` : words[connection]);
+    const { note, wanted } = this.moments;
+    const then = `${name} as it was at ${clock(state.time, true)} · ${people}`;
+    const coming = wanted === null ? "" : ` · fetching ${clock(wanted, true)} …`;
+    say(this.words, `${past ? then : words[connection]}${note ? ` · ${note}` : ""}${coming}`);
     this.root.dataset.connection = past ? "past" : connection;
     this.root.dataset.trouble = String(down > 0);
     this.root.dataset.stale = String(state.status.stale || this.moments.silence > 0);
     say(this.age, past ? "" : this.ageOf(state));
+  }
+
+  /** What is wrong by its count, at the tab and in the banner, where a click leads to the list. */
+  nameTabs({ status, problems }) {
+    const count = problems?.[0] ?? 0;
+    const [, placements, , services] = status.words;
+    const named = { Problems: `Problems${count ? ` (${count.toLocaleString("en")})` : ""}`, Shards: capital(placements), Services: capital(services) };
+    for (const [tab, words] of Object.entries(named)) say(this.tabs[tab], words);
+    this.tabs.Problems.classList.toggle("ct-trouble", count > 0);
+    const troubled = this.moments.shown.nodes.filter((node) => node?.health === "bad" && node.status != null).map(({ name }) => name).sort(inOrder);
+    this.troubled.hidden = !troubled.length;
+    say(this.troubled, `✕ ${troubled.slice(0, 3).join(", ")}${troubled.length > 3 ? ` +${troubled.length - 3}` : ""}`);
+    this.wrong.hidden = !count;
+    say(this.wrong, many(count, "problem"));
   }
 
   ageOf({ status }) {
@@ -193,7 +296,7 @@ class View {
 
   /** Copies what the shard is called, nothing that could be run. */
   async pick(shard) {
-    const done = await copy(`${shard.type} shard ${shard.id}`);
+    const done = await copy(`${shard.type} ${this.moments.shown.status.words[0]} ${shard.id}`);
     const until = performance.now() + 3000;
     this.pointed = null;
     this.picked = () => {
@@ -208,12 +311,14 @@ class View {
   describe(shard, aloud = false) {
     this.side.setAttribute("aria-live", aloud || shard?.note ? "polite" : "off");
     this.pointed = shard && !shard.note ? shard : null;
-    const about = shard ?? this.picked?.();
-    if (!about) return void say(this.side, shardCount(this.moments.shown) ? "Point at a shard for its owner, click to copy its name." : "");
+    const about = shard ?? (this.finding ? null : this.picked?.());
+    if (!about && this.finding) return void say(this.side, this.finding);
+    if (!about) return void say(this.side, shardCount(this.moments.shown) ? `Point at a ${this.moments.shown.status.words[0]} for its owner, click to copy its name.` : "");
     const { type, id, owner, replicas, note } = about;
     const home = owner ? `${owner.name} (${owner.address}), ${healthOf(owner)}` : "nobody that is listed";
     const copies = replicas.length ? replicas.map((node) => node?.name ?? "?").join(", ") : "none";
-    say(this.side, `${type} shard ${id} · owner ${home} · replicas ${copies}${note ? ` · ${note}` : ""}`);
+    const [placement] = this.moments.shown.status.words;
+    say(this.side, `${type} ${placement} ${id} · owner ${home} · replicas ${copies}${note ? ` · ${note}` : ""}`);
   }
 }
 

@@ -19,6 +19,7 @@ from casty_notebook.backends.virtual.session.events import (
     Event,
     Fail,
     Hangup,
+    Heard,
     LinkLost,
     LinkOpened,
     LinkRefused,
@@ -87,6 +88,7 @@ class World:
         """What nodes have read and not answered."""
         self.history: list[tuple[NodeAddress, Deliver]] = []
         self.answers: dict[int, bytes] = {}
+        self.heard: list[tuple[int, bytes]] = []
         self.failures: dict[int, CastyNotebookError] = {}
         self.cancelled: list[Cancel] = []
         self.reports: list[str] = []
@@ -129,6 +131,10 @@ class World:
         assert effect.number not in self.answers
         assert effect.number not in self.failures
         self.answers[effect.number] = effect.data
+
+    def _heard(self, effect: Heard) -> None:
+        assert effect.number in self.session._envelopes.listening
+        self.heard.append((effect.number, effect.data))
 
     def _fail(self, effect: Fail) -> None:
         assert effect.number not in self.answers

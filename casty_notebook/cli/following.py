@@ -1,0 +1,255 @@
+"""Commands that go on until they are ended, by ``--for``, Ctrl-C or a signal that asks politely: none of it is a failure."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any
+
+from casty_notebook.cli.arguments import add_command, opened, seconds
+from casty_notebook.cli.printing import FAILED, Rows, note
+from casty_notebook.errors import AskFailed, MisuseError
+
+if TYPE_CHECKING:
+    from casty_notebook.topology.events import TopologyEvent
+    from casty_notebook.views.cluster import Cluster
+    from casty_notebook.views.recording import Recording
+
+__all__ = ["add_following"]
+
+LOOK = 0.1
+"""Seconds between two looks at what has been noticed; asks nobody."""
+MOST_TARGETS = 1_000
+
+EVENT = ("time", "kind", "by", "subject", "before", "after")
+ANSWER = ("time", "target", "value", "error", "latency_ms", "node")
+
+
+def add_following(commands: Any) -> None:
+    """Add `events`, `watch`, `record` and `report`."""
+    events = add_command(commands, "events", "what changes, a line each, while it does", _events)
+    watch = add_command(commands, "watch", "ask again and again; a line for each answer that is another one", _watch)
+    watch.add_argument("target", metavar="TARGET", help="counter/user-42, counter/user-{1..9}, payment")
+    watch.add_argument("message", metavar="MESSAGE", help="bank.messages.GetBalance(currency='EUR')")
+    watch.add_argument("--every", type=seconds, default=1.0, metavar="SECONDS", help="from one ask to the next (1)")
+    watch.add_argument("--field", metavar="NAME", help="only this field of the replies")
+    watch.add_argument("--all", dest="everything", action="store_true", help="a line for every answer")
+    record = add_command(commands, "record", "keep what happens in a file, to be gone through later", _record)
+    record.add_argument("path", metavar="FILE", help="the recording; for Recording.load, or casty-notebook report")
+    report = add_command(commands, "report", "write what happened as one HTML file that opens anywhere", _report)
+    report.add_argument("path", metavar="PATH", nargs="?", help="the file, or a folder for it; this one if not given")
+    report.add_argument("--before", type=_time, metavar="TIME", help="moment to compare with: a time, or seconds ago")
+    report.add_argument("--note", default="", metavar="TEXT", help="what you want to say about it")
+    report.add_argument("--no-recording", dest="recording", action="store_false", help="leave the recording out")
+    for command in (events, watch, record, report):
+        command.add_argument("--for", dest="seconds", type=seconds, metavar="SECONDS", help="end after so long; else by Ctrl-C")
+    report.set_defaults(seconds=5.0)
+    for command in (record, report):
+        command.add_argument("--overwrite", action="store_true", help="replace a file that is there already")
+
+
+def _time(text: str) -> str | float:
+    try:
+        return -abs(float(text))
+    except ValueError:
+        return text
+
+
+# --- until it is ended ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def ended_well() -> Iterator[None]:
+    """Let Ctrl-C, a closed terminal and ``kill`` end what is inside, so that what comes after it is still done."""
+    polite = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = [(each, signal.signal(each, signal.default_int_handler)) for each in polite]
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for each, handler in before:
+            signal.signal(each, handler)
+
+
+def turns(every: float, length: float | None) -> Iterator[None]:
+    """A turn each `every` seconds, or as soon as the one before is done; the last one when `length` seconds are over."""
+    started = due = monotonic()
+    end = None if length is None else started + length
+    while True:
+        yield
+        if end is not None and due >= end:
+            return
+        due = max(due + every, monotonic())
+        if end is not None:
+            due = min(due, max(end, monotonic()))
+        sleep(max(0.0, due - monotonic()))
+
+
+# --- events ---------------------------------------------------------------------------------------------------------------
+
+
+def _events(options: argparse.Namespace) -> int:
+    with opened(options) as cluster:
+        note(f"following {cluster.name}: {len(cluster.members):,} members")
+        rows = Rows(EVENT, options.form)
+        last: TopologyEvent | None = None
+        with ended_well():
+            for _ in turns(LOOK, options.seconds):
+                for event in _newer(cluster, last):
+                    rows.add(*_event_row(event))
+                    last = event
+    return 0
+
+
+def _newer(cluster: Cluster, last: TopologyEvent | None) -> Sequence[TopologyEvent]:
+    newer: list[TopologyEvent] = []
+    for event in reversed(tuple(cluster.recent_events)):
+        if event is last:
+            break
+        newer.append(event)
+    return newer[::-1]
+
+
+def _event_row(event: TopologyEvent) -> tuple[dict[str, Any], str]:
+    from casty_notebook.views.event_words import EVENT_WORDS
+
+    words = EVENT_WORDS.get(event.kind)
+    by = words.by if words is not None else ""
+    row = {
+        "time": _stamp(event.time), "kind": event.kind, "by": by, "subject": event.subject, "before": event.before,
+        "after": event.after,
+    }  # fmt: skip
+    change = " → ".join(filter(None, (event.before, event.after)))
+    return row, f"{row['time']}  {by:<7}  {event.subject}: {words.words if words is not None else event.kind} ({change})"
+
+
+def _stamp(time: datetime.datetime | None = None) -> str:
+    when = time or datetime.datetime.now(datetime.UTC)
+    return when.astimezone(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+# --- watch ----------------------------------------------------------------------------------------------------------------
+
+
+def _watch(options: argparse.Namespace) -> int:
+    from casty_notebook.values.targets import expand_ranges
+
+    targets = expand_ranges(options.target)
+    if len(targets) > MOST_TARGETS:
+        raise MisuseError(f"{options.target} stands for {len(targets):,} targets; at most {MOST_TARGETS:,} are watched")
+    with opened(options) as cluster:
+        rows, shown = Rows(ANSWER, options.form), dict[str, tuple[Any, str | None]]()
+        with ended_well():
+            for _ in turns(options.every, options.seconds):
+                for row in _answers(cluster, targets, options):
+                    now = row["value"], row["error"]
+                    if options.everything or row["target"] not in shown or not _same(shown[row["target"]], now):
+                        rows.add(row, _answer_text(row))
+                    shown[row["target"]] = now
+    return FAILED if any(error is not None for _, error in shown.values()) else 0
+
+
+def _answers(cluster: Cluster, targets: Sequence[str], options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    try:
+        table = cluster.ask_many(
+            targets, options.message, timeout=options.timeout, progress=False, fields=options.field is not None
+        )
+    except AskFailed as error:  # a service of which no instance is left: it may come back
+        lost = {"value": None, "error": f"{type(error).__name__}: {error.report.headline()}", "latency_ms": None, "node": None}
+        yield from ({"time": _stamp(), "target": target, **lost} for target in targets)
+        return
+    if table.attrs["summary"]["interrupted"]:
+        raise KeyboardInterrupt  # which a fan-out keeps to itself
+    field = "reply" if options.field is None else f"reply.{options.field}"
+    named = field if field in table else options.field
+    for row in table.astype(object).where(table.notna(), None).to_dict("records"):
+        yield {
+            "time": _stamp(), "target": row["target"], "value": row.get(named), "error": row["error"],
+            "latency_ms": row["latency_ms"], "node": row["node"],
+        }  # fmt: skip
+
+
+def _answer_text(row: dict[str, Any]) -> str:
+    from casty_notebook.views.reprs.plain import brief
+
+    said = brief(row["value"]) if row["error"] is None else f"✕ {row['error']}"
+    return f"{row['time']}  {row['target']}  {said}"
+
+
+def _same(before: tuple[Any, Any], now: tuple[Any, Any]) -> bool:
+    """Whether a person would see a difference; replies may be of classes that compare as they like."""
+    try:
+        return bool(before == now)
+    except Exception:  # an array, for one, is neither
+        return repr(before) == repr(now)
+
+
+# --- record, report -------------------------------------------------------------------------------------------------------
+
+
+def _record(options: argparse.Namespace) -> int:
+    target = Path(options.path).expanduser()
+    # Not after an hour of recording.
+    if not options.overwrite and os.path.lexists(target):
+        raise MisuseError(f"{target} is there already; give another name, or --overwrite")
+    if not target.parent.is_dir():
+        raise MisuseError(f"{target.parent} is no folder: the recording could not be saved there")
+    with opened(options) as cluster:
+        how = "Ctrl-C ends" if options.seconds is None else f"{options.seconds:g} s or Ctrl-C"
+        note(f"recording {cluster.name}: {len(cluster.members):,} members ({how})")
+        try:
+            with ended_well():
+                for _ in turns(LOOK, options.seconds):
+                    pass
+        finally:
+            # Whatever ended it.
+            recording = cluster.record()
+            path = _saved(recording, target, overwrite=options.overwrite)
+    events, moments = len(recording.events), len(recording)
+    return _written(path, options.form, moments=moments, events=events)
+
+
+def _saved(recording: Recording, target: Path, *, overwrite: bool) -> Path:
+    try:
+        return recording.save(target, overwrite=overwrite)
+    except OSError as error:
+        raise MisuseError(f"{target} cannot be written: {error.strerror or error}") from None
+
+
+def _report(options: argparse.Namespace) -> int:
+    given = {name: getattr(options, name) for name in ("before", "note", "recording", "overwrite")}
+    if "://" not in options.uri and not options.uri.startswith("@"):
+        return _written(_loaded(options.uri).report(options.path, **given), options.form)
+    with opened(options) as cluster:
+        note(f"looking at {cluster.name} for {options.seconds:g} s")  # what is wrong for a moment is no problem yet
+        with ended_well():
+            for _ in turns(LOOK, options.seconds):
+                pass
+        return _written(cluster.report(options.path, **given), options.form)
+
+
+def _loaded(path: str) -> Recording:
+    from casty_notebook.views.recording import Recording
+
+    try:
+        return Recording.load(path)
+    except OSError as error:
+        raise MisuseError(f"{path} is neither casty://SYSTEM@HOST:PORT nor a recording: {error.strerror or error}") from None
+
+
+def _written(path: Path, form: str | None, **counts: int) -> int:
+    size = path.stat().st_size
+    if form is None:
+        counted = "".join(f", {count:,} {name}" for name, count in counts.items())
+        note(f"wrote {path}: {size:,} bytes{counted}")
+    else:
+        written = {"path": str(path), "bytes": size, **counts}
+        Rows(tuple(written), form).add(written, "")
+    return 0

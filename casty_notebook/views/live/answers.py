@@ -1,0 +1,66 @@
+"""What pages ask for: which moments there were, one of them at a time, and where an entity is."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from typing import Any
+
+from casty_notebook.errors import CastyNotebookError
+from casty_notebook.printable import printable
+from casty_notebook.topology.kinds import SHARDED
+from casty_notebook.views.live.deltas import Packet, full
+from casty_notebook.views.live.feed import Source
+from casty_notebook.views.live.scene import SceneBuilder, milliseconds, shown
+
+__all__ = ["known_times", "past_moment", "place_of"]
+
+LONGEST_TARGET = 300
+
+LATEST = 253_402_300_799_000
+"""Milliseconds since 1970 of the last second that a time can name."""
+
+
+def known_times(source: Source, after: int | None = None, before: int | None = None) -> list[int]:
+    """When each moment was that can be asked for, oldest first: the first in milliseconds, then how much later each one is."""
+    times = (milliseconds(time) for time in source.times(None if after is None else _time(after)))
+    wanted = sorted({time for time in times if (after is None or time > after) and (before is None or time < before)})
+    return [time - last for time, last in zip(wanted, [0, *wanted], strict=False)]
+
+
+def past_moment(source: Source, asked: object) -> Packet:
+    """All of the moment that was true at a time, or, where that is no longer known, of the first that is.
+
+    The answer says what was asked, and since when moments are known.
+    """
+    if isinstance(asked, bool) or not isinstance(asked, int | float) or not 0 <= asked <= LATEST:
+        return Packet({"kind": "past", "asked": None}, [])
+    times: Sequence[datetime.datetime] = source.times()
+    moment = source.at(_time(int(asked))) or (source.at(times[0]) if times else None)
+    head: dict[str, Any] = {"kind": "past", "asked": asked, "oldest": milliseconds(times[0]) if times else None}
+    if moment is None:
+        return Packet(head, [])
+    packet = full(SceneBuilder().build(moment), 0, ())
+    return Packet({**head, "moment": packet.head}, packet.buffers)
+
+
+def place_of(source: Source, asked: object) -> Packet:
+    """The placement that a target belongs to, by the name and the number that the map has for it; or why there is none."""
+    target = str(asked)[:LONGEST_TARGET]
+    head: dict[str, Any] = {"kind": "found", "target": asked if isinstance(asked, str) else None}
+    try:
+        where = source.where(target)
+    except CastyNotebookError as error:
+        return Packet({**head, "error": printable(str(error))}, [])
+    if where.shard is None:
+        return Packet({**head, "words": printable(repr(where).strip("<>"))}, [])
+    # Slices of a ring are those of all types, and are drawn under one name.
+    name = where.shard_type if where.kind is SHARDED else None
+    drawn = source.current().snapshot
+    known = [] if drawn is None else list(drawn.shard_allocations)
+    return Packet({**head, "type": shown(name or (known[0] if known else "")), "shard": where.shard}, [])
+
+
+def _time(milliseconds: int) -> datetime.datetime:
+    """The end of what is that many milliseconds when it is rounded."""
+    return datetime.datetime.fromtimestamp((milliseconds + 0.5) / 1000, datetime.UTC)

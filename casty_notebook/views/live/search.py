@@ -1,0 +1,67 @@
+"""Looks for problems beside a view that is drawn four times a second: in a thread of its own, and no more often than is fair.
+
+Where thousands of shards have moved all the time since something broke, a look can take half a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from casty_notebook.logs import room_logger
+from casty_notebook.topology.events import TopologyEvent
+from casty_notebook.topology.history import Record
+from casty_notebook.topology.problems import Known, Problem, find_problems
+
+__all__ = ["Search"]
+
+log = room_logger(__name__)
+
+LOOK_EVERY = 1.0
+SHARE = 20
+"""One part in so many of the time is what looking may take."""
+
+
+class Search:
+    """due --asked--> looking --found--> resting --some time--> due. What was found is said until something else is."""
+
+    def __init__(self) -> None:
+        self._due = 0.0
+        self._looking: asyncio.Future[tuple[tuple[Problem, ...], float]] | None = None
+        self._found: tuple[Problem, ...] | None = None
+        self._known: Known | None = None
+        self._records: Sequence[Record] = ()
+
+    def __call__(
+        self, records: Sequence[Record], events: Iterable[TopologyEvent], now: datetime, age: float | None
+    ) -> tuple[Problem, ...] | None:
+        """Return what was wrong a moment ago, as `find_problems` does, and look again if that is due. On the loop only."""
+        self._take()
+        if self._looking is None and time.monotonic() >= self._due:
+            known, happened = self._known, tuple(events)
+            self._records = records
+            self._looking = asyncio.get_running_loop().run_in_executor(None, _look, records, happened, now, age, known)
+        return self._found
+
+    def _take(self) -> None:
+        looking = self._looking
+        if looking is None or not looking.done():
+            return
+        self._looking = None
+        if looking.cancelled() or (error := looking.exception()) is not None:
+            log.debug("looking for problems failed: %r", None if looking.cancelled() else error)
+            self._due = time.monotonic() + LOOK_EVERY
+            return
+        self._found, taken = looking.result()
+        self._known = Known.of(self._records, self._found)
+        self._due = time.monotonic() + max(LOOK_EVERY, SHARE * taken)
+
+
+def _look(
+    records: Sequence[Record], events: Sequence[TopologyEvent], now: datetime, age: float | None, known: Known | None
+) -> tuple[tuple[Problem, ...], float]:
+    start = time.thread_time()
+    found = find_problems(records, events, now, snapshot_age=age, known=known)
+    return found, time.thread_time() - start

@@ -1,0 +1,210 @@
+"""A cluster as text: the nodes with what is placed on them, what is wrong, what happened. For terminals, live or once."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.console import fitting
+from casty_notebook.printable import printable
+from casty_notebook.topology.events import TopologyEvent
+from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.history import Record
+from casty_notebook.topology.kinds import Kind
+from casty_notebook.topology.names import member_at, natural
+from casty_notebook.topology.problems import Problem
+from casty_notebook.topology.snapshot import Member
+from casty_notebook.views.event_runs import runs
+from casty_notebook.views.event_words import EVENT_WORDS, is_bad_news
+from casty_notebook.views.reprs.cards import CardFacts, card_lines
+from casty_notebook.views.reprs.plain import clipped, many
+from casty_notebook.views.theme import MARKS, health_of
+
+if TYPE_CHECKING:
+    from casty_notebook.views.cluster import Cluster
+
+__all__ = ["SORTS", "NodeRow", "Picture", "cells_of", "event_lines", "headings_of", "picture_of", "problem_lines", "sorted_nodes"]
+
+BAR = 16
+"""Signs of the bar of the node that owns most."""
+LONGEST_NAME = 40
+MOST_TYPES = 4
+"""Types with a column of their own."""
+EVENTS = 200
+LAST_EVENTS = 12
+"""Of a picture that is printed once."""
+
+
+class NodeRow(NamedTuple):
+    """One member: the cluster's word (`status`) beside ours (`words`, `tone`)."""
+
+    name: str
+    address: str
+    tone: str
+    status: str
+    words: str
+    leader: bool
+    roles: str
+    owned: Mapping[str, int]
+    services: int
+    rtt: float | None
+
+    @property
+    def total(self) -> int:
+        return sum(self.owned.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One moment; prints as text."""
+
+    title: str
+    lines: tuple[tuple[str, str], ...]
+    kind: Kind
+    nodes: tuple[NodeRow, ...]
+    types: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    events: tuple[TopologyEvent, ...]
+
+    def __repr__(self) -> str:
+        return fitting("\n".join(_text(self)))
+
+
+def picture_of(cluster: Cluster) -> Picture:
+    """Take the picture of what is known now; asks nobody."""
+    card, record = cluster.card(), cluster.latest_record
+    problems = () if cluster.closed else cluster.current_problems()
+    nodes = () if record is None else tuple(_nodes(record, {} if cluster.closed else record.health))
+    types = Counter[str]()
+    for node in nodes:
+        types.update(node.owned)
+    return Picture(
+        f"Casty cluster {printable(cluster.name)}", _lines(card), card.kind, nodes,
+        tuple(sorted(types, key=natural)), problems, tuple(cluster.recent_events)[-EVENTS:],
+    )  # fmt: skip
+
+
+def _lines(card: CardFacts) -> tuple[tuple[str, str], ...]:
+    return tuple((label, text) for label, text in card_lines(card) if label in ("state", "members", "shards"))
+
+
+def _nodes(record: Record, health: Mapping[NodeAddress, NodeHealth]) -> Iterator[NodeRow]:
+    packed = record.packed
+    owned: dict[NodeAddress, Counter[str]] = {}
+    for name, column in packed.columns.items():
+        for code, count in Counter(column.codes).items():
+            owned.setdefault(column.placements[code].primary, Counter())[printable(name)] += count
+    services = Counter(entry.node for entry in packed.registry)
+    members: dict[NodeAddress, Member | None] = dict(member_at(packed.members))
+    # An owner that is no member is one of the things to be seen.
+    members.update(dict.fromkeys((address for address in owned if address not in members), None))
+    for address, member in members.items():
+        view = health.get(address)
+        judged = health_of(member, reach=None if view is None else view.reachable, flagged=address in packed.unreachable)
+        yield NodeRow(
+            clipped(printable(str(address) if member is None else member.id), LONGEST_NAME), printable(str(address)), judged.tone,
+            "no member" if member is None else member.status.name, printable(judged.words), address == packed.leader,
+            "" if member is None else printable(", ".join(sorted(member.roles))), owned.get(address, {}), services[address],
+            None if view is None or view.rtt is None else view.rtt * 1000,
+        )  # fmt: skip
+
+
+# --- order and words ------------------------------------------------------------------------------------------------------
+
+SORTS = ("trouble", "name", "shards", "round trip")
+_TROUBLE = {"bad": 0, "open": 1, "good": 2}
+
+
+def sorted_nodes(nodes: Iterable[NodeRow], by: str = "trouble", *, backwards: bool = False, wanted: str = "") -> list[NodeRow]:
+    """The nodes in order, those that have the `wanted` text in their name, address, state or roles."""
+    text = wanted.casefold()
+    keys = {
+        "trouble": lambda node: (_TROUBLE[node.tone], natural(node.name)),
+        "name": lambda node: natural(node.name),
+        "shards": lambda node: (-node.total, natural(node.name)),
+        "round trip": lambda node: (-(node.rtt or 0.0), natural(node.name)),
+    }
+    return sorted((node for node in nodes if text in _searched(node)), key=keys[by], reverse=backwards)
+
+
+def _searched(node: NodeRow) -> str:
+    leader = "leader" if node.leader else ""
+    return " ".join((node.name, node.address, node.status, node.words, node.roles, leader)).casefold()
+
+
+def headings_of(picture: Picture) -> list[str]:
+    """The columns of the nodes' table."""
+    leader = ["leader", "roles"] if picture.kind.has_leader else []
+    types = list(picture.types[:MOST_TYPES]) + (["others"] if len(picture.types) > MOST_TYPES else [])
+    return ["node", "address", "cluster says", "from here", *leader, *types, picture.kind.placements, picture.kind.services, "ms"]
+
+
+def cells_of(picture: Picture, node: NodeRow) -> list[str]:
+    """What stands under the headings."""
+    most = max((each.total for each in picture.nodes), default=0)
+    bar = "█" * (-(-node.total * BAR // most) if most else 0)
+    leader = ["★" if node.leader else "", node.roles] if picture.kind.has_leader else []
+    shown = [node.owned.get(name, 0) for name in picture.types[:MOST_TYPES]]
+    others = [node.total - sum(shown)] if len(picture.types) > MOST_TYPES else []
+    return [
+        f"{MARKS[node.tone]} {node.name}", node.address, node.status, node.words, *leader,
+        *(f"{count:,}" if count else "" for count in (*shown, *others)), f"{bar:<{BAR}} {node.total:,}" if node.total else "",
+        f"{node.services:,}" if node.services else "", "" if node.rtt is None else f"{node.rtt:.1f}",
+    ]  # fmt: skip
+
+
+def problem_lines(problems: Sequence[Problem]) -> list[tuple[str, str, str]]:
+    """Tone, what is wrong, and what to do."""
+    return [
+        (
+            "bad" if each.severity == "bad" else "open",
+            printable(f"{each.subject}: {each.text} (since {_clock(each.since)}, says {each.says})"), printable(each.remedy),
+        )
+        for each in problems
+    ]  # fmt: skip
+
+
+def event_lines(events: Sequence[TopologyEvent]) -> list[tuple[str, str]]:
+    """Tone and text of the events, the oldest first; times are in UTC."""
+    return list(map(_run_line, runs(events)))
+
+
+def _run_line(run: tuple[TopologyEvent, ...]) -> tuple[str, str]:
+    event, last = run[0], run[-1]
+    words = EVENT_WORDS.get(event.kind)
+    tone = "bad" if is_bad_news(event) else "" if words is None else words.tone
+    by, what = ("", event.kind) if words is None else (words.by, words.words)
+    change = " → ".join(filter(None, (event.before, event.after)))
+    if len(run) > 1:
+        what, change = f"{what}, {len(run):,} times", f"until {_clock(last.time)}"
+    return tone, printable(clipped(f"{_clock(event.time)} {by:<7} {event.subject}: {what} ({change})", 300))
+
+
+def _clock(time: datetime.datetime) -> str:
+    return f"{time.astimezone(datetime.UTC):%H:%M:%S}"
+
+
+# --- once -----------------------------------------------------------------------------------------------------------------
+
+
+def _text(picture: Picture) -> Iterator[str]:
+    yield picture.title
+    yield from (f"  {label:<8}  {text}" for label, text in picture.lines)
+    yield ""
+    yield from _aligned([headings_of(picture), *(cells_of(picture, node) for node in sorted_nodes(picture.nodes))])
+    if picture.problems:
+        yield f"\n{many(len(picture.problems), 'problem')}"
+        yield from (f"{MARKS[tone]} {what}\n    {remedy}" for tone, what, remedy in problem_lines(picture.problems))
+    if picture.events:
+        yield f"\nlast of {many(len(picture.events), 'event')} (UTC)"
+        yield from (line for _, line in event_lines(picture.events)[-LAST_EVENTS:])
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -1,0 +1,175 @@
+"""The live text view: the picture twice a second, keys to sort, filter and quit. Needs textual (extra ``top``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import App, ComposeResult
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.widgets import DataTable, Footer, Input, Static
+
+from casty_notebook.views.terminal.picture import (
+    SORTS,
+    NodeRow,
+    Picture,
+    cells_of,
+    event_lines,
+    headings_of,
+    problem_lines,
+    sorted_nodes,
+)
+from casty_notebook.views.theme import BAD, MARKS
+
+__all__ = ["Top"]
+
+EVERY = 0.5
+MOST_ROWS = 500
+"""Nodes in the table; a filter reaches the others."""
+COLOURS = {"bad": BAD, "open": "#e69f00", "good": "#3ea66f", "": ""}
+WORDS = 4
+"""Columns of words about the node: they are coloured where it is in trouble."""
+
+Cells = tuple[tuple[str, str], ...]
+
+
+class Top(App[None]):
+    """Shows what `look` returns until somebody quits. Nothing that comes from a cluster is taken for markup."""
+
+    ENABLE_COMMAND_PALETTE = False
+    CSS = """
+    #state { height: auto; padding: 0 1; }
+    #wanted { display: none; height: 3; }
+    #wanted.asked { display: block; }
+    #nodes { height: 2fr; min-height: 5; }
+    #problems { height: auto; max-height: 35%; padding: 0 1; border-top: solid $panel-lighten-2; }
+    #events { height: 1fr; min-height: 4; padding: 0 1; border-top: solid $panel-lighten-2; }
+    """
+    BINDINGS: ClassVar = [
+        Binding("q", "quit", "quit"),
+        Binding("ctrl+c", "quit", "quit", show=False, priority=True),
+        Binding("s", "sort", "sort"),
+        Binding("r", "backwards", "reverse"),
+        Binding("slash", "find", "filter", key_display="/"),
+        Binding("escape", "all", "all"),
+    ]
+
+    def __init__(self, look: Callable[[], Picture]) -> None:
+        super().__init__()
+        self._look = look
+        self._by, self._backwards, self._wanted = 0, False, ""
+        self._headings: list[str] = []
+        self._shown: dict[str, Cells] = {}
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="state")
+        yield Input(placeholder="part of a name, an address, a state or a role; Enter to look, Esc for all", id="wanted")
+        yield DataTable(id="nodes", cursor_type="row")
+        yield VerticalScroll(Static(id="problem-lines"), id="problems")
+        yield VerticalScroll(Static(id="event-lines"), id="events")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.query_one("#nodes", DataTable).focus()
+        self.show()
+        self.set_interval(EVERY, self.show)
+
+    def show(self) -> None:
+        """Look again, and draw what differs."""
+        picture = self._look()
+        nodes = sorted_nodes(picture.nodes, SORTS[self._by], backwards=self._backwards, wanted=self._wanted)
+        self.query_one("#state", Static).update(self._state(picture, len(nodes)))
+        self._show_nodes(picture, nodes[:MOST_ROWS])
+        self.query_one("#problem-lines", Static).update(_problems(picture))
+        self.query_one("#event-lines", Static).update(_events(picture))
+
+    def _state(self, picture: Picture, shown: int) -> Text:
+        text = Text(picture.title, style="bold")
+        for label, words in picture.lines:
+            text.append(f"\n{label:<8} {words}", style="not bold")
+        order = f"by {SORTS[self._by]}{', backwards' if self._backwards else ''}"
+        found = f", {shown:,} of {len(picture.nodes):,} with {self._wanted!r}" if self._wanted else ""
+        cut = f", the first {MOST_ROWS:,} of {shown:,}" if shown > MOST_ROWS else ""
+        return text.append(f"\norder    {order}{found}{cut}", style="not bold dim")
+
+    def _show_nodes(self, picture: Picture, nodes: Sequence[NodeRow]) -> None:
+        table = self.query_one("#nodes", DataTable)
+        headings = headings_of(picture)
+        rows = {node.address: tuple((cell, node.tone) for cell in cells_of(picture, node)) for node in nodes}
+        if headings == self._headings and list(rows) == list(self._shown):
+            for place, (address, cells) in enumerate(rows.items()):
+                for column, (cell, before) in enumerate(zip(cells, self._shown[address], strict=True)):
+                    if cell != before:
+                        table.update_cell_at((place, column), _cell(column, *cell))  # type: ignore[arg-type]
+        else:
+            self._rebuild(table, headings, rows)
+        self._headings, self._shown = headings, rows
+
+    def _rebuild(self, table: DataTable[Text], headings: Sequence[str], rows: dict[str, Cells]) -> None:
+        """Other rows, or in another order: whoever stands on a row stays on it."""
+        stood = list(self._shown)[table.cursor_row] if 0 <= table.cursor_row < len(self._shown) else None
+        table.clear(columns=True)
+        table.add_columns(*headings)
+        for address, cells in rows.items():
+            table.add_row(*(_cell(column, *cell) for column, cell in enumerate(cells)), key=address)
+        if stood in rows:
+            table.move_cursor(row=list(rows).index(stood))
+
+    # --- keys -------------------------------------------------------------------------------------------------------
+
+    def action_sort(self) -> None:
+        self._by = (self._by + 1) % len(SORTS)
+        self.show()
+
+    def action_backwards(self) -> None:
+        self._backwards = not self._backwards
+        self.show()
+
+    def action_find(self) -> None:
+        wanted = self.query_one("#wanted", Input)
+        wanted.add_class("asked")
+        wanted.focus()
+
+    def action_all(self) -> None:
+        wanted = self.query_one("#wanted", Input)
+        wanted.value = ""
+        self._look_for("")
+        wanted.remove_class("asked")
+        self.query_one("#nodes", DataTable).focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._look_for(event.value)
+
+    def on_input_submitted(self, _event: Input.Submitted) -> None:
+        self.query_one("#nodes", DataTable).focus()
+
+    def _look_for(self, wanted: str) -> None:
+        self._wanted = wanted
+        self.show()
+
+
+def _cell(column: int, text: str, tone: str) -> Text:
+    coloured = column == 0 or (tone == "bad" and column < WORDS)
+    number = text.replace(",", "").replace(".", "").isdecimal()
+    return Text(text, style=COLOURS[tone] if coloured else "", justify="right" if number else "left", no_wrap=True)
+
+
+def _problems(picture: Picture) -> Text:
+    if not picture.problems:
+        return Text("no problem", style="dim")
+    text = Text()
+    for tone, what, remedy in problem_lines(picture.problems):
+        text.append(f"{MARKS[tone]} {what}\n", style=COLOURS[tone]).append(f"  {remedy}\n", style="dim")
+    text.rstrip()
+    return text
+
+
+def _events(picture: Picture) -> Text:
+    """The newest first: what happens now is where one looks."""
+    text = Text().append("events, the newest first (UTC)\n" if picture.events else "no event yet", style="dim")
+    for tone, line in reversed(event_lines(picture.events)):
+        text.append(f"{line}\n", style=COLOURS[tone])
+    text.rstrip()
+    return text

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { cellAt, cellOf, cellSize, cornerOf, lanesOf, layoutOf, letterOf } from "../modules/layout.js";
+
+const node = (number, health = "good", words = "reachable") => ({ name: `node-${number}`, address: `10.0.1.${number}:25520`, status: "up", health, words });
+
+/** A cluster of some nodes, and types with some shards, spread over them. */
+function cluster(nodes, types) {
+  const placements = nodes.map((_, number) => [number, (number + 1) % nodes.length]);
+  const made = Object.entries(types).map(([name, count]) => [
+    name, { name, ids: Int32Array.from({ length: count }, (_, id) => id), codes: Uint16Array.from({ length: count }, (_, id) => id % nodes.length) },
+  ]); // prettier-ignore
+  return { nodes, placements, types: new Map(made), services: [], status: { leads: true, words: ["shard", "shards", "service", "services"] } };
+}
+
+const three = [node(1), node(2, "bad", "not reachable"), node(10, "open", "not known yet")];
+
+test("lanes are in natural order, the troubled first, or only those", () => {
+  const state = cluster([three[2], three[1], three[0]], {});
+  const names = (order) => lanesOf(state, order).map((number) => state.nodes[number].name);
+  assert.deepEqual(names("name"), ["node-1", "node-2", "node-10"]);
+  assert.deepEqual(names("trouble"), ["node-2", "node-10", "node-1"]);
+  assert.deepEqual(names("only"), ["node-2", "node-10"]);
+});
+
+test("nodes that are gone have no lane", () => {
+  assert.deepEqual(lanesOf({ ...cluster(three, {}), nodes: [null, ...three.slice(1)] }), [1, 2]);
+});
+
+test("many lanes are compact unless somebody wants them otherwise", () => {
+  const state = cluster(Array.from({ length: 50 }, (_, number) => node(number)), {});
+  assert.ok(layoutOf(state, 900).compact);
+  assert.ok(!layoutOf(state, 900, { compact: false }).compact);
+  assert.ok(layoutOf(state, 900).height < layoutOf(state, 900, { compact: false }).height / 1.8);
+  assert.ok(!layoutOf(cluster(three, {}), 900).compact);
+});
+
+test("a lane is as high as what is wrong with its node needs", () => {
+  const words = "reachable, but members differ: 12 alive, 3 suspect, 2 dead";
+  for (const compact of [false, true]) {
+    const [calm, troubled] = layoutOf(cluster([node(1), node(2, "open", words)], {}), 600, { compact }).lanes;
+    assert.ok(troubled.height - calm.height >= 16 * Math.ceil(words.length / 28));
+  }
+});
+
+test("cells are larger or smaller by the zoom, within bounds", () => {
+  assert.deepEqual(cellSize(100), [14, 2]);
+  assert.deepEqual(cellSize(100, 2), [24, 3]);
+  assert.deepEqual(cellSize(100, 99), [24, 3]);
+  assert.deepEqual(cellSize(100_000), [4, 1]);
+  assert.deepEqual(cellSize(100_000, -9), [4, 1]);
+  assert.deepEqual([450, 451, 1601, 7001, 16001].map((count) => cellSize(count)[0]), [14, 11, 8, 6, 4]);
+});
+
+test("no letter is over a cell or over another letter, at any width, size and number of types", () => {
+  for (const zoom of [-4, -2, 0, 2]) {
+    for (const width of [600, 700, 960]) {
+      for (const counts of [[5, 3, 1], [300, 7, 2, 900], [41, 40, 39, 38, 37], [2000, 2000]]) {
+        const types = Object.fromEntries(counts.map((count, place) => [`type-${place}`, count]));
+        const layout = layoutOf(cluster(three, types), width, { zoom, replicas: true });
+        for (const lane of layout.lanes) checkLetters(layout, lane);
+      }
+    }
+  }
+});
+
+function checkLetters(layout, lane) {
+  const size = Math.max(10, Math.min(layout.cell, 12));
+  const cells = lane.groups.flatMap((group) => Array.from(group.ids, (_, at) => cornerOf(layout, lane, group.first + at)));
+  const letters = lane.groups.map((group) => letterOf(layout, lane, group));
+  letters.forEach(([x, y], place) => {
+    // Capitals are seven tenths of the font's size, in the middle of the row.
+    const middle = y + Math.max(layout.cell, 8) / 2;
+    const [top, bottom] = [middle - 0.35 * size, middle + 0.35 * size];
+    for (const [left, above] of cells) {
+      const apart = left >= x + 9 || left + layout.cell <= x || above >= bottom || above + layout.cell <= top;
+      assert.ok(apart, `letter ${place} at ${x},${y} is over a cell at ${left},${above} of size ${layout.cell}`);
+    }
+    letters.forEach(([otherX, otherY], other) => {
+      if (other > place) assert.ok(Math.abs(otherX - x) >= 9 || Math.abs(otherY - y) >= 0.7 * size, `letters ${place} and ${other}`);
+    });
+  });
+}
+
+test("a point on a cell finds it, and a shard its cell", () => {
+  const layout = layoutOf(cluster(three, { cart: 100, user: 50 }), 700);
+  const { lane, group, at } = cellOf(layout, "user", 31);
+  const [x, y] = cornerOf(layout, lane, group.first + at);
+  const hit = cellAt(layout, x + 2, y + 2);
+  assert.equal(hit.group.ids[hit.at], 31);
+  assert.equal(hit.group.name, "user");
+  assert.equal(cellAt(layout, 5, y), null);
+});

@@ -1,0 +1,184 @@
+"""The text view: what the picture says, what the keys do, and a node's death in a real terminal."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pexpect
+import pytest
+
+from casty_notebook import connect
+from casty_notebook.demo import DemoCluster
+from casty_notebook.demo.messages import GetCount
+from casty_notebook.topology.events import TopologyEvent
+from casty_notebook.topology.kinds import SHARDED
+from casty_notebook.topology.problems import Problem
+from casty_notebook.views.terminal.picture import NodeRow, Picture, cells_of, headings_of, picture_of, sorted_nodes
+from tests.house.source import ROOT
+from tests.support.topologies import HOSTILE
+from tests.support.waiting import wait_until
+from tests.topology.test_history import after
+
+pytest.importorskip("textual", reason="extra top: ./dev setup installs it")
+
+from casty_notebook.views.terminal.top import Top
+
+
+def node(number: int, tone: str = "good", shards: int = 0, rtt: float | None = 1.0, name: str | None = None) -> NodeRow:
+    owned = {"cart": shards} if shards else {}
+    words = {"good": "reachable", "bad": "not reachable", "open": "not known yet"}[tone]
+    return NodeRow(
+        name or f"node-{number}", f"10.0.1.{number}:25520", tone, "up", words, number == 1, "web", owned, number % 2, rtt
+    )  # fmt: skip
+
+
+NODES = (node(1, shards=7), node(2, "bad", shards=3, rtt=None), node(10, "open", shards=90, rtt=30.0))
+PICTURE = Picture("Casty cluster shop", (("state", "connected"),), SHARDED, NODES, ("cart",), (), ())
+
+
+def names(rows: list[NodeRow]) -> list[str]:
+    return [row.name for row in rows]
+
+
+def test_trouble_comes_first_and_every_order_can_be_turned_round() -> None:
+    assert names(sorted_nodes(NODES)) == ["node-2", "node-10", "node-1"]
+    assert names(sorted_nodes(NODES, "name")) == ["node-1", "node-2", "node-10"]
+    assert names(sorted_nodes(NODES, "shards")) == ["node-10", "node-1", "node-2"]
+    assert names(sorted_nodes(NODES, "round trip", backwards=True)) == ["node-2", "node-1", "node-10"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"), [("NOT REACH", [2]), ("10.0.1.1:", [1]), ("leader", [1]), ("web", [1, 2, 10]), ("x", [])]
+)
+def test_a_filter_looks_at_all_that_is_said_of_a_node(wanted: str, found: list[int]) -> None:
+    assert names(sorted_nodes(NODES, "name", wanted=wanted)) == [f"node-{number}" for number in found]
+
+
+def test_bars_compare_nodes_and_many_types_become_others() -> None:
+    first, last = (cells_of(PICTURE, each) for each in (NODES[0], NODES[2]))
+    assert first[headings_of(PICTURE).index("shards")].split() == ["██", "7"]
+    assert last[headings_of(PICTURE).index("shards")] == f"{'█' * 16} 90"
+    kinds = tuple(f"t{n}" for n in range(6))
+    wide = replace(PICTURE, types=kinds, nodes=(NODES[0]._replace(owned=dict.fromkeys(kinds, 2)),))
+    assert headings_of(wide)[6:12] == ["t0", "t1", "t2", "t3", "others", "shards"]
+    assert cells_of(wide, wide.nodes[0])[6:11] == ["2", "2", "2", "2", "4"]
+
+
+def test_what_a_peer_wrote_is_neither_a_sequence_of_the_terminal_nor_markup() -> None:
+    event = TopologyEvent(after(0), "lost", HOSTILE, HOSTILE, HOSTILE)
+    wrong = Problem("bad", "odd", HOSTILE, after(0), HOSTILE, HOSTILE, HOSTILE)
+    shown = repr(replace(PICTURE, problems=(wrong,), events=(event,)))
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert "<script>alert(1)</script>\\x1b[2J" in shown
+
+
+class Screen:
+    """The view without a terminal; `looked` is what it is shown."""
+
+    def __init__(self, picture: Picture) -> None:
+        self.picture = picture
+        self.app = Top(lambda: self.picture)
+
+    @property
+    def rows(self) -> list[str]:
+        table = self.app.query_one("#nodes")
+        return [str(table.get_row_at(place)[0]) for place in range(table.row_count)]  # type: ignore[attr-defined]
+
+    def said(self, part: str) -> str:
+        return str(self.app.query_one(part).content)  # type: ignore[attr-defined]
+
+
+async def test_keys_sort_turn_filter_and_quit() -> None:
+    screen = Screen(PICTURE)
+    async with screen.app.run_test(size=(120, 40)) as pilot:
+        assert screen.rows == ["✕ node-2", "○ node-10", "● node-1"]
+        await pilot.press("s")
+        assert screen.rows == ["● node-1", "✕ node-2", "○ node-10"]
+        assert "by name" in screen.said("#state")
+        await pilot.press("r")
+        assert screen.rows == ["○ node-10", "✕ node-2", "● node-1"]
+        await pilot.press("slash", *"qs2", "backspace", "backspace", "backspace", *"e-1")
+        assert screen.rows == ["○ node-10", "● node-1"]
+        await pilot.press("enter", "escape")
+        assert len(screen.rows) == 3
+        await pilot.press("q")
+    assert screen.app.return_code == 0
+
+
+async def test_who_stands_on_a_row_stays_on_it_and_markup_is_text() -> None:
+    odd = "[red]node[/] [link=x]"
+    screen = Screen(replace(PICTURE, nodes=(node(1), node(2, name=odd), node(3))))
+    async with screen.app.run_test(size=(120, 40)) as pilot:
+        assert f"● {odd}" in screen.rows
+        table: Any = screen.app.query_one("#nodes")
+        await pilot.press("down", "down")
+        stood = screen.rows[table.cursor_row]
+        screen.picture = replace(screen.picture, nodes=(node(1), node(2, name=odd), node(3, "bad")))
+        screen.app.show()
+        await pilot.pause()
+        assert screen.rows[0] == "✕ node-3"
+        assert screen.rows[table.cursor_row].split()[1:] == stood.split()[1:]
+        screen.picture = replace(screen.picture, problems=(Problem("bad", "odd", odd, after(0), "here", odd, odd),))
+        screen.app.show()
+        assert odd in screen.said("#problem-lines")
+
+
+def test_the_picture_is_that_of_either_kind_of_cluster(demo_cluster: DemoCluster, virtual_demo: DemoCluster) -> None:
+    with connect(demo_cluster.uri, shards=demo_cluster.shards, name="sharded") as cluster:
+        assert cluster.ask_many("counter/user-{1..30}", GetCount).error.isna().all()
+        picture = wait_until(lambda: (made := picture_of(cluster)).types and made)
+        assert [row.name for row in picture.nodes] == ["node-1", "node-2", "node-3"]
+        assert sum(row.total for row in picture.nodes) == cluster.shards.shape[0]
+    assert "closed" in repr(picture_of(cluster))
+    with connect(virtual_demo.uri, name="virtual") as cluster:
+        picture = picture_of(cluster)
+        assert "ring slices" in headings_of(picture)
+        assert sum(row.total for row in picture.nodes) == 1024
+        assert "leader" not in headings_of(picture)
+
+
+@contextmanager
+def terminal(*arguments: str, term: str = "xterm-256color") -> Iterator[Any]:
+    command = ["-m", "casty_notebook.cli.main", *arguments]
+    environment = {"TERM": term, "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", "HOME": str(ROOT)}
+    process = pexpect.spawn(sys.executable, command, encoding="utf-8", timeout=30, env=environment, dimensions=(40, 140))
+    try:
+        yield process
+    finally:
+        process.close(force=True)
+
+
+def test_a_death_is_seen_in_a_real_terminal_which_is_left_as_it_was(start_cluster: Callable[..., DemoCluster]) -> None:
+    demo = start_cluster(3)
+    with terminal("top", demo.uri, "--shards", "counter=100") as shown:
+        shown.expect_exact("\x1b[?1049h")  # the other screen
+        shown.expect_exact("● node-3")
+        demo.kill("node-3")
+        shown.expect_exact("✕ node-3")
+        shown.expect_exact("node-3: connection from here is lost")
+        shown.expect(r"node-3: not reached from here")
+        shown.send("q")
+        shown.expect_exact("\x1b[?1049l")
+        shown.expect(pexpect.EOF)
+        shown.close()
+        assert shown.exitstatus == 0
+
+
+def test_a_terminal_that_cannot_be_drawn_on_gets_the_text_once(demo_cluster: DemoCluster) -> None:
+    with terminal("top", demo_cluster.uri, term="dumb") as shown:
+        shown.expect(pexpect.EOF)
+        shown.close()
+        assert shown.exitstatus == 0
+        assert re.search(r"● node-3 .* up +reachable", shown.before)
+        assert "\x1b" not in shown.before
+    with terminal("top", demo_cluster.uri, "--json") as shown:
+        shown.expect_exact("members, shards, problems and events have --json and --csv")
+        shown.expect(pexpect.EOF)
+        shown.close()
+        assert shown.exitstatus == 2
