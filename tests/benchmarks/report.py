@@ -23,6 +23,7 @@ def report(run: dict[str, Any]) -> str:
         ", ".join(f"{name} {version}" for name, version in run["versions"].items()),
         f"Medians of {run['rounds']} rounds (smallest–largest)"
         + "; ratios, of costs and so of rates the other way round, are medians of the rounds' own"
+        + _kept(run.get("calibration"))
         + (f"; shortened to {run['scale']:g}, so only a quick look" if run["scale"] != 1 else ""),
     ]
     tables: dict[str, dict[Key, dict[str, list[float]]]] = {}
@@ -33,6 +34,15 @@ def report(run: dict[str, Any]) -> str:
     parts.append("\nGoals\n-----\n" + align(goal_table(results, number)))
     parts += [f"{what}: {where}" for what, where in ELSEWHERE]
     return "\n".join(parts)
+
+
+def _kept(calibration: dict[str, Any] | None) -> str:
+    """How calm the machine was."""
+    if not calibration:
+        return ""
+    rounds = ", ".join(f"{group} {said['kept']}/{said['tried']}" for group, said in calibration["rounds"].items())
+    speed = f"{calibration['fastest_ms']:g}–{calibration['slowest_ms']:g} ms"
+    return f"; rounds kept of those measured, by a calibration that moved by at most 10 % ({speed} in all): {rounds}"
 
 
 def group_table(rows: dict[Key, dict[str, list[float]]]) -> str:

@@ -156,4 +156,10 @@ _OUTCOMES: dict[str, tuple[type[AskFailed], str, str]] = {
     "Missing": (NoSuchKey, "the key does not exist, and its type has no state to begin with.", "Check the key."),
     "Unknown": (NoSuchType, "its owner does not have that actor type.", "Check the type's name: module:qualname."),
     "Full": (MailboxFull, "the mailbox of its actor is full.", "Ask again later, or less at once."),
-}
+    # The two below may have run.
+    "Unreached": (
+        AskFailed, "its owner could not settle the key's state with the nodes that keep it: too few of them answered.",
+        "Ask again once the members agree; if asking twice does no harm, use retry=True.",
+    ),
+    "Cycle": (AskFailed, "actors asked each other in a circle, where each would wait for itself.", "Look at whom it asks."),
+}  # fmt: skip

@@ -121,7 +121,7 @@ export class ClusterMap {
       const now = performance.now();
       this.expire(now);
       this.paint(now);
-      this.label(now);
+      this.label();
       // Fading needs no more than ten pictures a second.
       clearTimeout(this.fading);
       if (this.news.size || this.laneNews.size) this.fading = setTimeout(() => this.draw(), 100);
@@ -247,14 +247,14 @@ export class ClusterMap {
 
   // --- labels
 
-  label(now) {
+  label() {
     const lanes = this.visibleLanes();
     while (this.labels.children.length > lanes.length) this.labels.lastChild.remove();
     while (this.labels.children.length < lanes.length) this.labels.append(newLabel());
-    lanes.forEach((lane, place) => this.fillLabel(this.labels.children[place], lane, now));
+    lanes.forEach((lane, place) => this.fillLabel(this.labels.children[place], lane));
   }
 
-  fillLabel(label, lane, now) {
+  fillLabel(label, lane) {
     const { node } = lane;
     const news = this.laneNews.get(node.address);
     label.style.transform = `translateY(${lane.top}px)`;

@@ -14,6 +14,7 @@ from casty_notebook.backends.virtual.session.links import SYNC_EVERY
 from casty_notebook.backends.virtual.session.session import IN_FLIGHT
 from casty_notebook.errors import (
     ActorFailed,
+    AskFailed,
     AskTimeout,
     ClientClosed,
     MailboxFull,
@@ -265,11 +266,13 @@ def test_only_an_ask_that_is_on_its_way_can_be_answered() -> None:
 
 def test_each_outcome_has_an_error() -> None:
     world = ready()
-    for number, (kind, error) in enumerate([("Full", MailboxFull), ("Failed", ActorFailed), ("Odd", Exception)]):
+    kinds = {"Full": MailboxFull, "Failed": ActorFailed, "Odd": AskFailed, "Unreached": AskFailed}
+    for number, (kind, error) in enumerate(kinds.items()):
         world.ask(number, f"key-{number}")
         world.feed(Replied(Outcome(number, kind, b"", "ValueError", "text")))
         assert isinstance(world.failures[number], error)
     assert "'Odd'" in str(world.failures[2])
+    assert "it may have been executed" in str(world.failures[3])
 
 
 def test_a_misfit_is_refused_until_it_is_forced() -> None:
