@@ -18,6 +18,7 @@ from casty_notebook.topology.check_result import Finding
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import SHARDED, Kind
 from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.topology.traffic import TrafficHistory
 from casty_notebook.values.refs import ActorRef, EntityRef
 
 __all__ = ["AnyTarget", "Arrival", "Backend", "Heard", "Location", "Route", "label"]
@@ -185,6 +186,11 @@ class Backend(Protocol):
     @property
     def found(self) -> str:
         """What was found out about the cluster by asking and is worth a line; empty if nothing."""
+        ...
+
+    @property
+    def traffic(self) -> TrafficHistory:
+        """What became of our own asks in the last hour, by node, type and cause; a value, to be read on any thread."""
         ...
 
     def on_snapshot(self, listener: Callable[[TopologySnapshot], None]) -> Callable[[], None]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
-from casty_notebook.cli.arguments import add_command, opened, seconds
+from casty_notebook.cli.arguments import LONGEST_WAIT, add_command, opened, seconds
 from casty_notebook.cli.printing import FAILED, Rows, note
 from casty_notebook.errors import AskFailed, MisuseError
 
@@ -159,7 +159,7 @@ def _watch(options: argparse.Namespace) -> int:
 def _answers(cluster: Cluster, targets: Sequence[str], options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     try:
         table = cluster.ask_many(
-            targets, options.message, timeout=options.timeout, progress=False, fields=options.field is not None
+            targets, options.message, timeout=options.timeout or LONGEST_WAIT, progress=False, fields=options.field is not None
         )
     except AskFailed as error:  # a service of which no instance is left: it may come back
         lost = {"value": None, "error": f"{type(error).__name__}: {error.report.headline()}", "latency_ms": None, "node": None}

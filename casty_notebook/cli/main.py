@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from casty_notebook.cli.arguments import add_command, connect_options, opened, seconds
+from casty_notebook.cli.arguments import LONGEST_WAIT, add_command, connect_options, opened, seconds
 from casty_notebook.cli.following import add_following
 from casty_notebook.cli.printing import FAILED, print_table, print_value
 from casty_notebook.console import fitting
@@ -129,13 +129,13 @@ def _where(options: argparse.Namespace) -> int:
 def _ask(options: argparse.Namespace) -> int:
     from casty_notebook.values.targets import expand_ranges
 
+    targets, timeout = expand_ranges(options.target), options.timeout or LONGEST_WAIT
     with opened(options) as cluster:
-        targets = expand_ranges(options.target)
         if len(targets) > 1:
-            table = cluster.ask_many(targets, options.message, timeout=options.timeout, progress=sys.stderr.isatty())
+            table = cluster.ask_many(targets, options.message, timeout=timeout, progress=sys.stderr.isatty())
             print_table(table, options.form)
             return FAILED if table.error.notna().any() else 0
-        print_value(cluster.ask(targets[0], options.message, timeout=options.timeout, force=options.force), options.form)
+        print_value(cluster.ask(targets[0], options.message, timeout=timeout, force=options.force), options.form)
     return 0
 
 

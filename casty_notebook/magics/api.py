@@ -330,7 +330,7 @@ def casty_doctor(uri: str | None = None, *, connection: str | None = None, **opt
     """
     from casty_notebook.views.checkup import doctor
 
-    if uri is not None and "://" in uri:
+    if uri is not None and ("://" in uri or uri.startswith("@")):
         return doctor(uri, **options)
     cluster = find_connection(uri or connection)
     if unused := sorted(set(options) - {"shards"}):

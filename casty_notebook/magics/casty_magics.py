@@ -152,13 +152,15 @@ class CastyMagics(Magics):
             "questions": _questions(command, names),
             "colour": command.colour,
         }
+        uri = _filled_in(command.uri, names)
+        of_profile = uri is not None and uri.startswith("@")  # which may have a timeout of its own
         return api.casty_connect(
-            _filled_in(command.uri, names),
+            uri,
             name=command.name or command.connection,
             shards=dict(command.shards) or None,
             address_map=dict(command.address_map) or None,
             demo=command.demo,
-            timeout=command.timeout or self.connect_timeout,
+            timeout=command.timeout or (None if of_profile else self.connect_timeout),
             **{key: value for key, value in options.items() if value},
         )
 

@@ -35,6 +35,8 @@ class KnownNames:
     """Names to offer, each group in the order in which it is to be shown."""
 
     connections: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    """As they are written: ``@prod``."""
     shard_types: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     entities: tuple[str, ...] = ()
@@ -146,6 +148,8 @@ class _Place:
             case "connection" | "name" | "uri" if not _new_name(self.wants):
                 names = (name for name in known.connections if self.wants.field != "uri" or "://" not in name)
                 yield from self._named(names, "connection")
+                if self.wants.field == "uri":
+                    yield from self._named(known.profiles, "profile")
             case "target" | "targets":
                 yield from _targets(known, self.fragment)
             case "shard_type":

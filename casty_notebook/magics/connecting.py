@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from casty_notebook.address import ClusterURI, NodeAddress
+from casty_notebook.client.profiles import SIGN, profile_names, resolved
 from casty_notebook.console import say
 from casty_notebook.errors import MisuseError
 from casty_notebook.magics import demos
@@ -48,7 +49,8 @@ def casty_connect(
     Parameters
     ----------
     uri
-        ``casty://SYSTEM@HOST:PORT[,HOST:PORT…]``, or the name of a connection that is to become current.
+        ``casty://SYSTEM@HOST:PORT[,HOST:PORT…]``, ``@NAME`` of a profile (see `connect`), or the name of a connection that is
+        to become current.
     name
         Name of the connection; one that has it already is closed when the new one stands. None: the system's name.
     shards
@@ -71,11 +73,16 @@ def casty_connect(
         If no contact point answered; says what happened at each.
     """
     if demo:
-        if uri is not None and "://" in uri:
+        if uri is not None and ("://" in uri or uri.startswith(SIGN)):
             raise MisuseError(f"a demo cluster chooses its own address: leave out {uri!r}, or leave out the demo.")
         return _connect_to_demo(name or _DEMO, uri, shards, timeout, options)
     if uri is None:
         return casty_connections() if name is None else _make_current(name)
+    if uri.startswith(SIGN):
+        given = {"name": name, "shards": shards, "address_map": address_map, "timeout": timeout, **options}
+        uri, found = resolved(uri, given)
+        of_profile = [found.pop(each, None) for each in ("shards", "address_map", "timeout")]
+        return _connect(uri, found.pop("name"), of_profile[0], of_profile[1], of_profile[2], found)
     if "://" not in uri:
         return _make_current(uri)
     return _connect(uri, name or ClusterURI.parse(uri).system, shards, address_map, timeout, options)
@@ -230,6 +237,8 @@ def _make_current(name: str) -> Cluster:
     known = open_connections()
     if name not in known:
         guess = did_you_mean(name, known, kind="connections")
+        if name in profile_names():
+            guess = f" Did you mean the profile {SIGN}{name}?"
         raise MisuseError(f"{name!r} is neither casty://SYSTEM@HOST:PORT nor the name of a connection.{guess}")
     with changes_are_said():
         use(name)

@@ -116,7 +116,8 @@ _TARGET = Positional(
 _URI = Positional(
     "URI",
     "uri",
-    "casty://SYSTEM@HOST:PORT[,HOST:PORT…], or the name of a connection; {expression} is filled in",
+    "casty://SYSTEM@HOST:PORT[,HOST:PORT…], @NAME of a profile (~/.config/casty_notebook/connections.toml), or the name of a"
+    " connection; {expression} is filled in",
     required=False,
     whole=True,
 )
@@ -175,6 +176,7 @@ CONNECT = Grammar(
         "%casty_connect casty://my-cluster@10.0.1.10:25520 --messages bank,Receipt",
         "%casty_connect casty://my-cluster@10.0.1.10:25520 --ssh ops@bastion.example",
         "%casty_connect casty://my-cluster@10.0.1.10:25520 --read-only --question bank.messages.GetBalance --colour crimson",
+        "%casty_connect @prod",
         "%casty_connect --demo",
         "%casty_connect --demo 0.30",
         "%casty_connect prod",

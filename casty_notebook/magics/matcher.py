@@ -1,7 +1,7 @@
 """Tab completion in IPython: what the current connection knows, handed to `completion.complete`.
 
-Reads only what is in memory already (the last snapshot, the registry of connections, the namespace), because a
-completer runs at every key stroke and shares its time with the others.
+Reads only what is in memory already (the last snapshot, the registry of connections, the namespace), and the small file of
+profiles, because a completer runs at every key stroke and shares its time with the others.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 
+from casty_notebook.client.profiles import SIGN, profile_names
 from casty_notebook.magics.completion import KnownNames, complete, named_connection
 from casty_notebook.magics.connecting import current_connection, open_connections
 from casty_notebook.magics.recent import RecentEntities
@@ -52,7 +53,9 @@ def known_names(namespace: Mapping[str, Any], recent: RecentEntities, connection
     """Collect the names that exist now, on the named connection or the current one."""
     classes = (name for name, value in list(namespace.items()) if name.isidentifier() and _is_message(value))
     opened = open_connections()
-    known = KnownNames(connections=tuple(opened), messages=tuple(name for name in classes if not name.startswith("_")))
+    profiles = tuple(f"{SIGN}{name}" for name in profile_names())
+    messages = tuple(name for name in classes if not name.startswith("_"))
+    known = KnownNames(connections=tuple(opened), profiles=profiles, messages=messages)
     cluster = current_connection() if connection is None else opened.get(connection)
     if cluster is None:
         return known

@@ -15,8 +15,9 @@ from casty_notebook.topology.history import Record
 from casty_notebook.topology.kinds import SHARDED
 from casty_notebook.topology.names import member_at, name_of, natural
 from casty_notebook.topology.snapshot import Member, MemberStatus, TopologySnapshot
+from casty_notebook.topology.traffic import Failing, TrafficRow, failing
 
-__all__ = ["Known", "Problem", "find_problems", "problem_rows"]
+__all__ = ["ASKS_WITHIN", "Known", "Problem", "find_problems", "problem_rows"]
 
 WELL = {MemberStatus.up, MemberStatus.alive}
 ON_THE_WAY = {MemberStatus.joining, MemberStatus.leaving}
@@ -24,7 +25,7 @@ ON_THE_WAY = {MemberStatus.joining, MemberStatus.leaving}
 GRACE: Mapping[str, float] = {
     "unreached": 1.0, "unreached_up": 1.0, "not_up": 3.0, "answers": 5.0, "owner_lost": 3.0, "no_owner": 5.0,
     "instance_lost": 3.0, "last_instance": 3.0, "no_leader": 5.0, "leader_lost": 3.0, "stuck": 10.0, "disputed": 3.0,
-    "uneven": 10.0,
+    "uneven": 10.0, "asks_fail": 10.0,
 }  # fmt: skip
 """Seconds for which something must have been so before it is a problem.
 
@@ -43,6 +44,11 @@ LOOK_BACK = 500
 UNEVEN = 2.0
 """Times its even part that a node must own of a type, and at least `MANY` shards more, to be worth a line."""
 MANY = 10
+ASKS_WITHIN = 60.0
+"""Seconds of our own asks that are looked at."""
+FAILED_ASKS = 5
+"""So many asks of one type to one node, and a tenth of all, must have failed over `GRACE` at least, the last one just now."""
+JUST_NOW = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,7 @@ type _Signs = dict[tuple[str, str], _Sign]
 
 def find_problems(
     records: Sequence[Record], events: Iterable[TopologyEvent], now: datetime, *, snapshot_age: float | None = None,
-    known: Known | None = None,
+    asks: Sequence[TrafficRow] = (), known: Known | None = None,
 ) -> tuple[Problem, ...]:  # fmt: skip
     """What is wrong now, the worst and oldest first.
 
@@ -111,6 +117,8 @@ def find_problems(
         The present time.
     snapshot_age
         Seconds since the cluster last said anything; None if that is not followed (a recording).
+    asks
+        What became of our own asks of late.
     known
         What was found before, of the same cluster: what has been so since needs no looking back for when it began.
     """
@@ -128,6 +136,7 @@ def find_problems(
         if (now - since).total_seconds() >= GRACE[key[0]]:
             found.append(Problem(sign.severity, *key, since, sign.says, sign.text, sign.remedy))
     found += _of_events(tuple(events), now)
+    found += _of_asks(failing(asks, ASKS_WITHIN), member_at(records[-1].snapshot.members), now)
     members = records[-1].snapshot.members
     if snapshot_age is not None and snapshot_age > STALE and sum(each.status in WELL for each in members) > 1:
         text = f"the cluster has said nothing for {snapshot_age:.0f} s; what is shown may be as old"
@@ -284,6 +293,21 @@ def _of_leader(
         text = f"{who} is still taken for the leader, and is not there: no shard can be placed"
         remedy = "restart that node, so that the others see it go and come"
         yield ("leader_lost", who), _Sign("bad", "cluster, here", text, remedy)
+
+
+def _of_asks(failures: Iterable[Failing], members: Mapping[NodeAddress, Member], now: datetime) -> Iterator[Problem]:
+    """One failed burst is over when it is seen: asks that fail for a while, and still do, are worth a line."""
+    for each in failures:
+        lasted = each.since - each.last
+        if each.failed < max(FAILED_ASKS, each.asked / 10) or each.last > JUST_NOW or lasted < GRACE["asks_fail"]:
+            continue
+        where = "" if each.node is None else f" on {name_of(each.node, members)}"
+        causes = ", ".join(f"{cause} {count:,}" for cause, count in each.causes[:4])
+        text = f"{each.failed:,} of our {each.asked:,} asks failed in the last {each.since:.0f} s: {causes}"
+        severity = "bad" if each.failed * 2 >= each.asked else "warn"
+        since = now - timedelta(seconds=each.since)
+        remedy = "cluster.traffic has them over time; a failed ask's error (-v) says what is known of it"
+        yield Problem(severity, "asks_fail", f"{each.kind}{where}", since, "here", text, remedy)
 
 
 def _of_events(events: Sequence[TopologyEvent], now: datetime) -> Iterator[Problem]:

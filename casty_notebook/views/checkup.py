@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 from casty_notebook.address import ClusterURI
 from casty_notebook.client.choice import examine_address
 from casty_notebook.client.options import ConnectOptions
+from casty_notebook.client.profiles import SIGN, resolved
 from casty_notebook.console import fitting
 from casty_notebook.loops.background import background_loop
 from casty_notebook.net.ssh import SSHGateway
@@ -113,7 +114,7 @@ def doctor(target: str | ClusterURI | BlockingClient, *, shards: Mapping[str, in
     Parameters
     ----------
     target
-        ``casty://SYSTEM@HOST:PORT[,HOST:PORT…]``, or a connection that is open.
+        ``casty://SYSTEM@HOST:PORT[,HOST:PORT…]``, ``@prod`` (a profile, see `connect`), or a connection that is open.
     shards
         Numbers of shards to look at; those of an open connection are known.
     **options
@@ -131,6 +132,9 @@ def doctor(target: str | ClusterURI | BlockingClient, *, shards: Mapping[str, in
         If the arguments themselves cannot be used.
     """
     loop = background_loop()
+    if isinstance(target, str) and target.startswith(SIGN):
+        target, options = resolved(target, {**options, "shards": shards})
+        shards = options.pop("shards", None)
     if isinstance(target, str | ClusterURI):
         parsed = target if isinstance(target, ClusterURI) else ClusterURI.parse(target)
         uri, examination = str(parsed), _of_address(parsed, shards, options)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.client import connections
+from casty_notebook.client.profiles import profile_names, resolved
 from casty_notebook.console import fitting
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.health import LinkState, NodeHealth
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from casty_notebook.views.recording import Recording
     from casty_notebook.views.report.writing import Source as ReportSource
 
-__all__ = ["Cluster", "connect"]
+__all__ = ["Cluster", "connect", "profile_names"]
 
 
 _CLOSED = NodeHealth(LinkState.down, reason="the connection is closed")
@@ -146,7 +147,8 @@ def connect(uri: str, **options: Any) -> Cluster:
     Parameters
     ----------
     uri
-        ``casty://SYSTEM@HOST:PORT[,HOST:PORT…]``, for example ``casty://my-cluster@10.0.1.10:25520``.
+        ``casty://SYSTEM@HOST:PORT[,HOST:PORT…]``, for example ``casty://my-cluster@10.0.1.10:25520``; or ``@prod``, a profile
+        of ``~/.config/casty_notebook/connections.toml``, with the options that it has.
     shards
         ``{"counter": 100}``: sharded types with the number of shards that the nodes use.
     name
@@ -170,4 +172,5 @@ def connect(uri: str, **options: Any) -> Cluster:
     SystemNameMismatch, InvalidAddress, ShardCountMismatch, MisuseError
         If the arguments do not fit the cluster, or each other.
     """
+    uri, options = resolved(uri, options)
     return Cluster(uri, **options)

@@ -14,7 +14,8 @@ from casty_notebook.errors import ClientClosed, FailureReport, MisuseError, Wait
 from casty_notebook.printable import printable
 from casty_notebook.settings import checked_seconds
 from casty_notebook.topology.events import Change, TopologyEvent
-from casty_notebook.topology.problems import Problem
+from casty_notebook.topology.problems import ASKS_WITHIN, Problem
+from casty_notebook.topology.traffic import BUCKET, TrafficRow
 from casty_notebook.values.refs import ActorRef, EntityRef
 from casty_notebook.values.targets import expand_ranges
 from casty_notebook.views.bulk_asks import Experiments
@@ -24,6 +25,8 @@ from casty_notebook.views.snapshot_tables import Pictured
 from casty_notebook.views.watch_shown import reader
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from casty_notebook.views.watch import Watch
 
 __all__ = ["Following"]
@@ -42,6 +45,43 @@ class Following(Pictured, Experiments):
     def current_problems(self) -> tuple[Problem, ...]:
         """What is wrong now, as the values that `problems` is the table of."""
         return self._problems()
+
+    # --- our own asks -------------------------------------------------------------------------------------------------
+
+    @property
+    def traffic(self) -> pd.DataFrame:
+        """Our own asks of the last hour, in stretches of five seconds: count, errors and percentiles by node, type and cause."""
+        return self.traffic_table()
+
+    def traffic_table(self, every: float = BUCKET) -> pd.DataFrame:
+        """As `traffic`, in stretches of about so many seconds (5 at least), counted back from now."""
+        from casty_notebook.tables.traffic import traffic
+
+        every = max(BUCKET, checked_seconds("every", every))
+        past, now = self._on_loop(lambda: (self.backend.traffic, self._recorder.clock()))
+        return traffic(past.rows(every=every), self.backend.node_name, now, cluster=self.name)
+
+    def plot_traffic(self, every: float = BUCKET, *, by: str = "node") -> Any:
+        """Draw our own asks over time: how many a second, failed ones among them, and their p99. Returns matplotlib's two Axes.
+
+        Parameters
+        ----------
+        every
+            Seconds of one stretch.
+        by
+            A line for each ``node``, or each ``type``.
+
+        Raises
+        ------
+        MisuseError
+            If matplotlib is not installed.
+        """
+        from casty_notebook.views.traffic_plot import plot_traffic
+
+        return plot_traffic(self.traffic_table(every), by=by)
+
+    def _asks(self) -> list[TrafficRow]:
+        return [] if self.closed else self._on_loop(lambda: self.backend.traffic).rows(within=ASKS_WITHIN)
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from casty_notebook.views.theme import COLOURS
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["plot_latency", "plot_shards"]
+__all__ = ["DASHES", "milliseconds", "named", "plot_latency", "plot_shards", "pyplot"]
 
 HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo")
 DASHES = ("-", "--", "-.", ":")
@@ -24,7 +24,8 @@ LONGEST_NAME = 40
 NO_MEMBER = "(no member)"
 
 
-def _pyplot() -> ModuleType:
+def pyplot() -> ModuleType:
+    """Return matplotlib's, or say what to install."""
     try:
         import matplotlib.pyplot as pyplot
     except ImportError:
@@ -65,7 +66,7 @@ def plot_shards(members: pd.DataFrame, shards: pd.DataFrame, *, ax: Any = None) 
         # Beyond seven types colours repeat with another hatch.
         hatch = HATCHES[(place + place // len(COLOURS)) % len(HATCHES)]
         ax.barh(
-            range(len(names)), widths, left=left, label=_named(str(kind)), height=0.72,
+            range(len(names)), widths, left=left, label=named(str(kind)), height=0.72,
             color=COLOURS[place % len(COLOURS)], hatch=hatch, edgecolor="white",
         )  # fmt: skip
         left = [start + width for start, width in zip(left, widths, strict=True)]
@@ -75,7 +76,7 @@ def plot_shards(members: pd.DataFrame, shards: pd.DataFrame, *, ax: Any = None) 
         label = "even share" + (" of those reached" if lost else "")
         ax.axvline(share, color="#333333", linestyle=(0, (4, 3)), linewidth=1.2, label=label)
     _totals(ax, left, share)
-    labels = [_named(name) + ("\n(not reachable)" if name in lost else "") for name in names]
+    labels = [named(name) + ("\n(not reachable)" if name in lost else "") for name in names]
     ax.set_yticks(range(len(names)), labels)
     ax.invert_yaxis()
     ax.set_xlabel("shards owned")
@@ -119,20 +120,20 @@ def plot_latency(answers: pd.DataFrame, *, ax: Any = None) -> Any:
     nodes = answered["node"].astype(object).fillna("unknown node").astype(str)
     for place, name in enumerate(sorted(set(nodes), key=natural)):
         latencies = np.sort(answered.loc[nodes == name, "latency_ms"].to_numpy())
-        median = _milliseconds(float(np.median(latencies)))
+        median = milliseconds(float(np.median(latencies)))
         shares = np.arange(1, len(latencies) + 1) / len(latencies) * 100
         ax.step(
             np.concatenate([latencies[:1], latencies]), np.concatenate([[0.0], shares]), where="post",
             color=COLOURS[place % len(COLOURS)], linestyle=DASHES[place % len(DASHES)], linewidth=2,
-            label=f"{_named(name)}: {len(latencies):,} answer{"s" * (len(latencies) != 1)}, median {median} ms",
+            label=f"{named(name)}: {len(latencies):,} answer{"s" * (len(latencies) != 1)}, median {median} ms",
         )  # fmt: skip
     for share, name in ((50, "median"), (99, "99 %")):
         ax.axhline(share, color="#999999", linewidth=0.8, linestyle=":", zorder=0)
         ax.annotate(name, (0.005, share), xycoords=("axes fraction", "data"), va="bottom", fontsize=8, color="#555555")
     if len(answered):
         ax.set_xscale("log")
-        ax.xaxis.set_major_formatter(lambda value, _: _milliseconds(value))
-        ax.xaxis.set_minor_formatter(lambda value, _: _milliseconds(value) if f"{value:e}"[0] in "25" else "")
+        ax.xaxis.set_major_formatter(lambda value, _: milliseconds(value))
+        ax.xaxis.set_minor_formatter(lambda value, _: milliseconds(value) if f"{value:e}"[0] in "25" else "")
     ax.set_ylim(0, 106)
     ax.set_xlabel("latency in ms")
     ax.set_ylabel("% of answers")
@@ -142,7 +143,7 @@ def plot_latency(answers: pd.DataFrame, *, ax: Any = None) -> Any:
     return ax
 
 
-def _milliseconds(value: float) -> str:
+def milliseconds(value: float) -> str:
     """Two digits that count, and never a power of ten: 0.25, 3.1, 250, 12,000."""
     digits = max(0, 1 - math.floor(math.log10(value))) if value > 0 else 0
     shown = f"{value:,.{digits}f}"
@@ -154,9 +155,9 @@ def _milliseconds(value: float) -> str:
 
 def _axes(ax: Any, height: float) -> Any:
     if ax is not None:
-        _pyplot()
+        pyplot()
         return ax
-    return _pyplot().subplots(figsize=(8, height), layout="constrained")[1]
+    return pyplot().subplots(figsize=(8, height), layout="constrained")[1]
 
 
 def _finish(ax: Any, *, legend: bool) -> None:
@@ -170,9 +171,9 @@ def _finish(ax: Any, *, legend: bool) -> None:
 
 def _of(table: pd.DataFrame) -> str:
     cluster = table.attrs.get("cluster")
-    return f" · {_named(cluster)}" if cluster else ""
+    return f" · {named(cluster)}" if cluster else ""
 
 
-def _named(name: str) -> str:
+def named(name: str) -> str:
     """Names come from the network: nothing is hidden in them, and ``$`` starts no formula."""
     return clipped(printable(name), LONGEST_NAME).replace("$", r"\$")

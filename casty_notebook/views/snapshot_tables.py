@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +15,7 @@ from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.history import History, Record
 from casty_notebook.topology.problems import Problem, find_problems
 from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.topology.traffic import TrafficRow
 from casty_notebook.views.times import Time, moment_of, told
 
 if TYPE_CHECKING:
@@ -104,7 +105,11 @@ class Pictured(ABC):
 
     def _problems(self) -> tuple[Problem, ...]:
         past = self._past()
-        return find_problems(past.records, tuple(past.events), self._clock(), snapshot_age=self._age())
+        return find_problems(past.records, tuple(past.events), self._clock(), snapshot_age=self._age(), asks=self._asks())
+
+    def _asks(self) -> Sequence[TrafficRow]:
+        """What became of our own asks of late; nothing where none are made."""
+        return ()
 
     def _age(self) -> float | None:
         """Seconds since the cluster last said anything; None where that is not followed."""

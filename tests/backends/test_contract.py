@@ -60,6 +60,24 @@ def test_many_are_asked_and_each_row_says_where(cluster: Cluster, case: Case) ->
     assert table.shard.notna().all()
 
 
+def test_our_own_asks_are_counted_by_node_type_and_cause(case: Case) -> None:
+    with case.connect(name="counted") as cluster:
+        cluster.ask_many("counter/many-{1..40}", case.read)
+        slow = "shop.actors" if case.virtual else "casty_notebook.demo.messages"
+        for _ in range(2):
+            with pytest.raises(AskTimeout):
+                cluster.ask("counter/many-slow", f"{slow}.Slow(seconds=0.5)", timeout=0.2)
+        traffic = cluster.traffic
+    answered, failed = traffic[traffic.cause.isna()], traffic[traffic.cause.notna()]
+    assert answered.groupby("node", observed=True)["count"].sum().sum() == 40
+    assert set(answered.node) == {"node-1", "node-2"}
+    assert answered["type"].str.contains("counter").all()
+    assert (answered.p50_ms <= answered.p99_ms).all()
+    assert answered.errors.sum() == 0
+    assert (failed.cause.tolist(), failed["count"].sum(), failed.errors.sum()) == (["AskTimeout"] * len(failed), 2, 2)
+    assert failed.p50_ms.between(150, 5_000).all()  # 200 ms and what a busy machine adds
+
+
 def test_a_place_is_named_and_is_where_the_answer_comes_from(cluster: Cluster, case: Case) -> None:
     cluster.ask("counter/user-42", case.read)
     place = cluster.where("counter/user-42")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -308,3 +309,37 @@ class TestCompletion:
         started = time.perf_counter()
         call()
         return time.perf_counter() - started
+
+
+class TestProfiles:
+    @pytest.fixture(autouse=True)
+    def _file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demo_cluster: DemoCluster) -> None:
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+        (tmp_path / "casty_notebook").mkdir()
+        text = f"[prod]\nuri = '{demo_cluster.uri}'\ncolour = 'crimson'\nread_only = true\nshards = {{ counter = 100 }}\n"
+        (tmp_path / "casty_notebook" / "connections.toml").write_text(text, "utf-8")
+
+    def test_a_profile_is_connected_by_its_name_and_marked_by_its_colour(self, shell: Shell) -> None:
+        cluster = shell.run("%casty_connect @prod")
+        assert (cluster.name, cluster.colour, cluster.read_only) == ("prod", "crimson", True)
+        assert "current connection: prod [crimson, read-only]" in shell.out
+        assert shell.run("%casty_where counter/user-42").shard == 87
+        assert shell.run("%casty_doctor @prod").ok
+
+    @pytest.mark.parametrize(
+        ("line", "says"),
+        [
+            ("%casty_connect @prd", "did you mean @prod?"),
+            ("%casty_connect prod", "Did you mean the profile @prod?"),
+            ("%casty_connect @prod --demo", "a demo cluster chooses its own address"),
+        ],
+    )
+    def test_mistakes_are_one_line(self, shell: Shell, line: str, says: str) -> None:
+        error = shell.attempt(line).error_in_exec
+        assert type(error) is UsageError
+        assert says in str(error)
+
+    def test_names_are_completed(self, shell: Shell) -> None:
+        with provisionalcompleter():
+            offered = {item.text for item in shell.ip.Completer.completions("%casty_connect @p", 17)}
+        assert "@prod" in offered

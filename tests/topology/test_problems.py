@@ -15,6 +15,7 @@ from casty_notebook.topology.history import History
 from casty_notebook.topology.kinds import VIRTUAL
 from casty_notebook.topology.problems import GRACE, Known, Problem, find_problems, problem_rows
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, TopologySnapshot
+from casty_notebook.topology.traffic import TrafficRow
 from tests.support.topologies import member, node, owned_by, topology
 from tests.topology.test_history import DOWN, LIVE, after
 
@@ -146,3 +147,37 @@ def test_rows_for_a_view_are_plain() -> None:
 @pytest.mark.parametrize("kind", GRACE)
 def test_every_kind_waits_some_time_before_it_is_a_problem(kind: str) -> None:
     assert GRACE[kind] >= 1.0
+
+
+def asks(*made: tuple[float, int, str | None]) -> list[TrafficRow]:
+    return [TrafficRow(age, 5.0, node(3), "cart", cause, count, 0.1, 0.1) for age, count, cause in made]
+
+
+def of_asks(rows: list[TrafficRow]) -> list[Problem]:
+    history = History()
+    history.note(after(0), cluster(), WELL)
+    return list(find_problems(history.records, (), after(100), snapshot_age=0.5, asks=rows))
+
+
+def test_asks_that_go_on_failing_are_a_problem_with_their_causes() -> None:
+    (found,) = of_asks(asks((24, 8, None), (25, 4, "AskTimeout"), (15, 3, "NodeUnreachable"), (5, 2, "AskTimeout")))
+    assert (found.kind, found.subject, found.severity, found.says) == ("asks_fail", "cart on node-3", "bad", "here")
+    assert found.since == after(75)
+    assert found.text == "9 of our 17 asks failed in the last 25 s: AskTimeout 6, NodeUnreachable 3"
+    (found,) = of_asks(asks((30, 100, None), (25, 8, "AskTimeout"), (5, 8, "AskTimeout")))
+    assert found.severity == "warn"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        asks((50, 1000, None), (5, 1000, None)),
+        asks((5, 100, "AskTimeout")),  # one burst, which is over when it is seen
+        asks((40, 30, "AskTimeout"), (25, 30, "AskTimeout"), (5, 100, None)),  # it works again
+        asks((40, 2, "AskTimeout"), (5, 2, "AskTimeout")),  # a user who asks for what nobody answers
+        asks((40, 500, None), (30, 3, "AskTimeout"), (5, 4, "AskTimeout")),  # one in a hundred
+    ],
+    ids=["none", "burst", "over", "few", "rare"],
+)
+def test_asks_that_fail_now_and_then_are_none(rows: list[TrafficRow]) -> None:
+    assert of_asks(rows) == []

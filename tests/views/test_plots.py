@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,8 +14,11 @@ import pytest
 
 from casty_notebook.errors import AskTimeout, FailureReport, MisuseError
 from casty_notebook.tables import answers, members, shards
+from casty_notebook.tables.traffic import traffic
 from casty_notebook.topology.health import LinkState, NodeHealth
-from casty_notebook.views.plots import COLOURS, HATCHES, _milliseconds, plot_latency, plot_shards
+from casty_notebook.topology.traffic import TrafficRow
+from casty_notebook.views.plots import COLOURS, HATCHES, milliseconds, plot_latency, plot_shards
+from casty_notebook.views.traffic_plot import plot_traffic
 from tests.support.topologies import member, node, owned_by, topology
 
 matplotlib.use("Agg")
@@ -116,6 +120,45 @@ def test_without_matplotlib_the_way_to_get_it_is_said(monkeypatch: pytest.Monkey
         plot_shards(*tables())
 
 
-def test_milliseconds_are_never_powers_of_ten() -> None:
-    shown = [_milliseconds(value) for value in (0.25, 3.14, 250.4, 1000, 12_345, 0.0)]
+def testmilliseconds_are_never_powers_of_ten() -> None:
+    shown = [milliseconds(value) for value in (0.25, 3.14, 250.4, 1000, 12_345, 0.0)]
     assert shown == ["0.25", "3.1", "250", "1,000", "12,345", "0"]
+
+
+# --- our own asks -----------------------------------------------------------------------------------------------------
+
+
+def made_traffic() -> pd.DataFrame:
+    rows = [
+        TrafficRow(12.0, 5.0, node(1), "counter", None, 50, 0.002, 0.02),
+        TrafficRow(12.0, 5.0, node(2), "cart", None, 10, 0.001, 0.01),
+        TrafficRow(7.0, 5.0, None, "counter", "AskTimeout", 20, 0.5, 0.5),
+        TrafficRow(0.1, 0.1, node(1), "counter", None, 1, 0.1, 0.1),
+    ]
+    return traffic(rows, lambda address: {node(1): "node-1"}.get(address), datetime(2026, 11, 27, tzinfo=UTC), cluster="$prod$")
+
+
+def test_traffic_is_a_table_by_node_type_and_cause() -> None:
+    table = made_traffic()
+    assert table["per_s"].tolist() == [10.0, 2.0, 4.0, 10.0]
+    assert table["errors"].tolist() == [0, 0, 20, 0]
+    assert table["node"].tolist()[:2] == ["node-1", str(node(2))]
+    assert table["node"].isna().tolist() == [False, False, True, False]
+    assert table["p99_ms"].tolist() == [20.0, 10.0, 500.0, 100.0]
+    empty = traffic([], str, datetime(2026, 11, 27, tzinfo=UTC), cluster="prod")
+    assert empty.dtypes.drop(["node", "type", "cause"]).equals(table.dtypes.drop(["node", "type", "cause"]))
+
+
+def test_a_plot_of_traffic_has_a_line_for_each_and_failures_as_marks() -> None:
+    above, below = plot_traffic(made_traffic())
+    assert [line.get_label() for line in above.lines] == [r"10.0.1.2:25520", "node-1", "failed"]
+    assert [line.get_ydata().tolist() for line in above.lines] == [[2.0], [10.0], [4.0]]
+    assert len(below.lines) == 2
+    assert above.get_title(loc="left") == r"81 asks, 20 failed · \$prod\$"
+    above, _ = plot_traffic(made_traffic(), by="type")
+    assert [line.get_label() for line in above.lines] == ["cart", "counter", "failed"]
+    plot_traffic(traffic([], str, datetime(2026, 11, 27, tzinfo=UTC), cluster="prod"))
+    with pytest.raises(MisuseError, match="by must be node or type"):
+        plot_traffic(made_traffic(), by="cause")
+    with pytest.raises(MisuseError, match="no table of traffic: it has no cause, count"):
+        plot_traffic(pd.DataFrame({"node": []}))

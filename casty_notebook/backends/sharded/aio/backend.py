@@ -18,6 +18,7 @@ from casty_notebook.topology.check_result import Finding
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import SHARDED
 from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.topology.traffic import TrafficHistory
 from casty_notebook.values.refs import ActorRef
 from casty_notebook.values.request import question, statement
 
@@ -96,6 +97,10 @@ class ShardedBackend:
     def found(self) -> str:
         wrong = self.client.wrong_guesses
         return f"{self.client.encoding}, found by asking: {guesses_logged(wrong)}" if wrong else ""
+
+    @property
+    def traffic(self) -> TrafficHistory:
+        return self.client.traffic
 
     def on_snapshot(self, listener: Callable[[TopologySnapshot], None]) -> Callable[[], None]:
         return self.client.on_snapshot(listener)

@@ -40,6 +40,7 @@ from casty_notebook.net.tls import TLS, tls_context
 from casty_notebook.settings import Settings, checked_seconds
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.topology.traffic import TrafficHistory
 from casty_notebook.values.envelope import ShardEnvelope
 from casty_notebook.values.generics import M, R
 from casty_notebook.values.refs import ActorRef, EntityRef, ReplyRef, Tellable
@@ -192,6 +193,11 @@ class ClusterClient:
         if self._pump is None or self._pump.session.snapshot_at is None:
             return None
         return self._pump.now - self._pump.session.snapshot_at
+
+    @property
+    def traffic(self) -> TrafficHistory:
+        """What became of our asks in the last hour, by node, type and cause."""
+        return self._pump.session.traffic_history(self._pump.now) if self._pump is not None else TrafficHistory()
 
     @property
     def health(self) -> Mapping[NodeAddress, NodeHealth]:

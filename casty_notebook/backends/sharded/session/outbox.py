@@ -39,6 +39,7 @@ from casty_notebook.errors import (
     UndecodableMessage,
 )
 from casty_notebook.settings import Settings
+from casty_notebook.topology.traffic import Traffic
 
 __all__ = ["Outbox"]
 
@@ -57,17 +58,20 @@ class Outbox:
         What reports of failures quote.
     doubt
         Told of a link by which an answer is overdue, since when, and the time.
+    traffic
+        Told of what fails; what is answered goes into the lane of its node.
     """
 
     def __init__(
         self, settings: Settings, peers: Peers, counters: dict[str, int], known: Known,
-        doubt: Callable[[Link, float, float], None],
+        doubt: Callable[[Link, float, float], None], traffic: Traffic,
     ) -> None:  # fmt: skip
         self._settings = settings
         self._peers = peers
         self._counters = counters
         self._known = known
         self._doubt = doubt
+        self._traffic = traffic
         self._router: Router
         self.asks = Asks()
         self._seq = 0
@@ -108,13 +112,26 @@ class Outbox:
 
     def replied(self, event: Received, now: float, out: list[Effect]) -> None:
         ask_id, message = event.path, event.message
-        listening = self.asks.get(ask_id)
-        if type(listening) is Listening:
-            self._arrived(listening, event, now, out)
+        ask = self.asks.get(ask_id)
+        if ask is None:
             return
-        if self.asks.remove(ask_id) is None:
+        if type(ask) is Listening:
+            self._arrived(ask, event, now, out)
             return
-        out.append(Fail(ask_id, message) if isinstance(message, UndecodableMessage) else Reply(ask_id, message))
+        link, outgoing = ask.link, ask.outgoing
+        self.asks.remove(ask_id)
+        if isinstance(message, UndecodableMessage):
+            self._failed(ask, message, out)
+            return
+        if link is not None and outgoing is not None:
+            link.peer.lane[outgoing.path].append(now - ask.started)
+        out.append(Reply(ask_id, message))
+
+    def _failed(self, ask: Ask, error: CastyNotebookError, out: list[Effect]) -> None:
+        """The last word on an ask that is not answered."""
+        if type(ask) is not Listening:
+            self._traffic.failed(ask.target.path, error)
+        out.append(Fail(ask.id, error))
 
     def _arrived(self, listening: Listening, event: Received, now: float, out: list[Effect]) -> None:
         link = self._peers.links.get(event.link)
@@ -152,7 +169,7 @@ class Outbox:
             cause, advice = failures.timeout(self._known, ask)
             if self._withdraw(ask.id, out) is not None and ask.outgoing is not None:
                 report = failures.report(self._known, ask.outgoing, cause, advice, may_have_run=sent)
-                out.append(Fail(ask.id, AskTimeout(report)))
+                self._failed(ask, AskTimeout(report), out)
 
     def fail(
         self, outgoing: Outgoing, error: type[AskFailed] | CastyNotebookError, cause: str, advice: str, out: list[Effect],
@@ -167,7 +184,7 @@ class Outbox:
         if outgoing.ask is None:
             out.append(Reject(error))
         elif self.asks.remove(outgoing.ask.id) is not None:
-            out.append(Fail(outgoing.ask.id, error))
+            self._failed(outgoing.ask, error, out)
 
     def fail_all(self, error: type[AskFailed] | CastyNotebookError, cause: str, out: list[Effect]) -> None:
         """End every ask; what has not left is not sent any more."""

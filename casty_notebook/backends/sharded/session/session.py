@@ -49,6 +49,7 @@ from casty_notebook.errors import CastyNotebookError, ClientClosed, ContactAttem
 from casty_notebook.settings import Settings
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
+from casty_notebook.topology.traffic import Lanes, Traffic, TrafficHistory
 
 __all__ = ["ASK_PATH", "Session"]
 
@@ -110,7 +111,8 @@ class Session:
             settings, self.client_system, self.peers, self.counters, self.send_system,
             followed=self.subscription.uses, review=lambda now, out: self.router.review(now, out),
         )  # fmt: skip
-        self._outbox = outbox = Outbox(settings, self.peers, self.counters, self, self.liveness.doubt)
+        self.traffic = Traffic(now, spoken=lambda path: path.removeprefix("/_region-"))
+        self._outbox = outbox = Outbox(settings, self.peers, self.counters, self, self.liveness.doubt, self.traffic)
         self.router = Router(
             settings, self.client_system, self.peers, self.send_system, outbox.fail, outbox.drop, names
         )  # fmt: skip
@@ -138,6 +140,8 @@ class Session:
         elif kind is Received and event.path.startswith(ASK_PATH):  # type: ignore[union-attr]
             self._replied(event, now, out)  # type: ignore[arg-type]
         else:
+            if now >= self.traffic.ends:
+                self.traffic.roll(now, self._lanes())
             self._others[kind](event, now, out)
             self._settle(now, out, came=kind is Received)
             if out or kind not in _QUIET:
@@ -189,6 +193,13 @@ class Session:
 
     def story(self) -> tuple[str, ...]:
         return self._story.lines(self.now)
+
+    def traffic_history(self, now: float) -> TrafficHistory:
+        """What became of the asks."""
+        return self.traffic.history(now, self._lanes())
+
+    def _lanes(self) -> Lanes:
+        return [(peer.address, peer.lane) for peer in self.peers]
 
     def _type_used(self, event: TypeUsed, _now: float, out: list[Effect]) -> None:
         try:

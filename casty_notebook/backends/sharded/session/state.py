@@ -10,6 +10,7 @@ from casty_notebook.backends.sharded.session.encodings import Encoding
 from casty_notebook.backends.sharded.session.targets import Target
 from casty_notebook.printable import printable
 from casty_notebook.topology.health import LinkState
+from casty_notebook.topology.traffic import new_lane
 from casty_notebook.values.refs import ReplyRef
 
 __all__ = ["FOREVER", "Ask", "Generation", "Link", "Outgoing", "Peer", "insert_in_order"]
@@ -71,13 +72,15 @@ class Peer:
     """
 
     __slots__ = (
-        "address", "breaker", "contact", "dialling", "links", "member", "opened", "queue", "receiver", "sender", "status",
-        "stranger", "via", "wanted",
+        "address", "breaker", "contact", "dialling", "lane", "links", "member", "opened", "queue", "receiver", "sender",
+        "status", "stranger", "via", "wanted",
     )  # fmt: skip
 
     def __init__(self, address: NodeAddress, breaker: Breaker) -> None:
         self.address = address
         self.breaker = breaker
+        self.lane = new_lane()
+        """How long its answers took, until they are counted."""
         self.links: list[Link] = []
         self.sender: Link | None = None
         """By which envelopes leave."""

@@ -23,6 +23,7 @@ from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import VIRTUAL
 from casty_notebook.topology.names import natural
 from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.topology.traffic import TrafficHistory
 from casty_notebook.values.message_text import written_message
 from casty_notebook.values.standin import StandIn, StandInClass
 from casty_notebook.values.targets import Exact, only_target
@@ -89,6 +90,10 @@ class VirtualBackend:
     @property
     def health(self) -> Mapping[NodeAddress, NodeHealth]:
         return self.client.health
+
+    @property
+    def traffic(self) -> TrafficHistory:
+        return self.client.traffic
 
     @property
     def counters(self) -> Mapping[str, int]:

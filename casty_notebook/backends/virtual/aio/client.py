@@ -42,6 +42,7 @@ from casty_notebook.net.dialler import AddressMap, Connector, Dialler
 from casty_notebook.net.tls import TLS, tls_context
 from casty_notebook.settings import Settings, checked_seconds
 from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.traffic import TrafficHistory
 from casty_notebook.values.message_text import written_message
 from casty_notebook.values.standin import StandIn, StandInClass
 
@@ -205,6 +206,11 @@ class VirtualClient:
     def health(self) -> Mapping[NodeAddress, NodeHealth]:
         """Our own view of every member, from our own connections (DESIGN section 2.7)."""
         return self._pump.session.health(monotonic()) if self._pump is not None else {}
+
+    @property
+    def traffic(self) -> TrafficHistory:
+        """What became of our asks in the last hour, by node, type and cause."""
+        return self._pump.session.traffic_history(monotonic()) if self._pump is not None else TrafficHistory()
 
     @property
     def counters(self) -> Mapping[str, int]:

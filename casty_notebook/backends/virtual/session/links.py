@@ -12,6 +12,7 @@ from casty_notebook.backends.virtual.session.members import Members
 from casty_notebook.backends.virtual.wire import Limits
 from casty_notebook.settings import Settings
 from casty_notebook.topology.health import LinkState
+from casty_notebook.topology.traffic import Lane, new_lane
 
 __all__ = ["Link", "Peer", "Peers"]
 
@@ -55,6 +56,8 @@ class Peer:
     """The life of the node that the link leads to."""
     status: str = ""
     """What the members said of it last; a change is news worth a dial."""
+    lane: Lane = field(default_factory=new_lane)
+    """How long its answers took, until they are counted."""
 
     @property
     def live(self) -> bool:

@@ -42,6 +42,7 @@ from casty_notebook.backends.virtual.wire import Limits
 from casty_notebook.errors import CastyNotebookError, ContactAttempt
 from casty_notebook.settings import Settings
 from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.traffic import Lanes, Traffic, TrafficHistory
 
 __all__ = ["IN_FLIGHT", "Session"]
 
@@ -93,6 +94,7 @@ class Session:
         self._misfits: dict[tuple[str, str], str] = {}
         self._tables = Tables(PATIENCE)
         self._trace: deque[tuple[float, str]] = deque(maxlen=settings.story_length)
+        self.traffic = Traffic(now)
         self.peers = Peers(settings)
         self.peers.add_contacts(contacts, now)
         self._handlers: dict[type[Event], Handler] = {
@@ -113,6 +115,8 @@ class Session:
         if self._envelopes.stirred:
             self._review(now, out)
         if kind is not Replied and kind is not AskMade and kind is not TellMade:
+            if now >= self.traffic.ends:
+                self.traffic.roll(now, self._lanes())
             self._settle(now, out)
         return out
 
@@ -154,6 +158,13 @@ class Session:
 
     def contact_attempts(self) -> tuple[ContactAttempt, ...]:
         return tuple(ContactAttempt(str(contact), outcome) for contact, outcome in self.attempts.items())
+
+    def traffic_history(self, now: float) -> TrafficHistory:
+        """What became of the asks."""
+        return self.traffic.history(now, self._lanes())
+
+    def _lanes(self) -> Lanes:
+        return [(peer.address, peer.lane) for peer in self.peers]
 
     def trace(self) -> tuple[str, ...]:
         """The last things that happened to links and members, oldest first."""
@@ -257,7 +268,9 @@ class Session:
             event.number, event.retry, event.fail_fast, event.listens,
         )  # fmt: skip
         if self._refuses(event):
-            out.append(Fail(event.number, self._refusal(envelope, force=event.force)))
+            refused = self._refusal(envelope, force=event.force)
+            self.traffic.failed(envelope.actor, refused)
+            out.append(Fail(event.number, refused))
             return
         envelopes.add_ask(event.number, envelope)
         self._place(envelope, now, out)
@@ -345,13 +358,17 @@ class Session:
                 return
         self._envelopes.over(envelope)
         if outcome.kind == "Value":
+            if envelope.link is not None:
+                envelope.link.peer.lane[envelope.actor].append(now - envelope.started)
             out.append(Answer(outcome.number, outcome.data))
         else:
             if outcome.kind == "Failed" and outcome.error == "SchemaError":
                 if len(self._misfits) >= self.settings.max_shard_types:
                     self._misfits.clear()
                 self._misfits[envelope.actor, envelope.name] = outcome.message
-            out.append(Fail(outcome.number, failures.of_outcome(self, envelope, outcome)))
+            error = failures.of_outcome(self, envelope, outcome)
+            self.traffic.failed(envelope.actor, error)
+            out.append(Fail(outcome.number, error))
         self._take_turns(now, out)
 
     def _unsent(self, event: Unsent, now: float, out: list[Effect]) -> None:
@@ -404,6 +421,7 @@ class Session:
     def _fail(self, envelope: Envelope, error: CastyNotebookError, out: list[Effect]) -> None:
         self._envelopes.over(envelope)
         if envelope.number is not None:
+            self.traffic.failed(envelope.actor, error)
             out.append(Fail(envelope.number, error))
         else:
             self.counters["dropped"] += 1

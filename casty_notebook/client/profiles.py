@@ -1,0 +1,208 @@
+"""Named connections: what ``@prod`` stands for, in a file that is only read, and holds no secret.
+
+``~/.config/casty_notebook/connections.toml`` (below ``XDG_CONFIG_HOME`` where that is set), a table for each name::
+
+    [prod]
+    uri = "casty://shop@10.0.1.10:25520,10.0.1.11:25520"
+    shards = { counter = 100 }
+    ssh = "ops@bastion.example"
+    read_only = true
+    questions = ["bank.messages.GetBalance"]
+    colour = "crimson"
+
+The keys are the options of `connect`. Nothing in it is imported or run; a text is what a text says.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from casty_notebook.address import ClusterURI, NodeAddress
+from casty_notebook.errors import InvalidAddress, MisuseError
+from casty_notebook.printable import printable
+
+if TYPE_CHECKING:
+    from casty_notebook.net.ssh_config import SSH
+    from casty_notebook.net.tls import TLS
+    from casty_notebook.settings import Settings
+
+__all__ = ["SIGN", "profile_names", "profiles_file", "resolved"]
+
+SIGN = "@"
+"""What the name of a profile is written with, so that it is neither an address nor an open connection's name."""
+LARGEST = 1024 * 1024
+"""Bytes: thousands of profiles."""
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "uri": (str,), "shards": (dict,), "name": (str,), "address_map": (dict,), "timeout": (int, float), "serializer": (str,),
+    "compression": (str,), "tls": (dict,), "messages": (), "settings": (dict,), "ssh": (str, dict), "read_only": (bool,),
+    "questions": (list,), "send_main": (bool,), "colour": (str,),
+}  # fmt: skip
+_CALLED = {str: "text", dict: "a table", int: "a number", float: "a number", bool: "true or false", list: "a list"}
+_SECRETS = ("passw", "passphrase", "secret", "token", "credential", "private_key")
+_ELSEWHERE = (
+    "is a secret, and this file is plain text: it takes none. Use a key that the ssh-agent holds, or give it in code: "
+    "connect(…, ssh=SSH(…), tls=TLS(…))"
+)
+
+
+def profiles_file() -> Path:
+    """Where the profiles are, whether there are any or not."""
+    given = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    base = given if given.is_absolute() else Path("~/.config").expanduser()  # as the XDG specification has it
+    return base / "casty_notebook" / "connections.toml"
+
+
+def profile_names() -> tuple[str, ...]:
+    """The names that there are; none where the file cannot be read: for completion, which says nothing."""
+    try:
+        return tuple(name for name, profile in _read().items() if isinstance(profile, dict))
+    except MisuseError:
+        return ()
+
+
+def resolved(uri: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return address and options as `connect` needs them: those of the profile, where `uri` names one.
+
+    What is given beside the profile counts more than what is in it; shards and addresses are added. None is not given.
+
+    Raises
+    ------
+    MisuseError
+        If there is no such profile, or it has what it cannot; says where, and what was meant.
+    """
+    if not (isinstance(uri, str) and uri.startswith(SIGN)):
+        return uri, dict(options)
+    given = {name: value for name, value in options.items() if value is not None}
+    profile = _profile(uri.removeprefix(SIGN))
+    for name in ("shards", "address_map"):
+        if isinstance(given.get(name), Mapping) and name in profile:
+            given[name] = {**profile[name], **given[name]}
+    found = {**profile, **given}
+    return found.pop("uri"), found
+
+
+# --- reading --------------------------------------------------------------------------------------------------------------
+
+
+def _read() -> dict[str, Any]:
+    file = profiles_file()
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(LARGEST + 1)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise MisuseError(f"{file} cannot be read: {error.strerror or error}") from None
+    if len(data) > LARGEST:
+        raise MisuseError(f"{file} has more than {LARGEST:,} bytes: it is no file of profiles")
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MisuseError(f"{file} is no TOML: {error}") from None
+
+
+def _profile(name: str) -> dict[str, Any]:
+    file, profiles = profiles_file(), _read()
+    if not isinstance(profiles.get(name), dict):
+        if not profiles:
+            raise MisuseError(f'there is no profile {name!r}: write it into {file}, as [{name}] with uri = "casty://…"')
+        raise MisuseError(f"there is no profile {name!r} in {file}; {_near(name, profiles, sign=SIGN)}")
+    where = f"{file}, [{printable(name)}]"
+    _check(where, profiles[name])
+    made: dict[str, Any] = {"name": name}
+    for key, value in profiles[name].items():
+        try:
+            made[key] = _MADE[key](f"{where}: {key}", value) if key in _MADE else value
+        except (InvalidAddress, TypeError) as error:
+            raise MisuseError(f"{where}: {key}: {error}") from None
+    if "uri" not in made:
+        raise MisuseError(f'{where} has no uri; add uri = "casty://SYSTEM@HOST:PORT"')
+    return made
+
+
+def _check(where: str, profile: Mapping[str, Any]) -> None:
+    _refuse_secrets(where, profile)
+    for key, value in profile.items():
+        types = _TYPES.get(key)
+        if types is None:
+            raise MisuseError(f"{where} has a key {key!r}; {_near(key, _TYPES)}")
+        if not types:
+            raise MisuseError(f"{where}: {key} are classes, and a file has none: give them to connect(…, {key}=…)")
+        if type(value) not in types:  # true is a number to Python, and "false" is true
+            raise MisuseError(f"{where}: {key} must be {' or '.join(dict.fromkeys(_CALLED[each] for each in types))}")
+
+
+def _refuse_secrets(where: str, table: Mapping[str, Any]) -> None:
+    """By the names of keys, at any depth; a value is never quoted."""
+    for key, value in table.items():
+        if any(secret in key.casefold() for secret in _SECRETS):
+            raise MisuseError(f"{where}: {printable(key)} {_ELSEWHERE}")
+        if isinstance(value, dict):
+            _refuse_secrets(f"{where}: {printable(key)}", value)
+
+
+def _near(name: str, known: Iterable[str], sign: str = "") -> str:
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {sign}{close[0]}?" if close else f"there are {', '.join(sign + each for each in names)}"
+
+
+# --- from what a file can hold to what `connect` takes --------------------------------------------------------------------
+
+
+def _uri(_where: str, text: str) -> str:
+    return str(ClusterURI.parse(text))
+
+
+def _addresses(_where: str, table: Mapping[str, Any]) -> dict[NodeAddress, NodeAddress]:
+    return {NodeAddress.parse(there): NodeAddress.parse(str(here)) for there, here in table.items()}
+
+
+def _ssh(where: str, value: str | dict[str, Any]) -> SSH:
+    from casty_notebook.net.ssh_config import SSH
+
+    return SSH(value) if isinstance(value, str) else _value_of(SSH, where, value)
+
+
+def _questions(where: str, names: list[Any]) -> list[str]:
+    if not all(isinstance(name, str) and "." in name for name in names):
+        raise MisuseError(f'{where} must be dotted names of messages, as ["bank.messages.GetBalance"]')
+    return names
+
+
+def _tls(where: str, table: dict[str, Any]) -> TLS:
+    from casty_notebook.net.tls import TLS
+
+    return _value_of(TLS, where, table)
+
+
+def _settings(where: str, table: dict[str, Any]) -> Settings:
+    from casty_notebook.settings import Settings
+
+    return _value_of(Settings, where, table)
+
+
+def _value_of[T](cls: type[T], where: str, table: dict[str, Any]) -> T:
+    takes = {each.name for each in fields(cls)}  # type: ignore[arg-type]
+    for key in table:
+        if key not in takes:
+            raise MisuseError(f"{where} has a key {key!r}; {_near(key, takes)}")
+    expanded = {key: str(Path(value).expanduser()) if str(value).startswith("~") else value for key, value in table.items()}
+    return cls(**expanded)
+
+
+_MADE: dict[str, Callable[[str, Any], Any]] = {
+    "uri": _uri,
+    "address_map": _addresses,
+    "ssh": _ssh,
+    "questions": _questions,
+    "tls": _tls,
+    "settings": _settings,
+}
