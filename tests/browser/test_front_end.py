@@ -379,6 +379,8 @@ def test_a_node_a_number_and_an_entity_are_found(front_end: Open) -> None:
     assert front.page.evaluate("model.sent.at(-1)") == {"kind": "find", "page": page, "target": "account/mine"}
     front.tell({"kind": "found", "page": page, "target": "account/mine", "type": "account", "shard": 3})
     assert side.inner_text() == "account/mine is in account shard 3 on node-18 (10.0.1.18:25520), reachable"
+    front.show(shop({"account": {3: 18}}, 50), health(50, down=(18,)))
+    assert side.inner_text() == "account/mine is in account shard 3 on node-18 (10.0.1.18:25520), not reachable"
     front.tell({"kind": "found", "page": page, "target": "account/mine", "error": f"no type {HOSTILE}"})
     assert "<script>" in side.inner_text()
     view.root.get_by_label("Find").press("Escape")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -246,6 +249,41 @@ def test_a_reloaded_page_shows_the_present_state_in_the_dark_theme_too(
     at_rest(again, hands)
     assert again.lane("node-2").is_visible()
     lab.command("apputils:change-theme", theme="JupyterLab Light")
+
+
+def test_a_kernel_that_is_gone_is_said_to_be_within_seconds_and_a_saved_notebook_shows_a_dated_picture(
+    open_notebook: Callable[..., Notebook], demo: DemoCluster, artifacts: Path
+) -> None:
+    uri = demo.uri.partition(",")[0]
+    pid = "import os\nprint('pid', os.getpid())"
+    notebook = open_notebook("lab", CONNECT.format(uri=uri, shards=demo.shards), SHOW, pid)
+    for cell in range(3):
+        notebook.run(cell)
+    view = notebook.view()
+    wait_until(lambda: "Connected to demo" in view.banner)
+    assert notebook.page.locator(".casty-nb").filter(visible=True).count() == 0, "the picture beside the live view"
+    age = view.root.locator(".ct-age")
+    wait_until(lambda: re.fullmatch(r"snapshot \d+ s old", age.inner_text()))
+    wait_until(lambda: "pid" in notebook.output(2))
+    notebook.command("docmanager:save")
+    wait_until(lambda: notebook.page.evaluate("!jupyterapp.shell.currentWidget.context.model.dirty"))
+
+    kernel = int(notebook.output(2).split()[-1])
+    os.kill(kernel, signal.SIGSTOP)  # It neither answers nor closes anything, as one that is stuck.
+    try:
+        wait_until(lambda: view.banner.startswith("No answer from the kernel since"), timeout=15)
+    finally:
+        os.kill(kernel, signal.SIGCONT)
+    wait_until(lambda: "Connected to demo" in view.banner, timeout=15)
+
+    notebook.page.evaluate("() => { jupyterapp.shell.currentWidget.sessionContext.session.kernel.shutdown() }")
+    notebook.page.reload()
+    notebook.wait_ready()
+    picture = notebook.page.locator(".casty-nb svg")
+    picture.wait_for()
+    assert re.search(r"as it was at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", picture.text_content() or "")
+    assert not notebook.page.get_by_text("Error displaying widget").is_visible()
+    notebook.page.screenshot(path=artifacts / "lab-saved.png")
 
 
 def test_notebook_seven_shows_it_by_the_magic_and_says_when_the_connection_is_closed(

@@ -15,8 +15,9 @@ from typing import Any
 from IPython.core.error import UsageError
 
 from casty_notebook.address import ActorAddress, ClusterURI, NodeAddress
-from casty_notebook.backends.sharded.codec.codec import SERIALIZERS, Codec, recognise
+from casty_notebook.backends.sharded.codec.codec import Codec, recognise
 from casty_notebook.backends.sharded.codec.pickle.reader import loads
+from casty_notebook.backends.sharded.codec.serializers import SERIALIZERS
 from casty_notebook.backends.sharded.wire import (
     HANDSHAKE,
     FrameReader,

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import gc
 import itertools
 import re
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import ipywidgets
+import nbformat
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
+from IPython.utils.capture import capture_output
+from nbconvert import HTMLExporter
+from traitlets.config import Config
 
 import casty_notebook
 from casty_notebook.demo import DemoCluster
@@ -27,6 +34,19 @@ from casty_notebook.views.live.topology_widget import TopologyWidget
 from tests.support.topologies import HOSTILE, member, node, owned_by, topology
 from tests.support.waiting import wait_until
 from tests.views.scenery import WrittenSource, moment
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    config = Config()
+    config.HistoryManager.enabled = False
+    InteractiveShell.clear_instance()
+    made = InteractiveShell.instance(config=config)
+    made.kernel = None  # As the shells of kernels have one, and those of terminals have none.
+    yield made
+    InteractiveShell.clear_instance()
+
 
 SNAPSHOT = topology(
     [member(1), member(2, name=HOSTILE)], leader=1, shards={"cart": {n: owned_by(1 + n % 2) for n in range(9)}, HOSTILE: {}},
@@ -45,6 +65,37 @@ def test_it_carries_text_html_with_the_map_and_the_widget() -> None:
     assert "<svg" in data["text/html"]
     assert data[WIDGET]["model_id"] == widget.model_id
     assert repr(widget) == "<TopologyWidget shop: live, 2 sharded types>"
+    widget.close()
+
+
+def test_a_cell_shows_a_dated_picture_for_pages_without_a_kernel_and_then_the_view(shell: InteractiveShell) -> None:
+    widget = TopologyWidget(WrittenSource(moment(SNAPSHOT)))
+    with capture_output() as shown:
+        display(widget)
+    still, live = (output.data for output in shown.outputs)
+    assert set(still) == {"text/plain", "text/html"}
+    assert live == {WIDGET: live[WIDGET], "text/plain": ""}
+    assert f'class="ct-still-{widget.key}"' in still["text/html"]
+    dates = re.findall(r"as it was at (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC", still["text/html"])
+    taken = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=5)
+    assert len(dates) == 2, "the card and the map"
+    assert all(date > f"{taken:%Y-%m-%d %H:%M:%S}" for date in dates), "when it was taken, not since when it is so"
+    widget.close()
+
+
+def test_nbconvert_shows_the_picture_with_and_without_states_of_widgets(shell: InteractiveShell) -> None:
+    widget = TopologyWidget(WrittenSource(moment(SNAPSHOT)))
+    with capture_output() as shown:
+        display(widget)
+    outputs = [nbformat.v4.new_output("display_data", output.data) for output in shown.outputs]
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("cluster.widget()", outputs=outputs)])
+    stored = {"version_major": 2, "version_minor": 0, "state": {widget.model_id: {"model_name": "AnyModel", "state": {}}}}
+    for states in (None, stored):
+        if states is not None:
+            book.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": states}
+        page, _ = HTMLExporter(template_name="basic").from_notebook_node(book)
+        assert "<svg" in page
+        assert "as it was at" in page
     widget.close()
 
 

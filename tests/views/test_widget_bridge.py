@@ -112,6 +112,27 @@ def test_nothing_is_sent_while_nothing_changes_though_somebody_looks(stage: Stag
     assert stage.ears.of("delta", "full") == []
 
 
+def test_whoever_looks_is_told_now_and_then_that_the_kernel_is_alive(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bridge_module, "BEAT", 2 * INTERVAL)
+    stage.bridge.hear(LOOK)
+    beats = wait_until(lambda: stage.ears.of("beat")[1:])
+    assert beats[0].head == {"kind": "beat", "age": 0.1}
+    assert stage.ears.threads == {"casty-notebook-loop"}
+    stage.bridge.hear({**LOOK, "visible": False})
+    background_loop().run(_nothing())
+    heard = len(stage.ears.heard)
+    stage.pass_time(4 * INTERVAL)
+    assert len(stage.ears.heard) == heard
+
+
+def test_where_an_entity_is_or_why_that_is_not_known_is_answered(stage: Stage) -> None:
+    stage.bridge.hear({"kind": "find", "page": "p", "target": "cart/a"})
+    (packet,) = wait_until(lambda: stage.ears.of("found"))
+    assert packet.head == {"kind": "found", "target": "cart/a", "page": "p", "error": "nobody knows where cart/a is"}
+
+
 def test_a_hidden_page_ends_the_updates_and_a_second_one_keeps_them(stage: Stage) -> None:
     stage.bridge.hear(LOOK)
     stage.bridge.hear({**LOOK, "page": "q"})
@@ -150,7 +171,12 @@ def test_who_missed_something_gets_all(stage: Stage) -> None:
     assert reader.shown == shown(stage.bridge.scene)
 
 
-@pytest.mark.parametrize("content", [None, [], "look", {}, {"kind": "run"}, {"kind": "look", "page": ["x"] * 9, "visible": 1}])
+ODD = [
+    None, [], "look", {}, {"kind": "run"}, {"kind": "find", "target": ["x"]}, {"kind": "look", "page": ["x"] * 9, "visible": 1},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", ODD)
 def test_whatever_a_page_says_does_no_harm(stage: Stage, content: object) -> None:
     stage.bridge.hear(content)
     stage.bridge.hear(LOOK)

@@ -31,6 +31,9 @@ INTERVAL = 0.25
 EVENTS_TOLD = 2_000
 """Events that a late joiner is told."""
 
+BEAT = 2.0
+"""Seconds after which those who look are told that we are alive, where there was nothing else to tell."""
+
 LEASE = 45.0
 """Seconds of idle kernel after which a page that said nothing is gone. A visible page speaks every 15 s."""
 
@@ -77,6 +80,7 @@ class Bridge:
         self._last_event: TopologyEvent | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._sent_at = 0.0
+        self._said_at = 0.0
         self._sending = threading.RLock()
         self._stopped = False
         self.story: Sequence[Packet] = ()
@@ -196,6 +200,12 @@ class Bridge:
         self._set_timer(INTERVAL if self._pages else None)
         if self._pages:
             self._update()
+            self._beat()
+
+    def _beat(self) -> None:
+        """Sent by the loop, so also while a cell runs: a page that hears nothing knows that the kernel is gone."""
+        if time.monotonic() - self._said_at >= BEAT:
+            self._emit(Packet({"kind": "beat", "age": self._source.current().facts.age}, []))
 
     def _set_timer(self, delay: float | None) -> None:
         if self._timer is not None:
@@ -255,6 +265,7 @@ class Bridge:
         with self._sending:
             if self._stopped:
                 return
+            self._said_at = time.monotonic()
             try:
                 self._send(packet.head, packet.buffers)
             except Exception:

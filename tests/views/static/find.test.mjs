@@ -48,3 +48,8 @@ test("a shard without an owner is said to have none", () => {
   assert.equal(found.words, "cart/x is in cart shard 5 has no owner that is listed");
   assert.deepEqual(found.lanes, []);
 });
+
+test("a slice of a ring is called so", () => {
+  const ring = { ...state, types: new Map([type("ring", [4])]), status: { leads: false, words: ["ring slice", "ring slices", "type", "types"] } };
+  assert.match(find(ring, "4").words, /^ring slice 4 on node-1/);
+});

@@ -7,6 +7,7 @@ from typing import Any
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.sharded.codec.codec import Codec, recognise
+from casty_notebook.backends.sharded.codec.serializers import SERIALIZERS, TOLD_APART
 from casty_notebook.backends.sharded.session.encodings import Encoding, guesses, known_encodings
 from casty_notebook.errors import MisuseError, UndecodableMessage
 from casty_notebook.settings import Settings
@@ -49,7 +50,7 @@ def named(serializer: Any, compression: str | None, settings: Settings) -> tuple
         return serializer, compression
     if not is_castys(type(serializer)) or not callable(getattr(serializer, "serialize", None)):
         raise MisuseError(
-            f"serializer= takes a name (pickle, json, msgpack, cloudpickle) or one of casty's own serializers, not "
+            f"serializer= takes a name ({', '.join(SERIALIZERS)}) or one of casty's own serializers, not "
             f"{type(serializer).__name__}"
         )
     # What compresses keeps no name of it; a text tells all there is apart.
@@ -135,6 +136,6 @@ class Codecs:
 
 def _guesses(compression: str | None) -> tuple[Encoding, ...]:
     if compression is not None:
-        return tuple(each for each in guesses([compression]) if each.compression is not None)
+        return tuple(each for each in guesses(TOLD_APART, [compression]) if each.compression is not None)
     # Without its package lz4 can be neither written nor read.
-    return guesses(name for name in LIKELIEST if name != "lz4" or find_spec("lz4") is not None)
+    return guesses(TOLD_APART, (name for name in LIKELIEST if name != "lz4" or find_spec("lz4") is not None))

@@ -4,6 +4,7 @@ Knows the formats of PROTOCOL section 4; no frame, no connection, no cluster, an
 Start reading at `Codec`, then at `pickle.reader` or `trees.tree` for how bytes become what the registry allows.
 """
 
-from casty_notebook.backends.sharded.codec.codec import SERIALIZERS, Codec, TakesLonger, detect, recognise
+from casty_notebook.backends.sharded.codec.codec import Codec, TakesLonger, detect, recognise
+from casty_notebook.backends.sharded.codec.serializers import SERIALIZERS
 
 __all__ = ["SERIALIZERS", "Codec", "TakesLonger", "detect", "recognise"]

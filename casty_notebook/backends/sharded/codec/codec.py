@@ -4,28 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from casty_notebook.backends.sharded.codec.pickle.reader import loads
-from casty_notebook.backends.sharded.codec.pickle.writer import PickleWriter
-from casty_notebook.backends.sharded.codec.trees.json_codec import dump_json, read_json
-from casty_notebook.backends.sharded.codec.trees.msgpack_codec import read_msgpack
-from casty_notebook.backends.sharded.codec.trees.tree import TreeReader, TreeWriter
+from casty_notebook.backends.sharded.codec.serializers import SERIALIZERS, detect_serializer
 from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMessage
 from casty_notebook.settings import Settings
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.values.limits import compression as compressing
-from casty_notebook.values.limits.plain_msgpack import dump_msgpack
 from casty_notebook.values.registry import Layout, Registry
 from casty_notebook.values.standin import StandIn, StandInClass
 
-__all__ = ["SERIALIZERS", "Codec", "TakesLonger", "detect", "recognise"]
+__all__ = ["Codec", "TakesLonger", "detect", "recognise"]
 
 
 class TakesLonger(Exception):
     """The payload is longer than was to be read now; it may be read all the same, where nobody waits."""
 
-
-
-SERIALIZERS = ("pickle", "json", "msgpack", "cloudpickle")
 
 _COMPRESSED = (
     (b"\x1f\x8b", "gzip"),
@@ -49,11 +41,7 @@ def detect(payload: bytes) -> tuple[str | None, str | None]:
     # A zlib header is one that is divisible by 31; `x` alone also begins msgpack integers and JSON it does not.
     if payload[:1] == b"\x78" and len(payload) > 5 and int.from_bytes(payload[:2]) % 31 == 0:
         return None, "zlib"
-    if payload[:1] == b"\x80" and payload[1:2] and payload[1] <= 5:
-        return "pickle", None
-    if payload[:1].isascii() and (payload[:1].isdigit() or payload[:1] in b'{["-tfnNI'):
-        return "json", None
-    return ("msgpack", None) if payload else (None, None)
+    return detect_serializer(payload), None
 
 
 def recognise(data: bytes, settings: Settings, start: int = 0, most: int | None = None) -> tuple[str, str | None]:
@@ -114,7 +102,7 @@ class Codec:
         For a serializer or compression that casty does not have.
     """
 
-    __slots__ = ("_hints", "_pickler", "_pickles", "_registry", "_settings", "_trees", "compression", "layout", "serializer")
+    __slots__ = ("_hints", "_registry", "_serializer", "_settings", "_write", "compression", "layout", "serializer")
 
     def __init__(
         self,
@@ -134,10 +122,9 @@ class Codec:
         self.layout = Layout(layout)
         self._registry = registry
         self._settings = settings or Settings()
-        self._pickles = serializer in ("pickle", "cloudpickle")
         self._hints: dict[type, str] = {}
-        self._pickler = PickleWriter(registry, self.layout, self._settings)
-        self._trees = TreeWriter(registry, self.layout, self._settings, octets=serializer == "msgpack")
+        self._serializer = SERIALIZERS[serializer]
+        self._write = self._serializer.writer(registry, self.layout, self._settings)
 
     def __repr__(self) -> str:
         return f"<Codec {self._configuration()}, layout {self.layout}>"
@@ -155,11 +142,7 @@ class Codec:
             If a node could not read the message back; says which part and what to do.
         """
         try:
-            if self._pickles:
-                payload = self._pickler.dumps(message)
-            else:
-                tree = self._trees.write(message)
-                payload = dump_json(tree) if self.serializer == "json" else dump_msgpack(tree)
+            payload = self._write(message)
         except MisuseError:
             raise
         except RecursionError:
@@ -206,10 +189,7 @@ class Codec:
         return self._read(data, start, held)
 
     def _read(self, data: bytes, start: int, held: int) -> Any:
-        if self._pickles:
-            return loads(data, self._registry, self._settings, held=held, start=start)
-        read = read_json if self.serializer == "json" else read_msgpack
-        return read(data, start, TreeReader(self._registry, self._settings, held), self._settings)
+        return self._serializer.read(data, start, held, self._registry, self._settings)
 
     def check(self, message: Any) -> None:
         """Raise `UnsendableMessage` if `message` cannot be sent."""
@@ -236,7 +216,7 @@ class Codec:
         serializer, compression = detect(head)
         if compression is not None and compression != self.compression:
             return f"It looks like {compression}, this client is set to {self._configuration()}: pass {compression=}"
-        mine = "pickle" if self.serializer == "cloudpickle" else self.serializer
+        mine = self._serializer.reads_as or self.serializer
         if serializer is not None and (serializer != mine or self.compression is not None):
             fix = f"serializer={serializer!r}" + (", compression=None" if self.compression else "")
             return f"It looks like {serializer}, this client is set to {self._configuration()}: pass {fix}"

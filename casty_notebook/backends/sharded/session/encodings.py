@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 __all__ = ["PICKLE", "Encoding", "guesses", "guesses_logged", "known_encodings"]
@@ -52,16 +52,16 @@ def known_encodings(serializer: str, compression: str | None) -> tuple[Encoding,
     return (Encoding("pkg", serializer, compression),)
 
 
-def guesses(compressions: Iterable[str]) -> tuple[Encoding, ...]:
-    """What is possible where nothing is known. cloudpickle is pickle to everyone who reads it (PROTOCOL section 4.5).
+def guesses(serializers: Sequence[str], compressions: Iterable[str]) -> tuple[Encoding, ...]:
+    """What is possible where nothing is known but the serializers that payloads show (PROTOCOL section 4.5).
 
     Examples
     --------
-    >>> [str(each) for each in guesses(["zlib"])][2:]
+    >>> [str(each) for each in guesses(["pickle", "json", "msgpack"], ["zlib"])][2:]
     ['json', 'msgpack', 'pickle with zlib', 'json with zlib', 'msgpack with zlib']
     """
-    plain = (*PICKLE, Encoding("pkg", "json"), Encoding("pkg", "msgpack"))
-    packed = (Encoding("pkg", name, each) for each in compressions for name in ("pickle", "json", "msgpack"))
+    plain = (*PICKLE, *(Encoding("pkg", name) for name in serializers if name != "pickle"))
+    packed = (Encoding("pkg", name, each) for each in compressions for name in serializers)
     return (*plain, *packed)
 
 

@@ -1,6 +1,7 @@
 // What somebody looks for: a node, a shard by its number, or an entity, of which only the kernel knows the shard.
 
 import { lanesOf } from "./layout.js";
+import { titleOf } from "./look.js";
 import { placeOf } from "./state.js";
 
 const NOTHING = { cells: new Set(), nodes: new Set(), lanes: [], words: "" };
@@ -27,7 +28,6 @@ export function find(state, text) {
 
 /** Cells of shards by [type, number], and where they are. */
 export function foundCells(state, cells, of = "") {
-  const [placement] = state.status.words;
   const lanes = [];
   const words = cells.map(([name, id]) => {
     const type = state.types.get(name);
@@ -35,7 +35,7 @@ export function foundCells(state, cells, of = "") {
     const owner = place < 0 ? null : state.placements[type.codes[place]][0];
     if (owner !== null) lanes.push(owner);
     const node = owner === null ? null : state.nodes[owner];
-    return `${name} ${placement} ${id} ${node ? `on ${node.name} (${node.address}), ${node.words}` : "has no owner that is listed"}`;
+    return `${titleOf(state, name, id)} ${node ? `on ${node.name} (${node.address}), ${node.words}` : "has no owner that is listed"}`;
   });
   return { cells: new Set(cells.map(([name, id]) => `${name}/${id}`)), nodes: new Set(lanes), lanes, words: `${of}${words.join(" · ")}` };
 }

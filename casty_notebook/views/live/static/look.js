@@ -51,6 +51,12 @@ export function ageOf(seconds) {
   return seconds < 36000 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 3600)} h`;
 }
 
+/** What one placement is called; that of a ring is a ring slice, not a ring's ring slice. */
+export function titleOf({ status }, type, id) {
+  const [placement] = status.words;
+  return placement.startsWith(type) ? `${placement} ${id}` : `${type} ${placement} ${id}`;
+}
+
 const natural = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
 export function inOrder(a, b) {

@@ -89,12 +89,12 @@ export class ClusterMap {
     this.relayout();
   }
 
-  /** Light up cells and nodes, and go to the first of them. */
-  light(found) {
+  /** Light up cells and nodes, and perhaps go to the first of them. */
+  light(found, go) {
     this.found = found;
     const [first] = found.lanes;
     const lane = this.layout?.lanes.find(({ number }) => number === first);
-    if (lane) this.element.scrollTop = Math.max(0, lane.top - this.element.clientHeight / 3);
+    if (lane && go) this.element.scrollTop = Math.max(0, lane.top - this.element.clientHeight / 3);
     this.draw();
   }
 

@@ -7,13 +7,14 @@ import { applyDelta, decodeFull } from "./state.js";
 
 const MOST_EVENTS = 5000;
 const LOOK_EVERY = 15000;
-const ANSWER_WITHIN = 10000;
+const SILENT_AFTER = 5000; // ms; the kernel says every 2 s that it is there
 
 export class Moments {
   // live --goTo--> fetching --picture--> past --goLive--> live; of a moment that this page has there is nothing to fetch.
   // Moments are added in all of them; a gap in the numbers of updates asks for the full state.
   constructor(model) {
     this.model = model;
+    this.key = model.get("key");
     this.page = crypto.randomUUID?.() ?? String(Math.random());
     this.known = new Past();
     this.newest = null;
@@ -28,7 +29,7 @@ export class Moments {
     this.complete = false; // whether the kernel has said which moments there were before this page
     this.listeners = new Set();
     this.eyes = new Set();
-    this.heardAt = performance.now();
+    this.heardAt = this.seenSince = performance.now();
     this.received = { messages: 0, bytes: 0 };
     this.receive = (content, buffers) => this.hear(content, buffers ?? []);
     model.on("msg:custom", this.receive);
@@ -56,14 +57,15 @@ export class Moments {
     if (content.kind === "here") this.here(content);
     else if (content.kind === "past") this.fetched(content, buffers);
     else if (content.kind === "found") this.hearPlace(content);
+    else if (content.kind === "beat") this.setAge(content.age);
     else if (content.kind === "full" || content.kind === "delta") this.take(content, buffers);
-    this.asked = null;
   }
 
   /** The kernel has read all that this page said until it looked. */
   here({ page, age, times, edition, sequence }) {
     this.setAge(age);
     if (page === this.page) {
+      this.asked = null;
       if (times) {
         this.known.learn(timesFrom(times));
         this.complete = true;
@@ -118,21 +120,25 @@ export class Moments {
   /** Every second: keep the kernel's updates coming while somebody looks, and notice when it does not answer. */
   watch() {
     const now = performance.now();
-    // One question at a time: a kernel that is busy with a cell would find them all when it is done.
-    if (this.eyes.size && this.asked == null && now - this.lookedAt > LOOK_EVERY) this.look(true);
+    // One question at a time: a kernel that is busy with a cell would find them all when it is done. But one may be lost.
+    const free = this.asked == null || now - this.asked > 2 * LOOK_EVERY;
+    if (this.eyes.size && free && now - this.lookedAt > LOOK_EVERY) this.look(true);
     if (this.eyes.size) this.tell();
   }
 
+  /** Milliseconds for which somebody has looked and the kernel has said nothing, once they are too many; else 0. */
   get silence() {
-    const since = this.asked == null ? 0 : performance.now() - this.asked;
-    return since > ANSWER_WITHIN ? since / 1000 : 0;
+    const silent = this.eyes.size ? performance.now() - Math.max(this.heardAt, this.seenSince) : 0;
+    return silent > SILENT_AFTER ? silent : 0;
   }
 
   /** A view became visible or hidden. */
   see(view, visible) {
     const before = this.eyes.size > 0;
     this.eyes[visible ? "add" : "delete"](view);
-    if (before !== this.eyes.size > 0) this.look(this.eyes.size > 0);
+    if (before === this.eyes.size > 0) return;
+    if (!before) this.seenSince = performance.now();
+    this.look(this.eyes.size > 0);
   }
 
   /** Ask where an entity is. */

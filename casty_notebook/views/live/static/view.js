@@ -2,7 +2,7 @@
 
 import { find, foundCells, isTarget } from "./find.js";
 import { Grid } from "./grid.js";
-import { ageOf, capital, clock, copy, healthOf, inOrder, make, many, say } from "./look.js";
+import { ageOf, capital, clock, copy, healthOf, inOrder, make, many, say, titleOf } from "./look.js";
 import { ORDERS } from "./layout.js";
 import { ClusterMap, summaryOf } from "./map.js";
 import { Moments } from "./moments.js";
@@ -24,9 +24,12 @@ class View {
     this.watchEyes();
     this.watchSize();
     this.open("Map");
+    this.stills = stillsOf(moments.key);
+    for (const still of this.stills) still.hidden = true;
   }
 
   close() {
+    for (const still of this.stills) still.hidden = false;
     this.moments.listeners.delete(this.changed);
     this.moments.see(this, false);
     this.eyes.disconnect();
@@ -140,19 +143,20 @@ class View {
     this.find();
   }
 
-  find() {
+  /** Light up what is looked for, as it is in what is shown; `go` there if somebody has just asked. */
+  find(go = true) {
     const state = this.moments.shown;
     const { located } = this.moments;
     const asked = located?.target === this.sought.value.trim() ? located : null;
-    if (asked?.error) return void this.lightUp({ ...find(state, ""), words: asked.error });
-    if (asked && asked.shard == null) return void this.lightUp({ ...find(state, ""), words: asked.words ?? "asking the kernel …" });
-    this.lightUp(asked ? foundCells(state, [[asked.type, asked.shard]], `${asked.target} is in `) : find(state, this.sought.value));
+    if (asked?.error) return void this.lightUp({ ...find(state, ""), words: asked.error }, go);
+    if (asked && asked.shard == null) return void this.lightUp({ ...find(state, ""), words: asked.words ?? "asking the kernel …" }, go);
+    this.lightUp(asked ? foundCells(state, [[asked.type, asked.shard]], `${asked.target} is in `) : find(state, this.sought.value), go);
   }
 
-  lightUp(found) {
-    const hidden = found.lanes.length && !this.map.layout?.lanes.some(({ number }) => found.lanes.includes(number));
+  lightUp(found, go) {
+    const hidden = go && found.lanes.length && !this.map.layout?.lanes.some(({ number }) => found.lanes.includes(number));
     if (hidden) this.arrange("name");
-    this.map.light(found);
+    this.map.light(found, go);
     this.finding = found.words;
     this.describe(null);
   }
@@ -210,7 +214,7 @@ class View {
     else if (this.tab === "Problems") this.problems.update(state);
     else this.table(state).update(this.tab === "Shards" ? new ShardRows(state) : this.tab === "Members" ? memberRows(state) : serviceRows(state));
     this.compact.checked = this.map.layout?.compact ?? false;
-    if (answered) this.find();
+    if (this.sought.value) this.find(answered);
     this.describe(this.pointed && this.shard(this.pointed.type, this.pointed.id));
   }
 
@@ -225,24 +229,28 @@ class View {
   }
 
   drawBanner(state) {
-    const { name, connection, since } = state.status;
+    const { name, connection, since: changed } = state.status;
     const { members, down } = summaryOf(state);
     const people = `${many(members, "member")}${down ? `, ${down} in trouble` : ""}`;
     const words = {
       live: `Connected to ${name} · ${people}`,
       connecting: `Connecting to ${name}: no snapshot yet`,
-      lost: `No node of ${name} is reachable since ${clock(since)} · this is its last state`,
-      closed: `Connection to ${name} closed at ${clock(since)} · this is its last state`,
+      lost: `No node of ${name} is reachable since ${clock(changed)} · this is its last state`,
+      closed: `Connection to ${name} closed at ${clock(changed)} · this is its last state`,
       recorded: `Recording of ${name} · ${people}`,
     };
     const past = this.moments.past !== null;
     const { note, wanted } = this.moments;
     const then = `${name} as it was at ${clock(state.time, true)} · ${people}`;
     const coming = wanted === null ? "" : ` · fetching ${clock(wanted, true)} …`;
-    say(this.words, `${past ? then : words[connection]}${note ? ` · ${note}` : ""}${coming}`);
+    const silent = this.moments.silence > 0 && connection !== "closed";
+    const since = Date.now() - this.moments.silence;
+    const gone = `No answer from the kernel since ${clock(since)}: it is busy, or gone · this is the last that is known of ${name}`;
+    say(this.words, `${past ? then : silent ? gone : words[connection]}${note ? ` · ${note}` : ""}${coming}`);
     this.root.dataset.connection = past ? "past" : connection;
     this.root.dataset.trouble = String(down > 0);
-    this.root.dataset.stale = String(state.status.stale || this.moments.silence > 0);
+    this.root.dataset.stale = String(state.status.stale || silent);
+    this.root.dataset.silent = String(silent);
     say(this.age, past ? "" : this.ageOf(state));
   }
 
@@ -260,11 +268,11 @@ class View {
     say(this.wrong, many(count, "problem"));
   }
 
+  /** Counted here, second by second, so that it goes on when nobody says anything any more. */
   ageOf({ status }) {
-    const { silence, snapshotAt } = this.moments;
-    if (silence) return `no answer from the kernel for ${ageOf(silence)}: busy with a cell, or gone`;
+    const { snapshotAt } = this.moments;
     if (snapshotAt === null || !["live", "lost"].includes(status.connection)) return "";
-    return status.stale || status.connection === "lost" ? `snapshot ${ageOf((performance.now() - snapshotAt) / 1000)} old` : "snapshot < 5 s old";
+    return `snapshot ${ageOf((performance.now() - snapshotAt) / 1000)} old`;
   }
 
   drawLegend(state) {
@@ -296,7 +304,7 @@ class View {
 
   /** Copies what the shard is called, nothing that could be run. */
   async pick(shard) {
-    const done = await copy(`${shard.type} ${this.moments.shown.status.words[0]} ${shard.id}`);
+    const done = await copy(titleOf(this.moments.shown, shard.type, shard.id));
     const until = performance.now() + 3000;
     this.pointed = null;
     this.picked = () => {
@@ -317,10 +325,12 @@ class View {
     const { type, id, owner, replicas, note } = about;
     const home = owner ? `${owner.name} (${owner.address}), ${healthOf(owner)}` : "nobody that is listed";
     const copies = replicas.length ? replicas.map((node) => node?.name ?? "?").join(", ") : "none";
-    const [placement] = this.moments.shown.status.words;
-    say(this.side, `${type} ${placement} ${id} · owner ${home} · replicas ${copies}${note ? ` · ${note}` : ""}`);
+    say(this.side, `${titleOf(this.moments.shown, type, id)} · owner ${home} · replicas ${copies}${note ? ` · ${note}` : ""}`);
   }
 }
+
+/** The pictures beside the view that are for pages without a kernel; Jupyter's own pages hide them by their style. */
+const stillsOf = (key) => [...document.querySelectorAll(`.ct-still-${key}`)].filter((still) => !still.closest(".jp-OutputArea-child"));
 
 // One `Moments` for all views of a widget in this page, however the front end loads this module.
 const shared = new Map();

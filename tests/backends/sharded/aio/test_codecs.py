@@ -17,7 +17,7 @@ from casty_notebook.topology.snapshot import ServiceEntry, TopologySnapshot
 from casty_notebook.values.refs import ActorRef
 
 REGISTRY = build_registry(lambda uri: ActorRef.__new__(ActorRef), ())
-ALL = guesses(["zlib", "gzip", "lz4", "bz2", "lzma"])
+ALL = guesses(["pickle", "json", "msgpack"], ["zlib", "gzip", "lz4", "bz2", "lzma"])
 NODE = NodeAddress("10.0.1.10", 25520)
 SNAPSHOT = TopologySnapshot(frozenset(), NODE, {}, 3, registry=frozenset([ServiceEntry("pay", NODE, "/pay")]))
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casty_notebook.backends.sharded.codec.codec import SERIALIZERS, Codec, detect
+from casty_notebook.backends.sharded.codec.codec import Codec, detect
+from casty_notebook.backends.sharded.codec.serializers import SERIALIZERS
 from casty_notebook.backends.sharded.session import messages as m
 from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMessage
 from casty_notebook.values.envelope import ShardEnvelope

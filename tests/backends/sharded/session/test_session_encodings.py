@@ -15,7 +15,7 @@ from casty_notebook.errors import UndecodableMessage
 from casty_notebook.settings import Settings
 from tests.backends.sharded.session.world import World, node
 
-ALL = guesses(["zlib", "gzip", "lz4", "bz2", "lzma"])
+ALL = guesses(["pickle", "json", "msgpack"], ["zlib", "gzip", "lz4", "bz2", "lzma"])
 FLAT = PICKLE[1]
 JSON = Encoding("pkg", "json")
 LAST = ALL[-1]
