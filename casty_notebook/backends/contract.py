@@ -17,6 +17,7 @@ from casty_notebook.settings import Settings
 from casty_notebook.topology.check_result import Finding
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import SHARDED, Kind
+from casty_notebook.topology.node_report import NodeReport
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.topology.traffic import TrafficHistory
 from casty_notebook.values.refs import ActorRef, EntityRef
@@ -203,6 +204,21 @@ class Backend(Protocol):
 
     async def examine(self, shards: Mapping[str, int] | None) -> list[Finding]:
         """Look at the whole way to the cluster; never raises for what is found. Takes less than five seconds."""
+        ...
+
+    @property
+    def last_reports(self) -> Mapping[NodeAddress, NodeReport]:
+        """What the nodes said of themselves when they were last asked; empty if they never were."""
+        ...
+
+    async def node_reports(self) -> Mapping[NodeAddress, NodeReport]:
+        """What the nodes say of themselves; they are asked once a second at most.
+
+        Raises
+        ------
+        MisuseError
+            If they cannot be asked; says how they could.
+        """
         ...
 
     # --- targets ---

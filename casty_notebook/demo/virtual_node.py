@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from casty_notebook.demo.leash import Leash, Refused, casty_version, check_port, say
+from casty_notebook.nodeside import FILE
 
 __all__ = ["main"]
 
@@ -67,11 +68,15 @@ async def _run(options: argparse.Namespace, version: str) -> None:
         return
     check_port(options.host, options.port)
     virtual_actors.place.node = options.name
+    sys.path.append(str(FILE.parent))  # as if it lay beside the application
+    import casty_nodeside  # type: ignore[import-not-found]
+
     entering = asyncio.ensure_future(leash.end.wait())
     async with ActorSystem(cluster=cluster) as system:
         # The cluster's list of types is filled when they are met; to compute where a key would be is enough for that.
         for each in virtual_actors.TYPES.values():
             await system.placement(each, "-", at=system.node.address if each is virtual_actors.payment else None)
+        await system.placement(casty_nodeside.look, "-", at=system.node.address)
         if not options.seed:
             await _fill_collections(system)
         if options.app:

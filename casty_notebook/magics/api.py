@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from casty_notebook.views.watch import Watch
 
 __all__ = [
+    "casty_activations",
     "casty_ask",
     "casty_ask_many",
     "casty_connect",
@@ -286,6 +287,11 @@ def casty_shards(shard_type: str | None = None, *, connection: str | None = None
 def casty_services(*, connection: str | None = None) -> DataFrame:
     """Return the instances of every discoverable service."""
     return find_connection(connection).services
+
+
+def casty_activations(*, connection: str | None = None) -> DataFrame:
+    """Return the keys that are active now, on nodes of casty 0.30 that can be asked; see `Cluster.activations`."""
+    return find_connection(connection).activations
 
 
 def casty_problems(*, connection: str | None = None) -> DataFrame:

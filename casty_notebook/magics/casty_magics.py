@@ -18,6 +18,7 @@ from casty_notebook.magics import api
 from casty_notebook.magics.commands import (
     CELL_COMMANDS,
     LINE_COMMANDS,
+    Activations,
     Ask,
     Command,
     Connect,
@@ -112,6 +113,7 @@ class CastyMagics(Magics):
     casty_shards = _line("casty_shards")
     casty_services = _line("casty_services")
     casty_events = _line("casty_events")
+    casty_activations = _line("casty_activations")
     casty_problems = _line("casty_problems")
     casty_report = _line("casty_report")
     casty_where = _line("casty_where")
@@ -276,6 +278,10 @@ class CastyMagics(Magics):
     @_run.register
     def _(self, command: Services, _names: Scope) -> Any:
         return api.casty_services(connection=command.connection)
+
+    @_run.register
+    def _(self, command: Activations, _names: Scope) -> Any:
+        return api.casty_activations(connection=command.connection)
 
     @_run.register
     def _(self, command: Problems, _names: Scope) -> Any:

@@ -17,6 +17,7 @@ from casty_notebook.magics.targets import TargetPattern
 __all__ = [
     "CELL_COMMANDS",
     "LINE_COMMANDS",
+    "Activations",
     "Ask",
     "Command",
     "Connect",
@@ -167,6 +168,11 @@ class Events(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Activations(Command):
+    """``%casty_activations``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Problems(Command):
     """``%casty_problems``."""
 
@@ -220,6 +226,7 @@ _LINES = {
         _Syntax(grammars.SHARDS, Shards),
         _Syntax(grammars.SERVICES, Services),
         _Syntax(grammars.EVENTS, Events),
+        _Syntax(grammars.ACTIVATIONS, Activations),
         _Syntax(grammars.PROBLEMS, Problems),
         _Syntax(grammars.REPORT, Report),
         _Syntax(grammars.WHERE, Where),

@@ -10,6 +10,7 @@ from casty_notebook.magics.grammar import Flag, Grammar, Positional
 from casty_notebook.magics.words import Word
 
 __all__ = [
+    "ACTIVATIONS",
     "ASK",
     "CONNECT",
     "DISCONNECT",
@@ -310,6 +311,12 @@ SHARDS = Grammar(
     _COMMON,
 )
 SERVICES = Grammar("%casty_services", "Table of the instances of every discoverable service.", (), _COMMON)
+ACTIVATIONS = Grammar(
+    "%casty_activations",
+    "Table of the keys that are active now on nodes of casty 0.30, and of what waits in their mailboxes.",
+    (),
+    _COMMON,
+)
 PROBLEMS = Grammar("%casty_problems", "Table of what is wrong: since when, who says so, what to do.", (), _COMMON)
 EVENTS = Grammar("%casty_events", "Table of what changed since the connection was made.", (), _COMMON)
 REPORT = Grammar(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.tables.activations import Reports
 from casty_notebook.tables.columns import attrs_of, frame, milliseconds, reachable, repeated, text
 from casty_notebook.tables.placements import Placements
 from casty_notebook.tables.virtual import virtual_members
@@ -27,6 +28,7 @@ def members(
     *,
     cluster: str,
     taken_at: datetime | None,
+    reports: Reports | None = None,
 ) -> pd.DataFrame:
     """One row per member, by name: what the cluster says of it (`status`) beside what we see (`reachable`).
 
@@ -58,7 +60,7 @@ def members(
     node-1 10.0.1.10:25520     up    True   web
     """
     if snapshot is not None and snapshot.kind is VIRTUAL:
-        return virtual_members(snapshot, health, cluster=cluster, taken_at=taken_at)
+        return virtual_members(snapshot, health, cluster=cluster, taken_at=taken_at, reports=reports)
     by_address = member_at(snapshot.members) if snapshot is not None else {}
     addresses, rows = list(by_address), list(by_address.values())
     owned, kept, offered = _loads(snapshot)

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.tables.activations import Reports, activity_columns
 from casty_notebook.tables.columns import attrs_of, frame, milliseconds, reachable, repeated, text
 from casty_notebook.topology.events import opinions
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.names import member_at, natural
+from casty_notebook.topology.node_report import HELPER
 from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
 
 __all__ = ["virtual_members", "virtual_types"]
@@ -23,8 +25,9 @@ _COLLECTIONS = "casty."
 
 
 def virtual_members(
-    snapshot: TopologySnapshot, health: Mapping[NodeAddress, NodeHealth], *, cluster: str, taken_at: datetime | None
-) -> pd.DataFrame:
+    snapshot: TopologySnapshot, health: Mapping[NodeAddress, NodeHealth], *, cluster: str, taken_at: datetime | None,
+    reports: Reports | None = None,
+) -> pd.DataFrame:  # fmt: skip
     """One row per member of a virtual cluster, by name.
 
     Columns
@@ -43,6 +46,9 @@ def virtual_members(
         Which life of the node this is: the beginning of its identity.
     rtt_ms
         The last round trip; NaN while it is not reached.
+    active, queued, writes, writes_failed, bytes_sent, bytes_received
+        There only if the nodes were asked what they are at (`activations`): active keys, messages in their mailboxes, and what
+        was counted since the node has started.
 
     Examples
     --------
@@ -71,6 +77,7 @@ def virtual_members(
             "types": pd.array([met.get(address, 0) for address in addresses], dtype="Int64"),
             "incarnation": text([member.incarnation[:8] for member in rows]),
             "rtt_ms": np.array([milliseconds(health.get(address)) for address in addresses], dtype=np.float64),
+            **activity_columns(addresses, reports or {}),
         },
         attrs_of(cluster, snapshot, taken_at),
     )
@@ -86,7 +93,7 @@ def virtual_types(
     type, module
         Its name, and the module that the nodes import it from.
     kind
-        ``collection`` for casty's own, ``application`` for all others.
+        ``collection`` for casty's own, ``helper`` for what lets the nodes be looked into, ``application`` for all others.
     node, address, reachable
         A member that has met it.
 
@@ -109,8 +116,8 @@ def virtual_types(
             "type": repeated([name or module for module, _, name in parted]),
             "module": repeated([module if name else "" for module, _, name in parted]),
             "kind": repeated(
-                ["collection" if entry.key.startswith(_COLLECTIONS) else "application" for entry in entries],
-                ["application", "collection"],
+                [_kind(entry.key) for entry in entries],
+                ["application", "collection", "helper"],
             ),
             "node": repeated([members[entry.node].id if entry.node in members else None for entry in entries]),
             "address": repeated([str(entry.node) for entry in entries]),
@@ -118,6 +125,10 @@ def virtual_types(
         },
         attrs_of(cluster, snapshot, taken_at),
     )
+
+
+def _kind(name: str) -> str:
+    return "helper" if name == HELPER else "collection" if name.startswith(_COLLECTIONS) else "application"
 
 
 def _shares(parts: list[float | None]) -> object:

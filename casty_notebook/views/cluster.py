@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from casty_notebook.address import NodeAddress
 from casty_notebook.client import connections
 from casty_notebook.client.profiles import profile_names, resolved
 from casty_notebook.console import fitting
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.history import History, Record
+from casty_notebook.topology.node_report import NodeReport
 from casty_notebook.topology.recording_format import Label
+from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.views.activity import Activity
 from casty_notebook.views.following import Following
 from casty_notebook.views.recorder import Recorder
 from casty_notebook.views.reprs.cards import CardFacts, cluster_card_html, cluster_card_text
@@ -30,7 +34,7 @@ __all__ = ["Cluster", "connect", "profile_names"]
 _CLOSED = NodeHealth(LinkState.down, reason="the connection is closed")
 
 
-class Cluster(Following):
+class Cluster(Following, Activity):
     """A connected cluster: `ask`, `tell`, `lookup`, `where`, and tables of what it looks like now, and what it looked like.
 
     Made by `connect`. Shows itself as a card; closes with `close`, as a context manager, and at exit.
@@ -49,9 +53,13 @@ class Cluster(Following):
     def _now(self) -> Seen:
         seen = self._recorder.seen
         if not self.closed:
-            return Seen(seen, self.health, self._recorder.seen_at)
+            return Seen(seen, self.health, self._recorder.seen_at, self.backend.last_reports)
         members = () if seen is None else seen.members
         return Seen(seen, dict.fromkeys((member.address for member in members), _CLOSED), self._recorder.seen_at)
+
+    def _told(self) -> tuple[Mapping[NodeAddress, NodeReport], TopologySnapshot | None, datetime.datetime]:
+        reports = self._wait(self.backend.node_reports())
+        return reports, self._recorder.seen, self.clock
 
     def _past(self) -> History:
         return self._recorder.history

@@ -13,6 +13,7 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.errors import MisuseError
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.history import History, Record
+from casty_notebook.topology.node_report import NodeReport
 from casty_notebook.topology.problems import Problem, find_problems
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.topology.traffic import TrafficRow
@@ -32,6 +33,7 @@ class Seen(NamedTuple):
     snapshot: TopologySnapshot | None
     health: Mapping[NodeAddress, NodeHealth]
     time: datetime.datetime | None
+    reports: Mapping[NodeAddress, NodeReport] = {}
 
 
 class Pictured(ABC):
@@ -63,7 +65,7 @@ class Pictured(ABC):
         from casty_notebook.tables import members
 
         now = self._now()
-        return members(now.snapshot, now.health, cluster=self.name, taken_at=now.time)
+        return members(now.snapshot, now.health, cluster=self.name, taken_at=now.time, reports=now.reports)
 
     @property
     def shards(self) -> pd.DataFrame:

@@ -112,3 +112,9 @@ def test_the_previous_release_is_a_demo_too(start_cluster: Callable[..., DemoClu
     demo = start_cluster(1, casty="0.30", python=interpreters(["0.30.1"])["0.30.1"])
     with connect(demo.uri, name="previous") as cluster:
         assert cluster.ask("counter/a", GetCount) == 0
+
+
+def test_its_nodes_tell_which_keys_are_active(cluster: Cluster) -> None:
+    cluster.ask("counter/told", GetCount)
+    assert "told" in set(cluster.activations.key)
+    assert "cluster.activations" in repr(cluster)

@@ -55,8 +55,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "magics": GROUND | MIDDLE | BACKENDS | {"client", "tables", "views", "demo"},
     # [6] the same for a shell
     "cli": GROUND | MIDDLE | {"views", "demo"},
-    # beside the house: the launcher needs no client, the terminal tour is a user like any other
-    "demo": {"errors", "address", "console", "printable", "settings", "roof"},
+    # beside the house: what may be laid on the nodes; the launcher needs no client, the terminal tour is a user like any other
+    "nodeside": set(),
+    "demo": {"nodeside", "errors", "address", "console", "printable", "settings", "roof"},
     # the public names
     "roof": GROUND | MIDDLE | BACKENDS | {"client", "tables", "views", "magics", "sharded/aio", "virtual/aio"},
 }
@@ -77,8 +78,10 @@ TOUCHES_FILES = {
     "backends/sharded/codec/pickle/standard_types.py": "a time zone's rules are read from the machine, as zoneinfo itself would",
 }
 
-SPEAK_CASTY = {"demo/actors.py", "demo/node.py", "demo/virtual_actors.py", "demo/virtual_node.py"}
-"""They run in the node processes of the demo cluster, never in ours."""
+SPEAK_CASTY = {
+    "demo/actors.py", "demo/node.py", "demo/virtual_actors.py", "demo/virtual_node.py", "nodeside/casty_nodeside.py",
+}  # fmt: skip
+"""They run in node processes, never in ours."""
 
 
 def place(file: object) -> str:

@@ -88,6 +88,8 @@ assert count == 3 and many.error.isna().all() and many.node.nunique() == 3
 assert len(slices) == 1024 and place.heir is not None and place.heir != place.address
 assert "countr" in str(refused) and "counter" in str(refused)
 assert after.error.isna().all() and len(after) > 20
+assert visits.get() == 4 and prices.get("plum") == 12 and "takes int" in str(wrong_type)
+assert active.key.iloc[0] == "busy" and active.queued.iloc[0] >= 2 and loads.active.sum() >= 60
 """,
     "90_how_it_works": """
 assert shard == 87 == shard_id and owner in contact_points

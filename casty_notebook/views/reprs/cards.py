@@ -14,6 +14,7 @@ from casty_notebook.printable import printable
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import SHARDED, Kind
 from casty_notebook.topology.names import member_at, name_of, natural
+from casty_notebook.topology.node_report import HELPER
 from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
 from casty_notebook.views.reprs.html import Markup, code, element, facts, fragment, state
 from casty_notebook.views.reprs.plain import age, clipped, few
@@ -210,12 +211,20 @@ def card_lines(facts: CardFacts) -> Iterator[tuple[str, str]]:
     if facts.found is not None:
         yield "messages", printable(facts.found)
     if facts.kind.every_key_has_a_place:
+        if not facts.recorded and not facts.closed:
+            yield "activity", _activity(facts)
         yield "casty", f"{facts.kind.casty}: every key has a place on the ring, used or not"
     else:
         yield "shards", few(map(str, facts.shards)) or "none in use yet"
     if facts.members is not None:
         none = "none" if facts.kind is SHARDED else f"none met yet: a {facts.kind.service} is known after its first use"
         yield facts.kind.services, few(f"{printable(key)} ({count:,})" for key, count in facts.services) or none
+
+
+def _activity(facts: CardFacts) -> str:
+    if any(key == HELPER for key, _ in facts.services):
+        return "cluster.activations, cluster.loads and cluster.node_log ask the nodes"
+    return "not told; the nodes do once they have the file casty_notebook.nodeside.FILE"
 
 
 def _well(kind: Kind) -> str:

@@ -21,10 +21,13 @@ NODESIDE = Path(__file__).parent / "nodeside"
 class VirtualCluster:
     """`nodes` nodes on loopback; the first starts without seeds (it never becomes ready otherwise), the others join it."""
 
-    def __init__(self, nodes: int = 3, release: str = RELEASES[-1], tls_folder: Path | None = None) -> None:
+    def __init__(self, nodes: int = 3, release: str = RELEASES[-1], tls_folder: Path | None = None,
+        path: Path | None = None,
+    ) -> None:  # fmt: skip
         self.ports = free_ports(nodes)
         self._python = interpreters([release])[release]
         self._tls_folder = tls_folder
+        self._path = os.pathsep.join(map(str, [NODESIDE, *([path] if path is not None else [])]))
         self._processes: dict[int, subprocess.Popen[str]] = {}
 
     def __enter__(self) -> Self:
@@ -50,7 +53,7 @@ class VirtualCluster:
 
     def start(self, port: int, seeds: list[int]) -> None:
         """Start a node, and wait until it says that it is a member."""
-        environment = os.environ | {"PYTHONPATH": str(NODESIDE)}
+        environment = os.environ | {"PYTHONPATH": self._path}
         if self._tls_folder is not None:
             environment["TLS_FOLDER"] = str(self._tls_folder)
         process = self._processes[port] = subprocess.Popen(

@@ -13,10 +13,11 @@ from casty_notebook.backends.sharded.aio.resolver import Route, TargetResolver
 from casty_notebook.backends.sharded.aio.structures import Structures
 from casty_notebook.backends.sharded.session.encodings import guesses_logged
 from casty_notebook.backends.sharded.session.events import TellMade
-from casty_notebook.errors import ContactAttempt
+from casty_notebook.errors import ContactAttempt, MisuseError
 from casty_notebook.topology.check_result import Finding
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import SHARDED
+from casty_notebook.topology.node_report import NodeReport
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.topology.traffic import TrafficHistory
 from casty_notebook.values.refs import ActorRef
@@ -109,6 +110,11 @@ class ShardedBackend:
         from casty_notebook.backends.sharded.aio.doctor import examine
 
         return await examine(self.client, entered=True, shards=shards)
+
+    last_reports: Mapping[NodeAddress, NodeReport] = {}
+
+    async def node_reports(self) -> Mapping[NodeAddress, NodeReport]:
+        raise MisuseError("nodes of casty 0.15 to 0.21 do not say which entities are active; those of 0.30 can")
 
     # --- targets -----------------------------------------------------------------------------------------------------
 

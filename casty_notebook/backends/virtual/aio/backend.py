@@ -12,6 +12,7 @@ from casty_notebook.backends.contract import AnyTarget, Heard, Location
 from casty_notebook.backends.read_only import ReadOnlyRail
 from casty_notebook.backends.virtual.aio.client import VirtualClient
 from casty_notebook.backends.virtual.aio.collections import Structures
+from casty_notebook.backends.virtual.aio.node_reports import NodeReports
 from casty_notebook.backends.virtual.codec.values import EntityKey
 from casty_notebook.backends.virtual.session.events import TellMade
 from casty_notebook.backends.virtual.session.members import OWNING, Members, pinned_to
@@ -22,6 +23,7 @@ from casty_notebook.topology.check_result import Finding
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import VIRTUAL
 from casty_notebook.topology.names import natural
+from casty_notebook.topology.node_report import NodeReport
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.topology.traffic import TrafficHistory
 from casty_notebook.values.message_text import written_message
@@ -60,6 +62,7 @@ class VirtualBackend:
         self.notices: list[str] = []
         self._rail = rail
         self._painter = Painter()
+        self._reports = NodeReports(client, read_only=rail is not None)
         self._named: tuple[TopologySnapshot | None, dict[NodeAddress, str]] = (None, {})
 
     async def open(self, timeout: float) -> None:
@@ -126,6 +129,13 @@ class VirtualBackend:
         from casty_notebook.backends.virtual.aio.doctor import examine
 
         return await examine(self.client, entered=True)
+
+    @property
+    def last_reports(self) -> Mapping[NodeAddress, NodeReport]:
+        return self._reports.last
+
+    async def node_reports(self) -> Mapping[NodeAddress, NodeReport]:
+        return await self._reports.ask()
 
     # --- targets -----------------------------------------------------------------------------------------------------
 

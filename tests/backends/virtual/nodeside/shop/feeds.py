@@ -63,6 +63,6 @@ async def feed(ctx: Context[int, Numbers | Subscribe | Listen | Fire | Relay]) -
             case Fire(value=value):
                 for each in kept:
                     each.tell(value)
-                    for number in range(12):
+                    for number in range(24):
                         ctx.system.ref(feed, f"relay-{number}").tell(Relay(each, 100 * value + number))
                 asked.reply_to.tell(len(kept))

@@ -1,0 +1,88 @@
+"""Reports of the helper that may lie on the nodes (`nodeside/casty_nodeside.py`), read within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.errors import UndecodableMessage
+from casty_notebook.topology.node_report import HELPER, Activation, LogLine, NodeReport, TypeLoad
+from casty_notebook.values.standin import StandIn, StandInClass
+
+__all__ = ["look", "read_report"]
+
+FORMAT = 1
+MOST_ROWS = 20_000
+MOST_TYPES = 10_000
+MOST_LINES = 10_000
+LONGEST = 10_000
+"""Characters of a name, a key or a line."""
+
+
+def look(most: int, after: int) -> StandIn:
+    """The question: so many keys at most, and the log after a record's number."""
+    return StandInClass(HELPER.partition(":")[0], "Look")(most=most, after=after)
+
+
+def read_report(address: NodeAddress, answer: Any) -> NodeReport:
+    """What the helper answered.
+
+    Raises
+    ------
+    UndecodableMessage
+        For an answer of another form or beyond the bounds; says what to do about another version of the file.
+    """
+    try:
+        if type(answer) is not StandIn or _number(answer.format) != FORMAT:
+            raise ValueError
+        return NodeReport(
+            address, _text(answer.casty), _rows(answer.rows, _activation, MOST_ROWS), _number(answer.left_out),
+            _rows(answer.loads, _load, MOST_TYPES), _number(answer.asks), _number(answer.writes),
+            _number(answer.writes_failed), _number(answer.connections), _number(answer.bytes_sent),
+            _number(answer.bytes_received), _rows(answer.log, _line, MOST_LINES),
+        )  # fmt: skip
+    except (AttributeError, ValueError, TypeError, OverflowError, OSError):
+        raise UndecodableMessage(
+            f"{HELPER} on {address} answered {str(answer)[:120]}: copy casty_nodeside.py of this casty_notebook to the nodes"
+        ) from None
+
+
+def _rows[T](rows: Any, read: Callable[[Any], T], most: int) -> tuple[T, ...]:
+    if type(rows) is not tuple or len(rows) > most:
+        raise ValueError
+    return tuple([read(row) for row in rows])
+
+
+def _activation(row: Any) -> Activation:
+    actor, key, since, queued = row
+    return Activation(_text(actor), _text(key), _moment(since), _number(queued))
+
+
+def _load(row: Any) -> TypeLoad:
+    actor, active, queued, deepest = row
+    return TypeLoad(_text(actor), _number(active), _number(queued), _number(deepest))
+
+
+def _line(row: Any) -> LogLine:
+    number, time, level, text = row
+    return LogLine(_number(number), _moment(time), _text(level), _text(text))
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError
+    return value
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str or len(value) > LONGEST:
+        raise ValueError
+    return value
+
+
+def _moment(value: Any) -> datetime:
+    if type(value) not in (int, float):
+        raise ValueError
+    return datetime.fromtimestamp(value, UTC)

@@ -1,0 +1,73 @@
+"""What a node says of itself, where it can be asked: active keys, mailboxes, counts, its log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from casty_notebook.address import NodeAddress
+
+__all__ = ["HELPER", "Activation", "LogLine", "NodeReport", "TypeLoad"]
+
+HELPER = "casty_nodeside:look"
+"""The type that tells it, pinned to each node that has the file (`nodeside`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """A key that is active: since when, and how many messages wait in its mailbox."""
+
+    actor: str
+    key: str
+    since: datetime
+    queued: int
+
+
+@dataclass(frozen=True, slots=True)
+class TypeLoad:
+    """The active keys of one type on a node, the messages in their mailboxes, and in the deepest of them."""
+
+    actor: str
+    active: int
+    queued: int
+    deepest: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A record of the node's own log, by its number there."""
+
+    number: int
+    time: datetime
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReport:
+    """One node at one moment.
+
+    Attributes
+    ----------
+    casty
+        Its version of casty.
+    activations
+        The deepest mailboxes first, then the longest active.
+    left_out
+        Active keys that are not among them.
+    writes, writes_failed, bytes_sent, bytes_received
+        Counted since the node has started.
+    """
+
+    address: NodeAddress
+    casty: str
+    activations: tuple[Activation, ...]
+    left_out: int
+    loads: tuple[TypeLoad, ...]
+    asks: int
+    writes: int
+    writes_failed: int
+    connections: int
+    bytes_sent: int
+    bytes_received: int
+    log: tuple[LogLine, ...] = field(default=())

@@ -1,0 +1,119 @@
+"""What real nodes of casty 0.30 say they are at, by a file that lies beside their application."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import casty_notebook
+from casty_notebook import Cluster
+from casty_notebook.backends.virtual.aio import node_reports
+from casty_notebook.errors import MisuseError
+from casty_notebook.nodeside import FILE
+from tests.backends.virtual.cluster import RELEASES, VirtualCluster
+from tests.support.waiting import wait_until
+from tests.versions.environments import interpreters
+
+COUNTER = "shop.actors:counter"
+
+
+def connect(nodes: VirtualCluster, name: str, **options: object) -> Cluster:
+    contacts = ",".join(f"127.0.0.1:{port}" for port in nodes.ports)
+    return casty_notebook.connect(f"casty://shop@{contacts}", name=name, **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module", params=RELEASES)
+def nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualCluster]:
+    """Two nodes beside whose application the file comes to lie while they run."""
+    folder = tmp_path_factory.mktemp("beside")
+    with VirtualCluster(2, request.param, path=folder) as made:
+        shutil.copy(FILE, folder)
+        yield made
+
+
+def test_without_the_file_one_line_says_how_to_get_it(shop: VirtualCluster) -> None:
+    with connect(shop, "before") as cluster:
+        with pytest.raises(MisuseError, match=r"copy casty_nodeside\.py .*, which needs casty alone"):
+            _ = cluster.activations
+        assert "active" not in cluster.members.columns
+        assert "casty_notebook.nodeside.FILE" in repr(cluster)
+    with connect(shop, "rail", read_only=True) as rail, pytest.raises(MisuseError, match="makes no node import anything"):
+        _ = rail.activations
+
+
+def test_with_the_file_nodes_tell_what_they_are_at(nodes: VirtualCluster) -> None:
+    with connect(nodes, "after") as cluster:
+        cluster.ask(f"{COUNTER}/known", "x.Get", force=True)
+        wait_until(lambda: "counter" in set(cluster.services.type))
+        assert "known" in set(cluster.activations.key)
+        assert set(cluster.loads.node) == {"node-1", "node-2"}
+        assert {"active", "writes", "bytes_sent"} <= set(cluster.members.columns)
+        wait_until(lambda: "helper" in set(cluster.services.kind))
+        assert "cluster.activations" in repr(cluster)
+    with connect(nodes, "rail", read_only=True) as rail:
+        wait_until(lambda: "helper" in set(rail.services.kind))
+        assert "known" in set(rail.activations.key)
+
+
+def test_a_deep_mailbox_is_named_first_with_its_node(nodes: VirtualCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_reports, "FRESH", 0.0)
+    with connect(nodes, "deep") as cluster:
+        cluster.ask_many("counter/light-{1..30}", "x.Get")
+        for _ in range(6):
+            cluster._loop.submit(cluster.backend.ask(
+                cluster.backend.route("counter/deep"), cluster.backend.question("x.Slow(seconds=2.0)", "reply_to"),
+                timeout=20.0, retry=False, fail_fast=None,
+            ))  # fmt: skip
+        wait_until(lambda: cluster.activations.queued.max() >= 4)
+        first = cluster.activations.iloc[0]
+        assert (first.type, first.key, first.node) == ("counter", "deep", cluster.where("counter/deep").node)
+        loads = cluster.loads.set_index(["type", "node"])
+        assert loads.loc[("counter", first.node)].deepest >= 4
+        assert loads.loc["counter"].active.sum() >= 31
+        assert cluster.members.queued.sum() >= 4
+
+
+def test_the_log_of_the_nodes_is_read_without_touching_it(nodes: VirtualCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_reports, "FRESH", 0.0)
+    with connect(nodes, "log") as cluster:
+        before = len(cluster.node_log)
+        with pytest.raises(casty_notebook.errors.ActorFailed):
+            cluster.ask("counter/boom", "x.Boom")
+        wait_until(lambda: len(cluster.node_log) > before)
+        line = cluster.node_log.iloc[-1]
+        assert (line.level, line.node) == ("WARNING", cluster.where("counter/boom").node)
+        assert line.text == "shop.actors:counter/boom failed: boom"
+        assert len(cluster.node_log) == before + 1  # each record once, however often one looks
+
+
+def test_nodes_are_asked_once_a_second_at_most_and_answers_are_bounded(
+    nodes: VirtualCluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(node_reports, "ROWS", 3)
+    monkeypatch.setattr(node_reports, "FRESH", 600.0)
+    with connect(nodes, "bounded") as cluster:
+        cluster.ask_many("counter/many-{1..20}", "x.Get")
+        table = cluster.activations
+        assert len(table) == 6
+        assert table.attrs["left_out"] >= 14
+        assert any("6 of " in record.message and "are shown" in record.message for record in caplog.records)
+        cluster.ask_many("counter/later-{1..20}", "x.Get")
+        assert cluster.activations.attrs["left_out"] == table.attrs["left_out"], "nobody was asked again"
+
+
+@pytest.mark.parametrize("configured", [False, True])
+def test_what_casty_logged_to_stderr_before_it_still_does(configured: bool) -> None:
+    code = "import logging, casty_nodeside; log = logging.getLogger('casty'); log.info('quiet'); log.warning('loud')"
+    if configured:
+        code = "import logging; logging.basicConfig(format='mine: %(message)s');" + code
+    python = interpreters([RELEASES[-1]])[RELEASES[-1]]
+    done = subprocess.run(
+        [str(python), "-c", code], env=os.environ | {"PYTHONPATH": str(Path(FILE).parent)}, capture_output=True, text=True,
+        timeout=30, check=True,
+    )  # fmt: skip
+    assert done.stderr == ("mine: loud\n" if configured else "loud\n")
