@@ -48,6 +48,8 @@ class Facts:
         By type, how many shards had an owner once and have none now.
     problems
         What is wrong; None where nobody has looked.
+    colour, read_only
+        How the connection was marked; not said again of a moment before.
     """
 
     name: str
@@ -60,6 +62,8 @@ class Facts:
     shard_counts: Mapping[str, int] = field(default_factory=dict)
     ownerless: Mapping[str, int] = field(default_factory=dict)
     problems: Sequence[Problem] | None = None
+    colour: str | None = None
+    read_only: bool = False
 
 
 class Moment(NamedTuple):
@@ -118,6 +122,7 @@ class LiveSource:
         facts = Facts(
             cluster.name, cluster.uri, cluster.system_name, cluster.clock,
             age=None if closed else backend.snapshot_age, closed=closed, shard_counts=backend.shard_counts,
+            colour=cluster.colour, read_only=cluster.read_only,
         )  # fmt: skip
         latest = cluster.latest_record
         if latest is None:
@@ -177,7 +182,7 @@ def card_of(moment: Moment) -> CardFacts:
     return CardFacts.gather(
         name=facts.name, uri=facts.uri, system=facts.system, closed=facts.closed, snapshot=snapshot, health=health,
         shard_counts=facts.shard_counts, snapshot_age=facts.age, ownerless=facts.ownerless,
-        recorded=facts.recorded,
+        recorded=facts.recorded, colour=facts.colour, read_only=facts.read_only,
     )  # fmt: skip
 
 
