@@ -232,6 +232,7 @@ class Session:
         self._note(f"link {link_id} to {link.peer.address} is gone ({reason[:120]})")
         if link.opened:
             self.counters["lost_links"] += 1
+            self.peers.sync_after_a_loss(now)
         self._attempted(link, reason)
         if link.dialled in self._refusals:
             self._refusals[link.dialled] += tries
