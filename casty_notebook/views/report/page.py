@@ -162,22 +162,22 @@ def _short(text: str) -> str:
 
 
 def _members(record: Record) -> Markup:
-    packed = record.packed
-    members = member_at(packed.members)
+    snapshot = record.snapshot
+    members = member_at(snapshot.members)
     owned: Counter[object] = Counter()
-    for column in packed.columns.values():
-        for number, count in Counter(column.codes).items():
-            owned[column.placements[number].primary] += count
-    services = Counter(entry.node for entry in packed.registry)
+    for column in snapshot.columns.values():
+        for placement, count in column.counts():
+            owned[placement.primary] += count
+    services = Counter(entry.node for entry in snapshot.registry)
     rows = (
         (
-            member.id, code(address), member.status.name + (", unreachable" if address in packed.unreachable else ""),
+            member.id, code(address), member.status.name + (", unreachable" if address in snapshot.unreachable else ""),
             reach(record.health[address].reachable if address in record.health else None), ", ".join(sorted(member.roles)),
-            "yes" if address == packed.leader else "", owned[address], services[address],
+            "yes" if address == snapshot.leader else "", owned[address], services[address],
         )
         for address, member in members.items()
     )  # fmt: skip
-    kind = packed.kind
+    kind = snapshot.kind
     heads = ("node", "address", "the cluster says", "from here", "roles", "leader", kind.placements, kind.services)
     return table(f"{many(len(members), 'member')} at {_time(record.time)}", heads, rows, len(members))
 
@@ -187,7 +187,7 @@ def _members(record: Record) -> Markup:
 
 def _here(incident: Incident) -> Markup:
     record = incident.after
-    members = member_at(record.packed.members)
+    members = member_at(record.snapshot.members)
     views = sorted(record.health.items(), key=lambda item: natural(name_of(item[0], members)))
     links = (
         (
