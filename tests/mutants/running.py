@@ -16,7 +16,7 @@ from hypothesis import Phase, settings
 
 __all__ = ["Rooms"]
 
-OPTIONS = ("-x", "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 """Of pytest. Its own plugins were imported before the fork, which it would warn of."""
 FORK = multiprocessing.get_context("fork")
 SLOWER = 4
