@@ -15,7 +15,6 @@ from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.history import Record
 from casty_notebook.topology.problems import Problem, find_problems
 from casty_notebook.topology.recording_format import Label
-from casty_notebook.topology.shard_columns import PackedSnapshot, unpack
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.views.live.search import Search
 from casty_notebook.views.reprs.cards import CardFacts
@@ -49,6 +48,8 @@ class Facts:
         By type, how many shards had an owner once and have none now.
     problems
         What is wrong; None where nobody has looked.
+    colour, read_only
+        How the connection was marked; not said again of a moment before.
     """
 
     name: str
@@ -61,6 +62,8 @@ class Facts:
     shard_counts: Mapping[str, int] = field(default_factory=dict)
     ownerless: Mapping[str, int] = field(default_factory=dict)
     problems: Sequence[Problem] | None = None
+    colour: str | None = None
+    read_only: bool = False
 
 
 class Moment(NamedTuple):
@@ -119,6 +122,7 @@ class LiveSource:
         facts = Facts(
             cluster.name, cluster.uri, cluster.system_name, cluster.clock,
             age=None if closed else backend.snapshot_age, closed=closed, shard_counts=backend.shard_counts,
+            colour=cluster.colour, read_only=cluster.read_only,
         )  # fmt: skip
         latest = cluster.latest_record
         if latest is None:
@@ -178,7 +182,7 @@ def card_of(moment: Moment) -> CardFacts:
     return CardFacts.gather(
         name=facts.name, uri=facts.uri, system=facts.system, closed=facts.closed, snapshot=snapshot, health=health,
         shard_counts=facts.shard_counts, snapshot_age=facts.age, ownerless=facts.ownerless,
-        recorded=facts.recorded,
+        recorded=facts.recorded, colour=facts.colour, read_only=facts.read_only,
     )  # fmt: skip
 
 
@@ -203,11 +207,8 @@ def moment_at(
 
 
 def moments(records: Sequence[Record], label: Label, *, recorded: bool = True) -> Iterator[Moment]:
-    """Unpack the records one after another; what did not change between two is the same object."""
-    before: tuple[PackedSnapshot, TopologySnapshot] | None = None
+    """Give the records one after another; what did not change between two is the same object."""
     for record in records:
-        snapshot = unpack(record.packed, before)
-        before = record.packed, snapshot
         facts = Facts(label.name, label.uri, label.system, record.time, recorded=recorded, shard_counts=label.shard_counts)
         facts = replace(facts, ownerless=record.ownerless or {})
-        yield Moment(snapshot, record.health, facts)
+        yield Moment(record.snapshot, record.health, facts)
