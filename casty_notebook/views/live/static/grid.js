@@ -37,7 +37,7 @@ export class Grid {
     );
     this.setColumns(this.columns);
     this.scroller = make("div", { class: "ct-scroller", scroll: () => this.draw() }, this.table);
-    this.element = make("div", { class: "ct-grid" }, this.tools, this.scroller);
+    this.element = make("div", { class: "ct-grid", "data-of": label }, this.tools, this.scroller);
     this.body.addEventListener("click", (event) => this.click(event));
   }
 

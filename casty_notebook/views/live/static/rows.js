@@ -51,10 +51,10 @@ export class TextRows {
 }
 
 export const MEMBER_COLUMNS = [
-  { key: "node", title: "node", width: 120 },
-  { key: "status", title: "status", width: 80 },
-  { key: "health", title: "from here", width: 290 },
-  { key: "address", title: "address", width: 165 },
+  { key: "node", title: "node", width: 100 },
+  { key: "status", title: "status", width: 64 },
+  { key: "health", title: "from here", width: 256 },
+  { key: "address", title: "address", width: 160 },
   { key: "leader", title: "leader", width: 80 },
   { key: "roles", title: "roles", width: 90 },
   { key: "shards", title: "shards", width: 75, number: true },
@@ -72,14 +72,19 @@ export const VIRTUAL_MEMBER_COLUMNS = [
   MEMBER_COLUMNS.at(-1),
 ];
 
-/** Columns of the tables in this cluster's words. */
+const OPINIONS = 380; // of "reachable, but members differ: 12 alive, 3 suspect, 1 dead"
+
+/** Columns of the tables in this cluster's words, and wide enough for them. */
 export function columnsOf({ status }) {
   const [placement, , service] = status.words;
-  const renamed = (columns, key, title) => columns.map((column) => (column.key === key ? { ...column, title } : column));
+  const titles = { shard: placement, service };
+  const worded = (column) => ({
+    ...column, title: titles[column.key] ?? column.title, width: column.key === "health" && !status.leads ? OPINIONS : column.width,
+  }); // prettier-ignore
   return {
-    Members: status.leads ? MEMBER_COLUMNS : VIRTUAL_MEMBER_COLUMNS,
-    Shards: renamed(SHARD_COLUMNS, "shard", placement),
-    Services: renamed(SERVICE_COLUMNS, "service", service),
+    Members: (status.leads ? MEMBER_COLUMNS : VIRTUAL_MEMBER_COLUMNS).map(worded),
+    Shards: SHARD_COLUMNS.map(worded),
+    Services: SERVICE_COLUMNS.map(worded),
   };
 }
 
@@ -106,7 +111,7 @@ export function memberRows(state) {
 export const SERVICE_COLUMNS = [
   { key: "service", title: "service", width: 200 },
   { key: "node", title: "node", width: 120 },
-  { key: "health", title: "from here", width: 290 },
+  { key: "health", title: "from here", width: 256 },
   { key: "address", title: "address", width: 165 },
   { key: "path", title: "path", width: 150 },
 ];
@@ -123,7 +128,7 @@ export const SHARD_COLUMNS = [
   { key: "type", title: "type", width: 140 },
   { key: "shard", title: "shard", width: 75, number: true },
   { key: "node", title: "node", width: 120 },
-  { key: "health", title: "from here", width: 290 },
+  { key: "health", title: "from here", width: 256 },
   { key: "address", title: "address", width: 165 },
   { key: "replicas", title: "replicas", width: 160 },
 ];
