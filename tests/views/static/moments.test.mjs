@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { farOff, Moments } from "../modules/moments.js";
 
+const { performance } = globalThis;
 globalThis.window = { addEventListener() {}, removeEventListener() {} };
 
 const full = (sequence, time) => ({
@@ -98,7 +99,15 @@ test("what the kernel has forgotten is no place on the slider any more", () =>
 
 test("moments between two updates are known of", () =>
   played((moments, model) => {
-    const delta = { kind: "delta", edition: 1, sequence: 2, time: 6000, age: 0.1, between: [5200, 300], events: { rows: [], texts: [] } };
+    const delta = {
+      kind: "delta",
+      edition: 1,
+      sequence: 2,
+      time: 6000,
+      age: 0.1,
+      between: [5200, 300],
+      events: { rows: [], texts: [] },
+    };
     model.tell(delta, []);
     assert.deepEqual(moments.times.slice(-4), [5000, 5200, 5500, 6000]);
   }));

@@ -4,14 +4,25 @@ import { columnsOf, memberRows, serviceRows, ShardRows } from "../modules/rows.j
 
 const SHARDED = { leads: true, words: ["shard", "shards", "service", "services"] };
 const VIRTUAL = { leads: false, words: ["ring slice", "ring slices", "type", "types"] };
-const node = (name, more = {}) => ({ name, address: `${name}:1`, status: "up", health: "good", words: "reachable", roles: "", leader: false, opinions: "", ...more });
+const node = (name, more = {}) => ({
+  name,
+  address: `${name}:1`,
+  status: "up",
+  health: "good",
+  words: "reachable",
+  roles: "",
+  leader: false,
+  opinions: "",
+  ...more,
+});
 
 function cluster(status, nodes) {
   const cart = { name: "cart", ids: Int32Array.of(3, 4, 5), codes: Uint8Array.of(0, 1, 0) };
   return { status, nodes, placements: [[0, 1], [1]], types: new Map([["cart", cart]]), services: [["pay", 1, "/pay"]] };
 }
 
-const cells = (rows, column, sort = { key: "node", up: true }, filter = "") => Array.from(rows.order(sort, filter), (at) => rows.text(at, column));
+const cells = (rows, column, sort = { key: "node", up: true }, filter = "") =>
+  Array.from(rows.order(sort, filter), (at) => rows.text(at, column));
 
 test("columns are titled in the cluster's words", () => {
   const titles = (status, table) => columnsOf({ status })[table].map(({ title }) => title);
@@ -24,7 +35,9 @@ test("columns are titled in the cluster's words", () => {
 });
 
 test("a member has its shards, services and what the others say of it", () => {
-  const rows = memberRows(cluster(SHARDED, [node("b"), node("a", { opinions: "1 alive, 1 suspect", health: "bad", words: "not reachable" }), null]));
+  const rows = memberRows(
+    cluster(SHARDED, [node("b"), node("a", { opinions: "1 alive, 1 suspect", health: "bad", words: "not reachable" }), null]),
+  );
   assert.deepEqual(cells(rows, "node"), ["a", "b"]);
   assert.deepEqual(cells(rows, "shards"), ["1", "2"]);
   assert.deepEqual(cells(rows, "services"), ["1", "0"]);

@@ -22,12 +22,18 @@ test("what a delta does not speak of stays, problems too", () => {
   assert.deepEqual(later.problems, [1, [["bad"]]]);
   assert.equal(later.nodes, looked.nodes);
   assert.equal(later.time, 2000);
-  assert.deepEqual(applyDelta(later, { kind: "delta", edition: 1, sequence: 3, time: 3000, problems: [0, []] }, []).problems, [0, []]);
+  assert.deepEqual(applyDelta(later, { kind: "delta", edition: 1, sequence: 3, time: 3000, problems: [0, []] }, []).problems, [
+    0,
+    [],
+  ]);
 });
 
 test("a shard that moved is noted with its owner before", () => {
   const moved = { name: "cart", total: null, odd: 0, ownerless: 0, count: 1, width: 1 };
-  const later = applyDelta(first(), { kind: "delta", edition: 1, sequence: 2, time: 2000, types: [moved] }, [bytes(4, 0, 0, 0), bytes(1)]);
+  const later = applyDelta(first(), { kind: "delta", edition: 1, sequence: 2, time: 2000, types: [moved] }, [
+    bytes(4, 0, 0, 0),
+    bytes(1),
+  ]);
   assert.equal(shardAt(later, "cart", 4).owner.name, "b");
   assert.deepEqual([...later.moved.get("cart")], [[4, 0]]);
   assert.equal(shardAt(first(), "cart", 4).owner.name, "a");

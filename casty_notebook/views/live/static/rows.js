@@ -14,7 +14,9 @@ function ordered(length, passes, rank, up) {
 /** For each distinct value its place in natural order. */
 function ranksOf(values) {
   const ranks = new Map();
-  [...new Set(values)].sort((a, b) => (typeof a === "number" && typeof b === "number" ? a - b : inOrder(String(a), String(b)))).forEach((value, place) => ranks.set(value, place));
+  [...new Set(values)]
+    .sort((a, b) => (typeof a === "number" && typeof b === "number" ? a - b : inOrder(String(a), String(b))))
+    .forEach((value, place) => ranks.set(value, place));
   return ranks;
 }
 
@@ -105,7 +107,11 @@ export function memberRows(state) {
       services: state.services.filter((entry) => entry[1] === number).length, opinions: node.opinions || "the same", rtt: node.rtt ?? "", tone: node.health,
     }); // prettier-ignore
   });
-  return new TextRows(rows, { key: (row) => row.address, tone: (row) => row.tone, values: { rtt: (row) => (row.rtt === "" ? -1 : row.rtt) } });
+  return new TextRows(rows, {
+    key: (row) => row.address,
+    tone: (row) => row.tone,
+    values: { rtt: (row) => (row.rtt === "" ? -1 : row.rtt) },
+  });
 }
 
 export const SERVICE_COLUMNS = [
@@ -119,7 +125,14 @@ export const SERVICE_COLUMNS = [
 export function serviceRows(state) {
   const rows = state.services.map(([service, number, path]) => {
     const node = state.nodes[number];
-    return { service, node: node?.name ?? "", address: node?.address ?? "", path, health: `${markOf(node)} ${healthOf(node)}`, tone: node?.health };
+    return {
+      service,
+      node: node?.name ?? "",
+      address: node?.address ?? "",
+      path,
+      health: `${markOf(node)} ${healthOf(node)}`,
+      tone: node?.health,
+    };
   });
   return new TextRows(rows, { key: (row) => [row.service, row.address, row.path].join("\n"), tone: (row) => row.tone });
 }
@@ -190,7 +203,9 @@ export class ShardRows {
   passing(words) {
     const tests = words.map((word) => {
       const types = this.types.map((type) => type.name.toLowerCase().includes(word));
-      const placed = this.placed.map(({ node, address, replicas, health }) => `${node}\n${address}\n${replicas}\n${health}`.toLowerCase().includes(word));
+      const placed = this.placed.map(({ node, address, replicas, health }) =>
+        `${node}\n${address}\n${replicas}\n${health}`.toLowerCase().includes(word),
+      );
       return (at) => types[this.typeAt[at]] || placed[this.codes[at]] || String(this.ids[at]) === word;
     });
     return (at) => tests.every((test) => test(at));
