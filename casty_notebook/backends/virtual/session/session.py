@@ -303,7 +303,7 @@ class Session:
         )  # fmt: skip
         if self._refuses(event):
             refused = self._refusal(envelope, force=event.force)
-            self.traffic.failed(envelope.actor, refused)
+            self._count(envelope, refused)
             out.append(Fail(event.number, refused))
             return
         envelopes.add_ask(event.number, envelope)
@@ -403,7 +403,7 @@ class Session:
                     self._misfits.clear()
                 self._misfits[envelope.actor, envelope.name] = outcome.message
             error = failures.of_outcome(self, envelope, outcome)
-            self.traffic.failed(envelope.actor, error)
+            self._count(envelope, error)
             out.append(Fail(outcome.number, error))
         self._take_turns(now, out)
 
@@ -474,11 +474,16 @@ class Session:
     def _fail(self, envelope: Envelope, error: CastyNotebookError, out: list[Effect]) -> None:
         self._envelopes.over(envelope)
         if envelope.number is not None:
-            self.traffic.failed(envelope.actor, error)
+            self._count(envelope, error)
             out.append(Fail(envelope.number, error))
         else:
             self.counters["dropped"] += 1
             out.append(Report(f"a message to {envelope.what} was dropped: {error}"))
+
+    def _count(self, envelope: Envelope, error: CastyNotebookError) -> None:
+        """What a listener ends with is no failed ask."""
+        if not envelope.listens:
+            self.traffic.failed(envelope.actor, error)
 
     # --- time ------------------------------------------------------------------------------------------------------
 
