@@ -80,7 +80,7 @@ def picture_of(cluster: Cluster) -> Picture:
     problems = () if cluster.closed else cluster.current_problems()
     nodes = () if record is None else tuple(_nodes(record, {} if cluster.closed else record.health))
     types = Counter[str]()
-    for node in nodes:
+    for node in nodes if not card.kind.every_key_has_a_place else ():  # where a ring is all there is
         types.update(node.owned)
     return Picture(
         f"Casty cluster {printable(cluster.name)}", _lines(card), card.kind, nodes,
