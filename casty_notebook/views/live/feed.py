@@ -128,7 +128,8 @@ class LiveSource:
         latest = cluster.latest_record
         if latest is None:
             return Moment(backend.topology, {} if closed else backend.health, facts)
-        wrong = () if closed else self._search(cluster.recent_records, cluster.recent_events, cluster.clock, facts.age)
+        past = cluster.recent_records, cluster.recent_events
+        wrong = () if closed else self._search(*past, cluster.clock, facts.age, lambda: backend.traffic)
         facts = replace(
             facts, ownerless=latest.ownerless or {}, time=facts.time if closed else latest.time, problems=wrong
         )  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.breaker import Breaker
+from casty_notebook.backends.rates import TokenBucket
 from casty_notebook.backends.virtual.session.events import Dial, Effect, Hangup, Sync
 from casty_notebook.backends.virtual.session.members import Members
 from casty_notebook.backends.virtual.wire import Limits
@@ -73,7 +74,12 @@ class Peers:
     settings: Settings
     by_address: dict[NodeAddress, Peer] = field(default_factory=dict)
     links: dict[int, Link] = field(default_factory=dict)
+    now: float = 0.0
     _next_link: int = 1
+    _dials: TokenBucket = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._dials = TokenBucket(self.settings.dial_rate, self.settings.dial_burst, self.now)
 
     def __iter__(self) -> Iterator[Peer]:
         return iter(self.by_address.values())
@@ -195,6 +201,11 @@ class Peers:
             if peer.breaker.retry_at > now:
                 wake = min(wake, peer.breaker.retry_at)
             elif dialling < DIALS_AT_ONCE and len(self.links) < self.settings.max_links:
+                if not self._dials.available(now):
+                    # Members are what a node says they are: it is not to make us knock on doors of its choice by the thousand.
+                    wake = min(wake, self._dials.next_at(now))
+                    continue
+                self._dials.take()
                 dialling += 1
                 # With two known ways to a node, a failed one is followed by the other.
                 address = peer.via if peer.via is not None and peer.breaker.failures % 2 == 0 else peer.address
