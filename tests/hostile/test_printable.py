@@ -37,6 +37,7 @@ from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.recording_format import Label
 from casty_notebook.topology.shard_columns import pack
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
+from casty_notebook.topology.traffic import TrafficRow
 from casty_notebook.values.refs import ActorRef, EntityRef, ReplyRef
 from casty_notebook.values.remote_error import RemoteError
 from casty_notebook.values.services import Listing, ServiceInstance, ServiceKey
@@ -44,8 +45,10 @@ from casty_notebook.values.standin import StandIn, StandInClass, StandInModule, 
 from casty_notebook.views.checkup import CheckUp
 from casty_notebook.views.live.svg_map import map_html
 from casty_notebook.views.recording import Recording
+from casty_notebook.views.report.writing import Source, as_page
 from casty_notebook.views.reprs import formatters
 from casty_notebook.views.reprs.cards import CardFacts, ShardFact, cluster_card_html, cluster_card_text
+from casty_notebook.views.terminal.picture import picture_of
 from tests.house.source import PACKAGE, files, tree
 
 EVIL = "a\x1b[2J\x07\x9b1m\nOut[7]: 42\r\u202eb\u200b\u2028\ud800\u3164c"
@@ -72,6 +75,7 @@ CHECKED = CheckUp(EVIL, (Finding(EVIL, Verdict.fail, EVIL, EVIL, EVIL),), 0.1)
 LISTED = ConnectionList((ConnectionRow(EVIL, EVIL, 1, True, marks=(EVIL,)),))
 FOUND = Listing(ServiceKey(EVIL), frozenset({ServiceInstance(REF, NODE)}))
 EVENT = TopologyEvent(NOW, "lost", EVIL, EVIL, EVIL)
+PROBLEM = Problem("bad", "unreached", EVIL, NOW, EVIL, EVIL, EVIL)
 ROW = SimpleNamespace(target=EVIL, node=EVIL, shard=1, reply=EVIL, latency=0.1, error=AskTimeout(REPORT), started=0.0)
 FIELDS = SimpleNamespace(target=EVIL, node=EVIL, shard=1, reply={EVIL: EVIL}, latency=0.1, error=None, started=0.0)
 
@@ -107,6 +111,7 @@ SHOWN: dict[str, Callable[[], str]] = {
     "views/recording.py Recording.__repr__": lambda: repr(_recording()),
     "views/live/topology_widget.py TopologyWidget.__repr__": lambda: repr(_recording().widget()),
     "views/live/topology_widget.py TopologyWidget._repr_mimebundle_": lambda: _bundle(),
+    "views/terminal/picture.py Picture.__repr__": lambda: _pictured(),
     "backends/sharded/wire/envelope.py Envelope.__repr__": lambda: repr(Envelope(EVIL, EVIL, EVIL, b"", 0)),
 }
 
@@ -141,6 +146,8 @@ OTHERS: dict[str, Callable[[], str]] = {
     "the names there are": lambda: did_you_mean("zzz", [EVIL], kind="services"),
     "the card as text": lambda: cluster_card_text(CARD),
     "the card as HTML": lambda: cluster_card_html(CARD),
+    "the report": lambda: _recording().report_page(note=EVIL),
+    "the report of trouble": lambda: as_page(_reported()),
     "the map": lambda: map_html(_recording().widget().bridge.moment()),
     "members": lambda: _table(tables.members(SNAPSHOT, HEALTH, cluster=EVIL, taken_at=NOW)),
     "shards": lambda: _table(tables.shards(SNAPSHOT, HEALTH, cluster=EVIL, taken_at=NOW)),
@@ -180,6 +187,22 @@ def _listener() -> Any:
 def _recording() -> Recording:
     past = History.restored([Record(NOW, pack(SNAPSHOT), HEALTH)], [EVENT])
     return Recording(past, Label(EVIL, EVIL, EVIL, {EVIL: 9}))
+
+
+def _reported() -> Source:
+    bare = _recording()._reported()
+    return replace(
+        bare, problems=(PROBLEM,), card=CARD, counters={EVIL: 1}, attempts=(ContactAttempt(EVIL, EVIL),),
+        traffic=(TrafficRow(1.0, 1.0, NODE, EVIL, EVIL, 1, 0.1, 0.1),),
+    )  # fmt: skip
+
+
+def _pictured() -> str:
+    cluster: Any = SimpleNamespace(
+        name=EVIL, closed=False, latest_record=_recording()._past().latest, recent_events=(EVENT,), card=lambda: CARD,
+        current_problems=lambda: (PROBLEM,),
+    )  # fmt: skip
+    return repr(picture_of(cluster))
 
 
 def _bundle() -> str:
