@@ -79,6 +79,8 @@ assert type(balance).__name__ == "StandIn" and balance.money.amount == 100 and a
 assert list(table.owner) == ["alice", "bob", "carol"] and [money.currency for money in table.money] == ["USD"] * 3
 assert len(many) == 201 and list(many[many.error.notna()].target) == ["nobody"]
 assert len(samples) == 60 and samples.error.isna().all() and len(ax.get_lines()) >= 1
+assert up and rich and heard["max"].tolist() == [100, 160, 100] and heard["min"].tolist() == [100] * 3
+assert traffic["count"].sum() >= 260 + len(watch.data) and traffic.errors.sum() == 0 and "bank-account" in set(traffic.type)
 assert hits.get() == 5 and jobs.size() == 1
 assert [type(error).__name__ for error in refused] == ["ReadOnly"] * 3
 assert untouched[0].money.amount == 120 and untouched[1] == 5
