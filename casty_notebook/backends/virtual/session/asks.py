@@ -33,6 +33,8 @@ class Envelope:
     fail_fast: bool = False
     listens: bool = False
     """It stays on its way until its listener is closed, or its node is lost; its deadline is only that of leaving."""
+    moved: bool = False
+    """Its listener was told that the key is elsewhere now."""
     link: Link | None = None
     """By which it left."""
     left: bool = False

@@ -22,6 +22,8 @@ SYNC_EVERY = 1.0
 """Seconds between two tables of a member, which costs its node a tenth of a percent of a core; beyond `UNHURRIED` members the
 pause grows with their number, so that what all of them send together grows no faster than the tables do."""
 UNHURRIED = 32
+NOTICED = 0.05
+"""Seconds after which the other members' tables say that a node is gone, as those of casty 0.30 do."""
 DIALS_AT_ONCE = 32
 """Dials on their way at one time; the rest of a large cluster waits for its turn."""
 
@@ -249,6 +251,11 @@ class Peers:
             link.peer.breaker.rtt = now - link.asked
             link.asked = None
         link.next_sync = now + SYNC_EVERY * max(1.0, members / UNHURRIED)
+
+    def sync_after_a_loss(self, now: float) -> None:
+        """A node was lost: the others have lost it in the same moment, and say so in their tables a moment later."""
+        for link in self.links.values():
+            link.next_sync = min(link.next_sync, now + NOTICED)
 
     def sync_soon(self, now: float, pause: float) -> None:
         """A message came back: the tables are out of date. Asks all, none more often than every `pause` seconds."""

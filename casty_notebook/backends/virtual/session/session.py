@@ -232,6 +232,7 @@ class Session:
         self._note(f"link {link_id} to {link.peer.address} is gone ({reason[:120]})")
         if link.opened:
             self.counters["lost_links"] += 1
+            self.peers.sync_after_a_loss(now)
         self._attempted(link, reason)
         if link.dialled in self._refusals:
             self._refusals[link.dialled] += tries
@@ -271,9 +272,26 @@ class Session:
             self.peers.settle(merged, now)
             self._note("members: " + ", ".join(f"{each.address} {each.status}" for each in merged.members[:8]))
             out.append(Publish(merged))
+            self._follow_moved(merged, out)
             self._review(now, out)
         elif revived:
             self._review(now, out)
+
+    def _follow_moved(self, members: Members, out: list[Effect]) -> None:
+        """A key that has moved starts anew elsewhere, from its state: whom its actor had in mind to tell is forgotten."""
+        for envelope in list(self._envelopes.listening.values()):
+            owner = members.owner(envelope.actor, envelope.key)
+            here = envelope.link.peer.address if envelope.link is not None else None
+            if owner is None or owner.address == here or envelope.number is None:
+                continue
+            if envelope.retry:
+                self._envelopes.back(envelope.number)
+                envelope.left, envelope.link = True, None
+                self._envelopes.hold(envelope)
+            elif not envelope.moved:
+                envelope.moved = True
+                forgotten = "it may have forgotten who listens; listen again, or with retry=True"
+                out.append(Report(f"{envelope.what} has moved from {here} to {owner.address}: {forgotten}"))
 
     # --- the user's messages ---------------------------------------------------------------------------------------
 
