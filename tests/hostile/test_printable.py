@@ -39,7 +39,6 @@ from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.history import History, Record
 from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.recording_format import Label
-from casty_notebook.topology.shard_columns import pack
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
 from casty_notebook.topology.traffic import TrafficRow
 from casty_notebook.values.refs import ActorRef, EntityRef, ReplyRef
@@ -141,7 +140,7 @@ NOTHING_FROM_OUTSIDE = {
     "backends/sharded/codec/codec.py Codec.__repr__", "demo/cluster.py DemoCluster.__repr__",
     "demo/cluster.py DemoCluster._repr_html_", "demo/process.py DemoNode.__repr__",
     "backends/sharded/aio/client.py ClusterClient.__repr__", "net/ssh.py SSHGateway.__repr__",
-    "backends/sharded/aio/structures.py _Structure.__repr__",
+    "backends/sharded/aio/structures.py _Structure.__repr__", "topology/shard_columns.py ShardColumn.__repr__",
 }  # fmt: skip
 """They show our own settings and addresses, which show themselves printable."""
 
@@ -200,7 +199,7 @@ def _listener() -> Any:
 
 
 def _recording() -> Recording:
-    past = History.restored([Record(NOW, pack(SNAPSHOT), HEALTH)], [EVENT])
+    past = History.restored([Record(NOW, SNAPSHOT, HEALTH)], [EVENT])
     return Recording(past, Label(EVIL, EVIL, EVIL, {EVIL: 9}))
 
 

@@ -93,21 +93,21 @@ def _lines(card: CardFacts) -> tuple[tuple[str, str], ...]:
 
 
 def _nodes(record: Record, health: Mapping[NodeAddress, NodeHealth]) -> Iterator[NodeRow]:
-    packed = record.packed
+    snapshot = record.snapshot
     owned: dict[NodeAddress, Counter[str]] = {}
-    for name, column in packed.columns.items():
-        for code, count in Counter(column.codes).items():
-            owned.setdefault(column.placements[code].primary, Counter())[printable(name)] += count
-    services = Counter(entry.node for entry in packed.registry)
-    members: dict[NodeAddress, Member | None] = dict(member_at(packed.members))
+    for name, column in snapshot.columns.items():
+        for placement, count in column.counts():
+            owned.setdefault(placement.primary, Counter())[printable(name)] += count
+    services = Counter(entry.node for entry in snapshot.registry)
+    members: dict[NodeAddress, Member | None] = dict(member_at(snapshot.members))
     # An owner that is no member is one of the things to be seen.
     members.update(dict.fromkeys((address for address in owned if address not in members), None))
     for address, member in members.items():
         view = health.get(address)
-        judged = health_of(member, reach=None if view is None else view.reachable, flagged=address in packed.unreachable)
+        judged = health_of(member, reach=None if view is None else view.reachable, flagged=address in snapshot.unreachable)
         yield NodeRow(
             clipped(printable(str(address) if member is None else member.id), LONGEST_NAME), printable(str(address)), judged.tone,
-            "no member" if member is None else member.status.name, printable(judged.words), address == packed.leader,
+            "no member" if member is None else member.status.name, printable(judged.words), address == snapshot.leader,
             "" if member is None else printable(", ".join(sorted(member.roles))), owned.get(address, {}), services[address],
             None if view is None or view.rtt is None else view.rtt * 1000,
         )  # fmt: skip

@@ -6,6 +6,7 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.session.members import OWNING, Members, VirtualMember
 from casty_notebook.backends.virtual.session.ring import NodeId, Ring
 from casty_notebook.topology.kinds import VIRTUAL
+from casty_notebook.topology.shard_columns import ShardColumn, coded
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
 
 __all__ = ["RING", "SLICES", "Painter", "slice_of"]
@@ -40,7 +41,7 @@ class Painter:
         self._of: Members | None = None
         self._picture: TopologySnapshot | None = None
         self._placed_for: tuple[Ring, frozenset[NodeId]] | None = None
-        self._placed: dict[str, dict[int, ShardAllocation]] = {}
+        self._placed: dict[str, ShardColumn] = {}
         self._shares: dict[NodeId, tuple[float, float]] = {}
 
     def paint(self, members: Members | None) -> TopologySnapshot | None:
@@ -75,13 +76,13 @@ class Painter:
             self._shares = members.ring.all_shares()
         self._placed_for = members.ring, owning
         known: dict[tuple[NodeId, ...], ShardAllocation] = {}
-        placed: dict[int, ShardAllocation] = {}
-        for number, replicas in enumerate(members.ring.slices(SLICES)):
+        placed: list[ShardAllocation] = []
+        for replicas in members.ring.slices(SLICES):
             allocation = known.get(replicas)
             if allocation is None:
                 allocation = known[replicas] = _allocation(replicas, owning)
-            placed[number] = allocation
-        self._placed = {RING: placed} if len(members.ring) else {}
+            placed.append(allocation)
+        self._placed = {RING: ShardColumn(range(SLICES), *coded(placed))} if len(members.ring) else {}
 
 
 def _allocation(replicas: tuple[NodeId, ...], owning: frozenset[NodeId]) -> ShardAllocation:
