@@ -18,6 +18,7 @@ from casty_notebook.backends.sharded.codec.pickle.objects import Objects
 from casty_notebook.backends.sharded.codec.pickle.ops import BINGET, MEMOIZE, OPCODES, op_name
 from casty_notebook.backends.sharded.codec.pickle.scalars import NOT_ALONE, alone
 from casty_notebook.backends.sharded.codec.pickle.shards import Replay, ShardRun
+from casty_notebook.backends.sharded.codec.pickle.short_objects import short_object
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.settings import Settings
 from casty_notebook.values.limits.budget import CostGuard, Refused
@@ -69,6 +70,9 @@ def loads(data: bytes, registry: Registry, settings: Settings, *, held: int = 0,
         For anything but an honest pickle within the bounds; names the opcode and its offset.
     """
     value = alone(data, start)
+    if value is not NOT_ALONE:
+        return value
+    value = short_object(data, start, held, registry, settings)
     if value is not NOT_ALONE:
         return value
     machine = Machine(data, registry, settings, held=held, start=start, bulk=bulk)
