@@ -78,7 +78,7 @@ export class ClusterMap {
       const old = before.nodes[number];
       if (!node || old === node) return;
       if (!old) lane(number).word = "joined";
-      else if (old.health !== node.health) lane(number).word = node.health === "bad" ? "lost" : node.health === "good" ? "back" : "";
+      else if (old.health !== node.health) lane(number).word = node.health === "bad" ? "node lost" : node.health === "good" ? "back" : "";
       else if (!old.leader && node.leader) lane(number).word = "leads now";
     });
   }
@@ -274,7 +274,7 @@ export class ClusterMap {
     say(load, `${many(lane.shards, placement, placements)}${replicas}`);
     say(words, node.health === "good" ? (node.rtt == null ? "" : `${node.rtt} ms`) : healthOf(node));
     const changes = news ? [news.gained && `+${news.gained}`, news.lost && `−${news.lost}`, news.word] : [];
-    say(change, changes.filter(Boolean).join(" "));
+    say(change, changes.filter(Boolean).join(" · "));
     words.title = node.reason;
     const wanted = lane.services.map(([service, count]) => (count > 1 ? `${service} ×${count}` : service));
     if (badges.dataset.of !== wanted.join("\n")) {
