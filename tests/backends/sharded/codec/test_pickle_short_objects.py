@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casty_notebook.backends.sharded.codec.pickle.reader import Machine, loads
-from casty_notebook.backends.sharded.codec.pickle.scalars import NOT_ALONE
-from casty_notebook.backends.sharded.codec.pickle.short_objects import LONGEST, short_object
+from casty_notebook.backends.sharded.codec.pickle.short_objects import LONGEST, NOT_ALONE, short_object
 from casty_notebook.settings import Settings
 from casty_notebook.values.registry import Registry
 

@@ -16,9 +16,8 @@ from typing import Any
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.sharded.codec.pickle.objects import Objects
 from casty_notebook.backends.sharded.codec.pickle.ops import BINGET, MEMOIZE, OPCODES, op_name
-from casty_notebook.backends.sharded.codec.pickle.scalars import NOT_ALONE, alone
 from casty_notebook.backends.sharded.codec.pickle.shards import Replay, ShardRun
-from casty_notebook.backends.sharded.codec.pickle.short_objects import short_object
+from casty_notebook.backends.sharded.codec.pickle.short_objects import NOT_ALONE, alone, short_object
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.settings import Settings
 from casty_notebook.values.limits.budget import CostGuard, Refused

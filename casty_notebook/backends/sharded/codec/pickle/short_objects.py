@@ -1,8 +1,8 @@
-r"""One object of the user's whose fields are scalars, as most replies are: read field by field, without the machine.
+r"""Pickles that are one scalar, or one object of the user's with scalar fields, as most replies are: read without the machine.
 
-Such a pickle has one form only: the class's name, an empty tuple, NEWOBJ, and a dict of the fields in order. What follows that
-form to the last byte is, within `LONGEST` bytes, within every bound that there is; whatever does not is left to the machine,
-which knows all other forms and says what is wrong. The result is the same (a property test holds that).
+The pickle of such an object has one form only: the class's name, an empty tuple, NEWOBJ, and a dict of the fields in order. What
+follows that form to the last byte is, within `LONGEST` bytes, within every bound that there is; whatever does not is left to the
+machine, which knows all other forms and says what is wrong. The result is the same (a property test holds that).
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from struct import Struct
 from struct import error as StructError  # noqa: N812 - a class's name
 from typing import Any
 
-from casty_notebook.backends.sharded.codec.pickle.scalars import NOT_ALONE
 from casty_notebook.settings import Settings
 from casty_notebook.values.registry import Registry
 
-__all__ = ["LONGEST", "short_object"]
+__all__ = ["LONGEST", "NOT_ALONE", "alone", "short_object"]
 
 LONGEST = 1024
 """Bytes of a pickle that is read so. What it becomes has at most 64 fields, and some ten times its bytes."""
@@ -32,6 +31,49 @@ _MARK, _ITEMS_SET, _ITEM_SET, _BUILT = b"(", b"u", b"s", b"b."
 _CONSTANTS: dict[int, Any] = {0x4E: None, 0x88: True, 0x89: False}
 _NUMBERS = {0x4B: Struct("<B"), 0x4D: Struct("<H"), 0x4A: Struct("<i"), 0x47: Struct(">d")}
 _LONG = 0x8A
+
+
+# --- one scalar ---------------------------------------------------------------------------------------------------------
+
+_LONGEST_ALONE = 280
+"""Bytes of the longest pickle that may be a short scalar alone."""
+NOT_ALONE: Any = object()
+
+
+def alone(data: bytes, start: int) -> Any:
+    r"""Read a pickle that is one short scalar and nothing else, as many replies are; `NOT_ALONE` for any other.
+
+    Whatever is not exactly of that form is left to the machine, which says what is wrong with it.
+
+    Examples
+    --------
+    >>> alone(b"\x80\x05K\x11.", 0), alone(b"\x80\x05N.", 0), alone(b"\x80\x05].", 0) is NOT_ALONE
+    (17, None, True)
+    """
+    size = len(data) - start
+    if not 4 <= size <= _LONGEST_ALONE or data[start] != 0x80 or data[start + 1] > 5:
+        return NOT_ALONE
+    at = start + 2
+    if data[at] == _FRAME:
+        at += 9
+        if int.from_bytes(data[start + 3 : at], "little") != size - 11:
+            return NOT_ALONE
+    rest = data[at:]
+    if len(rest) == 2:
+        return _CONSTANTS.get(rest[0], NOT_ALONE) if rest[1] == 0x2E else NOT_ALONE
+    code = rest[0] if rest else 0
+    if code == _SHORT_TEXT and rest[-2:] == b"\x94." and len(rest) == 4 + rest[1]:
+        try:
+            return str(rest[2:-2], "utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            return NOT_ALONE
+    form = _NUMBERS.get(code)
+    if form is None or len(rest) != form.size + 2 or rest[-1] != 0x2E:
+        return NOT_ALONE
+    return form.unpack_from(rest, 1)[0]
+
+
+# --- one object ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
