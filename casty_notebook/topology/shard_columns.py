@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from operator import eq, index, lt
 from sys import getsizeof
-from typing import Any
+from typing import Any, ClassVar
 
 from casty_notebook.address import NodeAddress
 
@@ -60,6 +60,8 @@ class ShardColumn(Mapping[int, ShardAllocation]):
     """
 
     __slots__ = ("codes", "ids", "placements")
+    holds: ClassVar = (int, ShardAllocation)
+    """What the keys and values of every instance are, for whoever would have to look at each."""
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, ids: range | array[int], codes: array[int], placements: tuple[ShardAllocation, ...]) -> None:
@@ -234,16 +236,16 @@ def column_of(ids: Sequence[int], codes: array[int], placements: tuple[ShardAllo
 
 def _run(ids: Sequence[int]) -> range | None:
     """The range that these ids are, if they are one."""
-    if not ids:
-        return range(0)
+    if isinstance(ids, range) or not ids:
+        return ids if isinstance(ids, range) else range(0)
     first, last = ids[0], ids[-1]
     return run if last - first + 1 == len(ids) and all(map(eq, ids, run := range(first, last + 1))) else None
 
 
 def translated(codes: array[int], numbers: Sequence[int], kinds: int) -> array[int]:
     """Each code's number, of so many `kinds`."""
-    if codes.typecode == code_type(kinds) and all(map(eq, numbers, range(len(numbers)))):
-        return codes
+    if all(map(eq, numbers, range(len(numbers)))):
+        return codes if codes.typecode == code_type(kinds) else array(code_type(kinds), codes)
     if codes.typecode == "B" and kinds <= _BYTE:
         return array("B", codes.tobytes().translate(bytes(numbers).ljust(_BYTE, b"\0")))
     return array(code_type(kinds), map(numbers.__getitem__, codes))

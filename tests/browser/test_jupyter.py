@@ -312,3 +312,16 @@ def test_notebook_seven_shows_it_by_the_magic_and_says_when_the_connection_is_cl
     wait_until(lambda: view.root.get_attribute("data-connection") == "closed")
     assert "closed at" in view.banner
     assert view.lane("node-1").is_visible()
+
+
+def test_a_view_stays_beside_the_notebook(open_notebook: Callable[..., Notebook], demo: DemoCluster, artifacts: Path) -> None:
+    pytest.importorskip("sidecar", reason="extra lab: ./dev setup installs it")
+    connect = CONNECT.format(uri=demo.uri, shards=demo.shards)
+    notebook = open_notebook("lab", f"{connect}\nview = cluster.widget()\nview.open_beside()", "print('went on')")
+    notebook.run(0)
+    view = notebook.view()
+    wait_until(lambda: "Connected to demo" in view.banner, 20)
+    inside = notebook.page.locator(".jp-NotebookPanel .casty-topology")
+    assert inside.count() == 0
+    assert notebook.page.locator(".lm-TabBar-tabLabel", has_text="Casty cluster demo").count() == 1
+    notebook.page.screenshot(path=artifacts / "beside.png")

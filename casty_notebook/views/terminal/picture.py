@@ -20,7 +20,7 @@ from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.snapshot import Member
 from casty_notebook.views.event_runs import runs
 from casty_notebook.views.event_words import EVENT_WORDS, is_bad_news
-from casty_notebook.views.reprs.cards import CardFacts, card_lines
+from casty_notebook.views.reprs.cards import CardFacts, card_lines, card_title
 from casty_notebook.views.reprs.plain import clipped, many
 from casty_notebook.views.theme import MARKS, health_of
 
@@ -80,10 +80,10 @@ def picture_of(cluster: Cluster) -> Picture:
     problems = () if cluster.closed else cluster.current_problems()
     nodes = () if record is None else tuple(_nodes(record, {} if cluster.closed else record.health))
     types = Counter[str]()
-    for node in nodes:
+    for node in nodes if not card.kind.every_key_has_a_place else ():  # where a ring is all there is
         types.update(node.owned)
     return Picture(
-        f"Casty cluster {printable(cluster.name)}", _lines(card), card.kind, nodes,
+        card_title(card), _lines(card), card.kind, nodes,
         tuple(sorted(types, key=natural)), problems, tuple(cluster.recent_events)[-EVENTS:],
     )  # fmt: skip
 

@@ -80,7 +80,8 @@ export class Moments {
   take(head, buffers) {
     const before = this.newest;
     if (head.kind === "full") this.add(decodeFull(head, buffers));
-    else if (before.edition === head.edition && head.sequence === before.sequence + 1) this.add(applyDelta(before, head, buffers));
+    else if (before.edition === head.edition && head.sequence === before.sequence + 1)
+      this.add(applyDelta(before, head, buffers));
     else return void this.look(true, true);
     this.kinds = head.kinds ?? this.kinds;
     if (head.between) this.known.learn(timesFrom(head.between));
