@@ -16,8 +16,10 @@ from hypothesis import Phase, settings
 
 __all__ = ["Rooms"]
 
-OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning")
-"""Of pytest. Its own plugins were imported before the fork, which it would warn of."""
+OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", "not cost_nothing")
+"""Of pytest. Left out are the tests that count every line that is run, for half of a room's time: they are about cost."""
+IMPORTED = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
+"""Its plugins were imported before the fork, which it would warn of."""
 OUTPUT = "output.txt"
 FORK = multiprocessing.get_context("fork")
 SLOWER = 4
@@ -74,7 +76,7 @@ class Rooms:
         for name in [name for name in sys.modules if name.split(".")[0] == "tests"]:
             del sys.modules[name]
         plugin = _Quickest(self._durations)
-        code = pytest.main([*OPTIONS, tests], plugins=[plugin])
+        code = pytest.main([*OPTIONS, *IMPORTED, tests], plugins=[plugin])
         if learned is not None:
             used = resource.getrusage(resource.RUSAGE_SELF)
             learned.write_text(json.dumps(plugin.durations | {"": used.ru_utime + used.ru_stime}), "utf-8")
