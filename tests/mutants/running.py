@@ -34,9 +34,9 @@ class Rooms:
     def __init__(self, checkout: Path) -> None:
         self._checkout = checkout
         self._durations: dict[str, float] = {}
-        self._seconds: dict[str, float] = {}
+        self._seconds: dict[tuple[str, ...], float] = {}
 
-    def pass_as_they_are(self, tests: str) -> bool:
+    def pass_as_they_are(self, tests: tuple[str, ...]) -> bool:
         """Whether the tests pass without any fault; learns how long they take."""
         learned = self._checkout.parent / "durations.json"
         passed = self._fork(tests, learned)
@@ -48,11 +48,11 @@ class Rooms:
             self._durations |= known
         return passed
 
-    def notice(self, tests: str) -> bool:
+    def notice(self, tests: tuple[str, ...]) -> bool:
         """Whether the tests fail."""
         return not self._fork(tests, None)
 
-    def _fork(self, tests: str, learned: Path | None) -> bool:
+    def _fork(self, tests: tuple[str, ...], learned: Path | None) -> bool:
         process = FORK.Process(target=self._run, args=(tests, learned))
         process.start()
         process.join(AT_MOST)
@@ -61,7 +61,7 @@ class Rooms:
             process.join()
         return process.exitcode == 0
 
-    def _run(self, tests: str, learned: Path | None) -> None:
+    def _run(self, tests: tuple[str, ...], learned: Path | None) -> None:
         """In the fork: only code of the checkout, and its output in a file."""
         output = os.open(self._checkout.parent / OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for stream in (1, 2):
@@ -76,7 +76,7 @@ class Rooms:
         for name in [name for name in sys.modules if name.split(".")[0] == "tests"]:
             del sys.modules[name]
         plugin = _Quickest(self._durations)
-        code = pytest.main([*OPTIONS, *IMPORTED, tests], plugins=[plugin])
+        code = pytest.main([*OPTIONS, *IMPORTED, *tests], plugins=[plugin])
         if learned is not None:
             used = resource.getrusage(resource.RUSAGE_SELF)
             learned.write_text(json.dumps(plugin.durations | {"": used.ru_utime + used.ru_stime}), "utf-8")
