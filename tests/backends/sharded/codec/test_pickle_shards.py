@@ -58,7 +58,8 @@ def runs(payload: bytes) -> int:
 
 
 def assert_same(payload: bytes) -> TopologySnapshot:
-    fast, plain, stock = codec().decode(payload), plain_loads(payload), pickle.loads(payload)
+    fast: TopologySnapshot = codec().decode(payload)
+    plain, stock = plain_loads(payload), pickle.loads(payload)
     assert fast == plain
     assert {
         name: {
