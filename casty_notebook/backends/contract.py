@@ -208,7 +208,7 @@ class Backend(Protocol):
 
     @property
     def last_reports(self) -> Mapping[NodeAddress, NodeReport]:
-        """What the nodes said of themselves when they were last asked; empty if they never were."""
+        """What the nodes said of themselves when they were asked a moment ago; empty if they were not."""
         ...
 
     async def node_reports(self) -> Mapping[NodeAddress, NodeReport]:

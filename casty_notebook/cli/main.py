@@ -69,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     for name, about, run in (
         ("members", "members as the cluster and our own connections see them", _table_of("members")),
         ("services", "services and their instances; on casty 0.30 the types that members have met", _table_of("services")),
+        ("activations", "casty 0.30: the keys that are active, the deepest mailboxes first", _table_of("activations")),
+        ("loads", "casty 0.30: active keys and messages that wait, by type and node", _table_of("loads")),
         ("problems", "what is wrong: since when, who says so, what to do; looks for --watch seconds", _problems),
     ):
         command = add_command(commands, name, about, run)

@@ -67,7 +67,7 @@ class Series:
             self.failed += 1
             return
         last = self._answered
-        if last is not None and (type(last.value), last.value) != (type(point.value), point.value):
+        if last is not None and _unlike(last.value, point.value):
             self.before, self.changed_at = last.value, point.time
         self._answered, self.reply = point, reply
 
@@ -90,3 +90,8 @@ class Series:
         """The points after the first so many asks, as far as they are kept."""
         new = self.asked - asked
         return self.points[-new:] if new > 0 else ()
+
+
+def _unlike(one: Any, other: Any) -> bool:
+    """By what they look like: no number is like itself that is none, and 1 is like True, where they are compared."""
+    return type(one) is not type(other) or repr(one) != repr(other)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from casty_notebook.backends.contract import Location
+    from casty_notebook.views.bell import Bell
     from casty_notebook.views.checkup import CheckUp
     from casty_notebook.views.cluster import Cluster
     from casty_notebook.views.terminal.picture import Picture
@@ -46,6 +47,7 @@ __all__ = [
     "casty_events",
     "casty_listen",
     "casty_members",
+    "casty_notify",
     "casty_problems",
     "casty_report",
     "casty_sample",
@@ -359,6 +361,19 @@ def casty_top(*, connection: str | None = None) -> Picture | None:
     if can_be_live():
         say(MISSING)
     return picture_of(cluster)
+
+
+def casty_notify(*, connection: str | None = None) -> Bell:
+    """Ring when a problem appears, and in a notebook show the bell's line; returns the bell, whose ``stop()`` ends it."""
+    from IPython import get_ipython
+
+    bell = find_connection(connection).bell()
+    # In a terminal nothing needs to be seen for it to ring.
+    if hasattr(get_ipython(), "kernel"):
+        from IPython.display import display
+
+        display(bell)  # type: ignore[no-untyped-call]
+    return bell
 
 
 def casty_topology(*, connection: str | None = None) -> Any:

@@ -263,6 +263,8 @@ class CastyMagics(Magics):
             reply_field=reply_field,
             **{name: value for name, value in options.items() if value is not None},
         )
+        if command.notify:
+            api.casty_notify(connection=command.connection)
         for target in targets:
             self._note(command, target)
         return watch
@@ -306,6 +308,8 @@ class CastyMagics(Magics):
 
     @_run.register
     def _(self, command: Topology, _names: Scope) -> Any:
+        if command.notify:
+            api.casty_notify(connection=command.connection)
         # By name: a kernel need not import what terminals need.
         if any(each.__name__ == "TerminalInteractiveShell" for each in type(self._shell).__mro__):
             return api.casty_top(connection=command.connection)

@@ -140,6 +140,7 @@ class Watch(Command):
     field: str | None = None
     seconds: float | None = None
     everyone: bool = False
+    notify: bool = False
     fail_fast: bool = False
     force: bool = False
     reply_field: str | None = None
@@ -198,6 +199,8 @@ class Where(Command):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topology(Command):
     """``%casty_topology``: the live view."""
+
+    notify: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,6 +106,10 @@ _FAIL_FAST = Flag(
 _REPLY_FIELD = Flag(
     ("--reply-field",), "reply_field", "the message's field for the reply address, if not reply_to", "NAME", _variable
 )
+_NOTIFY = Flag(
+    ("--notify",), "notify",
+    "when a problem appears: in a page a red line, a blinking title and (by its button) a notification; in a terminal its bell",
+)  # fmt: skip
 _TARGET = Positional(
     "TARGET",
     "target",
@@ -293,6 +297,7 @@ WATCH = Grammar(
         Flag(("--field",), "field", "show a field of the reply: count, stats.count", "NAME", _dotted_name),
         Flag(("--for",), "seconds", "end by itself after so long", "SECONDS", _seconds),
         Flag(("--all",), "everyone", "every instance of a service, each in a row"),
+        _NOTIFY,
         _FAIL_FAST,
         _FORCE,
         _REPLY_FIELD,
@@ -340,7 +345,13 @@ WHERE = Grammar(
     _COMMON,
     ("%casty_where counter/user-42",),
 )
-TOPOLOGY = Grammar("%casty_topology", "Show the live view of the cluster; in a terminal as text (extra top).", (), _COMMON)
+TOPOLOGY = Grammar(
+    "%casty_topology",
+    "Show the live view of the cluster; in a terminal as text (extra top).",
+    (),
+    (*_COMMON, _NOTIFY),
+    ("%casty_topology --notify",),
+)
 DISCONNECT = Grammar(
     "%casty_disconnect",
     "Close a connection: the named one, or the current one. Stops the demo cluster that came with it.",

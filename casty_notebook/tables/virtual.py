@@ -47,8 +47,8 @@ def virtual_members(
     rtt_ms
         The last round trip; NaN while it is not reached.
     active, queued, writes, writes_failed, bytes_sent, bytes_received
-        There only if the nodes were asked what they are at (`activations`): active keys, messages in their mailboxes, and what
-        was counted since the node has started.
+        There only for a moment after the nodes were asked what they are at (`activations`): active keys, messages in their
+        mailboxes, and what was counted since the node has started.
 
     Examples
     --------

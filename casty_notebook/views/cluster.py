@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["Cluster", "connect", "profile_names"]
 
 
+LAST_HOUR = 3600.0
+"""Seconds that a report counts our own asks of, as long as they are kept."""
+
 _CLOSED = NodeHealth(LinkState.down, reason="the connection is closed")
 
 
@@ -106,9 +109,11 @@ class Cluster(Following, Activity):
 
     def _reported(self) -> ReportSource:
         card, problems, backend = self.card(), self._problems(), self.backend
-        counters, attempts = self._on_loop(lambda: (dict(backend.counters), tuple(backend.contact_attempts)))
+        counters, attempts, traffic = self._on_loop(
+            lambda: (dict(backend.counters), tuple(backend.contact_attempts), tuple(backend.traffic.rows(every=LAST_HOUR)))
+        )
         recorded = self.record()._reported()
-        return replace(recorded, card=card, problems=problems, counters=counters, attempts=attempts)
+        return replace(recorded, card=card, problems=problems, counters=counters, attempts=attempts, traffic=traffic)
 
     # --- what it shows ------------------------------------------------------------------------------------------------
 

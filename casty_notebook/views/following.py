@@ -20,6 +20,7 @@ from casty_notebook.values.refs import ActorRef, EntityRef
 from casty_notebook.values.targets import expand_ranges
 from casty_notebook.views.bulk_asks import Experiments
 from casty_notebook.views.conditions import Condition, as_condition
+from casty_notebook.views.problem_watch import ProblemWatch
 from casty_notebook.views.recorder import Recorder
 from casty_notebook.views.snapshot_tables import Pictured
 from casty_notebook.views.watch_shown import reader
@@ -27,6 +28,7 @@ from casty_notebook.views.watch_shown import reader
 if TYPE_CHECKING:
     import pandas as pd
 
+    from casty_notebook.views.bell import Bell
     from casty_notebook.views.watch import Watch
 
 __all__ = ["Following"]
@@ -41,6 +43,7 @@ class Following(Pictured, Experiments):
     """Follows one open connection: see `Cluster`."""
 
     _recorder: Recorder
+    _bell: Bell | None = None
 
     def current_problems(self) -> tuple[Problem, ...]:
         """What is wrong now, as the values that `problems` is the table of."""
@@ -176,6 +179,43 @@ class Following(Pictured, Experiments):
 
         return self._subscribed(function, "on_event", lambda subscription: lambda events: subscription.offer(happened(events)))
 
+    def on_problem(self, function: Callable[[Problem], object]) -> Subscription:
+        """Call a function with each problem that appears from now on, on a thread of its own, as `on_event` does with events.
+
+        Problems are looked for once a second. One that is there already has not appeared; one that comes and goes appears once a
+        minute at most. Each kind has a time of grace before it is one.
+
+        Parameters
+        ----------
+        function
+            Called with one `Problem` (severity, kind, subject, since, says, text, remedy) at a time.
+
+        Returns
+        -------
+        Subscription
+            ``stop()`` ends it; also a context manager.
+
+        Raises
+        ------
+        MisuseError
+            If `function` is none.
+        """
+        subscription = _subscription(function, "on_problem")
+        watch = ProblemWatch(self, lambda _all, new: subscription.offer(new), subscription.stop)
+        return subscription.stopped_by(watch.stop)
+
+    def bell(self) -> Bell:
+        """Return what rings when a problem appears, one for each connection: show it in a cell, or let it be in a terminal.
+
+        In a page its line turns red and, while nobody looks at the page, the title blinks; a button asks the browser for leave to
+        show notifications, too. In a terminal the terminal's bell rings. ``stop()`` ends it, and so does the connection's end.
+        """
+        from casty_notebook.views.bell import Bell
+
+        if self._bell is None or self._bell.stopped:
+            self._bell = Bell(self)
+        return self._bell
+
     # --- asking again and again ---------------------------------------------------------------------------------------
 
     def watch(
@@ -241,13 +281,17 @@ class Following(Pictured, Experiments):
     def _subscribed(
         self, function: Callable[[Any], object], what: str, listening: Callable[[Subscription], _Listener]
     ) -> Subscription:
-        if not callable(function):
-            raise MisuseError(f"{what} takes a function, not {type(function).__name__}")
-        name = printable(getattr(function, "__qualname__", type(function).__name__))
-        subscription = Subscription(function, f"{what}({name})")
+        subscription = _subscription(function, what)
         recorder = self._recorder
         stop = self._on_loop(lambda: recorder.listen(listening(subscription), subscription.stop))
         return subscription.stopped_by(lambda: self._loop.soon(stop))
+
+
+def _subscription(function: Callable[[Any], object], what: str) -> Subscription:
+    if not callable(function):
+        raise MisuseError(f"{what} takes a function, not {type(function).__name__}")
+    name = printable(getattr(function, "__qualname__", type(function).__name__))
+    return Subscription(function, f"{what}({name})")
 
 
 def _kinds(kinds: str | Iterable[str] | None) -> frozenset[str] | None:

@@ -208,6 +208,13 @@ class Pictured(ABC):
         then = None if before is None else self._record(before)
         return write_report(self._reported(), path, before=then, note=note, recording=recording, overwrite=overwrite)
 
+    def report_page(self, *, before: Time | None = None, note: str = "", recording: bool = True) -> str:
+        """Return what `report` writes, for whoever hands it out in another way. The parameters are those of `report`."""
+        from casty_notebook.views.report.writing import as_page
+
+        then = None if before is None else self._record(before)
+        return as_page(self._reported(), before=then, note=note, recording=recording)
+
     # --- plots --------------------------------------------------------------------------------------------------------
 
     def plot_shards(self, shard_type: str | None = None, *, ax: Any = None) -> Any:

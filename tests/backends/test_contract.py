@@ -127,6 +127,13 @@ def test_a_listener_hears_what_is_told_to_its_ref_until_it_is_closed(cluster: Cl
     assert len(cluster.collect("counter/heard", case.read, count=1, seconds=10)) == 1
 
 
+def test_nodes_that_do_not_tell_what_they_are_at_are_an_error_that_says_how_they_could(cluster: Cluster, case: Case) -> None:
+    for table in ("activations", "loads", "node_log"):
+        with pytest.raises(MisuseError, match="casty_nodeside.py" if case.virtual else "those of 0.30 can"):
+            getattr(cluster, table)
+    assert "active" not in cluster.members.columns
+
+
 def test_a_mistyped_target_is_refused_before_anything_is_sent(cluster: Cluster, case: Case) -> None:
     with pytest.raises((MisuseError, AskFailed)) as error:
         cluster.ask("", case.read)

@@ -458,3 +458,15 @@ def test_closing_a_view_lets_go_of_everything(front_end: Open) -> None:
     front.page.evaluate("window.close(); window.release()")
     assert front.page.evaluate("model.listeners.length") == 0
     assert front.page.evaluate("model.sent.at(-1).visible") is False
+
+
+def test_a_marked_connection_is_marked_in_its_banner_also_when_one_looks_back(front_end: Open) -> None:
+    front = front_end()
+    front.show(shop({}), health(), colour="crimson", read_only=True)
+    banner = front.page.locator(".ct-banner")
+    edge = "getComputedStyle(document.querySelector('.ct-banner')).borderLeftColor"
+    assert "Connected to shop (read-only) · 3 members" in banner.inner_text()
+    assert front.page.evaluate(edge) == "rgb(220, 20, 60)"
+    front.show(shop({}), health(down=(3,)))  # as a moment of the past comes: without marks
+    assert "shop (read-only)" in banner.inner_text()
+    assert front.page.evaluate(edge) == "rgb(220, 20, 60)"

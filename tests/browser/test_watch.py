@@ -70,3 +70,36 @@ def test_values_are_followed_failures_have_their_cause_and_the_button_ends_it(
     notebook.run(4)
     wait_until(lambda: "it was stopped" in many.locator(".cw-status").inner_text(), 20)
     assert many.get_by_role("button", name="Stop").is_hidden()
+
+
+NOTIFY = "%casty_watch --notify --every 0.2 counter/user-42 GetCount"
+AWAY = """() => {
+  document.hasFocus = () => false;
+  window.shown = [];
+  window.Notification = class { constructor(title, options) { shown.push([title, options.body]); } addEventListener() {} };
+  Notification.permission = 'granted';
+}"""
+
+
+def test_notify_says_so_in_its_line_the_title_and_a_notification(
+    open_notebook: Callable[..., Notebook], start_cluster: Callable[..., DemoCluster], artifacts: Path
+) -> None:
+    demo = start_cluster(2)
+    notebook = open_notebook("lab", CONNECT.format(uri=demo.uri).strip(), NOTIFY)
+    page = notebook.page
+    for cell in range(2):
+        notebook.run(cell)
+        wait_until(lambda: not notebook.busy, 30)
+    watch_in(notebook, 1)
+    bell = page.locator(".casty-bell")
+    assert bell.locator(".cb-words").inner_text() == "shop: no problem"
+    before = page.title()
+    page.evaluate(AWAY)
+    demo.kill("node-2")
+    wait_until(lambda: bell.get_attribute("data-state") == "bad", 30, "the bell's line")
+    wait_until(lambda: page.title() == "⚠ shop", 10, "the title")
+    wait_until(lambda: page.evaluate("shown"), 10, "a notification")
+    assert "node-2" in page.evaluate("shown")[0][1]
+    page.screenshot(path=artifacts / "bell.png")
+    page.evaluate("() => { document.hasFocus = () => true; window.dispatchEvent(new Event('focus')); }")
+    assert page.title() == before

@@ -31,6 +31,15 @@ def test_tables_come_as_text_json_and_csv(demo_cluster: DemoCluster) -> None:
     assert "node-2" in run("members", demo_cluster.uri).stdout
 
 
+def test_nodes_of_casty_030_tell_what_they_are_at(virtual_demo: DemoCluster, demo_cluster: DemoCluster) -> None:
+    rows("ask", virtual_demo.uri, "counter/by-shell", f"{MESSAGES}.GetCount()")
+    assert "by-shell" in {row["key"] for row in rows("activations", virtual_demo.uri)}
+    assert sum(row["active"] for row in rows("loads", virtual_demo.uri) if row["type"] == "counter") >= 1
+    done = run("loads", demo_cluster.uri)
+    assert done.returncode != 0
+    assert "those of 0.30 can" in done.stderr
+
+
 def test_a_message_is_told_and_a_question_answered(demo_cluster: DemoCluster) -> None:
     uri, counts = demo_cluster.uri, ("--shards", "counter=100")
     before = rows("ask", uri, "counter/by-shell", f"{MESSAGES}.GetCount()", *counts)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -37,6 +39,14 @@ def test_one_and_true_are_not_the_same_value() -> None:
     series.add(point(0, 1), 1)
     series.add(point(1, True), True)
     assert series.changed_at == BEGAN + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("value", [float("nan"), Decimal("sNaN"), "text", None, 10**18])
+def test_what_stays_as_it_was_has_not_changed_whatever_it_is(value: Any) -> None:
+    series = Series("counter/a", keep=10)
+    for at in range(3):
+        series.add(point(at, copy(value)), value)
+    assert series.changed_at is None
 
 
 @given(keep=st.integers(2, 8), before=st.integers(0, 20), more=st.integers(0, 20))

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from casty_notebook import Cluster, connect
+from casty_notebook.demo import DemoCluster, messages
+
 TELLTALE = ("antigravity", "this", "telnetlib", "ctypes.util")
 """Modules that only code which was received would import."""
 
@@ -20,3 +23,10 @@ def canary(tmp_path: Path) -> Iterator[Path]:
     yield path
     assert not path.exists()
     assert not set(TELLTALE) & (set(sys.modules) - before)
+
+
+@pytest.fixture(scope="session")
+def honest(demo_cluster: DemoCluster) -> Iterator[Cluster]:
+    """A cluster that is asked while others attack."""
+    with connect(demo_cluster.uri, name="honest", shards={"counter": 100}, messages=[messages]) as cluster:
+        yield cluster

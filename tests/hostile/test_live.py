@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import statistics
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,12 +15,9 @@ from typing import Any
 import pytest
 
 from casty_notebook import Cluster, connect
-from casty_notebook.demo import DemoCluster, messages
-from casty_notebook.errors import CastyNotebookError
-from casty_notebook.loops.background import background_loop
-from tests.hostile.__main__ import Meter
+from casty_notebook.demo import messages
 from tests.hostile.attacker import FLOODS, NAMES_THAT_FAIL, attacker
-from tests.hostile.test_stall import BUSY, STALL
+from tests.hostile.meanwhile import Attack, answered_meanwhile, asked_honestly
 
 MB = 1 << 20
 PAYLOADS: dict[str, tuple[str, str]] = {
@@ -41,10 +36,6 @@ PAYLOADS: dict[str, tuple[str, str]] = {
     "untagged maps in msgpack": ("msgpack", f"tree: untagged in msgpack:{2 * MB}"),
 }
 """Of a reply: serializer, and what is asked of the attacker. Of these sizes each once stood the loop for seconds."""
-WITHIN = 1.0
-"""Seconds in which the honest cluster is answered, half of all times at least; every time within `STALL`, for a busy machine
-may keep any process waiting."""
-
 
 @pytest.fixture(scope="module")
 def hostile() -> Iterator[dict[str, str]]:
@@ -53,70 +44,15 @@ def hostile() -> Iterator[dict[str, str]]:
         yield {name: f"casty://demo@{stack.enter_context(attacker(name))}" for name in ("pickle", "json", "msgpack")}
 
 
-@pytest.fixture(scope="module")
-def honest(demo_cluster: DemoCluster) -> Iterator[Cluster]:
-    with connect(demo_cluster.uri, name="honest", shards={"counter": 100}, messages=[messages]) as cluster:
-        yield cluster
-
-
 def attacked(uri: str, serializer: str) -> Cluster:
     return connect(uri, name="attacked", shards={"counter": 100}, messages=[messages], serializer=serializer)
-
-
-def asked_honestly(cluster: Cluster) -> Any:
-    return cluster.ask("counter/alice", messages.GetCount, timeout=STALL)
-
-
-class Attack:
-    """One ask of the attacker, in a thread of its own; what came of it is not looked at before it is over."""
-
-    def __init__(self, victim: Cluster, kind: str) -> None:
-        self.outcome: Any = None
-        self._thread = threading.Thread(target=self._run, args=(victim, kind))
-        self._thread.start()
-
-    def _run(self, victim: Cluster, kind: str) -> None:
-        try:
-            self.outcome = victim.ask(f"counter/{kind}", messages.GetCount, timeout=30.0)
-        except CastyNotebookError as error:
-            self.outcome = error
-
-    @property
-    def over(self) -> bool:
-        return not self._thread.is_alive()
-
-    def wait(self) -> Any:
-        self._thread.join()
-        return self.outcome
-
-
-def answered_meanwhile(honest: Cluster, attack: Attack) -> None:
-    """The honest cluster is asked until the attack is over, and ten times at least."""
-    taken: list[float] = []
-    meter = background_loop().run(_meter())
-    try:
-        while not attack.over or len(taken) < 10:
-            started = time.monotonic()
-            asked_honestly(honest)
-            taken.append(time.monotonic() - started)
-            time.sleep(0.01)
-    finally:
-        attack.wait()
-        background_loop().soon(meter.stop)
-    assert statistics.median(taken) < WITHIN
-    assert max(taken) < STALL
-    assert meter.busiest < BUSY
-
-
-async def _meter() -> Meter:
-    return Meter()
 
 
 @pytest.mark.parametrize("kind", PAYLOADS)
 def test_an_honest_cluster_is_answered_while_another_replies_with(kind: str, hostile: dict[str, str], honest: Cluster) -> None:
     serializer, name = PAYLOADS[kind]
     with attacked(hostile[serializer], serializer) as victim:
-        attack = Attack(victim, name)
+        attack = Attack(victim, f"counter/{name}", messages.GetCount)
         answered_meanwhile(honest, attack)
         assert attack.wait() is not None
         assert asked_honestly(victim) == "GetCount"
@@ -144,7 +80,7 @@ def test_an_honest_cluster_is_answered_while_another_pushes(
     kind: str, hostile: dict[str, str], honest: Cluster, slow_names: set[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR), attacked(hostile["pickle"], "pickle") as victim:
-        attack = Attack(victim, kind)
+        attack = Attack(victim, f"counter/{kind}", messages.GetCount)
         answered_meanwhile(honest, attack)
         assert attack.wait() == "done"
         assert asked_honestly(victim) == "GetCount"

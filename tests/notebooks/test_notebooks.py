@@ -79,6 +79,8 @@ assert type(balance).__name__ == "StandIn" and balance.money.amount == 100 and a
 assert list(table.owner) == ["alice", "bob", "carol"] and [money.currency for money in table.money] == ["USD"] * 3
 assert len(many) == 201 and list(many[many.error.notna()].target) == ["nobody"]
 assert len(samples) == 60 and samples.error.isna().all() and len(ax.get_lines()) >= 1
+assert up and rich and heard["max"].tolist() == [100, 160, 100] and heard["min"].tolist() == [100] * 3
+assert traffic["count"].sum() >= 260 + len(watch.data) and traffic.errors.sum() == 0 and "bank-account" in set(traffic.type)
 assert hits.get() == 5 and jobs.size() == 1
 assert [type(error).__name__ for error in refused] == ["ReadOnly"] * 3
 assert untouched[0].money.amount == 120 and untouched[1] == 5
@@ -90,6 +92,13 @@ assert "countr" in str(refused) and "counter" in str(refused)
 assert after.error.isna().all() and len(after) > 20
 assert visits.get() == 4 and prices.get("plum") == 12 and "takes int" in str(wrong_type)
 assert active.key.iloc[0] == "busy" and active.queued.iloc[0] >= 2 and loads.active.sum() >= 60
+""",
+    "10_incident": """
+assert alarms[0] == "node-3" and "node-3" in set(problems.subject)
+assert hit and failed <= hit, "nothing else than what lived there fails"
+assert set(lost) <= hit and lost
+said = path.read_text("utf-8")
+assert "the last moment before the trouble began" in said and "killed at the console" in said and "data:application" in said
 """,
     "90_how_it_works": """
 assert shard == 87 == shard_id and owner in contact_points

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from time import monotonic
 from typing import Any
 
@@ -116,6 +117,7 @@ def enter(side: str, seed: str, name: str, tls_folder: str | None, patience: flo
 
 async def _enter(side: str, seed: str, name: str, tls_folder: str | None, patience: float) -> list[Any]:
     tried = _enter_ours if side == "ours" else _enter_theirs
+    import_module("casty_notebook" if side == "ours" else "casty")
     started = monotonic()
     try:
         async with asyncio.timeout(patience):

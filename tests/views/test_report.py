@@ -171,10 +171,12 @@ def test_a_killed_node_is_told_from_before_to_after(start_cluster: Callable[...,
         path = cluster.report(tmp_path / "incident.html", note="killed at the console")
         closed = cluster
     assert closed.report(tmp_path / "closed.html").exists(), "what is remembered outlives the connection"
+    assert "killed" in closed.report_page(note="killed")
     page = path.read_text("utf-8")
     said = Strict(page).said
     for words in ("killed at the console", "not reached from here", "connection from here is lost", "Before and after",
-                  "the last moment before the trouble began", "lost links1", "snapshots come", "casty_notebook0."):  # fmt: skip
+                  "the last moment before the trouble began", "lost links1", "snapshots come",
+                  "casty_notebook0.", "Our own asks of the last hour", "answered"):  # fmt: skip
         assert words in said, words
     link = next(link for link in Strict(page).links if link.startswith("data:"))
     kept = tmp_path / "kept.casty"

@@ -183,3 +183,14 @@ def test_pages_are_told_what_is_new_while_they_look_and_a_watch_that_all_have_le
     watch.bridge.hear({"kind": "gone", "page": ""})
     wait_until(lambda: watch.stopped)
     assert "no page shows it any more" in repr(watch)
+
+
+def test_a_page_that_is_silent_for_long_is_gone_too(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ABANDONED", "LEASE"):
+        monkeypatch.setattr(watch_bridge, name, 0.3)
+    watch = cluster.watch("counter/page", GetCount, every=0.05)
+    never_shown = cluster.watch("counter/page", GetCount, every=0.05)
+    watch.bridge.hear({"kind": "look", "page": "one", "visible": False})
+    wait_until(lambda: watch.stopped)
+    assert not never_shown.stopped
+    never_shown.stop()

@@ -56,9 +56,9 @@ def read_plain(data: bytes, settings: Settings, held: int = 0) -> Any:
     guard = CostGuard(Registry(str, lambda _: None), settings, held + len(data), len(data))
     try:
         skim_msgpack(data, 0, guard, kept=True)
+        return parse_msgpack(data, settings)
     except Refused as error:
         raise UndecodableMessage(str(error)) from None
-    return parse_msgpack(data, settings)
 
 
 def parse_msgpack(data: bytes | memoryview, settings: Settings, hook: Callable[[Any], Any] | None = None) -> Any:

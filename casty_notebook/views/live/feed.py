@@ -49,6 +49,8 @@ class Facts:
         By type, how many shards had an owner once and have none now.
     problems
         What is wrong; None where nobody has looked.
+    colour, read_only
+        How the connection was marked; not said again of a moment before.
     """
 
     name: str
@@ -61,6 +63,8 @@ class Facts:
     shard_counts: Mapping[str, int] = field(default_factory=dict)
     ownerless: Mapping[str, int] = field(default_factory=dict)
     problems: Sequence[Problem] | None = None
+    colour: str | None = None
+    read_only: bool = False
 
 
 class Moment(NamedTuple):
@@ -119,11 +123,13 @@ class LiveSource:
         facts = Facts(
             cluster.name, cluster.uri, cluster.system_name, cluster.clock,
             age=None if closed else backend.snapshot_age, closed=closed, shard_counts=backend.shard_counts,
+            colour=cluster.colour, read_only=cluster.read_only,
         )  # fmt: skip
         latest = cluster.latest_record
         if latest is None:
             return Moment(backend.topology, {} if closed else backend.health, facts)
-        wrong = () if closed else self._search(cluster.recent_records, cluster.recent_events, cluster.clock, facts.age)
+        past = cluster.recent_records, cluster.recent_events
+        wrong = () if closed else self._search(*past, cluster.clock, facts.age, lambda: backend.traffic)
         facts = replace(
             facts, ownerless=latest.ownerless or {}, time=facts.time if closed else latest.time, problems=wrong
         )  # fmt: skip
@@ -177,7 +183,7 @@ def card_of(moment: Moment) -> CardFacts:
     return CardFacts.gather(
         name=facts.name, uri=facts.uri, system=facts.system, closed=facts.closed, snapshot=snapshot, health=health,
         shard_counts=facts.shard_counts, snapshot_age=facts.age, ownerless=facts.ownerless,
-        recorded=facts.recorded,
+        recorded=facts.recorded, colour=facts.colour, read_only=facts.read_only,
     )  # fmt: skip
 
 

@@ -19,6 +19,8 @@ class Followed(Protocol):
     name: str
     uri: str
     backend: Backend
+    colour: str | None
+    read_only: bool
 
     @property
     def system_name(self) -> str: ...

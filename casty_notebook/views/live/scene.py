@@ -89,6 +89,9 @@ class Status(NamedTuple):
     """One and many of what is placed on nodes, and of what can be found by name."""
     leads: bool
     """Whether such clusters have a leader."""
+    colour: str = ""
+    read_only: bool = False
+    """How the connection was marked; of moments that are gone back to, nothing is said again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +254,7 @@ class SceneBuilder:
         stale = facts.age is not None and facts.age > STALE_AFTER
         words = (kind.placement, kind.placements, kind.service, kind.services)
         self._status = Status(
-            shown(facts.name), shown(facts.system), connection, since, stale, kind.name, words, kind.has_leader
+            shown(facts.name), shown(facts.system), connection, since, stale, kind.name, words, kind.has_leader,
+            facts.colour or "", facts.read_only,
         )  # fmt: skip
         return self._status

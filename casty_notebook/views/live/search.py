@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from casty_notebook.logs import room_logger
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.history import Record
-from casty_notebook.topology.problems import Known, Problem, find_problems
+from casty_notebook.topology.problems import ASKS_WITHIN, Known, Problem, find_problems
+from casty_notebook.topology.traffic import TrafficHistory
 
 __all__ = ["Search"]
 
@@ -35,14 +36,16 @@ class Search:
         self._records: Sequence[Record] = ()
 
     def __call__(
-        self, records: Sequence[Record], events: Iterable[TopologyEvent], now: datetime, age: float | None
-    ) -> tuple[Problem, ...] | None:
+        self, records: Sequence[Record], events: Iterable[TopologyEvent], now: datetime, age: float | None,
+        asks: Callable[[], TrafficHistory],
+    ) -> tuple[Problem, ...] | None:  # fmt: skip
         """Return what was wrong a moment ago, as `find_problems` does, and look again if that is due. On the loop only."""
         self._take()
         if self._looking is None and time.monotonic() >= self._due:
             known, happened = self._known, tuple(events)
             self._records = records
-            self._looking = asyncio.get_running_loop().run_in_executor(None, _look, records, happened, now, age, known)
+            loop = asyncio.get_running_loop()
+            self._looking = loop.run_in_executor(None, _look, records, happened, now, age, known, asks())
         return self._found
 
     def _take(self) -> None:
@@ -60,8 +63,9 @@ class Search:
 
 
 def _look(
-    records: Sequence[Record], events: Sequence[TopologyEvent], now: datetime, age: float | None, known: Known | None
+    records: Sequence[Record], events: Sequence[TopologyEvent], now: datetime, age: float | None, known: Known | None,
+    asks: TrafficHistory,
 ) -> tuple[tuple[Problem, ...], float]:
     start = time.thread_time()
-    found = find_problems(records, events, now, snapshot_age=age, known=known)
+    found = find_problems(records, events, now, snapshot_age=age, known=known, asks=asks.rows(within=ASKS_WITHIN))
     return found, time.thread_time() - start

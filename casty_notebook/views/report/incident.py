@@ -12,6 +12,7 @@ from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.history import History, Record
 from casty_notebook.topology.problems import LOOK_BACK, Problem
 from casty_notebook.topology.recording_format import Label
+from casty_notebook.topology.traffic import TrafficRow
 from casty_notebook.views.event_words import is_bad_news
 from casty_notebook.views.reprs.cards import CardFacts
 from casty_notebook.views.theme import health_of
@@ -43,8 +44,8 @@ class Incident:
         The moment that the end is compared with.
     recording
         The recording as a file, to be handed on with the report; None if it is left out.
-    counters, attempts
-        What our own connection counted, and what happened at each contact point; empty for a recording.
+    counters, attempts, traffic
+        What our own connection counted, what happened at each contact point, and to its asks; empty for a recording.
     note
         What its author says.
     """
@@ -58,6 +59,7 @@ class Incident:
     recording: bytes | None = None
     counters: Mapping[str, int] = field(default_factory=dict)
     attempts: Sequence[ContactAttempt] = ()
+    traffic: Sequence[TrafficRow] = ()
     note: str = ""
 
     @property

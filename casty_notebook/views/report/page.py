@@ -7,15 +7,18 @@ import datetime
 import importlib.metadata
 import platform
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from casty_notebook.address import NodeAddress
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.history import Record
 from casty_notebook.topology.names import member_at, name_of, natural
 from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.recording_format import Label
+from casty_notebook.topology.snapshot import Member
+from casty_notebook.topology.traffic import TrafficRow
 from casty_notebook.views.event_runs import runs
 from casty_notebook.views.event_words import EVENT_WORDS, is_bad_news
 from casty_notebook.views.live.feed import moments
@@ -194,6 +197,8 @@ def _here(incident: Incident) -> Markup:
         for address, view in views
     )  # fmt: skip
     parts = [table("Connections to nodes", ("node", "address", "reachable", "why not", "round trip"), links, len(views))]
+    if incident.traffic:
+        parts.append(_asks(incident.traffic, members))
     if incident.counters:
         counted = ((name.replace("_", " "), f"{count:,}") for name, count in sorted(incident.counters.items()))
         parts.append(facts("What this connection counted", counted))
@@ -201,6 +206,20 @@ def _here(incident: Incident) -> Markup:
         rows = ((code(each.contact), each.outcome) for each in incident.attempts)
         parts.append(table("Contact points", ("contact point", "what happened"), rows, len(incident.attempts)))
     return joined(parts)
+
+
+def _asks(traffic: Sequence[TrafficRow], members: Mapping[NodeAddress, Member]) -> Markup:
+    """The worst first: what failed most, then what was asked most."""
+    ordered = sorted(traffic, key=lambda row: (row.cause is None, -row.count))
+    rows = (
+        (
+            "not known" if row.node is None else name_of(row.node, members), row.kind,
+            state("good", "answered") if row.cause is None else state("bad", row.cause), row.count,
+            f"{row.p50 * 1000:.3g} ms", f"{row.p99 * 1000:.3g} ms",
+        )
+        for row in ordered
+    )  # fmt: skip
+    return table("Our own asks of the last hour", ("node", "type", "what came of it", "asks", "p50", "p99"), rows, len(ordered))
 
 
 def _versions(incident: Incident) -> Iterator[tuple[str, object]]:

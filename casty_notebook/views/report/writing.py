@@ -13,6 +13,7 @@ from casty_notebook.printable import writable
 from casty_notebook.topology.history import History, Record
 from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.recording_format import Label
+from casty_notebook.topology.traffic import TrafficRow
 from casty_notebook.views.live.feed import card_of, moments
 from casty_notebook.views.report.incident import Before, Incident, calm_before
 from casty_notebook.views.report.page import file_stem, report_page
@@ -33,6 +34,7 @@ class Source:
     card: CardFacts | None = None
     counters: Mapping[str, int] = field(default_factory=dict)
     attempts: Sequence[ContactAttempt] = ()
+    traffic: Sequence[TrafficRow] = ()
 
 
 def as_page(source: Source, *, before: Record | None = None, note: str = "", recording: bool = True) -> str:
@@ -76,7 +78,8 @@ def _incident(source: Source, before: Record | None, note: str, *, recording: bo
         written=datetime.datetime.now(datetime.UTC), history=source.history, label=source.label,
         card=source.card if source.card is not None else _card(records[-1], source.label, source.problems),
         problems=source.problems, before=calm if before is None else Before(before, "the moment that was asked for"),
-        recording=source.recording if recording else None, counters=source.counters, attempts=source.attempts, note=note,
+        recording=source.recording if recording else None, counters=source.counters, attempts=source.attempts,
+        traffic=source.traffic, note=note,
     )  # fmt: skip
 
 

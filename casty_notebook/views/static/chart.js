@@ -37,8 +37,9 @@ export class Chart {
     const width = this.element.clientWidth || 300;
     this.element.setAttribute("viewBox", `0 0 ${width} ${height}`);
     const numbers = points.map((point) => point[1]).filter((number) => number !== null);
-    const low = Math.min(...numbers);
-    const span = Math.max(...numbers) - low || 1;
+    const [least, most] = [Math.min(...numbers), Math.max(...numbers)];
+    // What never changes is drawn in the middle.
+    const [low, span] = most > least ? [least, most - least] : [least - 0.5, 1];
     const start = points[0]?.[0] ?? 0;
     const long = (points.at(-1)?.[0] ?? 0) - start || 1;
     const [top, bottom] = this.labels ? [16, 12] : [3, 7];
@@ -48,8 +49,8 @@ export class Chart {
     const last = points.at(-1);
     if (last && last[1] !== null) parts.push(draw("circle", { class: "cw-now", cx: this.at(last), cy: y(last[1]), r: 2.5 }));
     if (this.labels && numbers.length) {
-      parts.push(draw("text", { x: 3, y: 11 }, figure(low + (Math.max(...numbers) - low))));
-      if (Math.max(...numbers) > low) parts.push(draw("text", { x: 3, y: height - 1 }, figure(low)));
+      parts.push(draw("text", { x: 3, y: 11 }, figure(most)));
+      if (most > least) parts.push(draw("text", { x: 3, y: height - 1 }, figure(least)));
     }
     this.element.replaceChildren(...parts);
   }

@@ -48,20 +48,28 @@ class Used:
 def used(request: pytest.FixtureRequest) -> Iterator[Used]:
     with VirtualCluster(2, request.param) as nodes:
         made = Used(request.param, nodes, None)  # type: ignore[arg-type]
+        made.casty("make")
         with made.connect(name=request.param, messages=[Inner]) as made.cluster:
             yield made
 
 
 def test_nothing_is_there_before_an_application_has_used_it(used: Used) -> None:
-    with pytest.raises(MisuseError, match="there is no counter 'hits'"):
-        used.cluster.counter("hits").get()
-    used.casty("make")
-    casty_notebook_reads_what_casty_wrote(used.cluster)
     with pytest.raises(MisuseError, match="there is no counter 'hit': it exists once an application"):
         used.cluster.counter("hit").increment()
+    with pytest.raises(MisuseError, match="there is no queue 'hits'"):
+        used.cluster.queue("hits").enqueue("x")
 
 
-def casty_notebook_reads_what_casty_wrote(cluster: Cluster) -> None:
+async def test_a_cluster_without_any_is_not_even_asked() -> None:
+    with VirtualCluster(1) as nodes:
+        async with VirtualClient(contact_points=nodes.contacts, cluster_name="shop") as client:
+            with pytest.raises(MisuseError, match="no member has met any of casty's collections yet"):
+                await client.collections().counter("hits").get()
+            assert (await client.wait_for_members()).types == ()
+
+
+def test_what_casty_wrote_is_read(used: Used) -> None:
+    cluster = used.cluster
     assert (cluster.counter("hits", timeout=20).get(), cluster.counter("plain").get()) == (5, 2)
     prices = cluster.dict("prices")
     assert [prices.get(key) for key in ("apple", "pear", "none", "fig")] == [30, 45, None, None]
@@ -132,10 +140,12 @@ def test_casty_reads_what_we_wrote(used: Used) -> None:
 
 def test_a_queue_of_several_segments_is_emptied_in_order(used: Used) -> None:
     long = used.cluster.queue("long")
-    assert long.size() == 1_030
-    assert [long.dequeue() for _ in range(3)] == [0, 1, 2]
-    assert [long.dequeue() for _ in range(1_027)] == list(range(3, 1_030))
-    assert [long.dequeue(), long.peek(), long.size(), long.enqueue(9), long.peek()] == [None, None, 0, None, 9]
+    assert long.size() == 40
+    assert [int(long.dequeue()[:3]) for _ in range(40)] == list(range(40))
+    assert [long.dequeue(), long.peek(), long.size(), long.enqueue("x"), long.peek()] == [None, None, 0, None, "x"]
+    for number in range(40):
+        long.enqueue(f"{number:03}" + 4_000 * "y")
+    assert [long.size(), long.dequeue(), long.peek()[:4]] == [41, "x", "000y"]
 
 
 def test_what_is_destroyed_starts_again_empty(used: Used) -> None:

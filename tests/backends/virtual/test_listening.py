@@ -16,6 +16,7 @@ from casty_notebook.backends.listening import Listener
 from casty_notebook.errors import AskTimeout, ClientClosed, MisuseError, NodeUnreachable, NoSuchType, ReadOnly
 from casty_notebook.values.standin import stand_in_class
 from tests.backends.virtual.cluster import RELEASES, VirtualCluster
+from tests.support.ports import free_ports
 
 FEED = "shop.feeds:feed"
 
@@ -125,3 +126,22 @@ def test_plain_calls_listen_and_collect(shop: VirtualCluster) -> None:
             assert heard.get(10).number == 0
         with pytest.raises(ReadOnly):
             rail.listen(f"{FEED}/plain", "x.Subscribe")
+
+
+async def test_a_listener_that_may_be_sent_again_follows_its_key_to_another_node() -> None:
+    with VirtualCluster(2) as nodes:
+        async with VirtualClient(contact_points=nodes.contacts, cluster_name="shop") as client:
+            await client.wait_for_members()
+            await client.ask(f"{FEED}/first", "x.Fire(value=0)", force=True)
+            heard = {key: client.listen(key, "x.Subscribe", retry=True) for key in (f"{FEED}/moving-{n}" for n in range(16))}
+            before = {key: client.place(key).owner for key in heard}
+            await asyncio.gather(*(client.ask(key, "x.Fire(value=0)") for key in heard))
+            (port,) = free_ports(1)
+            await asyncio.to_thread(nodes.start, port, nodes.ports)
+            async with asyncio.timeout(20):
+                while not (moved := [key for key in heard if client.place(key).owner != before[key]]):
+                    await asyncio.sleep(0.05)
+                while await client.ask(moved[0], "x.Fire(value=9)", retry=True) == 0:
+                    await asyncio.sleep(0.05)
+                while await heard[moved[0]].get() != 9:
+                    pass

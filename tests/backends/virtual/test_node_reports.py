@@ -34,6 +34,9 @@ def nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("beside")
     with VirtualCluster(2, request.param, path=folder) as made:
         shutil.copy(FILE, folder)
+        with connect(made, "warm") as cluster:
+            cluster.ask(f"{COUNTER}/warm", "x.Get", force=True)
+            wait_until(lambda: (cluster.services.type == "counter").sum() == 2)
         yield made
 
 
@@ -49,8 +52,7 @@ def test_without_the_file_one_line_says_how_to_get_it(shop: VirtualCluster) -> N
 
 def test_with_the_file_nodes_tell_what_they_are_at(nodes: VirtualCluster) -> None:
     with connect(nodes, "after") as cluster:
-        cluster.ask(f"{COUNTER}/known", "x.Get", force=True)
-        wait_until(lambda: "counter" in set(cluster.services.type))
+        cluster.ask(f"{COUNTER}/known", "x.Get")
         assert "known" in set(cluster.activations.key)
         assert set(cluster.loads.node) == {"node-1", "node-2"}
         assert {"active", "writes", "bytes_sent"} <= set(cluster.members.columns)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.breaker import Breaker
+from casty_notebook.backends.rates import TokenBucket
 from casty_notebook.backends.sharded.session.due_times import AT_ONCE, DueTimes
 from casty_notebook.backends.sharded.session.events import Break, Dial, Effect, Hangup, Reclaim
-from casty_notebook.backends.sharded.session.rates import TokenBucket
 from casty_notebook.backends.sharded.session.state import FOREVER, Generation, Link, Peer
 from casty_notebook.settings import Settings
 from casty_notebook.topology.health import LinkState

@@ -462,7 +462,8 @@ class VirtualClient:
             How long the message may wait for a way to its target; `Settings.ask_timeout` if None. Once it has left, the
             listener waits for as long as it is open.
         retry
-            When the node is lost, send the message again. Otherwise the listener ends with `NodeUnreachable`.
+            When the node is lost, or the key moves to another, send the message again. Otherwise the listener ends with
+            `NodeUnreachable` when the node is lost, and a warning says when the key has moved.
         limit
             Messages kept for the reader; beyond it the oldest is dropped, counted and reported.
 

@@ -75,7 +75,8 @@ def read_layout(kind: str, name: str, data: bytes) -> Layout:
         before = LAYOUTS[kind]
         texts = rest[len(before) :]
         fits = said == kind and tuple(rest[: len(before)]) == before and write in LEVELS and len(texts) == TYPES_HELD[kind]
-        if not fits or type(replicas) is not int or type(shards) is not int or not 0 < shards <= MOST_SHARDS:
+        kinds = [type(each) for each in (replicas, shards, *texts)]
+        if not fits or kinds != [int, int, *[str] * len(texts)] or not 0 < shards <= MOST_SHARDS:
             raise ValueError
         return Layout(kind, name, replicas, write, shards, tuple(read_annotation(text) for text in texts))
     except (ValueError, TypeError):
@@ -178,7 +179,7 @@ def octets(answer: Any) -> bytes:
 
 def modulus_of(answer: Any) -> int:
     """A power of two."""
-    if number(answer) < 1 or answer & (answer - 1):
+    if not 0 < number(answer) <= 2 * MOST_SEGMENTS or answer & (answer - 1):
         raise _strange(answer)
     return number(answer)
 

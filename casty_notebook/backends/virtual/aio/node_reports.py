@@ -21,6 +21,8 @@ __all__ = ["NodeReports"]
 
 FRESH = 1.0
 """Seconds for which what the nodes said is good enough for whoever looks again."""
+SHOWN = 10.0
+"""Seconds for which it is shown in the members' table."""
 PATIENCE = 3.0
 """Seconds that a node has to answer; one that is busy is left out."""
 ABSENT = 30.0
@@ -53,7 +55,13 @@ class NodeReports:
         self._asked_at = float("-inf")
         self._absent_until: dict[NodeAddress, float] = {}
         self._logs: dict[NodeAddress, tuple[bytes, deque[LogLine]]] = {}
-        self.last: Mapping[NodeAddress, NodeReport] = {}
+        self._reports: Mapping[NodeAddress, NodeReport] = {}
+        self._told_at = float("-inf")
+
+    @property
+    def last(self) -> Mapping[NodeAddress, NodeReport]:
+        """What the nodes said when they were asked last; empty once that is too old to be shown beside what is so now."""
+        return self._reports if monotonic() - self._told_at < SHOWN else {}
 
     @property
     def known(self) -> bool:
@@ -86,10 +94,11 @@ class NodeReports:
                 del kept[address]
         asked = [node for address, node in wanted.items() if self._absent_until.get(address, 0.0) <= now]
         answers = await asyncio.gather(*map(self._ask_one, asked))
-        self.last = {report.address: report for report in answers if report is not None}
+        self._reports = {report.address: report for report in answers if report is not None}
+        self._told_at = monotonic()
         if wanted and self._absent_until.keys() == wanted.keys():
             raise MisuseError(WITHOUT)
-        return self.last
+        return self._reports
 
     async def _ask_one(self, node: NodeId) -> NodeReport | None:
         log = self._log_of(node)

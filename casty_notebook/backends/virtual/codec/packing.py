@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, NoReturn
 
 import msgpack
 
 from casty_notebook.errors import UndecodableMessage, UnsendableMessage
+from casty_notebook.settings import Settings
+from casty_notebook.values.limits.plain_msgpack import read_plain
 
-__all__ = ["MAX_VALUES", "pack", "unpack"]
+__all__ = ["glimpse", "pack", "unpack", "unpack_message"]
 
-MAX_VALUES = 1_000_000
-"""Values in one message. A message has 4 MiB in casty's own settings, and a value takes a byte there and up to 64 here."""
-
-_CONTAINERS = bytes([*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF])
+_BOUNDS = Settings()
+_MOST_CONTAINERS = 5_000
+"""Lists and maps in one message of the cluster's own: three for each member of its table, and a few around them."""
+_LONGEST = 100_000
+"""Items of one list or map in such a message. The parser makes a list as long as its head says before it has the items."""
+_GLIMPSED = 40
+"""Characters or bytes of a text that an error shows."""
 _KEPT = 1024 * 1024
 """Bytes of a message whose room is not kept for the next."""
 _packer = msgpack.Packer()
@@ -46,24 +52,70 @@ def unpack(data: bytes) -> Any:
     Raises
     ------
     UndecodableMessage
-        For what is not msgpack, or holds more values than `MAX_VALUES`.
+        For what is not msgpack, or would take more memory or work than other backends' messages may.
     """
-    if len(data) > _SMALL:
-        # Each container costs far more here than there, and this is as fast as looking at bytes can be. Bytes within texts
-        # count too: a long text with so many of them is none that a person asked for.
-        containers = len(data) - len(data.translate(None, _CONTAINERS))
-        if containers > MAX_VALUES:
-            raise UndecodableMessage(f"a message of {len(data):,} bytes with {containers:,} lists; {MAX_VALUES:,} are read")
+    return read_plain(data, _BOUNDS) if len(data) > _SMALL else _unpacked(data)
+
+
+def unpack_message(data: bytes) -> Any:
+    """Read one of the cluster's own messages, whose lists and maps are few; what users send each other is a byte string there.
+
+    Raises
+    ------
+    UndecodableMessage
+        For what is not msgpack, or holds more lists and maps than the largest table of members.
+    """
+    if len(data) <= _SMALL:
+        return _unpacked(data)
+    count = 0
+
+    def counted(container: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count > _MOST_CONTAINERS:
+            raise UndecodableMessage(f"more than {_MOST_CONTAINERS:,} lists and maps came; no table of members has as many")
+        return container
+
+    return _unpacked(data, object_hook=counted, list_hook=counted)
+
+
+def _unpacked(data: bytes, **hooks: Any) -> Any:
+    longest = min(len(data), _LONGEST)
     try:
         return msgpack.unpackb(
-            data, strict_map_key=True, ext_hook=_refuse_extension, timestamp=1,
-            max_array_len=min(len(data), MAX_VALUES), max_map_len=min(len(data), MAX_VALUES),
+            data, strict_map_key=True, ext_hook=_refuse_extension, timestamp=1, max_array_len=longest, max_map_len=longest,
+            **hooks,
         )  # fmt: skip
     except UndecodableMessage:
         raise
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
         said = str(error) or type(error).__name__
         raise UndecodableMessage(f"not msgpack ({said[:100]}): {data[:30].hex(' ')}") from None
+
+
+def glimpse(tree: Any, depth: int = 3) -> str:
+    """The beginning of a tree as text, for an error; its cost does not grow with the tree.
+
+    Examples
+    --------
+    >>> glimpse(["Reply", {"id": 7, "data": b"x" * 1000}])
+    "['Reply', {'id': 7, 'data': b'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'… 1,000}]"
+    >>> glimpse([[[[1]]]] + [0] * 100)
+    '[[[…]], 0, 0, 0, 0, 0, … 101]'
+    """
+    if isinstance(tree, str | bytes):
+        return repr(tree) if len(tree) <= _GLIMPSED else f"{tree[:_GLIMPSED]!r}… {len(tree):,}"
+    if not isinstance(tree, list | dict):
+        return repr(tree)
+    left, right = ("{", "}") if isinstance(tree, dict) else ("[", "]")
+    if depth <= 1:
+        return f"{left}…{right}" if tree else left + right
+    shown = [
+        f"{glimpse(key)}: {glimpse(tree[key], depth - 1)}" if isinstance(tree, dict) else glimpse(key, depth - 1)
+        for key in islice(tree, 6)
+    ]
+    more = f", … {len(tree):,}" if len(tree) > len(shown) else ""
+    return f"{left}{', '.join(shown)}{more}{right}"
 
 
 def _refuse_extension(code: int, data: bytes) -> NoReturn:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.backends.virtual.codec.packing import pack, unpack
+from casty_notebook.backends.virtual.codec.packing import glimpse, pack, unpack_message
 from casty_notebook.errors import CastyNotebookError, UndecodableMessage
 
 __all__ = [
@@ -19,10 +19,15 @@ STATUSES = ("alive", "leaving", "suspect", "dead")
 """From the best to the worst."""
 GONE = "left"
 """A member that is listed so is none any more; casty's own client does not show it."""
-MAX_MEMBERS = 10_000
-"""Members in one table; casty 0.30 has not been seen with more than a few."""
+MAX_MEMBERS = 1_000
+"""Members in one table; casty 0.30 has not been seen with more than a few. The ring of a thousand others takes some tenths of a
+second, in which nobody else has a turn."""
 MAX_NAME = 1_000
 """Characters of an address or of the name of a type."""
+MAX_KEY = 64 * 1024
+"""Characters of a key."""
+MAX_TYPES = 100_000
+"""Names of types in one table, of all its members together."""
 _BYTE = [bytes((each,)) for each in range(256)]
 _REPLY = b"\x92\xa5Reply\x82\xa2id\xcf"
 _VALUE = b"\xa7outcome\x92\xa5Value\x81\xa4data\xc4"
@@ -136,15 +141,24 @@ def read_membership(body: bytes) -> tuple[Record, ...] | None:
     UndecodableMessage
         For what casty 0.30 does not write; says what was seen.
     """
-    fields = _variant(unpack(body), "Message")
-    kind, table = _pair(fields.get("body"))
+    fields = _variant(unpack_message(body), "Message")
+    kind, said = _pair(fields.get("body"))
     if kind != "SyncReply":
         return None
-    records = table.get("records")
+    records = said.get("records")
     if not isinstance(records, list) or len(records) > MAX_MEMBERS:
-        raise UndecodableMessage(f"a table of members came as {str(records)[:80]}; at most {MAX_MEMBERS:,} are read")
+        raise UndecodableMessage(f"a table of members came as {glimpse(records)}; at most {MAX_MEMBERS:,} are read")
+    table = [record for record in records if not _is_gone(record)]
+    types = sum(map(_types_of, table))
+    if types > MAX_TYPES:
+        raise UndecodableMessage(f"a table of members came with {types:,} names of types; at most {MAX_TYPES:,} are read")
     names: dict[str, str] = {}  # a type that a hundred members know is one text
-    return tuple(_record(record, names) for record in records if not _is_gone(record))
+    return tuple(_record(record, names) for record in table)
+
+
+def _types_of(record: Any) -> int:
+    types = record.get("types") if isinstance(record, dict) else None
+    return len(types) if isinstance(types, list) else 0
 
 
 def _is_gone(record: Any) -> bool:
@@ -157,13 +171,13 @@ def _record(record: Any, names: dict[str, str]) -> Record:
         status, types = record["status"], record["types"]
         if type(incarnation) is not bytes or len(incarnation) != 16 or status not in STATUSES or len(address) > MAX_NAME:
             raise ValueError
-        if any(len(name) > MAX_NAME for name in types):
+        if type(types) is not list or any(type(name) is not str or len(name) > MAX_NAME for name in types):
             raise ValueError
-        known = frozenset(names.setdefault(name, name) for name in map(str, types))
+        known = frozenset([names.setdefault(name, name) for name in types])
         return Record(NodeAddress.parse(address), incarnation, status, known)
     except (KeyError, TypeError, ValueError, AttributeError, CastyNotebookError):
         raise UndecodableMessage(
-            f"a member came as {str(record)[:160]}; casty 0.30 writes node, status ({', '.join(STATUSES)}) and types"
+            f"a member came as {glimpse(record)}; casty 0.30 writes node, status ({', '.join(STATUSES)}) and types"
         ) from None
 
 
@@ -180,7 +194,7 @@ def read_reply(body: bytes) -> Outcome:
         data = body[_VALUED + 1 :]
         if len(data) == body[_VALUED]:
             return Outcome(int.from_bytes(body[len(_REPLY) : _NUMBERED]), "Value", data)
-    tree = unpack(body)
+    tree = unpack_message(body)
     try:
         fields = tree[1]
         kind, said = fields["outcome"]
@@ -189,9 +203,14 @@ def read_reply(body: bytes) -> Outcome:
             return Outcome(number, kind, said["data"])
         if tree[0] != "Reply" or type(number) is not int or type(kind) is not str or kind == "Value":
             raise TypeError
-        return Outcome(number, kind, b"", str(said.get("error", ""))[:MAX_NAME], str(said.get("message", ""))[: 4 * MAX_NAME])
+        return Outcome(number, kind[:MAX_NAME], b"", _text(said, "error", MAX_NAME), _text(said, "message", 4 * MAX_NAME))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError):
-        raise UndecodableMessage(f"a reply came as {str(tree)[:160]}") from None
+        raise UndecodableMessage(f"a reply came as {glimpse(tree)}") from None
+
+
+def _text(fields: dict[str, Any], name: str, most: int) -> str:
+    text = fields.get(name, "")
+    return text[:most] if isinstance(text, str) else glimpse(text)
 
 
 def read_actors(body: bytes) -> WrongOwner | None:
@@ -202,7 +221,7 @@ def read_actors(body: bytes) -> WrongOwner | None:
     UndecodableMessage
         For what casty 0.30 does not write.
     """
-    tree = unpack(body)
+    tree = unpack_message(body)
     try:
         kind, fields = tree
         if kind != "WrongOwner":
@@ -212,19 +231,24 @@ def read_actors(body: bytes) -> WrongOwner | None:
             return None  # a Cancel that came too late for its key
         reply = deliver["reply"]
         number = None if reply is None else reply[1]["id"]
-        return WrongOwner(number, str(deliver["actor"]), str(deliver["key"]), bytes(deliver["message"]))
+        actor, key, message = deliver["actor"], deliver["key"], deliver["message"]
+        if not (number is None or type(number) is int) or (type(actor), type(key), type(message)) != (str, str, bytes):
+            raise TypeError
+        if len(actor) > MAX_NAME or len(key) > MAX_KEY:
+            raise ValueError
+        return WrongOwner(number, actor, key, message)
     except (KeyError, TypeError, ValueError, IndexError):
-        raise UndecodableMessage(f"a message to an actor came as {str(tree)[:160]}") from None
+        raise UndecodableMessage(f"a message to an actor came as {glimpse(tree)}") from None
 
 
 def _variant(tree: Any, name: str) -> dict[str, Any]:
     kind, fields = _pair(tree)
     if kind != name:
-        raise UndecodableMessage(f"{str(kind)[:80]!r} came where casty 0.30 writes {name!r}")
+        raise UndecodableMessage(f"{glimpse(kind)} came where casty 0.30 writes {name!r}")
     return fields
 
 
 def _pair(tree: Any) -> tuple[str, dict[str, Any]]:
     if type(tree) is not list or len(tree) != 2 or type(tree[0]) is not str or type(tree[1]) is not dict:
-        raise UndecodableMessage(f"a message came as {str(tree)[:160]}")
+        raise UndecodableMessage(f"a message came as {glimpse(tree)}")
     return tree[0], tree[1]

@@ -19,6 +19,9 @@ from uuid import UUID
 
 from casty_notebook.backends.virtual.codec.packing import pack, unpack
 from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMessage
+from casty_notebook.settings import Settings
+from casty_notebook.values.limits.probing import FEW, KeyWatch
+from casty_notebook.values.limits.work import Refused, WorkBudget
 from casty_notebook.values.shapes import Shape, shape_of
 from casty_notebook.values.standin import StandIn, StandInClass, parts
 
@@ -26,6 +29,9 @@ __all__ = ["EntityKey", "Misfit", "OneOf", "ReplyTo", "ValueReader", "is_message
 
 MAX_DEPTH = 100
 """Nesting of a message; honest ones stay below 20."""
+MAX_OBJECTS = 150_000
+"""Dataclasses in one value; each takes up to half a kilobyte here, and a few bytes on the wire."""
+_BOUNDS = Settings()
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 - the class is needed below, too
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _MICROSECOND = timedelta(microseconds=1)
@@ -252,8 +258,26 @@ _WRITERS: dict[type, Callable[[Any, str], Any]] = {
 type Read = Callable[[Any], Any]
 
 
+def _check_objects(tree: Any) -> None:
+    """Refuse what would become more objects than there is room for: maps are the fields of objects, as a rule."""
+    waiting, maps = [tree], 0
+    while waiting:
+        each = waiting.pop()
+        if type(each) is list:
+            waiting += [inner for inner in each if type(inner) is list or type(inner) is dict]
+        elif type(each) is dict:
+            maps += 1
+            waiting += [inner for inner in each.values() if type(inner) is list or type(inner) is dict]
+    if maps > MAX_OBJECTS:
+        raise UndecodableMessage(f"a value of {maps:,} objects; at most {MAX_OBJECTS:,} are read")
+
+
 class Misfit(Exception):
     """A value is not what its annotation says; it is shown as it came."""
+
+
+_MISFITS = (Misfit, ValueError, TypeError, LookupError, ArithmeticError)
+"""What building a value of a class says to fields that are not its own, `Decimal` and dates out of range among them."""
 
 
 class ValueReader:
@@ -310,7 +334,16 @@ class ValueReader:
         if len(data) == 1 and data in _ONE_BYTE:
             return _ONE_BYTE[data]
         tree = unpack(data)
-        return tree if type(tree) in _PLAIN else self._shown(tree, 0)
+        if type(tree) in _PLAIN:
+            return tree
+        if len(data) > 4 * MAX_OBJECTS:  # each takes four bytes at least
+            _check_objects(tree)
+        try:
+            return self._shown(tree, 0)
+        except Refused as error:
+            raise UndecodableMessage(str(error)) from None
+        except RecursionError:
+            raise UndecodableMessage(f"a value is nested more than {MAX_DEPTH} deep") from None
 
     def shown(self, tree: Any) -> Any:
         """A tree whose type is not known."""
@@ -344,7 +377,7 @@ class ValueReader:
         if shape is not None and shape.family != "enum":
             try:
                 return self._built(shape, fields)
-            except (Misfit, ValueError, TypeError, KeyError, OverflowError):
+            except _MISFITS:
                 pass  # shown as it came, below
         shown = {str(key): self._shown(item, depth + 1) for key, item in fields.items()}
         return StandIn(StandInClass("", name), (), shown)
@@ -379,10 +412,10 @@ class ValueReader:
             return self._tuple(args)
         if origin in (frozenset, set):
             kind, item = origin, self._lazily(_inner(hint))
-            return lambda tree: kind([item(each) for each in _list(tree)])
+            return lambda tree: kind(_apart([item(each) for each in _list(tree)], kind))
         if isinstance(origin, type) and issubclass(origin, Mapping):
             key, value = (self._lazily(arg) for arg in (args or (Any, Any)))
-            return lambda tree: {key(k): value(v) for k, v in map(_pair, _list(tree))}
+            return lambda tree: _mapping([(key(k), value(v)) for k, v in map(_pair, _list(tree))])
         if hint in _READERS:
             return _READERS[hint]
         if isinstance(hint, type) and issubclass(hint, enum.Enum):
@@ -415,11 +448,25 @@ class ValueReader:
                 if choice not in _PLAIN:
                     try:
                         return reader(tree)
-                    except (Misfit, ValueError, TypeError, KeyError):
+                    except _MISFITS:
                         continue
             raise Misfit
 
         return read
+
+
+def _mapping(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    _apart([key for key, _ in pairs], dict)
+    return dict(pairs)
+
+
+def _apart[T](keys: list[T], kind: type) -> list[T]:
+    """The keys, if they may go into a set or dict: numbers can be chosen so that this takes for ever."""
+    if len(keys) > FEW and not all(type(key) is str or type(key) is bytes for key in keys):
+        watch = KeyWatch(kind(), final=True)
+        if not watch.are_apart(keys, ints=all(type(key) is int for key in keys)):
+            watch.add(keys, WorkBudget(_BOUNDS, 16 * len(keys)))
+    return keys
 
 
 def _list(tree: Any) -> list[Any]:

@@ -7,9 +7,10 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from casty_notebook.backends.virtual.codec.protocol import WrongOwner
 from casty_notebook.backends.virtual.session.links import Link
 
-__all__ = ["Envelope", "Envelopes"]
+__all__ = ["Envelope", "Envelopes", "RecentTells"]
 
 FOREVER = float("inf")
 
@@ -32,6 +33,8 @@ class Envelope:
     fail_fast: bool = False
     listens: bool = False
     """It stays on its way until its listener is closed, or its node is lost; its deadline is only that of leaving."""
+    moved: bool = False
+    """Its listener was told that the key is elsewhere now."""
     link: Link | None = None
     """By which it left."""
     left: bool = False
@@ -202,7 +205,7 @@ class Envelopes:
         number = envelope.number
         if number is not None:
             self.asks.pop(number, None)
-        if number is None or self.back(number) is None:
+        if number is None or (self.sent.pop(number, None) is None and self.listening.pop(number, None) is None):
             if self._held.discard(envelope):
                 self.stirred = True
             else:
@@ -236,3 +239,38 @@ class Envelopes:
             if self._is_alive(envelope):
                 late.append(envelope)
         return late
+
+
+_NO_MARK = (0.0, 0, 0)
+
+
+class RecentTells:
+    """Tells that left, so that they are known when they come back, and nothing else is taken for one.
+
+    A mark of each is kept, which nobody else can make: Python's hashes of text have a secret. The oldest is forgotten first.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._marks: dict[int, tuple[float, int, int]] = {}
+        """Deadline, how often it came back, and how many alike are on their way."""
+
+    def __len__(self) -> int:
+        return len(self._marks)
+
+    def left(self, link: int, envelope: Envelope) -> None:
+        """It went out by a link."""
+        marks = self._marks
+        mark = hash((link, envelope.actor, envelope.key, envelope.message))
+        _, _, alike = marks.pop(mark, _NO_MARK)
+        marks[mark] = envelope.deadline, envelope.returned, alike + 1
+        if len(marks) > self._most:
+            del marks[next(iter(marks))]
+
+    def came_back(self, link: int, message: WrongOwner) -> tuple[float, int] | None:
+        """Until when it may be sent again and how often it came back before; None if it did not go out by that link."""
+        mark = hash((link, message.actor, message.key, message.message))
+        deadline, returned, alike = self._marks.pop(mark, _NO_MARK)
+        if alike > 1:
+            self._marks[mark] = deadline, returned, alike - 1
+        return (deadline, returned) if alike else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.breaker import Breaker
+from casty_notebook.backends.rates import TokenBucket
 from casty_notebook.backends.virtual.session.events import Dial, Effect, Hangup, Sync
 from casty_notebook.backends.virtual.session.members import Members
 from casty_notebook.backends.virtual.wire import Limits
@@ -21,6 +22,8 @@ SYNC_EVERY = 1.0
 """Seconds between two tables of a member, which costs its node a tenth of a percent of a core; beyond `UNHURRIED` members the
 pause grows with their number, so that what all of them send together grows no faster than the tables do."""
 UNHURRIED = 32
+NOTICED = 0.05
+"""Seconds after which the other members' tables say that a node is gone, as those of casty 0.30 do."""
 DIALS_AT_ONCE = 32
 """Dials on their way at one time; the rest of a large cluster waits for its turn."""
 
@@ -73,7 +76,12 @@ class Peers:
     settings: Settings
     by_address: dict[NodeAddress, Peer] = field(default_factory=dict)
     links: dict[int, Link] = field(default_factory=dict)
+    now: float = 0.0
     _next_link: int = 1
+    _dials: TokenBucket = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._dials = TokenBucket(self.settings.dial_rate, self.settings.dial_burst, self.now)
 
     def __iter__(self) -> Iterator[Peer]:
         return iter(self.by_address.values())
@@ -195,6 +203,11 @@ class Peers:
             if peer.breaker.retry_at > now:
                 wake = min(wake, peer.breaker.retry_at)
             elif dialling < DIALS_AT_ONCE and len(self.links) < self.settings.max_links:
+                if not self._dials.available(now):
+                    # Members are what a node says they are: it is not to make us knock on doors of its choice by the thousand.
+                    wake = min(wake, self._dials.next_at(now))
+                    continue
+                self._dials.take()
                 dialling += 1
                 # With two known ways to a node, a failed one is followed by the other.
                 address = peer.via if peer.via is not None and peer.breaker.failures % 2 == 0 else peer.address
@@ -238,6 +251,11 @@ class Peers:
             link.peer.breaker.rtt = now - link.asked
             link.asked = None
         link.next_sync = now + SYNC_EVERY * max(1.0, members / UNHURRIED)
+
+    def sync_after_a_loss(self, now: float) -> None:
+        """A node was lost: the others have lost it in the same moment, and say so in their tables a moment later."""
+        for link in self.links.values():
+            link.next_sync = min(link.next_sync, now + NOTICED)
 
     def sync_soon(self, now: float, pause: float) -> None:
         """A message came back: the tables are out of date. Asks all, none more often than every `pause` seconds."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from itertools import chain
+from operator import sub
 from typing import NamedTuple
 from uuid import UUID
 
@@ -18,6 +21,7 @@ TOKENS = 128
 REPLICAS = 3
 """Nodes that keep a key, unless its type says otherwise; that is not on the wire."""
 _CIRCLE = 1 << 64
+_PLACES = [b"%d" % place for place in range(TOKENS)]
 
 
 class NodeId(NamedTuple):
@@ -41,9 +45,13 @@ def token(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
 
 
-def _tokens(node: NodeId) -> list[int]:
-    prefix = f"{node.address}/{UUID(bytes=node.incarnation)}/"
-    return [token(f"{prefix}{place}") for place in range(TOKENS)]
+def _tokens(node: NodeId) -> array[int]:
+    """`token` of each of a node's places, which for a thousand nodes is a tenth of a second."""
+    prefix = f"{node.address}/{UUID(bytes=node.incarnation)}/".encode()
+    tokens = array("Q", b"".join([blake2b(prefix + place, digest_size=8).digest() for place in _PLACES]))
+    if sys.byteorder == "little":
+        tokens.byteswap()
+    return tokens
 
 
 class Ring:
@@ -61,11 +69,12 @@ class Ring:
 
     def __init__(self, nodes: Iterable[NodeId], before: Ring | None = None) -> None:
         self.nodes: tuple[NodeId, ...] = tuple(sorted(set(nodes)))
-        known: dict[NodeId, list[int]] = before._places if before is not None else {}
-        self._places: dict[NodeId, list[int]] = {node: known.get(node) or _tokens(node) for node in self.nodes}
-        pairs = sorted((place, index) for index, node in enumerate(self.nodes) for place in self._places[node])
-        self._tokens = array("Q", [place for place, _ in pairs])
-        self._owners = array("L", [index for _, index in pairs])
+        known: dict[NodeId, array[int]] = before._places if before is not None else {}
+        self._places: dict[NodeId, array[int]] = {node: known.get(node) or _tokens(node) for node in self.nodes}
+        places = list(chain.from_iterable(self._places.values()))
+        order = sorted(range(len(places)), key=places.__getitem__)
+        self._tokens = array("Q", [places[number] for number in order])
+        self._owners = array("L", [number // TOKENS for number in order])
         self._replicas: dict[int, tuple[NodeId, ...]] = {}
         """Of what lies before a token, by the token's number: `REPLICAS` nodes, found once."""
 
@@ -112,16 +121,19 @@ class Ring:
 
     def all_shares(self, count: int = REPLICAS) -> dict[NodeId, tuple[float, float]]:
         """Of each node the part of all keys of which it is the first replica, and the part of which it is any."""
-        first = dict.fromkeys(range(len(self.nodes)), 0)
-        kept = dict.fromkeys(range(len(self.nodes)), 0)
-        places = {node: index for index, node in enumerate(self.nodes)}
-        before = self._tokens[-1] - _CIRCLE if len(self._tokens) else 0
-        for place, owner in zip(self._tokens, self._owners, strict=True):
-            first[owner] += place - before
-            for node in self.at(place, count):
-                kept[places[node]] += place - before
-            before = place
-        return {self.nodes[index]: (first[index] / _CIRCLE, kept[index] / _CIRCLE) for index in first}
+        tokens = list(self._tokens)
+        arcs = list(map(sub, tokens, [tokens[-1] - _CIRCLE, *tokens])) if tokens else []
+        first, kept = [0] * len(self.nodes), [0] * len(self.nodes)
+        others = min(count, len(self.nodes)) - 1
+        # From the end backwards: who keeps what lies before a token is its owner, and those who keep what lies behind it.
+        behind = [self.nodes.index(node) for node in self.at(0, count)]
+        for owner, arc in zip(reversed(self._owners), reversed(arcs), strict=True):
+            if behind[0] != owner:
+                behind = [owner, *[other for other in behind if other != owner][:others]]
+            first[owner] += arc
+            for node in behind:
+                kept[node] += arc
+        return {node: (first[index] / _CIRCLE, kept[index] / _CIRCLE) for index, node in enumerate(self.nodes)}
 
     def slices(self, number: int = 1024, count: int = REPLICAS) -> Sequence[tuple[NodeId, ...]]:
         """The replicas at the middle of each of `number` equal parts of the ring; the parts stay when members change."""

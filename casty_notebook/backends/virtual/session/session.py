@@ -8,7 +8,7 @@ from typing import Any
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.session import failures
-from casty_notebook.backends.virtual.session.asks import FOREVER, Envelope, Envelopes
+from casty_notebook.backends.virtual.session.asks import FOREVER, Envelope, Envelopes, RecentTells
 from casty_notebook.backends.virtual.session.events import (
     Answer,
     AskCancelled,
@@ -36,7 +36,7 @@ from casty_notebook.backends.virtual.session.events import (
     Tick,
     Unsent,
 )
-from casty_notebook.backends.virtual.session.links import Peers
+from casty_notebook.backends.virtual.session.links import Link, Peers
 from casty_notebook.backends.virtual.session.members import Members, Tables
 from casty_notebook.backends.virtual.wire import Limits
 from casty_notebook.errors import CastyNotebookError, ContactAttempt
@@ -53,6 +53,11 @@ IN_FLIGHT = 100
 RETURNED_PAUSE = 0.05
 """Seconds before a message that came back goes to the same node again; doubles each time, up to `RETURNED_PAUSE_CAP`."""
 RETURNED_PAUSE_CAP = 1.0
+CORRECTIONS = 4
+"""Names and limits that nodes may tell us to say instead: one of each, and as much again of a contact point that is of another
+cluster."""
+RECENT_TELLS = 50_000
+"""Tells that are known again when they come back."""
 ENOUGH = 2
 """Failures of a contact point before a user is told: at the first one its node may have been restarting."""
 PATIENCE = 5.0
@@ -93,9 +98,11 @@ class Session:
         self._envelopes = Envelopes(in_flight)
         self._misfits: dict[tuple[str, str], str] = {}
         self._tables = Tables(PATIENCE)
+        self._corrections = 0
+        self._recent_tells = RecentTells(RECENT_TELLS)
         self._trace: deque[tuple[float, str]] = deque(maxlen=settings.story_length)
         self.traffic = Traffic(now)
-        self.peers = Peers(settings)
+        self.peers = Peers(settings, now=now)
         self.peers.add_contacts(contacts, now)
         self._handlers: dict[type[Event], Handler] = {
             AskMade: self._ask_made, TellMade: self._tell_made, AskCancelled: self._cancelled, Replied: self._replied,
@@ -178,7 +185,7 @@ class Session:
             out.append(Hangup(event.link))
             return
         self._note(f"link {event.link} to {event.node} is open")
-        self.attempts[link.dialled] = f"connected to {event.node}, but no table of members came"
+        self._attempted(link, f"connected to {event.node}, but no table of members came")
         if self.peers.opened(event.link, event.node, event.incarnation, now, out) is not None:
             self._review(now, out)
 
@@ -187,6 +194,9 @@ class Session:
         if link is None:
             return
         refusal = event.refusal
+        if self._corrections >= CORRECTIONS:
+            self._gone(event.link, f"it refused us: {refusal.reason}", now, out)
+            return
         if self.members is None and refusal.cluster is not None and refusal.cluster != self.cluster:
             out.append(Report(f"the cluster at {link.dialled} is called {refusal.cluster!r}, not {self.cluster!r}"))
             self._corrected(now, cluster=refusal.cluster)
@@ -200,13 +210,14 @@ class Session:
 
     def _corrected(self, now: float, *, cluster: str | None = None, limits: Limits | None = None) -> None:
         """A node said what it would have accepted: say that from now on, to all."""
+        self._corrections += 1
         self.cluster, self.limits = cluster or self.cluster, limits or self.limits
         for peer in self.peers:
             peer.breaker.kick(now)
 
     def _link_leaving(self, event: LinkLeaving, now: float, _out: list[Effect]) -> None:
         link = self.peers.links.get(event.link)
-        if link is not None:
+        if link is not None and not link.leaving:
             link.leaving = True
             self._note(f"{link.peer.address} says goodbye")
             self.peers.sync_soon(now, 0.0)
@@ -221,12 +232,18 @@ class Session:
         self._note(f"link {link_id} to {link.peer.address} is gone ({reason[:120]})")
         if link.opened:
             self.counters["lost_links"] += 1
-        self.attempts[link.dialled] = reason
+            self.peers.sync_after_a_loss(now)
+        self._attempted(link, reason)
         if link.dialled in self._refusals:
             self._refusals[link.dialled] += tries
         for envelope in self._envelopes.by_link(link):
             self._cut(envelope, reason, out)
         self._review(now, out)
+
+    def _attempted(self, link: Link, outcome: str) -> None:
+        """Of a contact point: members are what nodes say they are, and there is no end of them."""
+        if link.dialled in self._refusals:
+            self.attempts[link.dialled] = outcome
 
     def _cut(self, envelope: Envelope, reason: str, out: list[Effect]) -> None:
         """The link by which an ask left is gone: it may have run, so only the user may say that it is asked again."""
@@ -241,8 +258,8 @@ class Session:
 
     def _table_came(self, event: TableCame, now: float, out: list[Effect]) -> None:
         link = self.peers.links.get(event.link)
-        if link is None or not link.opened:
-            return
+        if link is None or not link.opened or link.asked is None:
+            return  # nobody asked: who sends many tables is not to make us look at all members as often
         self.counters["tables"] += 1
         revived = self.peers.heard(link, now)
         self.peers.table_came(link, len(event.records), now)
@@ -250,14 +267,31 @@ class Session:
         merged = self._tables.merged()
         self.table_at = now
         if merged is not None and merged.unlike(self.members):
-            self.attempts[link.dialled] = "connected, and tables of members come"
+            self._attempted(link, "connected, and tables of members come")
             self.members, self.changed_at = merged, now
             self.peers.settle(merged, now)
             self._note("members: " + ", ".join(f"{each.address} {each.status}" for each in merged.members[:8]))
             out.append(Publish(merged))
+            self._follow_moved(merged, out)
             self._review(now, out)
         elif revived:
             self._review(now, out)
+
+    def _follow_moved(self, members: Members, out: list[Effect]) -> None:
+        """A key that has moved starts anew elsewhere, from its state: whom its actor had in mind to tell is forgotten."""
+        for envelope in list(self._envelopes.listening.values()):
+            owner = members.owner(envelope.actor, envelope.key)
+            here = envelope.link.peer.address if envelope.link is not None else None
+            if owner is None or owner.address == here or envelope.number is None:
+                continue
+            if envelope.retry:
+                self._envelopes.back(envelope.number)
+                envelope.left, envelope.link = True, None
+                self._envelopes.hold(envelope)
+            elif not envelope.moved:
+                envelope.moved = True
+                forgotten = "it may have forgotten who listens; listen again, or with retry=True"
+                out.append(Report(f"{envelope.what} has moved from {here} to {owner.address}: {forgotten}"))
 
     # --- the user's messages ---------------------------------------------------------------------------------------
 
@@ -327,6 +361,8 @@ class Session:
             envelope.link = link
             if envelope.number is not None:
                 (envelopes.listening if envelope.listens else envelopes.sent)[envelope.number] = envelope
+            else:
+                self._recent_tells.left(link.id, envelope)
             out.append(Deliver(link.id, envelope.seq, envelope.actor, envelope.key, envelope.message, envelope.number))
 
     def _take_turns(self, now: float, out: list[Effect]) -> None:
@@ -382,28 +418,45 @@ class Session:
         out.append(Report(f"a message was dropped: {event.cause}"))
 
     def _returned(self, event: Returned, now: float, out: list[Effect]) -> None:
-        """A message came back unread: it was not processed, so that it may go elsewhere."""
+        """A message came back unread: it was not processed, so that it may go elsewhere.
+
+        Only what went out by the same link is believed to come back: nobody else is to send messages in our name.
+        """
+        message = event.message
+        envelope = self._asked_by(event) if message.number is not None else self._tell_again(event, now)
+        if envelope is None:
+            self.counters["late_replies"] += 1
+            return
         self.counters["returned"] += 1
         self.peers.sync_soon(now, RETURNED_PAUSE)
-        message = event.message
-        number = message.number
-        envelope = self._envelopes.back(number) if number is not None else self._tell_again(message, now)
-        if envelope is None:
-            return
         envelope.link = None
         envelope.returned += 1
         envelope.avoid = self.members
-        envelope.not_before = now + min(RETURNED_PAUSE * 2.0 ** (envelope.returned - 1), RETURNED_PAUSE_CAP)
+        envelope.not_before = now + min(RETURNED_PAUSE * 2.0 ** min(envelope.returned - 1, 20), RETURNED_PAUSE_CAP)
         self._place(envelope, now, out)
         self._take_turns(now, out)
 
-    def _tell_again(self, message: Any, now: float) -> Envelope | None:
-        """A tell that came back says all that it was made of, but not how often it has come back; it is tried for a while."""
-        if len(self._envelopes) >= self.settings.max_buffered:
+    def _asked_by(self, event: Returned) -> Envelope | None:
+        """The ask that left by that link."""
+        number = event.message.number
+        envelope = self._envelopes.asks.get(number) if number is not None else None
+        if number is None or envelope is None or envelope.link is None or envelope.link.id != event.link:
+            return None
+        self._envelopes.back(number)
+        return envelope
+
+    def _tell_again(self, event: Returned, now: float) -> Envelope | None:
+        """A tell that came back says all that it was made of; until when, and how often it has come back, we know ourselves."""
+        message = event.message
+        known = self._recent_tells.came_back(event.link, message)
+        if known is None:
+            return None
+        expires, returned = known
+        if expires <= now or len(self._envelopes) >= self.settings.max_buffered:
             self.counters["dropped"] += 1
             return None
-        expires = now + self.settings.tell_expiry
-        return Envelope(self._envelopes.next_seq(), message.actor, message.key, "", message.message, now, expires, "")
+        seq = self._envelopes.next_seq()
+        return Envelope(seq, message.actor, message.key, "", message.message, now, expires, "", returned=returned)
 
     def _cancelled(self, event: AskCancelled, now: float, out: list[Effect]) -> None:
         envelope = self._envelopes.asks.get(event.number)

@@ -87,7 +87,7 @@ class Connection:
         self._owed: dict[int, int] = {}
         """Credit that is to be given, by stream."""
         self._pong_due = False
-        self.open = False
+        self.open = self.leaving = False
         self.closed = False
         """The node refused the hello: nothing more is read."""
         self.heard_anything = False
@@ -190,7 +190,8 @@ class Connection:
             elif kind == _PING:
                 # One pong is enough for all pings of a moment: it says that we are there.
                 self._pong_due = True
-            elif kind == _GOODBYE and self.open:
+            elif kind == _GOODBYE and self.open and not self.leaving:
+                self.leaving = True
                 events.append(Leaving())
         return events
 
@@ -202,6 +203,8 @@ class Connection:
             held = self._incoming[stream] = bytearray()
         if held:
             held += body
+            if len(self._incoming) > 1:
+                self._check_held()
             at = self._messages(stream, held, events)
             if at:
                 del held[:at]
@@ -210,6 +213,12 @@ class Connection:
             at = self._messages(stream, body, events)
             if at < len(body):
                 held += body[at:]
+
+    def _check_held(self) -> None:
+        """All streams together hold one message that is not whole yet, as the one does on which a node says something."""
+        held = sum(map(len, self._incoming.values()))
+        if held > self._limits.message + self._limits.frame + 2 * _SURROUND:
+            raise ProtocolError(f"{held:,} bytes of messages that do not end came on {len(self._incoming)} streams")
 
     def _messages(self, stream: int, data: bytes | bytearray, events: list[Event]) -> int:
         """Read the messages that are whole; returns where they end."""

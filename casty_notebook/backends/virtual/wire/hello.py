@@ -15,6 +15,8 @@ __all__ = ["Hello", "Limits", "Refusal", "decode_ack", "decode_reject"]
 
 _CLUSTER = re.compile(r'cluster "(.*)" is not "(.*)"', re.DOTALL)
 _LIMITS = re.compile(r"limits \(frame, message, window\) \[[0-9, ]+\] are not \[([0-9]{1,12}), ([0-9]{1,12}), ([0-9]{1,12})\]")
+_MOST_REASON = 1_000
+"""Characters of a reason that are read; a node's own are below two hundred."""
 _LEAST = 1024
 """Bytes of the smallest frame that a node is followed in: a hello fits into one."""
 _MOST = 64 * 1024 * 1024
@@ -81,7 +83,7 @@ def decode_ack(body: bytes) -> tuple[NodeAddress, bytes]:
     try:
         return NodeAddress.parse(address), incarnation
     except InvalidAddress as error:
-        raise ProtocolError(f"a hello-ack came from no address: {error}") from None
+        raise ProtocolError(f"a hello-ack came from no address: {str(error)[:200]}") from None
 
 
 def decode_reject(body: bytes) -> Refusal:
@@ -100,6 +102,8 @@ def decode_reject(body: bytes) -> Refusal:
     (reason,) = _fields(body, 1, "hello-reject")
     if not isinstance(reason, str):
         raise ProtocolError(f"a hello-reject came with {str(reason)[:120]}")
+    if len(reason) > _MOST_REASON:
+        return Refusal(f"{reason[:_MOST_REASON]}…")
     if match := _CLUSTER.fullmatch(reason):
         return Refusal(reason, cluster=match[2])
     if match := _LIMITS.fullmatch(reason):

@@ -229,7 +229,11 @@ class View {
   }
 
   drawBanner(state) {
-    const { name, connection, since: changed } = state.status;
+    const { connection, since: changed, colour } = state.status;
+    // Moments that are gone back to do not say how the connection is marked, which does not change.
+    if (colour) this.banner.style.borderLeft = `.5em solid ${colour}`;
+    this.readOnly ||= state.status.read_only;
+    const name = `${state.status.name}${this.readOnly ? " (read-only)" : ""}`;
     const { members, down } = summaryOf(state);
     const people = `${many(members, "member")}${down ? `, ${down} in trouble` : ""}`;
     const words = {

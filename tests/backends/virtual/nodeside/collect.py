@@ -27,17 +27,17 @@ async def make(made: Collections) -> None:
     for key, value in (("apple", 30), ("pear", 45), ("none", None)):
         await prices.put(key, value)
     big = made.dict("many", key=int, value=str, index_shards=1, replicas=2, write="one")
-    for number in range(1_300):
-        await big.put(number, f"value {number}")
+    for first in range(0, 1_300, 100):  # a segment splits beyond 512
+        await asyncio.gather(*(big.put(number, f"value {number}") for number in range(first, first + 100)))
     await made.set("cities", value=str).add("Lisbon")
     for number, (kind, value) in enumerate(Typed):
         await made.set(f"typed-{number}", value=kind).add(value)
     jobs = made.queue("jobs", value=str)
     for job in ("sweep", "mop"):
         await jobs.offer(job)
-    long = made.queue("long", value=int)
-    for number in range(1_030):
-        await long.offer(number)
+    long = made.queue("long", value=str)
+    for number in range(40):  # a segment is sealed at 64 KiB
+        await long.offer(f"{number:03}" + 4_000 * "x")
 
 
 async def make_for_contract(made: Collections) -> None:

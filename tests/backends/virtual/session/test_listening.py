@@ -82,3 +82,21 @@ def test_leaving_ends_listeners() -> None:
     world.ask(1, "a", listens=True)
     world.feed(Close())
     assert isinstance(world.failures[1], ClientClosed)
+
+
+def test_a_key_that_moves_is_said_once_or_asked_again_where_it_is_then() -> None:
+    world = ready()
+    key = key_of(world, 2)
+    world.ask(1, key, listens=True)
+    world.ask(2, key, listens=True, retry=True)
+    world.delivered.clear()
+    sent = len(world.history)
+    world.say(world.node(2), "leaving")
+    world.pass_time(3.0)
+    world.say(world.node(1), "suspect")
+    world.pass_time(3.0)
+    again = world.history[sent:]
+    assert [(effect.number, address != world.node(2).address) for address, effect in again] == [(2, True)]
+    assert sum("has moved from" in text and "listen again" in text for text in world.reports) == 1
+    told(world, 1, b"still heard")
+    assert world.heard[-1] == (1, b"still heard")

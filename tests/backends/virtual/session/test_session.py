@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from casty_notebook.backends.virtual.codec.protocol import Outcome
 from casty_notebook.backends.virtual.session.events import AskCancelled, AskMade, Close, Dial, Replied
-from casty_notebook.backends.virtual.session.links import SYNC_EVERY
+from casty_notebook.backends.virtual.session.links import NOTICED, SYNC_EVERY
 from casty_notebook.backends.virtual.session.session import IN_FLIGHT
 from casty_notebook.errors import (
     ActorFailed,
@@ -136,6 +136,18 @@ def test_a_silent_member_is_suspect_then_given_up_and_found_again() -> None:
     frozen.frozen = False
     world.pass_time(6)
     assert world.session.health(world.now)[frozen.address].state is LinkState.live
+
+
+def test_when_a_node_is_lost_the_others_are_asked_of_it_at_once() -> None:
+    world = ready()
+    dead = world.node(2)
+    world.pass_time(SYNC_EVERY / 2)
+    world.say(dead, "dead")  # what they would be asked half a second later
+    world.kill(dead)
+    world.pass_time(2 * NOTICED)
+    member = world.session.members.get(dead.address) if world.session.members is not None else None
+    assert member is not None
+    assert member.status == "dead"
 
 
 def test_when_all_is_lost_the_contact_points_are_tried_again() -> None:
