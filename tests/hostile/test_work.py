@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from casty_notebook.backends.sharded.codec.pickle import objects as pickle_objects
 from casty_notebook.backends.sharded.codec.pickle import standard_types as constructors
 from casty_notebook.backends.sharded.codec.pickle.standard_types import Constructor
 from casty_notebook.errors import UndecodableMessage
