@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 from casty_notebook.logs import room_logger
+from casty_notebook.printable import printable
 
 __all__ = ["Subscription"]
 
@@ -110,7 +111,7 @@ class Subscription:
         counts = f"called {self.called:,} times"
         counts += f", raised {self.failed:,} times" if self.failed else ""
         counts += f", {self.dropped:,} dropped" if self.dropped else ""
-        return f"<Subscription of {self._name}: {state}, {counts}>"
+        return printable(f"<Subscription of {self._name}: {state}, {counts}>")
 
 
 def _nothing() -> None:

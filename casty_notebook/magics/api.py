@@ -365,11 +365,11 @@ def casty_top(*, connection: str | None = None) -> Picture | None:
 
 def casty_notify(*, connection: str | None = None) -> Bell:
     """Ring when a problem appears, and in a notebook show the bell's line; returns the bell, whose ``stop()`` ends it."""
-    from IPython import get_ipython
+    from casty_notebook.views.bell import in_kernel
 
     bell = find_connection(connection).bell()
     # In a terminal nothing needs to be seen for it to ring.
-    if hasattr(get_ipython(), "kernel"):
+    if in_kernel():
         from IPython.display import display
 
         display(bell)  # type: ignore[no-untyped-call]

@@ -18,9 +18,9 @@ from casty_notebook.topology.names import natural
 if TYPE_CHECKING:
     from casty_notebook.topology.snapshot import TopologySnapshot
 
-__all__ = ["attrs_of", "categorical", "codes_of", "frame", "milliseconds", "reachable", "repeated", "text"]
+__all__ = ["attrs_of", "categorical", "codes_of", "frame", "milliseconds", "reachable", "repeated", "spread", "text"]
 
-type Codes = np.ndarray[Any, np.dtype[np.intp]]
+type Codes = np.ndarray[Any, np.dtype[np.signedinteger[Any]]]
 
 
 def frame(columns: Mapping[str, Any], attrs: Mapping[str, Any]) -> pd.DataFrame:
@@ -69,14 +69,21 @@ def repeated(values: Sequence[str | None], categories: Sequence[str] | None = No
 
 
 def codes_of(values: Sequence[Any], places: Mapping[Any, int]) -> Codes:
-    """Return the place of each value; -1 for one that has none."""
-    return np.fromiter((places.get(value, -1) for value in values), dtype=np.intp, count=len(values))
+    """Return the place of each value, in as few bytes as there is need for; -1 for one that has none."""
+    kind = np.min_scalar_type(-max(len(places), 1))
+    return np.fromiter((places.get(value, -1) for value in values), dtype=kind, count=len(values))
 
 
 def reachable(addresses: Sequence[NodeAddress], health: Mapping[NodeAddress, NodeHealth]) -> Any:
     """Our own view of each address as a nullable boolean; missing where we do not know yet."""
     views = [health[address].reachable if address in health else None for address in addresses]
     return pd.array(views, dtype="boolean")
+
+
+def spread(flags: Any, places: Codes) -> Any:
+    """The nullable boolean of each place."""
+    values, missing = flags.to_numpy(dtype=bool, na_value=False), flags.isna()
+    return pd.arrays.BooleanArray(values[places], missing[places])
 
 
 def milliseconds(view: NodeHealth | None) -> float:

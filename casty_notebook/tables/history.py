@@ -38,8 +38,7 @@ def history(records: Iterable[Record], *, cluster: str) -> pd.DataFrame:
     --------
     >>> from datetime import UTC, datetime
     >>> from casty_notebook.topology.snapshot import TopologySnapshot
-    >>> from casty_notebook.topology.shard_columns import pack
-    >>> moment = Record(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), pack(TopologySnapshot(frozenset(), None, {}, 7)))
+    >>> moment = Record(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), TopologySnapshot(frozenset(), None, {}, 7))
     >>> print(history([moment], cluster="prod")[["time", "members", "leader", "shards", "epoch"]].to_string(index=False))
                          time  members leader  shards  epoch
     2026-01-02 03:04:05+00:00        0    NaN       0      7
@@ -48,24 +47,24 @@ def history(records: Iterable[Record], *, cluster: str) -> pd.DataFrame:
     return frame(
         {
             "time": pd.Series([record.time for record in kept], dtype=pd.DatetimeTZDtype("us", "UTC")),
-            "members": _numbers(len(record.packed.members) for record in kept),
+            "members": _numbers(len(record.snapshot.members) for record in kept),
             "up": _numbers(
-                sum(member.status is MemberStatus.up for member in record.packed.members) for record in kept
+                sum(member.status is MemberStatus.up for member in record.snapshot.members) for record in kept
             ),
-            "unreachable": _numbers(len(record.packed.unreachable) for record in kept),
+            "unreachable": _numbers(len(record.snapshot.unreachable) for record in kept),
             "reachable": _numbers(
                 sum(member.address in record.health and record.health[member.address].reachable is True
-                    for member in record.packed.members)
+                    for member in record.snapshot.members)
                 for record in kept
             ),
             "leader": repeated([_leader(record) for record in kept]),
-            "shards": _numbers(record.packed.shard_count for record in kept),
-            "services": _numbers(len(record.packed.registry) for record in kept),
-            "epoch": _numbers(max(min(record.packed.allocation_epoch, 2**63 - 1), -(2**63)) for record in kept),
+            "shards": _numbers(record.snapshot.shard_count for record in kept),
+            "services": _numbers(len(record.snapshot.registry) for record in kept),
+            "epoch": _numbers(max(min(record.snapshot.allocation_epoch, 2**63 - 1), -(2**63)) for record in kept),
         },
         {
             **attrs_of(cluster, None, kept[-1].time if kept else None),
-            "epoch": kept[-1].packed.allocation_epoch if kept else None,
+            "epoch": kept[-1].snapshot.allocation_epoch if kept else None,
         },
     )  # fmt: skip
 
@@ -75,5 +74,5 @@ def _numbers(values: Iterable[int]) -> pd.api.extensions.ExtensionArray:
 
 
 def _leader(record: Record) -> str | None:
-    leader = record.packed.leader
-    return None if leader is None else name_of(leader, member_at(record.packed.members))
+    leader = record.snapshot.leader
+    return None if leader is None else name_of(leader, member_at(record.snapshot.members))

@@ -12,7 +12,6 @@ import pandas as pd
 from casty_notebook.address import NodeAddress
 from casty_notebook.tables.activations import Reports
 from casty_notebook.tables.columns import attrs_of, frame, milliseconds, reachable, repeated, text
-from casty_notebook.tables.placements import Placements
 from casty_notebook.tables.virtual import virtual_members
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import VIRTUAL
@@ -92,8 +91,8 @@ def _loads(snapshot: TopologySnapshot | None) -> tuple[_Load, _Load, _Load]:
     kept: _Load = Counter()
     if snapshot is None:
         return owned, kept, Counter()
-    for allocations in snapshot.shard_allocations.values():
-        for allocation, count in Placements(allocations).counts():
+    for column in snapshot.columns.values():
+        for allocation, count in column.counts():
             owned[allocation.primary] += count
             for replica in allocation.replicas:
                 kept[replica] += count

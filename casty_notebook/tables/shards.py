@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.tables.columns import attrs_of, categorical, codes_of, frame, reachable
+from casty_notebook.tables.columns import attrs_of, categorical, codes_of, frame, reachable, spread
 from casty_notebook.tables.placements import Placements
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import VIRTUAL
@@ -55,10 +55,12 @@ def shards(
     parts = [Placements(allocations[name]) for name in types]
     sizes = [len(part.shards) for part in parts]
     starts = np.cumsum([0, *(len(part.distinct) for part in parts)])
+    # As indices of numpy's own kind, of which it would make a copy for each column otherwise.
     placed = _joined([part.codes + start for part, start in zip(parts, starts, strict=False)])
     distinct = [allocation for part in parts for allocation in part.distinct]
     numbers = _joined([part.shards for part in parts])
-    named = {"type": categorical(np.repeat(np.arange(len(types)), sizes), types), "shard": numbers}
+    kinds = codes_of(types, {name: code for code, name in enumerate(types)})
+    named = {"type": categorical(np.repeat(kinds, sizes), types), "shard": numbers}
     return frame(
         {
             # The ring is the same for keys of all types.
@@ -81,14 +83,15 @@ def _placement_columns(
     at = codes_of(owners, {node: code for code, node in enumerate(nodes)})
     known = [node for node in nodes if node in members]
     copies = [", ".join(name_of(node, members) for node in allocation.replicas) for allocation in distinct]
+    different = {names: code for code, names in enumerate(dict.fromkeys(copies))}
     return {
         "node": categorical(
             codes_of(owners, {node: code for code, node in enumerate(known)})[placed],
             [members[node].id for node in known],
         ),
         "address": categorical(at[placed], [str(node) for node in nodes]),
-        "replicas": categorical(placed, copies),
-        "reachable": reachable(owners, health)[placed],
+        "replicas": categorical(codes_of(copies, different)[placed], list(different)),
+        "reachable": spread(reachable(owners, health), placed),
     }
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.names import member_at, name_of, natural
-from casty_notebook.topology.snapshot import Member, ServiceEntry, ShardAllocation, TopologySnapshot
+from casty_notebook.topology.shard_columns import ShardColumn, as_column, translated
+from casty_notebook.topology.snapshot import Member, ServiceEntry, TopologySnapshot
 
 if TYPE_CHECKING:
+    from array import array
     from datetime import datetime
 
 __all__ = ["Change", "TopologyEvent", "diff", "opinions", "reach_changes"]
@@ -72,17 +76,16 @@ class TopologyEvent:
     after: str
 
 
-def diff(
-    before: TopologySnapshot | None, after: TopologySnapshot, time: datetime, *, same: Container[str] = ()
-) -> list[TopologyEvent]:
+def diff(before: TopologySnapshot | None, after: TopologySnapshot, time: datetime) -> list[TopologyEvent]:
     """List what changed, summarised: one row for all shards of a type that went from one node to another.
 
     The first snapshot (`before` is None) is no change. Nor are other replicas of a shard that stays where it is, other
-    roles of a node, or a new epoch by itself. The shards of the types in `same` are known to be where they were.
+    roles of a node, or a new epoch by itself.
 
     Examples
     --------
     >>> from datetime import UTC, datetime
+    >>> from casty_notebook.topology.shard_columns import ShardAllocation
     >>> here, there = NodeAddress("10.0.1.10", 25520), NodeAddress("10.0.1.11", 25520)
     >>> old = TopologySnapshot(frozenset(), here, {"cart": {0: ShardAllocation(here), 1: ShardAllocation(here)}}, 1)
     >>> new = TopologySnapshot(frozenset(), here, {"cart": {0: ShardAllocation(there), 1: ShardAllocation(there)}}, 2)
@@ -97,7 +100,7 @@ def diff(
         *_members(was, now),
         *_reachability(before, after, {**was, **now}),
         *_leader(before, after, was, now),
-        *_shards(before, after, {**was, **now}, same),
+        *_shards(before, after, {**was, **now}),
         *_services(before, after, {**was, **now}),
     ]
     told = list(Change)
@@ -195,22 +198,18 @@ def _leader(before: TopologySnapshot, after: TopologySnapshot, was: _Members, no
         yield Change.leader_changed, "leader", old, new
 
 
-def _shards(
-    before: TopologySnapshot, after: TopologySnapshot, members: _Members, same: Container[str]
-) -> Iterator[_Row]:
+def _shards(before: TopologySnapshot, after: TopologySnapshot, members: _Members) -> Iterator[_Row]:
     types = {*before.shard_allocations, *after.shard_allocations}
     for shard_type in sorted(types, key=natural):
         old, new = before.shard_allocations.get(shard_type, {}), after.shard_allocations.get(shard_type, {})
-        if old is new or shard_type in same:
+        if old is new:
             continue
-        counts = _moves(old, new)
-        numbers = _numbers(old, new, {move for move, n in counts.items() if n <= FEW})
         moves = [
             (
                 "" if move[0] is None else name_of(move[0], members), "" if move[1] is None else name_of(move[1], members),
-                n, f" ({', '.join(map(str, sorted(numbers[move])))})" if move in numbers else "",
+                len(shards), f" ({', '.join(map(str, sorted(shards)))})" if len(shards) <= FEW else "",
             )
-            for move, n in counts.items()
+            for move, shards in _moves(as_column(old), as_column(new)).items()
         ]  # fmt: skip
         order = {name: natural(name) for name in {name for source, target, *_ in moves for name in (source, target)}}
         for source, target, n, which in sorted(moves, key=lambda move: (order[move[0]], order[move[1]])):
@@ -227,38 +226,44 @@ type _Move = tuple[NodeAddress | None, NodeAddress | None]
 """Owner before and owner after."""
 
 
-def _moves(old: Mapping[int, ShardAllocation], new: Mapping[int, ShardAllocation]) -> Counter[_Move]:
-    """Count the shards by (owner before, owner after) where they differ."""
-    # A changed snapshot of 40,000 shards may come four times a second: comparing takes 5 ms, counting all pairs 26.
-    differ = [
-        (was, now)
-        for was, now in zip(map(old.get, new), new.values(), strict=True)
-        if was is not now and (was is None or was.primary != now.primary)
-    ]
-    moves: Counter[_Move] = Counter(
-        (None if was is None else was.primary, now.primary) for was, now in differ
-    )
-    if len(old) + sum(was is None for was, _ in differ) > len(new):
-        moves.update((old[shard].primary, None) for shard in old.keys() - new.keys())
-    return moves
+def _moves(old: ShardColumn, new: ShardColumn) -> dict[_Move, list[int]]:
+    """The shards by (owner before, owner after) where they differ."""
+    places: dict[NodeAddress, int] = {}
+    was, now = ([places.setdefault(each.primary, len(places)) for each in column.placements] for column in (old, new))
+    before, after = translated(old.codes, was, len(places)), translated(new.codes, now, len(places))
+    moves: dict[tuple[int | None, int | None], list[int]] = {}
+    if old.ids == new.ids:
+        ids = new.ids
+        for place in _differing(before, after):
+            moves.setdefault((before[place], after[place]), []).append(ids[place])
+    else:
+        at = dict(zip(old.ids, before, strict=True))
+        for shard, source, target in zip(new.ids, map(at.pop, new.ids, repeat(None)), after, strict=True):
+            if source != target:
+                moves.setdefault((source, target), []).append(shard)
+        for shard, owner in at.items():
+            moves.setdefault((owner, None), []).append(shard)
+    owners: list[NodeAddress | None] = [*places, None]
+    return {
+        (owners[-1 if source is None else source], owners[-1 if target is None else target]): shards
+        for (source, target), shards in moves.items()
+    }
 
 
-def _numbers(
-    old: Mapping[int, ShardAllocation], new: Mapping[int, ShardAllocation], moves: set[_Move]
-) -> dict[_Move, list[int]]:
-    """Which shards made these moves."""
-    numbers: dict[_Move, list[int]] = {}
-    if not moves:
-        return numbers
-    if any(target is not None for _, target in moves):
-        for shard, was, now in zip(new, map(old.get, new), new.values(), strict=True):
-            if was is not now and (move := (None if was is None else was.primary, now.primary)) in moves:
-                numbers.setdefault(move, []).append(shard)
-    if any(target is None for _, target in moves):
-        for shard in old.keys() - new.keys():
-            if (freed := (old[shard].primary, None)) in moves:
-                numbers.setdefault(freed, []).append(shard)
-    return numbers
+def _differing(one: array[int], other: array[int]) -> Iterator[int]:
+    """Where two arrays of one length and type differ."""
+    # A changed snapshot of 40,000 shards may come four times a second: one by one they take 2 ms, all at once a tenth.
+    first, second = one.tobytes(), other.tobytes()
+    bits = int.from_bytes(first) ^ int.from_bytes(second)
+    seen = -1
+    for found in _NOT_ZERO.finditer(bits.to_bytes(len(first))):
+        place = found.start() // one.itemsize
+        if place != seen:
+            seen = place
+            yield place
+
+
+_NOT_ZERO = re.compile(rb"[^\0]")
 
 
 def _services(before: TopologySnapshot, after: TopologySnapshot, members: _Members) -> Iterator[_Row]:

@@ -13,7 +13,7 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.topology.events import TopologyEvent, diff, reach_changes
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.owned_once import OwnedOnce
-from casty_notebook.topology.shard_columns import PackedSnapshot, pack, unpack
+from casty_notebook.topology.sharing import share, shows_the_same, size
 from casty_notebook.topology.snapshot import TopologySnapshot
 
 __all__ = ["History", "Record"]
@@ -34,14 +34,9 @@ class Record:
     """
 
     time: datetime
-    packed: PackedSnapshot
+    snapshot: TopologySnapshot
     health: Mapping[NodeAddress, NodeHealth] = field(default_factory=dict)
     ownerless: Mapping[str, int] | None = field(default=None, compare=False)
-
-    @property
-    def snapshot(self) -> TopologySnapshot:
-        """The snapshot, unpacked anew each time."""
-        return unpack(self.packed)
 
     def shows_the_same(self, other: Record) -> bool:
         """Nobody who looked would see a difference. Round trips differ always, and are none."""
@@ -51,13 +46,13 @@ class Record:
             (mine.state, mine.reason) == (other.health[node].state, other.health[node].reason)
             for node, mine in self.health.items()
         )
-        return reach and self.packed.shows_the_same(other.packed)
+        return reach and shows_the_same(self.snapshot, other.snapshot)
 
     def size(self, before: Record | None) -> int:
         """Bytes, about, of what `before` does not hold already."""
         health = sum(200 + getsizeof(view.reason) for view in self.health.values())
         ownerless = 100 * len(self.ownerless or ())
-        return self.packed.size(before.packed if before is not None else None) + health + ownerless
+        return size(self.snapshot, before.snapshot if before is not None else None) + health + ownerless
 
 
 class History:
@@ -89,7 +84,8 @@ class History:
         """Return a history of records and events that were kept elsewhere, oldest first, all of them."""
         history = cls(max_records=10**9, max_bytes=10**12, max_events=10**9, max_event_bytes=10**12)
         for record in records:
-            history._append(record)
+            latest = history.latest
+            history._append(replace(record, snapshot=share(record.snapshot, latest.snapshot if latest is not None else None)))
         history._keep(events)
         return history
 
@@ -103,21 +99,15 @@ class History:
         before = self.latest
         if before is not None and time < before.time:
             time = before.time
-        seen = {
-            node: view if view.retry_in is None else replace(view, retry_in=None) for node, view in (health or {}).items()
-        }
-        if before is not None and snapshot is self._last:
-            packed = before.packed
-        else:
-            packed = pack(snapshot, before.packed if before is not None else None)
-        old = before.packed.columns if before is not None else {}
-        same = {name for name, column in packed.columns.items() if old.get(name) is column}
-        events = diff(self._last, snapshot, time, same=same)
+        seen = {node: view if view.retry_in is None else replace(view, retry_in=None) for node, view in (health or {}).items()}
+        old = before.snapshot if before is not None else None
+        kept = old if old is not None and snapshot is self._last else share(snapshot, old)
+        events = diff(old, kept, time)
         if before is not None:
             events += reach_changes(before.health, seen, snapshot.members, time)
         self._last = snapshot
         self._keep(events)
-        record = Record(time, packed, seen)
+        record = Record(time, kept, seen)
         if before is None or not record.shows_the_same(before):
             self._append(record)
         return events
@@ -130,7 +120,7 @@ class History:
             self._events_size -= _event_size(self.events.popleft())
 
     def _append(self, record: Record) -> None:
-        ownerless = self._owned_once.note(record.packed.columns)
+        ownerless = self._owned_once.note(record.snapshot.columns)
         if record.ownerless is None:  # one that was kept elsewhere knows of times before this history
             record = replace(record, ownerless=ownerless)
         size = record.size(self.latest)

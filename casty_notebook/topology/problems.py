@@ -14,8 +14,7 @@ from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.history import Record
 from casty_notebook.topology.kinds import SHARDED
 from casty_notebook.topology.names import member_at, name_of, natural
-from casty_notebook.topology.shard_columns import PackedSnapshot
-from casty_notebook.topology.snapshot import Member, MemberStatus
+from casty_notebook.topology.snapshot import Member, MemberStatus, TopologySnapshot
 from casty_notebook.topology.traffic import Failing, TrafficRow, failing
 
 __all__ = ["ASKS_WITHIN", "Known", "Problem", "find_problems", "problem_rows"]
@@ -127,8 +126,8 @@ def find_problems(
         return ()
     records = records[-LOOK_BACK:]
     most: Counter[str] = Counter()
-    for packed in {id(record.packed.registry): record.packed for record in records}.values():
-        most |= Counter(entry.key for entry in packed.registry)
+    for registry in {id(record.snapshot.registry): record.snapshot.registry for record in records}.values():
+        most |= Counter(entry.key for entry in registry)
     # Of the moments before only as many are looked at as what is wrong now goes back to.
     signs = [_signs(records[-1], most)]
     found = []
@@ -137,8 +136,8 @@ def find_problems(
         if (now - since).total_seconds() >= GRACE[key[0]]:
             found.append(Problem(sign.severity, *key, since, sign.says, sign.text, sign.remedy))
     found += _of_events(tuple(events), now)
-    found += _of_asks(failing(asks, ASKS_WITHIN), member_at(records[-1].packed.members), now)
-    members = records[-1].packed.members
+    found += _of_asks(failing(asks, ASKS_WITHIN), member_at(records[-1].snapshot.members), now)
+    members = records[-1].snapshot.members
     if snapshot_age is not None and snapshot_age > STALE and sum(each.status in WELL for each in members) > 1:
         text = f"the cluster has said nothing for {snapshot_age:.0f} s; what is shown may be as old"
         remedy = "see whether any member is reached (%casty_members), and examine the way: %casty_doctor"
@@ -176,15 +175,15 @@ def _since(
 
 def _signs(record: Record, most: Mapping[str, int]) -> _Signs:
     """All that one moment shows, whether it has lasted or not. `most`: the instances that each service had at its best."""
-    packed, health = record.packed, record.health
-    members = member_at(packed.members)
+    snapshot, health = record.snapshot, record.health
+    members = member_at(snapshot.members)
     signs: _Signs = {}
     for address, member in members.items():
-        signs.update(_of_member(member, health.get(address), address in packed.unreachable))
-    signs.update(_of_placements(packed, members, health))
-    signs.update(_of_services(packed, members, health, most))
-    if packed.kind.has_leader and members:
-        signs.update(_of_leader(packed, members, health))
+        signs.update(_of_member(member, health.get(address), address in snapshot.unreachable))
+    signs.update(_of_placements(snapshot, members, health))
+    signs.update(_of_services(snapshot, members, health, most))
+    if snapshot.kind.has_leader and members:
+        signs.update(_of_leader(snapshot, members, health))
     return signs
 
 
@@ -224,14 +223,13 @@ def _lost(node: NodeAddress, members: Mapping[NodeAddress, Member], health: Mapp
 
 
 def _of_placements(
-    packed: PackedSnapshot, members: Mapping[NodeAddress, Member], health: Mapping[NodeAddress, NodeHealth]
+    snapshot: TopologySnapshot, members: Mapping[NodeAddress, Member], health: Mapping[NodeAddress, NodeHealth]
 ) -> Iterator[tuple[tuple[str, str], _Sign]]:
-    words = packed.kind
-    for name, column in packed.columns.items():
-        by_place = Counter(column.codes)
+    words = snapshot.kind
+    for name, column in snapshot.columns.items():
         owned: Counter[NodeAddress] = Counter()
-        for code, count in by_place.items():
-            owned[column.placements[code].primary] += count
+        for placement, count in column.counts():
+            owned[placement.primary] += count
         what = words.placements if words is not SHARDED else f"{words.placements} of {name}"
         for node, count in owned.items():
             if node not in members:
@@ -262,13 +260,13 @@ def _unevenness(
 
 
 def _of_services(
-    packed: PackedSnapshot, members: Mapping[NodeAddress, Member], health: Mapping[NodeAddress, NodeHealth],
+    snapshot: TopologySnapshot, members: Mapping[NodeAddress, Member], health: Mapping[NodeAddress, NodeHealth],
     most: Mapping[str, int],
 ) -> Iterator[tuple[tuple[str, str], _Sign]]:
-    if packed.kind is not SHARDED:
+    if snapshot.kind is not SHARDED:
         return
     living: Counter[str] = Counter()
-    for entry in packed.registry:
+    for entry in snapshot.registry:
         if entry.node in members and not _lost(entry.node, members, health):
             living[entry.key] += 1
         else:
@@ -276,7 +274,7 @@ def _of_services(
             text = f"an instance is registered on {who}, which is not there"
             remedy = "lookups still give it out: ask with retry=True, or name an instance (payment@node-1)"
             yield ("instance_lost", f"{entry.key} on {who}"), _Sign("warn", "cluster, here", text, remedy)
-    for key in {entry.key for entry in packed.registry}:
+    for key in {entry.key for entry in snapshot.registry}:
         if living[key] <= 1 < most.get(key, 0):
             left = "one instance is" if living[key] else "no instance is"
             severity = "warn" if living[key] else "bad"
@@ -285,13 +283,13 @@ def _of_services(
 
 
 def _of_leader(
-    packed: PackedSnapshot, members: Mapping[NodeAddress, Member], health: Mapping[NodeAddress, NodeHealth]
+    snapshot: TopologySnapshot, members: Mapping[NodeAddress, Member], health: Mapping[NodeAddress, NodeHealth]
 ) -> Iterator[tuple[tuple[str, str], _Sign]]:
-    if packed.leader is None:
+    if snapshot.leader is None:
         text = "there is no leader: no shard can be placed"
         yield ("no_leader", "cluster"), _Sign("bad", "cluster", text, "see the nodes' logs")
-    elif _lost(packed.leader, members, health):
-        who = name_of(packed.leader, members)
+    elif _lost(snapshot.leader, members, health):
+        who = name_of(snapshot.leader, members)
         text = f"{who} is still taken for the leader, and is not there: no shard can be placed"
         remedy = "restart that node, so that the others see it go and come"
         yield ("leader_lost", who), _Sign("bad", "cluster, here", text, remedy)

@@ -20,8 +20,8 @@ from casty_notebook.topology.events import Change, TopologyEvent
 from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.history import MAX_EVENTS, MAX_RECORDS, History, Record
 from casty_notebook.topology.kinds import KINDS, SHARDED
-from casty_notebook.topology.shard_columns import Column, PackedSnapshot
-from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation
+from casty_notebook.topology.shard_columns import ShardColumn, code_type, column_of
+from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
 
 __all__ = ["VERSION", "Label", "read_history", "write_history"]
 
@@ -88,16 +88,14 @@ def write_history(history: History, label: Label) -> dict[str, Any]:
     records = [
         {
             "time": _micros(record.time),
-            "kind": record.packed.kind.name,
-            "members": sorted(members[each] for each in record.packed.members),
-            "leader": None if record.packed.leader is None else nodes[record.packed.leader],
-            "shards": {_text(name): columns.place(id(each), each) for name, each in record.packed.columns.items()},
-            "epoch": max(min(record.packed.allocation_epoch, _WORD), -_WORD),
-            "unreachable": sorted(nodes[node] for node in record.packed.unreachable),
-            "services": sorted(services[each] for each in record.packed.registry),
-            "health": [
-                [nodes[node], view.state.value, _text(view.reason), view.rtt] for node, view in record.health.items()
-            ],
+            "kind": record.snapshot.kind.name,
+            "members": sorted(members[each] for each in record.snapshot.members),
+            "leader": None if record.snapshot.leader is None else nodes[record.snapshot.leader],
+            "shards": {_text(name): columns.place(id(each), each) for name, each in record.snapshot.columns.items()},
+            "epoch": max(min(record.snapshot.allocation_epoch, _WORD), -_WORD),
+            "unreachable": sorted(nodes[node] for node in record.snapshot.unreachable),
+            "services": sorted(services[each] for each in record.snapshot.registry),
+            "health": [[nodes[node], view.state.value, _text(view.reason), view.rtt] for node, view in record.health.items()],
         }
         for record in history.records
     ]
@@ -116,9 +114,9 @@ def write_history(history: History, label: Label) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _write_column(column: Column, placements: _Pool) -> dict[str, Any]:
+def _write_column(column: ShardColumn, placements: _Pool) -> dict[str, Any]:
     places = [placements[each] for each in column.placements]
-    dense = isinstance(column.ids, range)
+    dense = isinstance(column.ids, range) and len(column.ids) > 0
     return {
         "count": len(column.codes),
         "first": column.ids[0] if dense else None,
@@ -181,11 +179,9 @@ class _Reader:
         self._placements = [
             ShardAllocation(self._node(owner), tuple(map(self._node, copies))) for owner, *copies in tree["placements"]
         ]
-        self._services = [
-            ServiceEntry(_str(key), self._node(node), _str(path)) for key, node, path in tree["services"]
-        ]
+        self._services = [ServiceEntry(_str(key), self._node(node), _str(path)) for key, node, path in tree["services"]]
         self._check_columns(tree["columns"])
-        self._columns = [self._column(each) for each in tree["columns"]]
+        self._columns: list[Mapping[int, ShardAllocation]] = [self._column(each) for each in tree["columns"]]
 
     def _member(
         self, node: Any, status: Any, roles: Any, name: Any, incarnation: Any = "", opinions: Any = (), share: Any = None,
@@ -217,21 +213,21 @@ class _Reader:
     def _node(self, place: Any) -> NodeAddress:
         return _item(self._nodes, place)
 
-    def _column(self, tree: Mapping[str, Any]) -> Column:
+    def _column(self, tree: Mapping[str, Any]) -> ShardColumn:
         count, first = _count(tree["count"]), tree["first"]
         codes = _numbers("I", tree["codes"], count)
         if codes and max(codes) >= len(self._placements):
             raise InvalidRecording(f"it names placement {max(codes)} of {len(self._placements)}")
         used = dict.fromkeys(codes)
         places = {code: place for place, code in enumerate(used)}
-        narrow = array("H" if len(places) <= 65_536 else "I", map(places.__getitem__, codes))
+        narrow = array(code_type(len(places)), map(places.__getitem__, codes))
         ids = _numbers("q", tree["ids"], count) if first is None else range(_int(first), _int(first) + count)
         if first is None and len(set(ids)) != count:
             raise InvalidRecording("it lists a shard twice")
-        return Column(ids, narrow, tuple(self._placements[code] for code in used))
+        return column_of(ids, narrow, tuple(self._placements[code] for code in used))
 
     def _record(self, tree: Mapping[str, Any]) -> Record:
-        packed = PackedSnapshot(
+        snapshot = TopologySnapshot(
             frozenset(_item(self._members, place) for place in tree["members"]),
             None if tree["leader"] is None else self._node(tree["leader"]),
             {_str(name): _item(self._columns, place) for name, place in tree["shards"].items()},
@@ -240,13 +236,13 @@ class _Reader:
             frozenset(_item(self._services, place) for place in tree["services"]),
             KINDS[_str(tree.get("kind", SHARDED.name))],
         )
-        if packed.shard_count > _MAX_SHARDS:
-            raise InvalidRecording(f"a moment of it has {packed.shard_count:,} shards; at most {_MAX_SHARDS:,} are read")
+        if snapshot.shard_count > _MAX_SHARDS:
+            raise InvalidRecording(f"a moment of it has {snapshot.shard_count:,} shards; at most {_MAX_SHARDS:,} are read")
         health = {
             self._node(node): NodeHealth(LinkState(state), _seconds(rtt), _str(reason))
             for node, state, reason, rtt in tree["health"]
         }
-        return Record(_time(tree["time"]), packed, health)
+        return Record(_time(tree["time"]), snapshot, health)
 
 
 def _event(tree: Iterable[Any]) -> TopologyEvent:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.topology.kinds import SHARDED, VIRTUAL, Kind
+from casty_notebook.topology.shard_columns import ShardAllocation, ShardColumn, as_column, in_column
 
 __all__ = ["Member", "MemberStatus", "ServiceEntry", "ShardAllocation", "TopologySnapshot"]
 
@@ -69,14 +70,6 @@ class ServiceEntry:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class ShardAllocation:
-    """Who owns a shard, and who keeps copies."""
-
-    primary: NodeAddress
-    replicas: tuple[NodeAddress, ...] = ()
-
-
 @dataclass(frozen=True)
 class TopologySnapshot:
     """The whole topology: complete, never a delta, without a sequence number (PROTOCOL section 6.1).
@@ -95,8 +88,25 @@ class TopologySnapshot:
     registry: frozenset[ServiceEntry] = frozenset()
     kind: Kind = field(default=SHARDED, metadata=NOT_SENT)
 
+    def in_columns(self) -> TopologySnapshot:
+        """The same with its shards as columns, as every cluster's are handed on; itself if they are."""
+        columns = {name: in_column(allocations) for name, allocations in self.shard_allocations.items()}
+        if all(columns[name] is allocations for name, allocations in self.shard_allocations.items()):
+            return self
+        return replace(self, shard_allocations=columns)
+
+    @property
+    def columns(self) -> Mapping[str, ShardColumn]:
+        """The shards of each type as columns, whatever they are kept as; ids beyond 64 bits become the nearest inside."""
+        return {name: as_column(allocations) for name, allocations in self.shard_allocations.items()}
+
+    @property
+    def shard_count(self) -> int:
+        """Shards of all types."""
+        return sum(map(len, self.shard_allocations.values()))
+
     def __repr__(self) -> str:
-        shards = sum(map(len, self.shard_allocations.values()))
+        shards = self.shard_count
         if self.kind is VIRTUAL:
             types = len({entry.key for entry in self.registry})
             return f"<TopologySnapshot: {len(self.members)} members of a virtual cluster, {shards} ring slices, {types} types>"

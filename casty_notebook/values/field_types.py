@@ -57,7 +57,9 @@ class Conformity:
         if origin is Mapping:
             self.mutable = True
             keys, values = self._all(args[0], is_ref), self._all(args[1], is_ref)
-            return lambda value: type(value) is dict and keys(value.keys()) and values(value.values())
+            return lambda value: (
+                type(value) is dict and keys(value.keys()) and values(value.values())
+            ) or getattr(type(value), "holds", None) == args
         if hint in _PLAIN or _is_message(hint):
             return lambda value: type(value) is hint
         return is_ref

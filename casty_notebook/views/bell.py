@@ -16,7 +16,7 @@ from casty_notebook.views.reprs.html import element, fragment, state
 from casty_notebook.views.reprs.plain import clipped, many
 from casty_notebook.views.static_files import module, style
 
-__all__ = ["Bell"]
+__all__ = ["Bell", "in_kernel"]
 
 SHOWN = 5
 """Problems that its line lists; the rest is counted."""
@@ -103,9 +103,16 @@ class Bell(anywidget.AnyWidget):
         return {**data, "text/plain": repr(self), "text/html": html}, metadata
 
 
+def in_kernel() -> bool:
+    """Whether cells are shown by a front end, not by the terminal that this process may have inherited from its server."""
+    from IPython import get_ipython
+
+    return hasattr(get_ipython(), "kernel")
+
+
 def ring_terminal() -> None:
     """Ring, if this process talks to a terminal. A bell is no output: it cannot end up in another cell."""
     out = sys.__stdout__
-    if out is not None and not out.closed and out.isatty():
+    if out is not None and not out.closed and out.isatty() and not in_kernel():
         out.write("\a")
         out.flush()

@@ -121,8 +121,7 @@ class Following(Pictured, Experiments):
         deadline = monotonic() + timeout
         while True:
             moment = self._recorder.moment
-            if self.closed:
-                raise ClientClosed(FailureReport(self.name, "the connection was closed while something was waited for."))
+            self._check_open()
             began = monotonic()
             found = looked_for.look(self, deadline - began)
             if found:
@@ -165,6 +164,8 @@ class Following(Pictured, Experiments):
         ------
         MisuseError
             If there is no such kind of event, or `function` is none.
+        ClientClosed
+            If the connection is closed.
 
         Examples
         --------
@@ -199,7 +200,10 @@ class Following(Pictured, Experiments):
         ------
         MisuseError
             If `function` is none.
+        ClientClosed
+            If the connection is closed.
         """
+        self._check_open()
         subscription = _subscription(function, "on_problem")
         watch = ProblemWatch(self, lambda _all, new: subscription.offer(new), subscription.stop)
         return subscription.stopped_by(watch.stop)
@@ -212,6 +216,7 @@ class Following(Pictured, Experiments):
         """
         from casty_notebook.views.bell import Bell
 
+        self._check_open()
         if self._bell is None or self._bell.stopped:
             self._bell = Bell(self)
         return self._bell
@@ -248,7 +253,7 @@ class Following(Pictured, Experiments):
 
         Raises
         ------
-        ReadOnly, MisuseError, NoSuchService, NoSuchType
+        ReadOnly, MisuseError, NoSuchService, NoSuchType, ClientClosed
             If it cannot work as written.
 
         Examples
@@ -272,15 +277,25 @@ class Following(Pictured, Experiments):
         watching = Watching(self.backend, spread, ask, read, pace, force=force)
         self._wait(self._begin(watching))
         wanted = ", ".join(map(label, spread[:3])) + (f" and {len(spread) - 3} more" if len(spread) > 3 else "")
-        return Watch(watching, self._loop, cluster=self.name, wanted=wanted + (f", its {field}" if field else ""))
+        try:
+            return Watch(watching, self._loop, cluster=self.name, wanted=wanted + (f", its {field}" if field else ""))
+        except BaseException:
+            self._loop.soon(watching.stop, "it could not be shown")  # nobody else would have the means to
+            raise
 
     async def _begin(self, watching: Watching) -> None:
         watching.at_end = self._recorder.listen(lambda _events: None, lambda: watching.stop("the connection was closed"))
         await watching.start()
 
+    def _check_open(self) -> None:
+        if self.closed:
+            cause = "the connection is closed: nothing will happen any more."
+            raise ClientClosed(FailureReport(self.name, cause, "Connect again."))
+
     def _subscribed(
         self, function: Callable[[Any], object], what: str, listening: Callable[[Subscription], _Listener]
     ) -> Subscription:
+        self._check_open()
         subscription = _subscription(function, what)
         recorder = self._recorder
         stop = self._on_loop(lambda: recorder.listen(listening(subscription), subscription.stop))

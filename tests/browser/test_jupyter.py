@@ -22,6 +22,7 @@ CONNECT = "import casty_notebook\ncluster = casty_notebook.connect({uri!r}, shar
 SHOW = "view = cluster.widget(); view"
 AGAIN = "view"
 LONG = "import time\nfor _ in range(60):\n    time.sleep(0.1)\nprint('ended')"
+PID = "import os\nprint(os.getpid())"
 MAGIC = "%load_ext casty_notebook\n%casty_topology"
 
 
@@ -72,7 +73,7 @@ def hands(demo: DemoCluster) -> Iterator[Hands]:
 def shared_lab(open_notebook: Callable[..., Notebook], demo: DemoCluster, hands: Hands) -> Notebook:
     """Opening JupyterLab takes longer than any test."""
     uri = demo.uri.partition(",")[0]
-    notebook = open_notebook("lab", CONNECT.format(uri=uri, shards=demo.shards), SHOW, AGAIN, LONG)
+    notebook = open_notebook("lab", CONNECT.format(uri=uri, shards=demo.shards), SHOW, AGAIN, LONG, PID)
     notebook.command("application:toggle-left-area")
     notebook.run(0)
     return notebook
@@ -217,6 +218,8 @@ def test_the_view_follows_while_a_long_cell_runs_and_a_second_view_shows_the_sam
     wait_until(lambda: lab.views().count() == 2)
     other = at_rest(lab.view(0), hands)
     assert _steady(other) == _steady(second.state)
+    # One history for all views of a connection, since when each of them was opened or looked at.
+    wait_until(lambda: lab.view(0).moments == second.moments)
 
 
 def _steady(state: dict[str, Any]) -> list[dict[str, Any]]:
@@ -251,32 +254,41 @@ def test_a_reloaded_page_shows_the_present_state_in_the_dark_theme_too(
     lab.command("apputils:change-theme", theme="JupyterLab Light")
 
 
-def test_a_kernel_that_is_gone_is_said_to_be_within_seconds_and_a_saved_notebook_shows_a_dated_picture(
-    open_notebook: Callable[..., Notebook], demo: DemoCluster, artifacts: Path
-) -> None:
-    uri = demo.uri.partition(",")[0]
-    pid = "import os\nprint('pid', os.getpid())"
-    notebook = open_notebook("lab", CONNECT.format(uri=uri, shards=demo.shards), SHOW, pid)
-    for cell in range(3):
-        notebook.run(cell)
-    view = notebook.view()
-    wait_until(lambda: "Connected to demo" in view.banner)
-    assert notebook.page.locator(".casty-nb").filter(visible=True).count() == 0, "the picture beside the live view"
-    age = view.root.locator(".ct-age")
-    wait_until(lambda: re.fullmatch(r"snapshot \d+ s old", age.inner_text()))
-    wait_until(lambda: "pid" in notebook.output(2))
-    notebook.command("docmanager:save")
-    wait_until(lambda: notebook.page.evaluate("!jupyterapp.shell.currentWidget.context.model.dirty"))
+def pid_of_kernel(notebook: Notebook, cell: int) -> int:
+    notebook.run(cell)
+    wait_until(lambda: notebook.output(cell).strip().isdigit())
+    return int(notebook.output(cell))
 
-    kernel = int(notebook.output(2).split()[-1])
-    os.kill(kernel, signal.SIGSTOP)  # It neither answers nor closes anything, as one that is stuck.
+
+def test_a_kernel_that_is_stuck_is_said_to_be_within_seconds_and_its_return_too(lab: Notebook) -> None:
+    view = lab.view()
+    wait_until(lambda: re.fullmatch(r"snapshot \d+ s old", view.root.locator(".ct-age").inner_text()))
+    kernel = pid_of_kernel(lab, 4)
+    os.kill(kernel, signal.SIGSTOP)
     try:
         wait_until(lambda: view.banner.startswith("No answer from the kernel since"), timeout=15)
+        assert re.fullmatch(r"snapshot \d+ s old", view.root.locator(".ct-age").inner_text())
     finally:
         os.kill(kernel, signal.SIGCONT)
     wait_until(lambda: "Connected to demo" in view.banner, timeout=15)
 
-    notebook.page.evaluate("() => { jupyterapp.shell.currentWidget.sessionContext.session.kernel.shutdown() }")
+
+def test_a_saved_notebook_shows_a_dated_picture_where_its_kernel_is_gone(
+    open_notebook: Callable[..., Notebook], demo: DemoCluster, artifacts: Path
+) -> None:
+    uri = demo.uri.partition(",")[0]
+    notebook = open_notebook("lab", f"{CONNECT.format(uri=uri, shards=demo.shards)}\n{SHOW}", PID)
+    notebook.run(0)
+    view = notebook.view()
+    wait_until(lambda: "Connected to demo" in view.banner)
+    assert notebook.page.locator(".casty-nb").filter(visible=True).count() == 0, "the picture beside the live view"
+    kernel = pid_of_kernel(notebook, 1)
+    notebook.command("docmanager:save")
+    wait_until(lambda: notebook.page.evaluate("!jupyterapp.shell.currentWidget.context.model.dirty"))
+    os.kill(kernel, signal.SIGKILL)  # The server starts another, which knows nothing of the view.
+    wait_until(lambda: view.banner.startswith("No answer from the kernel since"), timeout=15)
+    view.root.evaluate("(root) => root.parentElement.castyView.moments.look(true)")  # As it does every 15 s.
+    notebook.page.get_by_role("button", name="Ok", exact=True).click()
     notebook.page.reload()
     notebook.wait_ready()
     picture = notebook.page.locator(".casty-nb svg")
@@ -300,3 +312,16 @@ def test_notebook_seven_shows_it_by_the_magic_and_says_when_the_connection_is_cl
     wait_until(lambda: view.root.get_attribute("data-connection") == "closed")
     assert "closed at" in view.banner
     assert view.lane("node-1").is_visible()
+
+
+def test_a_view_stays_beside_the_notebook(open_notebook: Callable[..., Notebook], demo: DemoCluster, artifacts: Path) -> None:
+    pytest.importorskip("sidecar", reason="extra lab: ./dev setup installs it")
+    connect = CONNECT.format(uri=demo.uri, shards=demo.shards)
+    notebook = open_notebook("lab", f"{connect}\nview = cluster.widget()\nview.open_beside()", "print('went on')")
+    notebook.run(0)
+    view = notebook.view()
+    wait_until(lambda: "Connected to demo" in view.banner, 20)
+    inside = notebook.page.locator(".jp-NotebookPanel .casty-topology")
+    assert inside.count() == 0
+    assert notebook.page.locator(".lm-TabBar-tabLabel", has_text="Casty cluster demo").count() == 1
+    notebook.page.screenshot(path=artifacts / "beside.png")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from casty_notebook.backends.sharded.codec.pickle.scalars import SCALARS
-from tests.fuzz import grammar, seeds, targets
+from tests.fuzz import grammar, seeds, targets, virtual, virtual_targets
 from tests.fuzz.targets import TARGETS, run
 from tests.fuzz.watch import Watch
 
@@ -98,3 +98,24 @@ def test_the_dictionary_has_every_opcode(tmp_path: Path) -> None:
     for opcode in SCALARS:
         assert f'"\\x{opcode[0]:02x}"' in lines
 
+
+
+def test_inputs_grown_from_what_nodes_of_030_say_are_read_or_refused_as_promised(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, virtual_targets)
+    for data in virtual.grown(seed=7, count=3000):
+        watch(data)
+    assert not list((tmp_path / "found").iterdir())
+
+
+def test_what_nodes_of_030_say_is_read_as_often_as_it_is_refused() -> None:
+    read: Counter[str] = Counter()
+    for data in virtual.grown(seed=8, count=1500):
+        target = virtual_targets.TARGETS[data[0]]
+        try:
+            target.parse(data[1], data[2:])
+        except target.promised:
+            read[f"{target.parse.__name__} refused"] += 1
+        else:
+            read[f"{target.parse.__name__} read"] += 1
+    kinds = [f"{name} {how}" for name in ("answer", "message", "value") for how in ("read", "refused")]
+    assert not [kind for kind in (*kinds, "stream read", "client read") if read[kind] < 5], read

@@ -9,6 +9,7 @@ import time
 import traceback
 from collections import Counter
 from pathlib import Path
+from types import ModuleType
 
 from casty_notebook.settings import Settings
 from tests.fuzz import targets
@@ -24,9 +25,16 @@ KEPT_OF_A_KIND = 3
 
 
 class Watch:
-    """Call it with inputs. `count`: how many there were; `folder`: where faults and the count are written."""
+    """Call it with inputs. `count`: how many there were; `folder`: where faults and the count are written.
 
-    def __init__(self, folder: Path) -> None:
+    Parameters
+    ----------
+    parsers
+        The module whose `run` takes the inputs and whose `TARGETS` they choose from.
+    """
+
+    def __init__(self, folder: Path, parsers: ModuleType = targets) -> None:
+        self._parsers = parsers
         self._found = folder / "found"
         self._found.mkdir(parents=True, exist_ok=True)
         self._count_file = folder / "count"
@@ -38,16 +46,16 @@ class Watch:
         self.count += 1
         started = time.process_time()
         try:
-            targets.run(data)
+            self._parsers.run(data)
         except Exception as error:
             self._keep(f"{type(error).__name__}-{_place(error)}", data, error)
         taken = time.process_time() - started
-        if taken > _patience(data):
-            self._keep(f"slow-{_name(data)}", data, f"{taken:.2f} s for {len(data):,} bytes")
+        if taken > self._patience(data):
+            self._keep(f"slow-{self._name(data)}", data, f"{taken:.2f} s for {len(data):,} bytes")
         peak = _peak()
         if peak > self._peak:
             if peak - self._peak > GROWTH + GROWTH_PER_BYTE * len(data) and self.count > 1:
-                self._keep(f"memory-{_name(data)}", data, f"{(peak - self._peak) / 1024:.0f} MB for {len(data):,} bytes")
+                self._keep(f"memory-{self._name(data)}", data, f"{(peak - self._peak) / 1024:.0f} MB for {len(data):,} bytes")
             self._peak = peak
         if self.count % SAVED_EVERY == 0:
             self.save()
@@ -63,17 +71,17 @@ class Watch:
             print(f"FOUND {path.name}: {what!r:.300}", file=sys.stdout, flush=True)
 
 
-def _patience(data: bytes) -> float:
-    """A recording is compressed: what it becomes may cost as much as any payload, in the thread of whoever loads it."""
-    return 2 * Settings().max_work if _name(data) == "recorded" else SLOW + SLOW_PER_BYTE * len(data)
+    def _patience(self, data: bytes) -> float:
+        """A recording is compressed: what it becomes may cost as much as any payload, in the thread of whoever loads it."""
+        return 2 * Settings().max_work if self._name(data) == "recorded" else SLOW + SLOW_PER_BYTE * len(data)
+
+    def _name(self, data: bytes) -> str:
+        parsers: tuple[targets.Target, ...] = self._parsers.TARGETS
+        return parsers[data[0] % len(parsers)].parse.__name__
 
 
 def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def _name(data: bytes) -> str:
-    return targets.TARGETS[data[0] % len(targets.TARGETS)].parse.__name__
 
 
 def _place(error: Exception) -> str:

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from anywidget import AnyWidget
 
 from casty_notebook import errors, tables
 from casty_notebook.address import ActorAddress, NodeAddress
@@ -21,7 +22,10 @@ from casty_notebook.backends.sharded.session.listening import Listening
 from casty_notebook.backends.sharded.session.state import Ask, Outgoing
 from casty_notebook.backends.sharded.session.targets import ActorTarget
 from casty_notebook.backends.sharded.wire.envelope import Envelope
+from casty_notebook.backends.virtual.aio.collections import Counter
 from casty_notebook.client.blocking import Location
+from casty_notebook.client.subscriptions import Subscription
+from casty_notebook.client.watched import Point, Series
 from casty_notebook.errors import AskTimeout, ContactAttempt, FailureReport, MisuseError, NoContactPoint, NodeDidNotStart
 from casty_notebook.logs import room_logger
 from casty_notebook.magics.connection_list import ConnectionList, ConnectionRow
@@ -35,17 +39,21 @@ from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.history import History, Record
 from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.recording_format import Label
-from casty_notebook.topology.shard_columns import pack
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
+from casty_notebook.topology.traffic import TrafficRow
 from casty_notebook.values.refs import ActorRef, EntityRef, ReplyRef
 from casty_notebook.values.remote_error import RemoteError
 from casty_notebook.values.services import Listing, ServiceInstance, ServiceKey
 from casty_notebook.values.standin import StandIn, StandInClass, StandInModule, stand_in_class
+from casty_notebook.views.bell import Bell
 from casty_notebook.views.checkup import CheckUp
 from casty_notebook.views.live.svg_map import map_html
 from casty_notebook.views.recording import Recording
+from casty_notebook.views.report.writing import Source, as_page
 from casty_notebook.views.reprs import formatters
 from casty_notebook.views.reprs.cards import CardFacts, ShardFact, cluster_card_html, cluster_card_text
+from casty_notebook.views.terminal.picture import picture_of
+from casty_notebook.views.watch_shown import watch_html, watch_text
 from tests.house.source import PACKAGE, files, tree
 
 EVIL = "a\x1b[2J\x07\x9b1m\nOut[7]: 42\r\u202eb\u200b\u2028\ud800\u3164c"
@@ -72,6 +80,7 @@ CHECKED = CheckUp(EVIL, (Finding(EVIL, Verdict.fail, EVIL, EVIL, EVIL),), 0.1)
 LISTED = ConnectionList((ConnectionRow(EVIL, EVIL, 1, True, marks=(EVIL,)),))
 FOUND = Listing(ServiceKey(EVIL), frozenset({ServiceInstance(REF, NODE)}))
 EVENT = TopologyEvent(NOW, "lost", EVIL, EVIL, EVIL)
+PROBLEM = Problem("bad", "unreached", EVIL, NOW, EVIL, EVIL, EVIL)
 ROW = SimpleNamespace(target=EVIL, node=EVIL, shard=1, reply=EVIL, latency=0.1, error=AskTimeout(REPORT), started=0.0)
 FIELDS = SimpleNamespace(target=EVIL, node=EVIL, shard=1, reply={EVIL: EVIL}, latency=0.1, error=None, started=0.0)
 
@@ -96,7 +105,11 @@ SHOWN: dict[str, Callable[[], str]] = {
     "errors.py NoContactPoint.__str__": lambda: str(NoContactPoint(EVIL, (ContactAttempt(EVIL, EVIL),))),
     "magics/connection_list.py ConnectionList.__repr__": lambda: repr(LISTED),
     "magics/connection_list.py ConnectionList._repr_html_": lambda: LISTED._repr_html_(),
-    "backends/sharded/aio/listener.py Listener.__repr__": lambda: repr(_listener()),
+    "backends/listening.py Listener.__repr__": lambda: repr(_listener()),
+    "backends/virtual/aio/collections.py _Collection.__repr__": lambda: repr(_labelled_collection()),
+    "client/subscriptions.py Subscription.__repr__": lambda: repr(Subscription(print, EVIL)),
+    "views/bell.py Bell.__repr__": lambda: repr(_bell()),
+    "views/bell.py Bell._repr_mimebundle_": lambda: str(_bell()._repr_mimebundle_()[0]["text/html"]),
     "backends/contract.py Location.__repr__": lambda: repr(PLACE),
     "tables/table.py Table.__repr__": lambda: repr(tables.services(SNAPSHOT, HEALTH, cluster=EVIL, taken_at=NOW)),
     "tables/table.py Table._repr_html_": lambda: _as_html(tables.services(SNAPSHOT, {}, cluster=EVIL, taken_at=NOW)),
@@ -107,6 +120,7 @@ SHOWN: dict[str, Callable[[], str]] = {
     "views/recording.py Recording.__repr__": lambda: repr(_recording()),
     "views/live/topology_widget.py TopologyWidget.__repr__": lambda: repr(_recording().widget()),
     "views/live/topology_widget.py TopologyWidget._repr_mimebundle_": lambda: _bundle(),
+    "views/terminal/picture.py Picture.__repr__": lambda: _pictured(),
     "backends/sharded/wire/envelope.py Envelope.__repr__": lambda: repr(Envelope(EVIL, EVIL, EVIL, b"", 0)),
 }
 
@@ -115,6 +129,8 @@ ADDRESSES = {
     "backends/sharded/session/targets.py ActorTarget.__str__", "backends/sharded/session/targets.py EntityTarget.__str__",
     "address.py ClusterURI.__str__", "magics/targets.py TargetPattern.__str__",
     "values/targets.py EntityName.__str__", "values/targets.py ServiceName.__str__",
+    "views/conditions.py Condition.__str__", "views/conditions.py _Called.__str__", "views/conditions.py _NoProblems.__str__",
+    "views/conditions.py answer_is.__str__", "views/conditions.py member_is.__str__",
 }  # fmt: skip
 """These write what is sent or read again; where it is shown, it is so within an error or a log line."""
 
@@ -124,12 +140,13 @@ NOTHING_FROM_OUTSIDE = {
     "backends/sharded/codec/codec.py Codec.__repr__", "demo/cluster.py DemoCluster.__repr__",
     "demo/cluster.py DemoCluster._repr_html_", "demo/process.py DemoNode.__repr__",
     "backends/sharded/aio/client.py ClusterClient.__repr__", "net/ssh.py SSHGateway.__repr__",
-    "backends/sharded/aio/structures.py _Structure.__repr__",
+    "backends/sharded/aio/structures.py _Structure.__repr__", "topology/shard_columns.py ShardColumn.__repr__",
 }  # fmt: skip
 """They show our own settings and addresses, which show themselves printable."""
 
 MADE_OF_OTHERS = {
     "client/listening.py BlockingListener.__repr__",
+    "views/watch.py Watch.__repr__", "views/watch.py Watch._repr_mimebundle_",
     "views/cluster.py Cluster.__repr__", "views/cluster.py Cluster._repr_html_"}
 
 OTHERS: dict[str, Callable[[], str]] = {
@@ -141,6 +158,10 @@ OTHERS: dict[str, Callable[[], str]] = {
     "the names there are": lambda: did_you_mean("zzz", [EVIL], kind="services"),
     "the card as text": lambda: cluster_card_text(CARD),
     "the card as HTML": lambda: cluster_card_html(CARD),
+    "a watch as text": lambda: watch_text(printable(EVIL), _watched(), NOW),
+    "a watch as HTML": lambda: watch_html(EVIL, _watched(), NOW),
+    "the report": lambda: _recording().report_page(note=EVIL),
+    "the report of trouble": lambda: as_page(_reported()),
     "the map": lambda: map_html(_recording().widget().bridge.moment()),
     "members": lambda: _table(tables.members(SNAPSHOT, HEALTH, cluster=EVIL, taken_at=NOW)),
     "shards": lambda: _table(tables.shards(SNAPSHOT, HEALTH, cluster=EVIL, taken_at=NOW)),
@@ -182,8 +203,47 @@ def _listener() -> Any:
 
 
 def _recording() -> Recording:
-    past = History.restored([Record(NOW, pack(SNAPSHOT), HEALTH)], [EVENT])
+    past = History.restored([Record(NOW, SNAPSHOT, HEALTH)], [EVENT])
     return Recording(past, Label(EVIL, EVIL, EVIL, {EVIL: 9}))
+
+
+def _labelled_collection() -> Any:
+    made = Counter.__new__(Counter)
+    made._connection, made.name = SimpleNamespace(name=EVIL), EVIL
+    return made
+
+
+def _bell() -> Any:
+    class Told(Bell):
+        def __init__(self) -> None:
+            self._rung, self._name = 0, printable(EVIL)
+            AnyWidget.__init__(self, problems=self._shown([PROBLEM], printable(EVIL), ended=False))
+
+    return Told()
+
+
+def _watched() -> list[Series]:
+    answered, failed = Series(EVIL, 9), Series(EVIL, 9)
+    answered.add(Point(NOW, EVIL, None, 0.1, EVIL), EVIL)
+    answered.add(Point(NOW, EVIL + "2", None, 0.1, EVIL), EVIL)
+    failed.add(Point(NOW, None, None, 0.1, EVIL, str(MisuseError(EVIL))))
+    return [answered, failed]
+
+
+def _reported() -> Source:
+    bare = _recording()._reported()
+    return replace(
+        bare, problems=(PROBLEM,), card=CARD, counters={EVIL: 1}, attempts=(ContactAttempt(EVIL, EVIL),),
+        traffic=(TrafficRow(1.0, 1.0, NODE, EVIL, EVIL, 1, 0.1, 0.1),),
+    )  # fmt: skip
+
+
+def _pictured() -> str:
+    cluster: Any = SimpleNamespace(
+        name=EVIL, closed=False, latest_record=_recording()._past().latest, recent_events=(EVENT,), card=lambda: CARD,
+        current_problems=lambda: (PROBLEM,),
+    )  # fmt: skip
+    return repr(picture_of(cluster))
 
 
 def _bundle() -> str:
@@ -238,6 +298,7 @@ def test_every_log_line_passes_by() -> None:
     loggers = [
         file.relative_to(PACKAGE).as_posix()
         for file in files()
+        if "nodeside" not in file.parts  # runs in nodes, with their loggers
         for node in ast.walk(tree(file))
         if isinstance(node, ast.Attribute) and node.attr == "getLogger"
     ]

@@ -77,3 +77,34 @@ def test_a_kernel_shows_it_as_a_widget_with_text_and_html_beside(kernel: Kernel,
     reply, _ = kernel.run("%casty_watch counter/kernel WhereAreYou")
     assert reply["status"] == "error"
     assert "read-only" in reply["evalue"]
+
+
+IN_A_TERMINAL = """
+import io, sys
+class Terminal(io.StringIO):
+    def isatty(self): return True
+sys.__stdout__ = Terminal()
+from casty_notebook.views.bell import ring_terminal
+ring_terminal()
+"""
+
+
+def test_a_kernel_does_not_ring_in_its_servers_terminal_and_shows_the_bell(kernel: Kernel, demo_cluster: DemoCluster) -> None:
+    kernel.run(IN_A_TERMINAL)
+    assert kernel.value("sys.__stdout__.getvalue()") == ""
+    kernel.run(f"%load_ext casty_notebook\n%casty_connect {demo_cluster.uri};")
+    reply, shown = kernel.run("%casty_topology --notify")
+    assert reply["status"] == "ok", reply
+    texts = [content["data"]["text/plain"] for kind, content in shown if kind in ("execute_result", "display_data")]
+    assert texts[0].startswith("<Bell of demo: rings when a problem appears")
+    assert any(text.startswith("Casty cluster demo") for text in texts[1:])
+
+
+def test_in_a_shell_without_a_page_the_bell_is_not_shown(connected: Shell) -> None:
+    connected.run("watch = %casty_watch --notify --every 0.1 counter/a GetCount")
+    assert "Bell" not in connected.out
+    bell = connected.run("from casty_notebook import current\ncurrent().bell()")
+    assert not bell.stopped
+    connected["watch"].stop()
+    bell.stop()
+    wait_until(lambda: bell.stopped)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from casty_notebook.topology.events import diff
 from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.history import History
-from casty_notebook.topology.shard_columns import pack, unpack
+from casty_notebook.topology.sharing import share, size
 from casty_notebook.topology.snapshot import MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
 from tests.support.topologies import member, node, owned_by, topology
 
@@ -46,30 +46,32 @@ snapshots = st.builds(
 )
 
 
-# --- packing ----------------------------------------------------------------------------------------------------------
+# --- sharing ----------------------------------------------------------------------------------------------------------
 
 
 @given(snapshots, snapshots)
-def test_what_was_packed_is_unpacked_whatever_came_before(first: TopologySnapshot, second: TopologySnapshot) -> None:
-    before = pack(first)
-    packed = pack(second, before)
-    assert unpack(before) == first
-    assert unpack(packed) == unpack(packed, (before, first)) == second
+def test_what_is_kept_is_the_same_whatever_came_before(first: TopologySnapshot, second: TopologySnapshot) -> None:
+    before = share(first, None)
+    assert before == first
+    assert share(second, before) == share(second, None) == second
+    assert share(first, before) == before
+    assert size(share(first, before), before) <= 500 + 200 * len(first.shard_allocations)
 
 
 def test_what_did_not_change_is_shared_and_costs_nothing() -> None:
-    first = pack(topology(shards={"cart": {1: owned_by(1)}, "order": {shard: owned_by(2) for shard in range(10_000)}}))
-    second = pack(topology(shards={"cart": {1: owned_by(2)}, "order": {shard: owned_by(2) for shard in range(10_000)}}), first)
-    assert second.columns["order"] is first.columns["order"]
-    assert second.columns["cart"] is not first.columns["cart"]
-    assert first.size(None) > 20_000
-    assert second.size(first) < 2_000
-    assert unpack(second, (first, unpacked := unpack(first))).shard_allocations["order"] is unpacked.shard_allocations["order"]
+    order = {shard: owned_by(2) for shard in range(100_000)}
+    first = share(topology([member(1)], shards={"cart": {1: owned_by(1)}, "order": order}), None)
+    second = share(topology([member(1)], shards={"cart": {1: owned_by(2)}, "order": dict(order)}), first)
+    assert second.members is first.members
+    assert second.shard_allocations["order"] is first.shard_allocations["order"]
+    assert second.shard_allocations["cart"] is not first.shard_allocations["cart"]
+    assert size(first, None) > 100_000
+    assert size(second, first) < 2_000
 
 
 def test_shards_of_numbers_beyond_64_bits_cost_no_other_shard() -> None:
-    packed = pack(topology(shards={"cart": {10**30: owned_by(1), 7: owned_by(2)}}))
-    assert unpack(packed).shard_allocations["cart"] == {2**63 - 1: owned_by(1), 7: owned_by(2)}
+    kept = share(topology(shards={"cart": {10**30: owned_by(1), 7: owned_by(2)}}), None)
+    assert kept.shard_allocations["cart"] == {2**63 - 1: owned_by(1), 7: owned_by(2)}
 
 
 # --- remembering ------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from casty_notebook.topology import owned_once
 from casty_notebook.topology.history import History
 from casty_notebook.topology.owned_once import OwnedOnce
-from casty_notebook.topology.shard_columns import Column
+from casty_notebook.topology.shard_columns import ShardColumn
 from tests.support.topologies import member, owned_by, topology
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
@@ -35,8 +35,8 @@ def test_a_copy_of_a_part_still_knows_of_the_shards_from_before() -> None:
     assert [record.ownerless for record in copied.records] == [{"cart": 2}, {"cart": 1}]
 
 
-def columns(**ids: range | array[int]) -> dict[str, Column]:
-    return {name: Column(numbers, array("H"), ()) for name, numbers in ids.items()}
+def columns(**ids: range | array[int]) -> dict[str, ShardColumn]:
+    return {name: ShardColumn(numbers, array("H"), ()) for name, numbers in ids.items()}
 
 
 def test_types_that_are_listed_no_more_are_forgotten_beyond_a_bound_the_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:

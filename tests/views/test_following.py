@@ -73,6 +73,11 @@ def test_closing_ends_a_wait_and_ctrl_c_does(demo_cluster: DemoCluster) -> None:
         began = time.monotonic()
         with pytest.raises(ClientClosed):
             closing.wait_until(lambda c: False, timeout=50)
+    for late in (closing.bell, lambda: closing.on_event(print), lambda: closing.on_problem(print)):
+        with pytest.raises(ClientClosed, match="the connection is closed"):
+            late()
+    with pytest.raises(ClientClosed):
+        closing.watch("counter/a", GetCount)
     with connect(demo_cluster.uri, name="following-interrupted") as interrupted:
         threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,)).start()
         with pytest.raises(KeyboardInterrupt):

@@ -190,5 +190,7 @@ def test_a_virtual_cluster_is_told_in_its_own_words(virtual_demo: DemoCluster, t
     with connect(virtual_demo.uri) as cluster:
         said = Strict(cluster.report(tmp_path / "virtual.html").read_text("utf-8")).said
     assert "ring slices" in said
+    assert "members say" in said
+    assert "leader" not in said
     assert "casty 0.30 (virtual)" in said
     assert "none found in the last moment" in said

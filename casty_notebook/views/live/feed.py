@@ -15,7 +15,6 @@ from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.history import Record
 from casty_notebook.topology.problems import Problem, find_problems
 from casty_notebook.topology.recording_format import Label
-from casty_notebook.topology.shard_columns import PackedSnapshot, unpack
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.views.live.search import Search
 from casty_notebook.views.reprs.cards import CardFacts
@@ -208,11 +207,8 @@ def moment_at(
 
 
 def moments(records: Sequence[Record], label: Label, *, recorded: bool = True) -> Iterator[Moment]:
-    """Unpack the records one after another; what did not change between two is the same object."""
-    before: tuple[PackedSnapshot, TopologySnapshot] | None = None
+    """Give the records one after another; what did not change between two is the same object."""
     for record in records:
-        snapshot = unpack(record.packed, before)
-        before = record.packed, snapshot
         facts = Facts(label.name, label.uri, label.system, record.time, recorded=recorded, shard_counts=label.shard_counts)
         facts = replace(facts, ownerless=record.ownerless or {})
-        yield Moment(snapshot, record.health, facts)
+        yield Moment(record.snapshot, record.health, facts)

@@ -12,6 +12,7 @@ import anywidget
 import traitlets
 
 from casty_notebook.printable import printable
+from casty_notebook.views.live.beside import open_beside
 from casty_notebook.views.live.bridge import Bridge
 from casty_notebook.views.live.cell_watch import CellWatch
 from casty_notebook.views.live.feed import Moment, Source, card_of
@@ -61,6 +62,10 @@ class TopologyWidget(anywidget.AnyWidget):
         layout = self.layout
         super().close()
         layout.close()
+
+    def open_beside(self) -> None:
+        """Open a tab with it beside the notebook in JupyterLab, if sidecar is installed; else say how to do that by hand."""
+        open_beside(self, printable(f"Casty cluster {self.bridge.scene.status.name}"))
 
     def __repr__(self) -> str:
         status = self.bridge.scene.status

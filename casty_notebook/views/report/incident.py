@@ -94,11 +94,11 @@ def calm_before(records: Sequence[Record], problems: Iterable[Problem], events: 
 
 
 def _troubled(record: Record) -> bool:
-    packed, health = record.packed, record.health
+    snapshot, health = record.snapshot, record.health
     return any(
         health_of(
-            member, flagged=member.address in packed.unreachable,
+            member, flagged=member.address in snapshot.unreachable,
             reach=health[member.address].reachable if member.address in health else None,
         ).tone == "bad"
-        for member in packed.members
+        for member in snapshot.members
     )  # fmt: skip

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.topology.events import TopologyEvent
+from casty_notebook.topology.events import TopologyEvent, opinions
 from casty_notebook.topology.history import Record
 from casty_notebook.topology.names import member_at, name_of, natural
 from casty_notebook.topology.problems import Problem
@@ -162,23 +162,25 @@ def _short(text: str) -> str:
 
 
 def _members(record: Record) -> Markup:
-    packed = record.packed
-    members = member_at(packed.members)
+    snapshot, kind = record.snapshot, record.snapshot.kind
+    members = member_at(snapshot.members)
     owned: Counter[object] = Counter()
-    for column in packed.columns.values():
-        for number, count in Counter(column.codes).items():
-            owned[column.placements[number].primary] += count
-    services = Counter(entry.node for entry in packed.registry)
+    for column in snapshot.columns.values():
+        for placement, count in column.counts():
+            owned[placement.primary] += count
+    services = Counter(entry.node for entry in snapshot.registry)
     rows = (
         (
-            member.id, code(address), member.status.name + (", unreachable" if address in packed.unreachable else ""),
-            reach(record.health[address].reachable if address in record.health else None), ", ".join(sorted(member.roles)),
-            "yes" if address == packed.leader else "", owned[address], services[address],
+            member.id, code(address), member.status.name + (", unreachable" if address in snapshot.unreachable else ""),
+            reach(record.health[address].reachable if address in record.health else None),
+            *((", ".join(sorted(member.roles)), "yes" if address == snapshot.leader else "") if kind.has_leader else ()),
+            *((opinions(member) if member.disputed else "the same",) if kind.has_opinions else ()),
+            owned[address], services[address],
         )
         for address, member in members.items()
     )  # fmt: skip
-    kind = packed.kind
-    heads = ("node", "address", "the cluster says", "from here", "roles", "leader", kind.placements, kind.services)
+    own = (*(("roles", "leader") if kind.has_leader else ()), *(("members say",) if kind.has_opinions else ()))
+    heads = ("node", "address", "the cluster says", "from here", *own, kind.placements, kind.services)
     return table(f"{many(len(members), 'member')} at {_time(record.time)}", heads, rows, len(members))
 
 
@@ -187,7 +189,7 @@ def _members(record: Record) -> Markup:
 
 def _here(incident: Incident) -> Markup:
     record = incident.after
-    members = member_at(record.packed.members)
+    members = member_at(record.snapshot.members)
     views = sorted(record.health.items(), key=lambda item: natural(name_of(item[0], members)))
     links = (
         (

@@ -19,7 +19,7 @@ from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
 from casty_notebook.views.reprs.html import Markup, code, element, facts, fragment, state
 from casty_notebook.views.reprs.plain import age, clipped, few
 
-__all__ = ["CardFacts", "ShardFact", "card_lines", "card_table", "cluster_card_html", "cluster_card_text"]
+__all__ = ["CardFacts", "ShardFact", "card_lines", "card_table", "card_title", "cluster_card_html", "cluster_card_text"]
 
 
 _WELL = {MemberStatus.up, MemberStatus.alive}
@@ -162,7 +162,7 @@ def cluster_card_text(facts: CardFacts) -> str:
       services  none
     """
     lines = [(label, text) for label, text in card_lines(facts)]
-    return "\n".join([_title(facts), *(f"  {label:<8}  {text}" for label, text in lines)])
+    return "\n".join([card_title(facts), *(f"  {label:<8}  {text}" for label, text in lines)])
 
 
 def cluster_card_html(facts: CardFacts) -> str:
@@ -183,13 +183,14 @@ def card_table(card: CardFacts) -> Markup:
         shown["members"] = state("bad", shown["members"])
     if card.problems:
         shown["problems"] = state("bad", shown["problems"])
-    title: object = _title(card)
+    title: object = card_title(card)
     if card.colour is not None:
         title = element("span", title, style=f"border-left:.6em solid {card.colour};padding-left:.5em")
     return facts(title, shown.items())
 
 
-def _title(facts: CardFacts) -> str:
+def card_title(facts: CardFacts) -> str:
+    """Return what it is called and how it is marked, in one line."""
     other = f" (system {printable(facts.system)})" if facts.system != facts.name else ""
     traits = ", ".join([*([facts.colour] if facts.colour else []), *(["read-only"] if facts.read_only else [])])
     return clipped(f"Casty cluster {printable(facts.name)}{other}{f' [{traits}]' if traits else ''}", 200)

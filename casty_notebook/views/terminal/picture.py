@@ -20,7 +20,7 @@ from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.snapshot import Member
 from casty_notebook.views.event_runs import runs
 from casty_notebook.views.event_words import EVENT_WORDS, is_bad_news
-from casty_notebook.views.reprs.cards import CardFacts, card_lines
+from casty_notebook.views.reprs.cards import CardFacts, card_lines, card_title
 from casty_notebook.views.reprs.plain import clipped, many
 from casty_notebook.views.theme import MARKS, health_of
 
@@ -80,10 +80,10 @@ def picture_of(cluster: Cluster) -> Picture:
     problems = () if cluster.closed else cluster.current_problems()
     nodes = () if record is None else tuple(_nodes(record, {} if cluster.closed else record.health))
     types = Counter[str]()
-    for node in nodes:
+    for node in nodes if not card.kind.every_key_has_a_place else ():  # where a ring is all there is
         types.update(node.owned)
     return Picture(
-        f"Casty cluster {printable(cluster.name)}", _lines(card), card.kind, nodes,
+        card_title(card), _lines(card), card.kind, nodes,
         tuple(sorted(types, key=natural)), problems, tuple(cluster.recent_events)[-EVENTS:],
     )  # fmt: skip
 
@@ -93,21 +93,21 @@ def _lines(card: CardFacts) -> tuple[tuple[str, str], ...]:
 
 
 def _nodes(record: Record, health: Mapping[NodeAddress, NodeHealth]) -> Iterator[NodeRow]:
-    packed = record.packed
+    snapshot = record.snapshot
     owned: dict[NodeAddress, Counter[str]] = {}
-    for name, column in packed.columns.items():
-        for code, count in Counter(column.codes).items():
-            owned.setdefault(column.placements[code].primary, Counter())[printable(name)] += count
-    services = Counter(entry.node for entry in packed.registry)
-    members: dict[NodeAddress, Member | None] = dict(member_at(packed.members))
+    for name, column in snapshot.columns.items():
+        for placement, count in column.counts():
+            owned.setdefault(placement.primary, Counter())[printable(name)] += count
+    services = Counter(entry.node for entry in snapshot.registry)
+    members: dict[NodeAddress, Member | None] = dict(member_at(snapshot.members))
     # An owner that is no member is one of the things to be seen.
     members.update(dict.fromkeys((address for address in owned if address not in members), None))
     for address, member in members.items():
         view = health.get(address)
-        judged = health_of(member, reach=None if view is None else view.reachable, flagged=address in packed.unreachable)
+        judged = health_of(member, reach=None if view is None else view.reachable, flagged=address in snapshot.unreachable)
         yield NodeRow(
             clipped(printable(str(address) if member is None else member.id), LONGEST_NAME), printable(str(address)), judged.tone,
-            "no member" if member is None else member.status.name, printable(judged.words), address == packed.leader,
+            "no member" if member is None else member.status.name, printable(judged.words), address == snapshot.leader,
             "" if member is None else printable(", ".join(sorted(member.roles))), owned.get(address, {}), services[address],
             None if view is None or view.rtt is None else view.rtt * 1000,
         )  # fmt: skip

@@ -9,6 +9,7 @@ from casty_notebook.backends.virtual.codec.protocol import Outcome, Record, Wron
 from casty_notebook.backends.virtual.session.events import (
     Deliver,
     Dial,
+    Hangup,
     LinkLeaving,
     LinkOpened,
     LinkRefused,
@@ -20,6 +21,8 @@ from casty_notebook.backends.virtual.session.events import (
     TellMade,
     Tick,
 )
+from casty_notebook.backends.virtual.session.members import Tables
+from casty_notebook.backends.virtual.session.picture import MOST_NAMES, Painter
 from casty_notebook.backends.virtual.session.session import CORRECTIONS, RECENT_TELLS
 from casty_notebook.backends.virtual.wire import Limits, Refusal
 from casty_notebook.settings import Settings
@@ -197,6 +200,16 @@ def test_lives_that_change_with_every_table_are_a_change_each_time_and_nothing_i
     assert published <= 3 * 40
 
 
+def test_names_of_members_that_are_gone_are_remembered_up_to_a_bound() -> None:
+    painter, tables = Painter(), Tables(5.0)
+    for turn in range(60):
+        tables.take(stranger(0).address, tuple(stranger(n, turn) for n in range(250)), float(turn))
+        picture = painter.paint(tables.merged())
+        assert picture is not None
+        assert len({member.id for member in picture.members}) == 250
+    assert len(painter._names) <= MOST_NAMES
+
+
 # --- hellos that never agree -------------------------------------------------------------------------------------------
 
 
@@ -226,6 +239,24 @@ def test_limits_that_change_at_every_hello_are_followed_so_often_and_no_more() -
         world.now += 0.01
         world.feed(Tick())
     assert dials <= CORRECTIONS + 15
+
+
+def test_a_member_that_says_to_be_another_is_not_given_that_one_s_messages() -> None:
+    world = ready(3, contacts=1)
+    world.kill(world.node(2))
+    world.kill(world.node(1))
+    world.nodes[world.node(1).address].alive = True
+    victim, liar = world.node(2), world.node(1)
+    while not (links := [link for link, dial in world.dials.items() if dial.address == liar.address]):
+        world.now += 0.05
+        world.feed(Tick())
+    world.dials.pop(links[0])
+    world.links[links[0]] = liar
+    effects = world.feed(LinkOpened(links[0], victim.address, victim.incarnation))
+    assert [type(effect) for effect in effects if type(effect) is Hangup] == [Hangup]
+    world.ask(1, key_of(world, 2))
+    assert world.history == []
+    assert "leads to another node" in world.session.health(world.now)[liar.address].reason
 
 
 def test_a_node_that_says_to_be_another_one_each_time_leaves_nothing_behind() -> None:

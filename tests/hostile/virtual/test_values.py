@@ -20,9 +20,9 @@ from tests.hostile.test_work import PATIENCE
 from tests.hostile.virtual.work import CLASSES, VALUES, Numbers
 from tests.hostile.work import walking_ints
 
-SMALL, LONGEST = 64 * 1000, 4 << 20
+SMALL, LONGEST = 64 * 1000, 2 << 20
 GROWTH = 160 << 20
-"""Bytes. What a message of 4 MiB may become (80 MiB), what the shown values are made of besides, and the arenas of both."""
+"""Bytes. What a long message may become (80 MiB), what the shown values are made of besides, and the arenas of both."""
 
 
 def reader() -> ValueReader:

@@ -13,7 +13,9 @@ const event = (time, kind, subject = "node-1", before = "", after = "") => [time
 const allocated = (time, count, node) => event(time, "shards_allocated", "cart", "", `${count} shards on ${node}`);
 
 const table = (rows, up = false) =>
-  Array.from(rows.order({ key: "time", up }, ""), (at) => ["kind", "subject", "after"].map((column) => rows.text(at, column)).join("|"));
+  Array.from(rows.order({ key: "time", up }, ""), (at) =>
+    ["kind", "subject", "after"].map((column) => rows.text(at, column)).join("|"),
+  );
 
 test("the tone is that of the kind, or of what it has become", () => {
   assert.equal(toneOf(KINDS, event(1, "lost")), "bad");
@@ -24,10 +26,22 @@ test("the tone is that of the kind, or of what it has become", () => {
 
 test("neighbours of one kind are a run, unless they are few or far apart", () => {
   const many = [1, 2, 3].map((time) => allocated(time, 1, "node-1"));
-  assert.deepEqual(runsOf(many).map((run) => run.length), [3]);
-  assert.deepEqual(runsOf(many.slice(1)).map((run) => run.length), [1, 1]);
-  assert.deepEqual(runsOf([...many.slice(1), allocated(9000, 1, "node-1")]).map((run) => run.length), [1, 1, 1]);
-  assert.deepEqual(runsOf([...many, event(4, "lost")]).map((run) => run.length), [3, 1]);
+  assert.deepEqual(
+    runsOf(many).map((run) => run.length),
+    [3],
+  );
+  assert.deepEqual(
+    runsOf(many.slice(1)).map((run) => run.length),
+    [1, 1],
+  );
+  assert.deepEqual(
+    runsOf([...many.slice(1), allocated(9000, 1, "node-1")]).map((run) => run.length),
+    [1, 1, 1],
+  );
+  assert.deepEqual(
+    runsOf([...many, event(4, "lost")]).map((run) => run.length),
+    [3, 1],
+  );
 });
 
 test("what a run comes to is counted by what is on which node", () => {
@@ -39,7 +53,13 @@ test("what a run comes to is counted by what is on which node", () => {
 });
 
 test("a run is one row that leads its own events once it is unfolded, whichever way they are sorted", () => {
-  const events = [event(0, "lost"), allocated(1, 40, "node-1"), allocated(2, 2, "node-2"), allocated(3, 1, "node-3"), event(5, "service_gone", "pay")];
+  const events = [
+    event(0, "lost"),
+    allocated(1, 40, "node-1"),
+    allocated(2, 2, "node-2"),
+    allocated(3, 1, "node-3"),
+    event(5, "service_gone", "pay"),
+  ];
   assert.deepEqual(table(eventRows(events, { kinds: KINDS })), [
     "✕ service instance gone|pay|",
     "▸ shards allocated|cart|43 shards on 3 nodes",
@@ -67,7 +87,13 @@ test("trouble lasts from what began it to what ended it, and what has no end was
     event(1, "lost"), event(2, "lost"), event(3, "lost", "node-2"), event(4, "service_gone", "pay"), event(5, "reached_again"),
     event(6, "member_status", "node-3", "up", "down"), event(7, "member_status", "node-3", "down", "up"), event(8, "lost"),
   ]; // prettier-ignore
-  assert.deepEqual(troublesOf(events, KINDS), [[1, 5], [3, Infinity], [4, 4], [6, 7], [8, Infinity]]);
+  assert.deepEqual(troublesOf(events, KINDS), [
+    [1, 5],
+    [3, Infinity],
+    [4, 4],
+    [6, 7],
+    [8, Infinity],
+  ]);
 });
 
 test("an end without a beginning is no trouble", () => {

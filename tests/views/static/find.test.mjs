@@ -6,7 +6,10 @@ const node = (name, address) => ({ name, address, status: "up", health: "good", 
 const type = (name, ids) => [name, { name, ids: Int32Array.from(ids), codes: Uint8Array.from(ids, (id) => id % 2) }];
 const state = {
   nodes: [node("node-1", "10.0.1.1:25520"), node("node-2", "10.0.1.2:25520"), null],
-  placements: [[0, 1], [1, 0]],
+  placements: [
+    [0, 1],
+    [1, 0],
+  ],
   types: new Map([type("cart", [0, 1, 2, 17]), type("user", [17, 18])]),
   services: [],
   status: { leads: true, words: ["shard", "shards", "service", "services"] },
@@ -50,6 +53,10 @@ test("a shard without an owner is said to have none", () => {
 });
 
 test("a slice of a ring is called so", () => {
-  const ring = { ...state, types: new Map([type("ring", [4])]), status: { leads: false, words: ["ring slice", "ring slices", "type", "types"] } };
+  const ring = {
+    ...state,
+    types: new Map([type("ring", [4])]),
+    status: { leads: false, words: ["ring slice", "ring slices", "type", "types"] },
+  };
   assert.match(find(ring, "4").words, /^ring slice 4 on node-1/);
 });

@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cellAt, cellOf, cellSize, cornerOf, lanesOf, layoutOf, letterOf } from "../modules/layout.js";
 
-const node = (number, health = "good", words = "reachable") => ({ name: `node-${number}`, address: `10.0.1.${number}:25520`, status: "up", health, words });
+const node = (number, health = "good", words = "reachable") => ({
+  name: `node-${number}`,
+  address: `10.0.1.${number}:25520`,
+  status: "up",
+  health,
+  words,
+});
 
 /** A cluster of some nodes, and types with some shards, spread over them. */
 function cluster(nodes, types) {
@@ -10,7 +16,13 @@ function cluster(nodes, types) {
   const made = Object.entries(types).map(([name, count]) => [
     name, { name, ids: Int32Array.from({ length: count }, (_, id) => id), codes: Uint16Array.from({ length: count }, (_, id) => id % nodes.length) },
   ]); // prettier-ignore
-  return { nodes, placements, types: new Map(made), services: [], status: { leads: true, words: ["shard", "shards", "service", "services"] } };
+  return {
+    nodes,
+    placements,
+    types: new Map(made),
+    services: [],
+    status: { leads: true, words: ["shard", "shards", "service", "services"] },
+  };
 }
 
 const three = [node(1), node(2, "bad", "not reachable"), node(10, "open", "not known yet")];
@@ -28,7 +40,10 @@ test("nodes that are gone have no lane", () => {
 });
 
 test("many lanes are compact unless somebody wants them otherwise", () => {
-  const state = cluster(Array.from({ length: 50 }, (_, number) => node(number)), {});
+  const state = cluster(
+    Array.from({ length: 50 }, (_, number) => node(number)),
+    {},
+  );
   assert.ok(layoutOf(state, 900).compact);
   assert.ok(!layoutOf(state, 900, { compact: false }).compact);
   assert.ok(layoutOf(state, 900).height < layoutOf(state, 900, { compact: false }).height / 1.8);
@@ -49,13 +64,21 @@ test("cells are larger or smaller by the zoom, within bounds", () => {
   assert.deepEqual(cellSize(100, 99), [24, 3]);
   assert.deepEqual(cellSize(100_000), [4, 1]);
   assert.deepEqual(cellSize(100_000, -9), [4, 1]);
-  assert.deepEqual([450, 451, 1601, 7001, 16001].map((count) => cellSize(count)[0]), [14, 11, 8, 6, 4]);
+  assert.deepEqual(
+    [450, 451, 1601, 7001, 16001].map((count) => cellSize(count)[0]),
+    [14, 11, 8, 6, 4],
+  );
 });
 
 test("no letter is over a cell or over another letter, at any width, size and number of types", () => {
   for (const zoom of [-4, -2, 0, 2]) {
     for (const width of [600, 700, 960]) {
-      for (const counts of [[5, 3, 1], [300, 7, 2, 900], [41, 40, 39, 38, 37], [2000, 2000]]) {
+      for (const counts of [
+        [5, 3, 1],
+        [300, 7, 2, 900],
+        [41, 40, 39, 38, 37],
+        [2000, 2000],
+      ]) {
         const types = Object.fromEntries(counts.map((count, place) => [`type-${place}`, count]));
         const layout = layoutOf(cluster(three, types), width, { zoom, replicas: true });
         for (const lane of layout.lanes) checkLetters(layout, lane);
@@ -77,7 +100,8 @@ function checkLetters(layout, lane) {
       assert.ok(apart, `letter ${place} at ${x},${y} is over a cell at ${left},${above} of size ${layout.cell}`);
     }
     letters.forEach(([otherX, otherY], other) => {
-      if (other > place) assert.ok(Math.abs(otherX - x) >= 9 || Math.abs(otherY - y) >= 0.7 * size, `letters ${place} and ${other}`);
+      if (other > place)
+        assert.ok(Math.abs(otherX - x) >= 9 || Math.abs(otherY - y) >= 0.7 * size, `letters ${place} and ${other}`);
     });
   });
 }

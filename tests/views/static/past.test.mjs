@@ -23,7 +23,10 @@ test("moments are in order and each is there once, whoever told of them", () => 
 test("a place is found for any time", () => {
   const past = new Past();
   past.learn([10, 20, 30]);
-  assert.deepEqual([5, 10, 11, 30, 99].map((time) => past.placeOf(time)), [0, 0, 1, 2, 2]);
+  assert.deepEqual(
+    [5, 10, 11, 30, 99].map((time) => past.placeOf(time)),
+    [0, 0, 1, 2, 2],
+  );
 });
 
 test("of one moment the latest state is kept", () => {
@@ -42,7 +45,10 @@ test("what was not looked at for longest goes, but not what is pinned, and its t
   for (const time of [2, 3]) past.keep(state(time));
   past.state(2);
   past.keep(state(4), [pinned]);
-  assert.deepEqual([1, 2, 3, 4].map((time) => past.state(time) !== null), [true, true, false, true]);
+  assert.deepEqual(
+    [1, 2, 3, 4].map((time) => past.state(time) !== null),
+    [true, true, false, true],
+  );
   assert.deepEqual(past.times, [1, 2, 3, 4]);
   assert.equal(past.bytes, 30);
 });

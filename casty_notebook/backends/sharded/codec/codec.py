@@ -7,6 +7,7 @@ from typing import Any
 from casty_notebook.backends.sharded.codec.serializers import SERIALIZERS, detect_serializer
 from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMessage
 from casty_notebook.settings import Settings
+from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.values.limits import compression as compressing
 from casty_notebook.values.registry import Layout, Registry
 from casty_notebook.values.standin import StandIn, StandInClass
@@ -165,7 +166,8 @@ class Codec:
         if type(data) is not bytes:
             data = bytes(data)
         try:
-            return self._decode(data, start, most)
+            message = self._decode(data, start, most)
+            return message.in_columns() if type(message) is TopologySnapshot else message
         except UndecodableMessage as error:
             hint = self._mismatch(data[start : start + 16])
             if hint is None:

@@ -14,6 +14,7 @@ from casty_notebook.backends.sharded.session.state import FOREVER, Generation, L
 from casty_notebook.settings import Settings
 from casty_notebook.topology.health import LinkState
 from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
+from casty_notebook.topology.traffic import Lanes
 
 __all__ = ["Peers"]
 
@@ -56,6 +57,8 @@ class Peers:
         self._ready: dict[Peer, None] = {}
         """Those whose dial is due, and waits for its turn."""
         self._contacts: list[Peer] = []
+        self._answering: dict[Peer, None] = {}
+        """Those with a link now, or since `rolled`: nobody else's lane has anything in it."""
 
     def __iter__(self) -> Iterator[Peer]:
         return iter(self._by_address.values())
@@ -90,6 +93,14 @@ class Peers:
     @property
     def any_live(self) -> bool:
         return any(peer.live for peer in self.linked)
+
+    def lanes(self) -> Lanes:
+        """Of the nodes that may have answered something since `rolled`."""
+        return [(peer.address, peer.lane) for peer in self._answering]
+
+    def rolled(self) -> None:
+        """The lanes were emptied: only those with a link can get anything into them."""
+        self._answering = {peer: None for peer in self._answering if peer.links}
 
     @property
     def due_at(self) -> float:
@@ -177,6 +188,7 @@ class Peers:
             # Both may be alive (the node was frozen) or only the new one (half-open TCP): give the older one more chance.
             older.probe = now if older.probe is not None else None
         peer.links.append(link)
+        self._answering[peer] = None
         self.touch(peer)
         if peer.dialling is not None and peer.dialling.generation is link.generation:
             self._drop(peer.dialling, out)

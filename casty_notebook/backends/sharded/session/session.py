@@ -49,7 +49,7 @@ from casty_notebook.errors import CastyNotebookError, ClientClosed, ContactAttem
 from casty_notebook.settings import Settings
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
-from casty_notebook.topology.traffic import Lanes, Traffic, TrafficHistory
+from casty_notebook.topology.traffic import Traffic, TrafficHistory
 
 __all__ = ["ASK_PATH", "Session"]
 
@@ -141,7 +141,8 @@ class Session:
             self._replied(event, now, out)  # type: ignore[arg-type]
         else:
             if now >= self.traffic.ends:
-                self.traffic.roll(now, self._lanes())
+                self.traffic.roll(now, self.peers.lanes())
+                self.peers.rolled()
             self._others[kind](event, now, out)
             self._settle(now, out, came=kind is Received)
             if out or kind not in _QUIET:
@@ -196,10 +197,7 @@ class Session:
 
     def traffic_history(self, now: float) -> TrafficHistory:
         """What became of the asks."""
-        return self.traffic.history(now, self._lanes())
-
-    def _lanes(self) -> Lanes:
-        return [(peer.address, peer.lane) for peer in self.peers]
+        return self.traffic.history(now, self.peers.lanes())
 
     def _type_used(self, event: TypeUsed, _now: float, out: list[Effect]) -> None:
         try:

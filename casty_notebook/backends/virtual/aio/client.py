@@ -23,7 +23,7 @@ from casty_notebook.backends.virtual.codec.values import (
     message_name,
     write_message,
 )
-from casty_notebook.backends.virtual.session.events import AskCancelled, AskMade, TellMade, Tick
+from casty_notebook.backends.virtual.session.events import AskCancelled, AskMade, ListenMade, TellMade, Tick
 from casty_notebook.backends.virtual.session.members import Members
 from casty_notebook.backends.virtual.session.session import Session
 from casty_notebook.backends.virtual.wire.hello import Limits
@@ -490,9 +490,7 @@ class VirtualClient:
         entity = self.resolve(target, force=force)
         listener: Listener[Any] = Listener(pump, self.reader, self.settings, ref, str(target), checked_limit(limit))
         listener.open(
-            AskMade(
-                ref.number, entity.actor, entity.key, message_name(made), body, patience, retry, False, force, str(target), True
-            )
+            ListenMade(ref.number, entity.actor, entity.key, message_name(made), body, patience, retry, False, force, str(target))
         )
         return listener
 

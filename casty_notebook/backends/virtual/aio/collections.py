@@ -17,6 +17,7 @@ from casty_notebook.backends.virtual.codec.annotations import Annotation
 from casty_notebook.backends.virtual.codec.packing import unpack
 from casty_notebook.backends.virtual.codec.values import EntityKey
 from casty_notebook.errors import MisuseError, UndecodableMessage
+from casty_notebook.printable import printable
 from casty_notebook.settings import checked_count, checked_seconds
 
 __all__ = ["Counter", "Dict", "Queue", "Set", "Structures"]
@@ -99,7 +100,7 @@ class _Collection:
         self._layout: Layout | None = None
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name!r} of {self._connection.name}>"
+        return printable(f"<{type(self).__name__} {self.name!r} of {self._connection.name}>")
 
     def _run(self, work: Callable[[Call, Layout], Any], writing: str | None = None) -> Any:
         return self._connection.wait(self._called(work, writing))

@@ -54,8 +54,8 @@ log = room_logger(__name__)
 
 WARNING_INTERVAL = 1.0
 """Seconds between two lines of the log about what goes wrong."""
-LARGE = 256 * 1024
-"""Bytes of an answer that is read beside the loop, so that the loop goes on meanwhile."""
+LARGE = 32 * 1024
+"""Bytes of an answer that is read beside the loop, so that the loop goes on meanwhile: four of them may become an object."""
 OVERFULL = "the node reads more slowly than we send, and what waits for it is at the bound (max_buffered_bytes)."
 
 

@@ -6,6 +6,7 @@ import heapq
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from casty_notebook.backends.virtual.codec.protocol import WrongOwner
 from casty_notebook.backends.virtual.session.links import Link
@@ -31,10 +32,6 @@ class Envelope:
     """Of an ask; None for a tell."""
     retry: bool = False
     fail_fast: bool = False
-    listens: bool = False
-    """It stays on its way until its listener is closed, or its node is lost; its deadline is only that of leaving."""
-    moved: bool = False
-    """Its listener was told that the key is elsewhere now."""
     link: Link | None = None
     """By which it left."""
     left: bool = False
@@ -48,6 +45,8 @@ class Envelope:
     timed: bool = False
     """Its deadline is looked after. A tell that leaves at once has none."""
 
+    listens: ClassVar[bool] = False
+
     @property
     def what(self) -> str:
         return self.label or f"{self.actor}/{self.key}"
@@ -55,6 +54,15 @@ class Envelope:
     @property
     def place(self) -> Place:
         return self.actor, self.key
+
+
+@dataclass(slots=True, eq=False)
+class Listening(Envelope):
+    """sent --value--> sent --failure | node lost | closed--> gone. Its deadline is only that of leaving."""
+
+    listens: ClassVar[bool] = True
+    moved: bool = False
+    """Its listener was told that the key is elsewhere now."""
 
 
 type Place = tuple[str, str]
@@ -107,7 +115,7 @@ class Envelopes:
         """By number: all asks that are not over."""
         self.sent: dict[int, Envelope] = {}
         """By number: the asks that are on their way."""
-        self.listening: dict[int, Envelope] = {}
+        self.listening: dict[int, Listening] = {}
         """By number: those that have left and wait for as long as somebody listens; they take no room on the way."""
         self._held = _Waiting()
         self._turn = _Waiting()

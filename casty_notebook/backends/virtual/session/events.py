@@ -6,6 +6,7 @@ Nobody changes one. Those of every ask are not frozen, which would make each twi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.codec.protocol import Outcome, Record, WrongOwner
@@ -15,7 +16,7 @@ from casty_notebook.errors import CastyNotebookError
 
 __all__ = [
     "Answer", "AskCancelled", "AskMade", "Cancel", "Close", "Closed", "Deliver", "Dial", "Effect", "Event", "Fail", "Hangup",
-    "Heard", "Leave", "LinkLeaving", "LinkLost", "LinkOpened", "LinkRefused", "Publish", "Replied", "Report",
+    "Heard", "Leave", "LinkLeaving", "LinkLost", "LinkOpened", "LinkRefused", "ListenMade", "Publish", "Replied", "Report",
     "Returned", "Sync", "TableCame", "TellMade", "Tick", "Unsent",
 ]  # fmt: skip
 
@@ -93,8 +94,15 @@ class AskMade:
     fail_fast: bool = False
     force: bool = False
     label: str = ""
-    listens: bool = False
-    """What comes does not end it."""
+
+    listens: ClassVar[bool] = False
+
+
+@dataclass(slots=True)
+class ListenMade(AskMade):
+    """A question that may be answered again and again: what comes does not end it."""
+
+    listens: ClassVar[bool] = True
 
 
 @dataclass(slots=True)

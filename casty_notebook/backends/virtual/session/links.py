@@ -137,13 +137,19 @@ class Peers:
     # --- links -----------------------------------------------------------------------------------------------------
 
     def opened(self, link_id: int, node: NodeAddress, incarnation: bytes, now: float, out: list[Effect]) -> Peer | None:
-        """A node took our hello. Returns the peer that gained a link, or None if it has one already."""
+        """A node took our hello. Returns the peer that gained a link; None if it has one, or is another than was dialled."""
         link = self.links[link_id]
-        dialled_as, peer = link.peer, self._get_or_add(node, now)
+        dialled_as = link.peer
+        if dialled_as.address != node and not dialled_as.contact:
+            # Who is dialled as a member is that one or nobody: no node is to be given the messages of another.
+            self.hang_up(link, out)
+            if link.dialled == dialled_as.via:
+                dialled_as.via = None
+            self._led_astray(dialled_as, node, now)
+            return None
+        peer = self._get_or_add(node, now)
         if peer is not dialled_as:
             dialled_as.link = None
-            if not dialled_as.contact:
-                self._led_astray(dialled_as, node, now)
             dialled_as.wanted = False
             if peer.link is not None:
                 self.hang_up(link, out)

@@ -6,6 +6,7 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.session.members import OWNING, Members, VirtualMember
 from casty_notebook.backends.virtual.session.ring import NodeId, Ring
 from casty_notebook.topology.kinds import VIRTUAL
+from casty_notebook.topology.shard_columns import ShardColumn, coded
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
 
 __all__ = ["RING", "SLICES", "Painter", "slice_of"]
@@ -15,6 +16,8 @@ RING = "ring"
 SLICES = 1024
 """Equal parts of the ring; their numbers stay when members change."""
 _SHIFT = 64 - 10
+MOST_NAMES = 10_000
+"""Addresses whose names are remembered after they have gone."""
 
 
 def slice_of(token: int) -> int:
@@ -37,10 +40,11 @@ class Painter:
 
     def __init__(self) -> None:
         self._names: dict[NodeAddress, str] = {}
+        self._named = 0
         self._of: Members | None = None
         self._picture: TopologySnapshot | None = None
         self._placed_for: tuple[Ring, frozenset[NodeId]] | None = None
-        self._placed: dict[str, dict[int, ShardAllocation]] = {}
+        self._placed: dict[str, ShardColumn] = {}
         self._shares: dict[NodeId, tuple[float, float]] = {}
 
     def paint(self, members: Members | None) -> TopologySnapshot | None:
@@ -49,8 +53,7 @@ class Painter:
             return self._picture
         self._of = members
         self._place(members)
-        for member in members.members:  # they come in the order of their addresses
-            self._names.setdefault(member.address, f"node-{len(self._names) + 1}")
+        self._name(members)
         registry = frozenset(ServiceEntry(name, member.address, "") for member in members.members for name in member.types)
         before = self._picture
         self._picture = TopologySnapshot(
@@ -58,6 +61,15 @@ class Painter:
             before.registry if before is not None and before.registry == registry else registry, kind=VIRTUAL,
         )  # fmt: skip
         return self._picture
+
+    def _name(self, members: Members) -> None:
+        for member in members.members:  # they come in the order of their addresses
+            if member.address not in self._names:
+                self._named += 1
+                self._names[member.address] = f"node-{self._named}"
+        if len(self._names) > MOST_NAMES:
+            # Members are what nodes say they are, and there is no end of them.
+            self._names = {member.address: self._names[member.address] for member in members.members}
 
     def _member(self, member: VirtualMember) -> Member:
         said = tuple(sorted((who, MemberStatus[status]) for who, status in member.opinions.items()))
@@ -75,13 +87,13 @@ class Painter:
             self._shares = members.ring.all_shares()
         self._placed_for = members.ring, owning
         known: dict[tuple[NodeId, ...], ShardAllocation] = {}
-        placed: dict[int, ShardAllocation] = {}
-        for number, replicas in enumerate(members.ring.slices(SLICES)):
+        placed: list[ShardAllocation] = []
+        for replicas in members.ring.slices(SLICES):
             allocation = known.get(replicas)
             if allocation is None:
                 allocation = known[replicas] = _allocation(replicas, owning)
-            placed[number] = allocation
-        self._placed = {RING: placed} if len(members.ring) else {}
+            placed.append(allocation)
+        self._placed = {RING: ShardColumn(range(SLICES), *coded(placed))} if len(members.ring) else {}
 
 
 def _allocation(replicas: tuple[NodeId, ...], owning: frozenset[NodeId]) -> ShardAllocation:

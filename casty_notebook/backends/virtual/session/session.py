@@ -8,7 +8,7 @@ from typing import Any
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.session import failures
-from casty_notebook.backends.virtual.session.asks import FOREVER, Envelope, Envelopes, RecentTells
+from casty_notebook.backends.virtual.session.asks import FOREVER, Envelope, Envelopes, Listening, RecentTells
 from casty_notebook.backends.virtual.session.events import (
     Answer,
     AskCancelled,
@@ -27,6 +27,7 @@ from casty_notebook.backends.virtual.session.events import (
     LinkLost,
     LinkOpened,
     LinkRefused,
+    ListenMade,
     Publish,
     Replied,
     Report,
@@ -105,7 +106,8 @@ class Session:
         self.peers = Peers(settings, now=now)
         self.peers.add_contacts(contacts, now)
         self._handlers: dict[type[Event], Handler] = {
-            AskMade: self._ask_made, TellMade: self._tell_made, AskCancelled: self._cancelled, Replied: self._replied,
+            AskMade: self._ask_made, ListenMade: self._ask_made, TellMade: self._tell_made, AskCancelled: self._cancelled,
+            Replied: self._replied,
             Unsent: self._unsent, Returned: self._returned, TableCame: self._table_came, LinkOpened: self._link_opened,
             LinkRefused: self._link_refused, LinkLeaving: self._link_leaving, LinkLost: self._link_lost, Tick: self._tick,
             Leave: self._leave, Close: self._close,
@@ -297,13 +299,13 @@ class Session:
 
     def _ask_made(self, event: AskMade, now: float, out: list[Effect]) -> None:
         envelopes = self._envelopes
-        envelope = Envelope(
+        envelope = (Envelope if type(event) is AskMade else Listening)(
             envelopes.next_seq(), event.actor, event.key, event.name, event.message, now, now + event.timeout, event.label,
-            event.number, event.retry, event.fail_fast, event.listens,
+            event.number, event.retry, event.fail_fast,
         )  # fmt: skip
         if self._refuses(event):
             refused = self._refusal(envelope, force=event.force)
-            self.traffic.failed(envelope.actor, refused)
+            self._count(envelope, refused)
             out.append(Fail(event.number, refused))
             return
         envelopes.add_ask(event.number, envelope)
@@ -359,10 +361,12 @@ class Session:
             envelopes.queue(envelope)
         else:
             envelope.link = link
-            if envelope.number is not None:
-                (envelopes.listening if envelope.listens else envelopes.sent)[envelope.number] = envelope
-            else:
+            if envelope.number is None:
                 self._recent_tells.left(link.id, envelope)
+            elif type(envelope) is Listening:
+                envelopes.listening[envelope.number] = envelope
+            else:
+                envelopes.sent[envelope.number] = envelope
             out.append(Deliver(link.id, envelope.seq, envelope.actor, envelope.key, envelope.message, envelope.number))
 
     def _take_turns(self, now: float, out: list[Effect]) -> None:
@@ -403,7 +407,7 @@ class Session:
                     self._misfits.clear()
                 self._misfits[envelope.actor, envelope.name] = outcome.message
             error = failures.of_outcome(self, envelope, outcome)
-            self.traffic.failed(envelope.actor, error)
+            self._count(envelope, error)
             out.append(Fail(outcome.number, error))
         self._take_turns(now, out)
 
@@ -474,11 +478,16 @@ class Session:
     def _fail(self, envelope: Envelope, error: CastyNotebookError, out: list[Effect]) -> None:
         self._envelopes.over(envelope)
         if envelope.number is not None:
-            self.traffic.failed(envelope.actor, error)
+            self._count(envelope, error)
             out.append(Fail(envelope.number, error))
         else:
             self.counters["dropped"] += 1
             out.append(Report(f"a message to {envelope.what} was dropped: {error}"))
+
+    def _count(self, envelope: Envelope, error: CastyNotebookError) -> None:
+        """What a listener ends with is no failed ask."""
+        if not envelope.listens:
+            self.traffic.failed(envelope.actor, error)
 
     # --- time ------------------------------------------------------------------------------------------------------
 

@@ -240,6 +240,8 @@ class Connection:
         return at
 
     def _message(self, stream: int, service: bytes, body: bytes, events: list[Event]) -> None:
+        if self.closed:
+            return  # it hangs up
         if stream != HELLO_STREAM:
             if not self.open:
                 raise ProtocolError(f"a message of {service[:40]!r} came before the hello was answered")

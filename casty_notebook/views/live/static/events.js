@@ -60,7 +60,19 @@ function rowOf(kinds, event, number, sign = "") {
   const { words, by } = wordsOfKind(kinds, event[1]);
   const tone = toneOf(kinds, event);
   const kind = `${sign}${SIGNS[tone] ?? ""}${words}`;
-  return { time: digits(event[0], true), by, kind, subject: event[2], before: event[3], after: event[4], tone, at: event[0], key: `${number}`, rank: number, last: number };
+  return {
+    time: digits(event[0], true),
+    by,
+    kind,
+    subject: event[2],
+    before: event[3],
+    after: event[4],
+    tone,
+    at: event[0],
+    key: `${number}`,
+    rank: number,
+    last: number,
+  };
 }
 
 function foldOf(kinds, run, number, open) {

@@ -20,10 +20,18 @@ export function find(state, text) {
   const cells = types.filter((type) => placeOf(type, Number(shard[2])) >= 0).map(({ name }) => [name, Number(shard[2])]);
   if (cells.length) return foundCells(state, cells);
   const word = wanted.toLowerCase();
-  const nodes = lanesOf(state).filter((number) => [state.nodes[number].name, state.nodes[number].address].some((name) => name.toLowerCase().includes(word)));
-  if (!nodes.length) return { ...NOTHING, words: isTarget(wanted) ? "Enter asks the kernel for its shard" : `nothing here is called ${wanted}` };
+  const nodes = lanesOf(state).filter((number) =>
+    [state.nodes[number].name, state.nodes[number].address].some((name) => name.toLowerCase().includes(word)),
+  );
+  if (!nodes.length)
+    return { ...NOTHING, words: isTarget(wanted) ? "Enter asks the kernel for its shard" : `nothing here is called ${wanted}` };
   const named = nodes.slice(0, 5).map((number) => state.nodes[number].name);
-  return { cells: new Set(), nodes: new Set(nodes), lanes: nodes, words: `${named.join(", ")}${nodes.length > 5 ? ` and ${nodes.length - 5} more` : ""}` };
+  return {
+    cells: new Set(),
+    nodes: new Set(nodes),
+    lanes: nodes,
+    words: `${named.join(", ")}${nodes.length > 5 ? ` and ${nodes.length - 5} more` : ""}`,
+  };
 }
 
 /** Cells of shards by [type, number], and where they are. */
@@ -37,5 +45,10 @@ export function foundCells(state, cells, of = "") {
     const node = owner === null ? null : state.nodes[owner];
     return `${titleOf(state, name, id)} ${node ? `on ${node.name} (${node.address}), ${node.words}` : "has no owner that is listed"}`;
   });
-  return { cells: new Set(cells.map(([name, id]) => `${name}/${id}`)), nodes: new Set(lanes), lanes, words: `${of}${words.join(" · ")}` };
+  return {
+    cells: new Set(cells.map(([name, id]) => `${name}/${id}`)),
+    nodes: new Set(lanes),
+    lanes,
+    words: `${of}${words.join(" · ")}`,
+  };
 }

@@ -22,10 +22,19 @@ export class Grid {
 
   build() {
     const { label } = this;
-    this.input = make("input", { type: "search", placeholder: "filter", "aria-label": `Filter ${label}`, input: () => this.setFilter(this.input.value) });
+    this.input = make("input", {
+      type: "search",
+      placeholder: "filter",
+      "aria-label": `Filter ${label}`,
+      input: () => this.setFilter(this.input.value),
+    });
     this.count = make("span", { class: "ct-count", role: "status" });
     this.save = make("button", { type: "button", class: "ct-button", click: () => this.download() }, "CSV");
-    this.clear = make("button", { type: "button", class: "ct-button", hidden: true, click: () => this.choose(() => this.chosen.clear()) }, "clear selection");
+    this.clear = make(
+      "button",
+      { type: "button", class: "ct-button", hidden: true, click: () => this.choose(() => this.chosen.clear()) },
+      "clear selection",
+    );
     this.tools = make("div", { class: "ct-tools" }, this.input, this.count, this.clear, this.save);
     this.body = make("tbody");
     this.head = make("tr", { "aria-rowindex": 1 });
@@ -37,7 +46,7 @@ export class Grid {
     );
     this.setColumns(this.columns);
     this.scroller = make("div", { class: "ct-scroller", scroll: () => this.draw() }, this.table);
-    this.element = make("div", { class: "ct-grid" }, this.tools, this.scroller);
+    this.element = make("div", { class: "ct-grid", "data-of": label }, this.tools, this.scroller);
     this.body.addEventListener("click", (event) => this.click(event));
   }
 
@@ -46,7 +55,11 @@ export class Grid {
     if (columns === this.columns && this.heads) return;
     this.columns = columns;
     this.heads = columns.map((column) =>
-      make("th", { scope: "col", style: `width:${column.width}px` }, make("button", { type: "button", click: () => this.sortBy(column.key) }, column.title)),
+      make(
+        "th",
+        { scope: "col", style: `width:${column.width}px` },
+        make("button", { type: "button", click: () => this.sortBy(column.key) }, column.title),
+      ),
     );
     this.head.replaceChildren(...this.heads);
     this.table.style.minWidth = `${columns.reduce((sum, { width }) => sum + width, 0)}px`;
@@ -137,7 +150,11 @@ export class Grid {
     const last = Math.min(this.order.length, first + Math.ceil((this.scroller.clientHeight || 400) / ROW) + 10);
     const lines = [];
     for (let place = first; place < last; place += 1) lines.push(this.line(place));
-    this.body.replaceChildren(spacer(first, this.columns.length), ...lines, spacer(this.order.length - last, this.columns.length));
+    this.body.replaceChildren(
+      spacer(first, this.columns.length),
+      ...lines,
+      spacer(this.order.length - last, this.columns.length),
+    );
     this.heads.forEach((head, place) => {
       const own = this.columns[place].key === this.sort.key;
       head.setAttribute("aria-sort", own ? (this.sort.up ? "ascending" : "descending") : "none");
@@ -176,7 +193,9 @@ export class Grid {
   // --- taking it away
 
   csv() {
-    const places = this.chosen.size ? Array.from(this.order).filter((at) => this.chosen.has(this.rows.key(at))) : Array.from(this.order);
+    const places = this.chosen.size
+      ? Array.from(this.order).filter((at) => this.chosen.has(this.rows.key(at)))
+      : Array.from(this.order);
     const lines = [this.columns.map((column) => cellOfCsv(column.title))];
     for (const at of places) lines.push(this.columns.map((column) => cellOfCsv(this.rows.text(at, column.key))));
     return lines.map((line) => line.join(",")).join("\r\n") + "\r\n";
@@ -194,5 +213,9 @@ export function cellOfCsv(text) {
 }
 
 function spacer(rows, columns) {
-  return make("tr", { class: "ct-spacer", "aria-hidden": "true" }, make("td", { colspan: columns, style: `height:${rows * ROW}px` }));
+  return make(
+    "tr",
+    { class: "ct-spacer", "aria-hidden": "true" },
+    make("td", { colspan: columns, style: `height:${rows * ROW}px` }),
+  );
 }

@@ -78,7 +78,8 @@ export class ClusterMap {
       const old = before.nodes[number];
       if (!node || old === node) return;
       if (!old) lane(number).word = "joined";
-      else if (old.health !== node.health) lane(number).word = node.health === "bad" ? "lost" : node.health === "good" ? "back" : "";
+      else if (old.health !== node.health)
+        lane(number).word = node.health === "bad" ? "node lost" : node.health === "good" ? "back" : "";
       else if (!old.leader && node.leader) lane(number).word = "leads now";
     });
   }
@@ -108,7 +109,10 @@ export class ClusterMap {
     this.room.style.height = `${Math.max(44, this.layout.height)}px`;
     const { members, down } = summaryOf(this.state);
     const trouble = down ? `, ${many(down, "node")} in trouble` : "";
-    this.element.setAttribute("aria-label", `Map of ${many(members, "node")} with ${many(shardCount(this.state), ...this.state.status.words.slice(0, 2))}${trouble}. Arrow keys walk, Enter copies.`);
+    this.element.setAttribute(
+      "aria-label",
+      `Map of ${many(members, "node")} with ${many(shardCount(this.state), ...this.state.status.words.slice(0, 2))}${trouble}. Arrow keys walk, Enter copies.`,
+    );
     this.draw();
   }
 
@@ -163,7 +167,13 @@ export class ClusterMap {
   colours(pen, ratio) {
     const css = getComputedStyle(this.element);
     const read = (name) => css.getPropertyValue(name).trim();
-    this.ink = { text: css.color, faint: read("--ct-faint"), bad: read("--ct-bad"), ground: read("--ct-ground"), news: read("--ct-news") };
+    this.ink = {
+      text: css.color,
+      faint: read("--ct-faint"),
+      bad: read("--ct-bad"),
+      ground: read("--ct-ground"),
+      news: read("--ct-news"),
+    };
     const key = `${this.ink.ground} ${ratio} ${[...this.looks.keys()]}`;
     if (this.patternKey === key) return;
     this.patternKey = key;
@@ -198,7 +208,14 @@ export class ClusterMap {
       if (this.news.size && group.kind === "owned") {
         group.ids.forEach((id, at) => {
           const news = this.news.get(`${group.name}/${id}`);
-          if (news) this.ring(pen, { lane, group, at }, this.ink.news, Math.min(2.5, step / 6 + 0.5), Math.min(1, (news.until - now) / 3000));
+          if (news)
+            this.ring(
+              pen,
+              { lane, group, at },
+              this.ink.news,
+              Math.min(2.5, step / 6 + 0.5),
+              Math.min(1, (news.until - now) / 3000),
+            );
         });
       }
     }
@@ -274,13 +291,16 @@ export class ClusterMap {
     say(load, `${many(lane.shards, placement, placements)}${replicas}`);
     say(words, node.health === "good" ? (node.rtt == null ? "" : `${node.rtt} ms`) : healthOf(node));
     const changes = news ? [news.gained && `+${news.gained}`, news.lost && `−${news.lost}`, news.word] : [];
-    say(change, changes.filter(Boolean).join(" "));
+    say(change, changes.filter(Boolean).join(" · "));
     words.title = node.reason;
     const wanted = lane.services.map(([service, count]) => (count > 1 ? `${service} ×${count}` : service));
     if (badges.dataset.of !== wanted.join("\n")) {
       badges.dataset.of = wanted.join("\n");
-      badges.replaceChildren(...wanted.slice(0, 3).map((text) => make("span", { class: "ct-badge", title: `service ${text}` }, text)));
-      if (wanted.length > 3) badges.append(make("span", { class: "ct-badge", title: wanted.slice(3).join(", ") }, `+${wanted.length - 3}`));
+      badges.replaceChildren(
+        ...wanted.slice(0, 3).map((text) => make("span", { class: "ct-badge", title: `service ${text}` }, text)),
+      );
+      if (wanted.length > 3)
+        badges.append(make("span", { class: "ct-badge", title: wanted.slice(3).join(", ") }, `+${wanted.length - 3}`));
     }
   }
 
@@ -336,7 +356,8 @@ export class ClusterMap {
     this.cursor = cellNumber(lanes[lane], at);
     const { top, height } = lanes[lane];
     if (top < this.element.scrollTop) this.element.scrollTop = top;
-    else if (top + height > this.element.scrollTop + this.element.clientHeight) this.element.scrollTop = top + height - this.element.clientHeight;
+    else if (top + height > this.element.scrollTop + this.element.clientHeight)
+      this.element.scrollTop = top + height - this.element.clientHeight;
     this.draw();
     this.onPoint(this.shardOf(this.cursor), true);
   }
@@ -371,7 +392,13 @@ export function summaryOf(state) {
 }
 
 function newLabel() {
-  const head = make("div", { class: "ct-head" }, make("span", { class: "ct-mark", "aria-hidden": "true" }), make("span", { class: "ct-name" }), make("span", { class: "ct-crown" }));
+  const head = make(
+    "div",
+    { class: "ct-head" },
+    make("span", { class: "ct-mark", "aria-hidden": "true" }),
+    make("span", { class: "ct-name" }),
+    make("span", { class: "ct-crown" }),
+  );
   const rest = ["ct-load", "ct-words", "ct-badges", "ct-change"].map((name) => make("div", { class: name }));
   return make("div", { class: "ct-lane", role: "listitem" }, make("div", { class: "ct-label" }, head, ...rest));
 }

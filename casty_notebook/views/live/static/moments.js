@@ -80,7 +80,8 @@ export class Moments {
   take(head, buffers) {
     const before = this.newest;
     if (head.kind === "full") this.add(decodeFull(head, buffers));
-    else if (before.edition === head.edition && head.sequence === before.sequence + 1) this.add(applyDelta(before, head, buffers));
+    else if (before.edition === head.edition && head.sequence === before.sequence + 1)
+      this.add(applyDelta(before, head, buffers));
     else return void this.look(true, true);
     this.kinds = head.kinds ?? this.kinds;
     if (head.between) this.known.learn(timesFrom(head.between));
@@ -106,6 +107,15 @@ export class Moments {
     this.snapshotAt = age === null ? null : performance.now() - age * 1000;
   }
 
+  /** To a kernel that is gone nothing can be sent; that is seen by its silence. */
+  send(content) {
+    try {
+      this.model.send(content);
+    } catch {
+      this.asked = null;
+    }
+  }
+
   look(visible, full = false) {
     const now = performance.now();
     if (full && now - (this.wantedFull ?? -1e9) < 1000) return;
@@ -114,7 +124,7 @@ export class Moments {
     if (visible) this.asked ??= now;
     else this.asked = null;
     // Who missed an update may have missed the times that were told in it.
-    this.model.send({ kind: "look", page: this.page, visible, full, times: visible && (full || !this.complete) });
+    this.send({ kind: "look", page: this.page, visible, full, times: visible && (full || !this.complete) });
   }
 
   /** Every second: keep the kernel's updates coming while somebody looks, and notice when it does not answer. */
@@ -144,7 +154,7 @@ export class Moments {
   /** Ask where an entity is. */
   locate(target) {
     this.located = { target };
-    this.model.send({ kind: "find", page: this.page, target });
+    this.send({ kind: "find", page: this.page, target });
     this.tell();
   }
 
@@ -217,7 +227,7 @@ export class Moments {
 
   ask(time) {
     this.asking = time === null ? null : { time, at: performance.now() };
-    if (this.asking) this.model.send({ kind: "past", page: this.page, time });
+    if (this.asking) this.send({ kind: "past", page: this.page, time });
   }
 
   fetched({ page, asked, oldest, moment }, buffers) {

@@ -7,7 +7,17 @@ const SEVERITIES = { bad: "✕", warn: "▲" };
 /** What a line says, of how it is sent; `now` is the time of what is shown. */
 export function problemOf([severity, kind, subject, since, says, text, remedy], now) {
   const lasted = Math.max(0, (now - since) / 1000);
-  return { severity, sign: SEVERITIES[severity] ?? "▲", kind: kind.replaceAll("_", " "), subject, since, when: `since ${clock(since)} (${ageOf(lasted)})`, says, text, remedy };
+  return {
+    severity,
+    sign: SEVERITIES[severity] ?? "▲",
+    kind: kind.replaceAll("_", " "),
+    subject,
+    since,
+    when: `since ${clock(since)} (${ageOf(lasted)})`,
+    says,
+    text,
+    remedy,
+  };
 }
 
 export class Problems {

@@ -14,7 +14,9 @@ function ordered(length, passes, rank, up) {
 /** For each distinct value its place in natural order. */
 function ranksOf(values) {
   const ranks = new Map();
-  [...new Set(values)].sort((a, b) => (typeof a === "number" && typeof b === "number" ? a - b : inOrder(String(a), String(b)))).forEach((value, place) => ranks.set(value, place));
+  [...new Set(values)]
+    .sort((a, b) => (typeof a === "number" && typeof b === "number" ? a - b : inOrder(String(a), String(b))))
+    .forEach((value, place) => ranks.set(value, place));
   return ranks;
 }
 
@@ -51,10 +53,10 @@ export class TextRows {
 }
 
 export const MEMBER_COLUMNS = [
-  { key: "node", title: "node", width: 120 },
-  { key: "status", title: "status", width: 80 },
-  { key: "health", title: "from here", width: 290 },
-  { key: "address", title: "address", width: 165 },
+  { key: "node", title: "node", width: 100 },
+  { key: "status", title: "status", width: 64 },
+  { key: "health", title: "from here", width: 256 },
+  { key: "address", title: "address", width: 160 },
   { key: "leader", title: "leader", width: 80 },
   { key: "roles", title: "roles", width: 90 },
   { key: "shards", title: "shards", width: 75, number: true },
@@ -72,14 +74,19 @@ export const VIRTUAL_MEMBER_COLUMNS = [
   MEMBER_COLUMNS.at(-1),
 ];
 
-/** Columns of the tables in this cluster's words. */
+const OPINIONS = 380; // of "reachable, but members differ: 12 alive, 3 suspect, 1 dead"
+
+/** Columns of the tables in this cluster's words, and wide enough for them. */
 export function columnsOf({ status }) {
   const [placement, , service] = status.words;
-  const renamed = (columns, key, title) => columns.map((column) => (column.key === key ? { ...column, title } : column));
+  const titles = { shard: placement, service };
+  const worded = (column) => ({
+    ...column, title: titles[column.key] ?? column.title, width: column.key === "health" && !status.leads ? OPINIONS : column.width,
+  }); // prettier-ignore
   return {
-    Members: status.leads ? MEMBER_COLUMNS : VIRTUAL_MEMBER_COLUMNS,
-    Shards: renamed(SHARD_COLUMNS, "shard", placement),
-    Services: renamed(SERVICE_COLUMNS, "service", service),
+    Members: (status.leads ? MEMBER_COLUMNS : VIRTUAL_MEMBER_COLUMNS).map(worded),
+    Shards: SHARD_COLUMNS.map(worded),
+    Services: SERVICE_COLUMNS.map(worded),
   };
 }
 
@@ -100,13 +107,17 @@ export function memberRows(state) {
       services: state.services.filter((entry) => entry[1] === number).length, opinions: node.opinions || "the same", rtt: node.rtt ?? "", tone: node.health,
     }); // prettier-ignore
   });
-  return new TextRows(rows, { key: (row) => row.address, tone: (row) => row.tone, values: { rtt: (row) => (row.rtt === "" ? -1 : row.rtt) } });
+  return new TextRows(rows, {
+    key: (row) => row.address,
+    tone: (row) => row.tone,
+    values: { rtt: (row) => (row.rtt === "" ? -1 : row.rtt) },
+  });
 }
 
 export const SERVICE_COLUMNS = [
   { key: "service", title: "service", width: 200 },
   { key: "node", title: "node", width: 120 },
-  { key: "health", title: "from here", width: 290 },
+  { key: "health", title: "from here", width: 256 },
   { key: "address", title: "address", width: 165 },
   { key: "path", title: "path", width: 150 },
 ];
@@ -114,7 +125,14 @@ export const SERVICE_COLUMNS = [
 export function serviceRows(state) {
   const rows = state.services.map(([service, number, path]) => {
     const node = state.nodes[number];
-    return { service, node: node?.name ?? "", address: node?.address ?? "", path, health: `${markOf(node)} ${healthOf(node)}`, tone: node?.health };
+    return {
+      service,
+      node: node?.name ?? "",
+      address: node?.address ?? "",
+      path,
+      health: `${markOf(node)} ${healthOf(node)}`,
+      tone: node?.health,
+    };
   });
   return new TextRows(rows, { key: (row) => [row.service, row.address, row.path].join("\n"), tone: (row) => row.tone });
 }
@@ -123,7 +141,7 @@ export const SHARD_COLUMNS = [
   { key: "type", title: "type", width: 140 },
   { key: "shard", title: "shard", width: 75, number: true },
   { key: "node", title: "node", width: 120 },
-  { key: "health", title: "from here", width: 290 },
+  { key: "health", title: "from here", width: 256 },
   { key: "address", title: "address", width: 165 },
   { key: "replicas", title: "replicas", width: 160 },
 ];
@@ -185,7 +203,9 @@ export class ShardRows {
   passing(words) {
     const tests = words.map((word) => {
       const types = this.types.map((type) => type.name.toLowerCase().includes(word));
-      const placed = this.placed.map(({ node, address, replicas, health }) => `${node}\n${address}\n${replicas}\n${health}`.toLowerCase().includes(word));
+      const placed = this.placed.map(({ node, address, replicas, health }) =>
+        `${node}\n${address}\n${replicas}\n${health}`.toLowerCase().includes(word),
+      );
       return (at) => types[this.typeAt[at]] || placed[this.codes[at]] || String(this.ids[at]) === word;
     });
     return (at) => tests.every((test) => test(at));

@@ -1,7 +1,20 @@
 // What the kernel sends, decoded: a full state, then deltas. States are never changed; what did not change is shared.
 
 const ARRAYS = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array };
-const NODE_FIELDS = ["address", "name", "status", "roles", "leader", "flagged", "reach", "reason", "rtt", "health", "words", "opinions"];
+const NODE_FIELDS = [
+  "address",
+  "name",
+  "status",
+  "roles",
+  "leader",
+  "flagged",
+  "reach",
+  "reason",
+  "rtt",
+  "health",
+  "words",
+  "opinions",
+];
 
 /** A copy, since the bytes of a message lie anywhere in it and typed arrays must be aligned. */
 function arrayOf(kind, view) {
@@ -17,7 +30,9 @@ const aboutType = ({ name, total, odd, ownerless }) => ({ name, total, odd, owne
 
 function wholeType(head, buffers) {
   const ids =
-    head.first === null ? arrayOf(Int32Array, buffers.shift()) : Int32Array.from({ length: head.count }, (_, place) => head.first + place);
+    head.first === null
+      ? arrayOf(Int32Array, buffers.shift())
+      : Int32Array.from({ length: head.count }, (_, place) => head.first + place);
   const codes = arrayOf(ARRAYS[head.width], buffers.shift());
   return { ...aboutType(head), ids, codes };
 }

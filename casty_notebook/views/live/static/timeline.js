@@ -11,7 +11,11 @@ export class Timeline {
     this.moments = moments;
     this.open = new Set(); // runs of events that are unfolded
     this.kind = make("select", { "aria-label": "Kind of event", change: () => this.update() });
-    this.grid = new Grid("events", EVENT_COLUMNS, { sort: "time", onPick: (key) => this.goTo(key), onFilter: () => this.update() });
+    this.grid = new Grid("events", EVENT_COLUMNS, {
+      sort: "time",
+      onPick: (key) => this.goTo(key),
+      onFilter: () => this.update(),
+    });
     this.grid.sort.up = false;
     this.hint = make("span", { class: "ct-hint" }, "click an event for its moment");
     this.grid.tools.prepend(this.kind);
@@ -40,7 +44,9 @@ export class Timeline {
     const older = untold ? `${many(untold, "older event")} in the events table · ` : "";
     say(this.hint, older + (more ? `${many(more, "new event")} since you stopped` : "click an event for its moment"));
     this.offer([...new Set(events.map((event) => event[1]))]);
-    this.grid.update(eventRows(shown, { kinds, first: untold, kind: this.kind.value, open: this.open, flat: this.grid.filter !== "" }));
+    this.grid.update(
+      eventRows(shown, { kinds, first: untold, kind: this.kind.value, open: this.open, flat: this.grid.filter !== "" }),
+    );
   }
 
   /** Have what there is to choose from. */
@@ -66,7 +72,14 @@ export class TimeBar {
     this.playing = null;
     this.play = make("button", { type: "button", class: "ct-button", click: () => (this.playing ? this.stop() : this.start()) });
     this.marks = make("canvas", { class: "ct-marks", title: "red: there was trouble", "aria-hidden": "true" });
-    this.element = make("div", { class: "ct-bar" }, this.pause, this.play, make("div", { class: "ct-slide" }, this.marks, this.slider), this.time);
+    this.element = make(
+      "div",
+      { class: "ct-bar" },
+      this.pause,
+      this.play,
+      make("div", { class: "ct-slide" }, this.marks, this.slider),
+      this.time,
+    );
   }
 
   toggle() {
@@ -89,7 +102,8 @@ export class TimeBar {
 
   step() {
     if (this.moments.wanted !== null) return;
-    if (this.moments.past && this.moments.place < this.moments.times.length - 1) return void this.moments.goTo(this.moments.place + 1);
+    if (this.moments.past && this.moments.place < this.moments.times.length - 1)
+      return void this.moments.goTo(this.moments.place + 1);
     this.stop();
     this.moments.goLive();
   }
@@ -129,8 +143,13 @@ export class TimeBar {
     const end = newest.status.connection === "recorded" ? "end" : "live";
     say(this.pause, past ? `▶ ${end}` : "❚❚ pause");
     this.pause.setAttribute("aria-pressed", String(past));
-    this.pause.title = past ? "Back to the newest moment" : "Stay at this moment; what comes meanwhile is remembered, and can be gone back to";
-    say(this.time, past ? `${clock(times[place], true)} · ${place + 1} of ${times.length}` : `${end} · ${many(times.length, "moment")}`);
+    this.pause.title = past
+      ? "Back to the newest moment"
+      : "Stay at this moment; what comes meanwhile is remembered, and can be gone back to";
+    say(
+      this.time,
+      past ? `${clock(times[place], true)} · ${place + 1} of ${times.length}` : `${end} · ${many(times.length, "moment")}`,
+    );
     say(this.play, this.playing ? "■ stop" : "▷ play");
     this.play.title = this.playing ? "Stay at this moment" : "Show one moment after another";
     this.play.disabled = times.length < 2;

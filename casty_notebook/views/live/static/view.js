@@ -47,7 +47,13 @@ class View {
     this.words = make("span", { role: "status", "aria-live": "polite" });
     this.age = make("span", { class: "ct-age" });
     this.wrong = make("button", { type: "button", class: "ct-link", hidden: true, click: () => this.open("Problems") });
-    this.troubled = make("button", { type: "button", class: "ct-link", hidden: true, title: "show only these", click: () => this.showTroubled() });
+    this.troubled = make("button", {
+      type: "button",
+      class: "ct-link",
+      hidden: true,
+      title: "show only these",
+      click: () => this.showTroubled(),
+    });
     this.banner = make("div", { class: "ct-banner" }, this.dot, this.words, this.troubled, this.wrong, this.age);
     this.map = new ClusterMap({ onPick: (shard) => this.pick(shard), onPoint: (shard, aloud) => this.describe(shard, aloud) });
     this.legend = make("div", { class: "ct-legend" });
@@ -71,13 +77,29 @@ class View {
     this.tabs = Object.fromEntries(TABS.map((tab) => [tab, this.tabOf(tab)]));
     for (const tab of TABS) {
       this.panels[tab].classList.add("ct-panel");
-      for (const [name, value] of Object.entries({ role: "tabpanel", id: `${this.name}-${tab}`, "aria-labelledby": `${this.name}-tab-${tab}` })) this.panels[tab].setAttribute(name, value);
+      for (const [name, value] of Object.entries({
+        role: "tabpanel",
+        id: `${this.name}-${tab}`,
+        "aria-labelledby": `${this.name}-tab-${tab}`,
+      }))
+        this.panels[tab].setAttribute(name, value);
     }
-    const list = make("div", { class: "ct-tabs", role: "tablist", "aria-label": "Views", keydown: (event) => this.switchTab(event) }, ...Object.values(this.tabs));
+    const list = make(
+      "div",
+      { class: "ct-tabs", role: "tablist", "aria-label": "Views", keydown: (event) => this.switchTab(event) },
+      ...Object.values(this.tabs),
+    );
     const top = make("div", { class: "ct-top" }, list, this.banner);
     const body = make("div", { class: "ct-body" }, ...Object.values(this.panels));
     // The front end's own shortcuts stay out of what is typed here.
-    this.root = make("div", { class: "casty-topology", "data-lm-suppress-shortcuts": "true", keydown: (event) => this.key(event) }, top, body, this.side, this.bar.element);
+    this.root = make(
+      "div",
+      { class: "casty-topology", "data-lm-suppress-shortcuts": "true", keydown: (event) => this.key(event) },
+      top,
+      body,
+      this.side,
+      this.bar.element,
+    );
   }
 
   /** What the reader can have otherwise on the map, and the field to find something by. */
@@ -85,7 +107,11 @@ class View {
     const replicas = make("input", { type: "checkbox", change: () => this.map.wish({ replicas: replicas.checked }) });
     this.compact = make("input", { type: "checkbox", change: () => this.map.wish({ compact: this.compact.checked }) });
     const orders = Object.entries(ORDERS).map(([order, words]) => make("option", { value: order }, words));
-    this.order = make("select", { "aria-label": "Order of nodes", change: () => this.map.wish({ order: this.order.value }) }, ...orders);
+    this.order = make(
+      "select",
+      { "aria-label": "Order of nodes", change: () => this.map.wish({ order: this.order.value }) },
+      ...orders,
+    );
     const zoom = (step) => () => this.map.wish({ zoom: Math.max(-6, Math.min(6, this.map.wishes.zoom + step)) });
     const smaller = make("button", { type: "button", class: "ct-button", "aria-label": "Smaller cells", click: zoom(-1) }, "−");
     const larger = make("button", { type: "button", class: "ct-button", "aria-label": "Larger cells", click: zoom(1) }, "+");
@@ -93,12 +119,33 @@ class View {
       type: "search", class: "ct-find", "aria-label": "Find", placeholder: "/ node, number or type/entity", maxlength: 200,
       title: "a node, a number, or counter/user-42: / comes here, Enter asks the kernel where an entity is", input: () => this.find(), keydown: (event) => this.seek(event),
     }); // prettier-ignore
-    const checks = [make("label", { class: "ct-check" }, this.compact, " compact"), make("label", { class: "ct-check" }, replicas, " replicas")];
-    return make("div", { class: "ct-tools" }, this.legend, this.sought, this.order, ...checks, make("span", { class: "ct-zoom" }, smaller, larger));
+    const checks = [
+      make("label", { class: "ct-check" }, this.compact, " compact"),
+      make("label", { class: "ct-check" }, replicas, " replicas"),
+    ];
+    return make(
+      "div",
+      { class: "ct-tools" },
+      this.legend,
+      this.sought,
+      this.order,
+      ...checks,
+      make("span", { class: "ct-zoom" }, smaller, larger),
+    );
   }
 
   tabOf(tab) {
-    return make("button", { type: "button", role: "tab", id: `${this.name}-tab-${tab}`, "aria-controls": `${this.name}-${tab}`, click: () => this.open(tab) }, tab);
+    return make(
+      "button",
+      {
+        type: "button",
+        role: "tab",
+        id: `${this.name}-tab-${tab}`,
+        "aria-controls": `${this.name}-${tab}`,
+        click: () => this.open(tab),
+      },
+      tab,
+    );
   }
 
   switchTab(event) {
@@ -126,7 +173,14 @@ class View {
 
   /** "/" goes to the field, from wherever nothing is being typed. */
   key(event) {
-    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]):not([type=range])")) return;
+    if (
+      event.key !== "/" ||
+      event.ctrlKey ||
+      event.metaKey ||
+      event.altKey ||
+      event.target.closest("input:not([type=checkbox]):not([type=range])")
+    )
+      return;
     event.preventDefault();
     event.stopPropagation();
     this.open("Map");
@@ -149,8 +203,12 @@ class View {
     const { located } = this.moments;
     const asked = located?.target === this.sought.value.trim() ? located : null;
     if (asked?.error) return void this.lightUp({ ...find(state, ""), words: asked.error }, go);
-    if (asked && asked.shard == null) return void this.lightUp({ ...find(state, ""), words: asked.words ?? "asking the kernel …" }, go);
-    this.lightUp(asked ? foundCells(state, [[asked.type, asked.shard]], `${asked.target} is in `) : find(state, this.sought.value), go);
+    if (asked && asked.shard == null)
+      return void this.lightUp({ ...find(state, ""), words: asked.words ?? "asking the kernel …" }, go);
+    this.lightUp(
+      asked ? foundCells(state, [[asked.type, asked.shard]], `${asked.target} is in `) : find(state, this.sought.value),
+      go,
+    );
   }
 
   lightUp(found, go) {
@@ -212,7 +270,10 @@ class View {
     if (this.tab === "Map") this.map.update(state, !this.moments.past);
     else if (this.tab === "Timeline") this.timeline.update();
     else if (this.tab === "Problems") this.problems.update(state);
-    else this.table(state).update(this.tab === "Shards" ? new ShardRows(state) : this.tab === "Members" ? memberRows(state) : serviceRows(state));
+    else
+      this.table(state).update(
+        this.tab === "Shards" ? new ShardRows(state) : this.tab === "Members" ? memberRows(state) : serviceRows(state),
+      );
     this.compact.checked = this.map.layout?.compact ?? false;
     if (this.sought.value) this.find(answered);
     this.describe(this.pointed && this.shard(this.pointed.type, this.pointed.id));
@@ -262,10 +323,17 @@ class View {
   nameTabs({ status, problems }) {
     const count = problems?.[0] ?? 0;
     const [, placements, , services] = status.words;
-    const named = { Problems: `Problems${count ? ` (${count.toLocaleString("en")})` : ""}`, Shards: capital(placements), Services: capital(services) };
+    const named = {
+      Problems: `Problems${count ? ` (${count.toLocaleString("en")})` : ""}`,
+      Shards: capital(placements),
+      Services: capital(services),
+    };
     for (const [tab, words] of Object.entries(named)) say(this.tabs[tab], words);
     this.tabs.Problems.classList.toggle("ct-trouble", count > 0);
-    const troubled = this.moments.shown.nodes.filter((node) => node?.health === "bad" && node.status != null).map(({ name }) => name).sort(inOrder);
+    const troubled = this.moments.shown.nodes
+      .filter((node) => node?.health === "bad" && node.status != null)
+      .map(({ name }) => name)
+      .sort(inOrder);
     this.troubled.hidden = !troubled.length;
     say(this.troubled, `✕ ${troubled.slice(0, 3).join(", ")}${troubled.length > 3 ? ` +${troubled.length - 3}` : ""}`);
     this.wrong.hidden = !count;
@@ -280,18 +348,23 @@ class View {
   }
 
   drawLegend(state) {
-    const text = [...state.types.values()].map((type) => `${type.name} ${type.ids.length} ${type.total} ${type.odd} ${type.ownerless}`).join();
+    const text = [...state.types.values()]
+      .map((type) => `${type.name} ${type.ids.length} ${type.total} ${type.odd} ${type.ownerless}`)
+      .join();
     if (this.legendText === text) return;
     this.legendText = text;
     const entries = [...state.looks].map(([name, look]) => {
       const { ids, total, odd, ownerless } = state.types.get(name);
-      const count = total == null ? ids.length.toLocaleString("en") : `${ids.length.toLocaleString("en")} of ${total.toLocaleString("en")}`;
+      const count =
+        total == null ? ids.length.toLocaleString("en") : `${ids.length.toLocaleString("en")} of ${total.toLocaleString("en")}`;
       const strange = odd ? `, ${odd.toLocaleString("en")} with impossible numbers` : "";
       const swatch = make("span", { class: "ct-swatch", style: `background:${look.colour}`, "aria-hidden": "true" });
       const gone = ownerless ? make("b", { class: "ct-ownerless" }, `, ${ownerless.toLocaleString("en")} without an owner`) : "";
       return make("span", { class: "ct-key" }, swatch, make("b", {}, look.letter), ` ${name} (${count}${strange}`, gone, ")");
     });
-    this.legend.replaceChildren(...(entries.length ? entries : [make("span", { class: "ct-hint" }, `no ${state.status.words[1]} listed`)]));
+    this.legend.replaceChildren(
+      ...(entries.length ? entries : [make("span", { class: "ct-hint" }, `no ${state.status.words[1]} listed`)]),
+    );
   }
 
   // --- one shard
@@ -325,7 +398,13 @@ class View {
     this.pointed = shard && !shard.note ? shard : null;
     const about = shard ?? (this.finding ? null : this.picked?.());
     if (!about && this.finding) return void say(this.side, this.finding);
-    if (!about) return void say(this.side, shardCount(this.moments.shown) ? `Point at a ${this.moments.shown.status.words[0]} for its owner, click to copy its name.` : "");
+    if (!about)
+      return void say(
+        this.side,
+        shardCount(this.moments.shown)
+          ? `Point at a ${this.moments.shown.status.words[0]} for its owner, click to copy its name.`
+          : "",
+      );
     const { type, id, owner, replicas, note } = about;
     const home = owner ? `${owner.name} (${owner.address}), ${healthOf(owner)}` : "nobody that is listed";
     const copies = replicas.length ? replicas.map((node) => node?.name ?? "?").join(", ") : "none";
@@ -334,7 +413,8 @@ class View {
 }
 
 /** The pictures beside the view that are for pages without a kernel; Jupyter's own pages hide them by their style. */
-const stillsOf = (key) => [...document.querySelectorAll(`.ct-still-${key}`)].filter((still) => !still.closest(".jp-OutputArea-child"));
+const stillsOf = (key) =>
+  [...document.querySelectorAll(`.ct-still-${key}`)].filter((still) => !still.closest(".jp-OutputArea-child"));
 
 // One `Moments` for all views of a widget in this page, however the front end loads this module.
 const shared = new Map();

@@ -13,6 +13,7 @@ import pytest
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.sharded.session import messages as m
 from casty_notebook.errors import UndecodableMessage
+from casty_notebook.topology.shard_columns import ShardColumn
 from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
 from casty_notebook.values.envelope import ShardEnvelope
 from casty_notebook.values.refs import ActorRef
@@ -35,7 +36,7 @@ def notation(value: Any) -> Any:
         return {"class": value._standin_cls.dotted} | {k: notation(v) for k, v in value.to_dict().items()}
     if isinstance(value, NodeAddress):
         return {"host": value.host, "port": value.port}
-    if isinstance(value, dict):
+    if isinstance(value, dict | ShardColumn):
         return {str(key): notation(item) for key, item in value.items()}
     if isinstance(value, frozenset):
         return sorted((notation(item) for item in value), key=repr)

@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.sharded.codec.pickle import shards as pickle_shards
 from casty_notebook.backends.sharded.codec.pickle.reader import Machine, loads
-from casty_notebook.backends.sharded.codec.pickle.shards import _ONE, Replay, _ids, _Strange
+from casty_notebook.backends.sharded.codec.pickle.shard_tables import Replay
+from casty_notebook.backends.sharded.codec.pickle.shards import _ONE, _ids, _Strange
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.settings import Settings
+from casty_notebook.topology.shard_columns import ShardColumn
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.values.registry import Registry
 from tests.support.golden import named
@@ -71,7 +73,8 @@ def assert_same(payload: bytes) -> TopologySnapshot:
         for name, shards in fast.shard_allocations.items()
     }
     for name, shards in fast.shard_allocations.items():
-        assert list(shards) == list(stock.shard_allocations[name])
+        order = list(stock.shard_allocations[name])
+        assert list(shards) == (sorted(order) if isinstance(shards, ShardColumn) else order)
     return fast
 
 
@@ -185,7 +188,7 @@ def outcome(payload: bytes, *, bulk: bool) -> Any:
         return None
     guard = machine.guard
     shards = getattr(read, "shard_allocations", None)
-    order = [(name, list(each)) for name, each in shards.items()] if isinstance(shards, dict) else None
+    order = list(shards) if isinstance(shards, dict) else None  # a column's own is ascending
     return read, order, guard.ops, guard.containers + guard.bulk_containers, len(machine.memo)
 
 
@@ -217,7 +220,9 @@ def test_large_tables_are_the_same_both_ways_and_cost_the_same(seed: int, forget
     fast, plain = outcomes(payload, forgetful=forgetful)
     assert plain is not None
     assert fast == plain
-    assert {name: list(shards) for name, shards in tables.items()} == dict(plain[1])
+    assert list(tables) == plain[1]
+    for name, shards in tables.items():
+        assert list(shards) == list(plain[0].shard_allocations[name])
     assert (runs(payload) > 0) is (readable_in_runs(tables, homes) > 0)
 
 
@@ -369,3 +374,83 @@ def test_without_the_class_in_the_table_nothing_is_read_in_runs() -> None:
     read = loads(snapshot({"t": placed(range(100), homes)}, homes), bare, Settings())
     assert repr(read.shard_allocations["t"][3].primary) == "casty.cluster.state.NodeAddress(host='10.0.0.1', port=25520)"
     assert NodeAddress("10.0.0.1", 25520).host in repr(read)
+
+
+# --- tables of a snapshot become columns --------------------------------------------------------------------------------
+
+
+def read_by_opcodes(payload: bytes) -> Any:
+    """What the machine itself makes, before the codec puts into columns what is not yet."""
+    return Machine(payload, table(), Settings()).run()
+
+
+@pytest.mark.parametrize("size", [20, 999, 1000, 1001, 2000, 3000, 3001, 7500])
+@pytest.mark.parametrize("types", [1, 2, 3])
+@pytest.mark.parametrize("replicas", [0, 1, 2])
+def test_a_table_that_is_read_in_runs_is_a_column_from_the_start(size: int, types: int, replicas: int) -> None:
+    homes = nodes(60)
+    payload = snapshot({f"type-{at}": placed(range(at, at + size), homes, replicas) for at in range(types)}, homes)
+    read = read_by_opcodes(payload)
+    assert {type(shards) for shards in read.shard_allocations.values()} == {ShardColumn}
+    assert [shards.ids for shards in read.shard_allocations.values()] == [range(at, at + size) for at in range(types)]
+    assert read == plain_loads(payload)
+
+
+def test_tables_that_use_the_same_placements_share_them() -> None:
+    homes = nodes(3)
+    read = read_by_opcodes(snapshot({"a": placed(range(500), homes), "b": placed(range(500), homes)}, homes))
+    assert read.shard_allocations["a"].placements is read.shard_allocations["b"].placements
+
+
+def test_shards_in_any_order_of_which_one_comes_twice_are_as_a_dict_would_have_them() -> None:
+    homes = nodes(3)
+    shuffled = list(range(3000))
+    random.Random(4).shuffle(shuffled)
+    payload = snapshot({"t": placed(shuffled, homes)}, homes)
+    assert read_by_opcodes(payload).shard_allocations["t"].ids == range(3000)
+    key = shuffled[-1]
+    other = next(each for each in shuffled[:900] if each > 255 and each % 3 != key % 3)
+    at = payload.rindex(b"M" + key.to_bytes(2, "little"))
+    twice = payload[:at] + b"M" + other.to_bytes(2, "little") + payload[at + 3 :]
+    fast, plain = outcomes(twice, forgetful=False)
+    assert fast == plain
+    assert type(fast[0].shard_allocations["t"]) is ShardColumn
+    assert len(fast[0].shard_allocations["t"]) == 2999
+    assert fast[0].shard_allocations["t"][other] == plain[0].shard_allocations["t"][other]
+
+
+def test_one_table_for_two_types_is_read_once() -> None:
+    homes = nodes(3)
+    shared = placed(range(50), homes)
+    payload = snapshot({"a": shared, "b": shared}, homes)
+    read = read_by_opcodes(payload)
+    assert read.shard_allocations["a"] is read.shard_allocations["b"]
+    assert read == plain_loads(payload)
+
+
+def test_dicts_of_allocations_that_are_no_snapshots_stay_dicts() -> None:
+    homes = nodes(3)
+    for value in (placed(range(50), homes), {"x": placed(range(50), homes)}, [placed(range(50), homes)]):
+        payload = pickle.dumps((homes, value), 5)
+        _, read = codec().decode(payload)
+        assert type(read) is type(value)
+        assert read == plain_loads(payload)[1]
+        inner = read["x"] if "x" in read else read[0]
+        assert type(inner) is not ShardColumn
+
+
+INSTEAD = (
+    b"s", b"0", b"2", b"t", b"l", b"d", b"u2", b"u2b", b"uK\x01K\x02s", b"u(K\x01K\x02u", b"u(K\x01K\x02t", b"u(K\x01K\x020u",
+    b"u0", b"u2s", b"u\x85", b"u\x94h\x00", b"u\x8c\x01xK\x01s", b"(t0u", b"N0u", b"NNu",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("instead", INSTEAD)
+@pytest.mark.parametrize("types", [1, 2])
+def test_whatever_else_is_done_with_a_table_is_done_as_without_columns(instead: bytes, types: int) -> None:
+    homes = nodes(3)
+    payload = snapshot({f"t{at}": placed(range(40), homes) for at in range(types)}, homes)
+    end = payload.rindex(b"ubu") + 2
+    changed = payload[:end] + instead + payload[end + 1 :]
+    fast, plain = outcomes(changed, forgetful=False)
+    assert fast == plain

@@ -6,7 +6,7 @@ import pytest
 
 from casty_notebook.address import ActorAddress
 from casty_notebook.backends.sharded.session.shard_locator import ShardLocator
-from casty_notebook.backends.sharded.session.shards import FRESH, ShardTable
+from casty_notebook.backends.sharded.session.shards import FRESH, SILENT, Question, ShardTable
 from casty_notebook.backends.sharded.session.subscription import MAX_DEBTS, Subscription
 from casty_notebook.settings import Settings
 from casty_notebook.topology.snapshot import Member, MemberStatus, ShardAllocation, TopologySnapshot
@@ -75,3 +75,39 @@ def test_what_is_owed_to_a_node_that_is_away_is_bounded() -> None:
         subscription._leave(request)
     owed = subscription._debts[peer.address]
     assert [ref.address.path for ref in owed] == [f"/{number}" for number in range(2 * MAX_DEBTS, 3 * MAX_DEBTS)]
+
+
+# --- how often is asked ------------------------------------------------------------------------------------------------
+
+
+def asked_in_vain(times: int) -> Question:
+    question = Question(0.0)
+    for _ in range(times):
+        question.asked(node(1), 100.0, Settings())
+    return question
+
+
+def test_the_pauses_of_questions_without_an_answer_double_after_a_while_and_up_to_a_bound() -> None:
+    settings = Settings(shard_retry=0.25, shard_retry_cap=1.6)
+    question = Question(0.0)
+    pauses = []
+    for _ in range(SILENT + 5):
+        question.asked(node(1), 100.0, settings)
+        pauses.append(question.retry_at - 100.0)
+    assert pauses == pytest.approx([0.25] * SILENT + [0.5, 1.0, 1.6, 1.6, 1.6])
+
+
+def test_an_answer_that_is_of_no_use_begins_the_pauses_anew() -> None:
+    question = asked_in_vain(2 * SILENT)
+    question.answered(node(2), 101.0, Settings())
+    assert question.retry_at == 100.0 + Settings().shard_retry
+    question.asked(node(1), 102.0, Settings())
+    assert question.retry_at == 102.0 + Settings().shard_retry
+
+
+def test_what_moves_in_the_cluster_makes_the_next_question_due_and_begins_the_pauses_anew() -> None:
+    question = asked_in_vain(2 * SILENT)
+    question.overtaken()
+    assert question.retry_at <= 100.0
+    question.asked(node(1), 102.0, Settings())
+    assert question.retry_at == 102.0 + Settings().shard_retry

@@ -23,6 +23,7 @@ from casty_notebook.backends.virtual.session.events import (
     LinkLost,
     LinkOpened,
     LinkRefused,
+    ListenMade,
     Publish,
     Replied,
     Report,
@@ -241,7 +242,8 @@ class World:
                 node.statuses[of.id] = status
 
     def ask(self, number: int, key: str, **options: Any) -> None:
-        self.feed(AskMade(number, TYPE, key, "Get", b"%d" % number, options.pop("timeout", 5.0), **options))
+        made = ListenMade if options.pop("listens", False) else AskMade
+        self.feed(made(number, TYPE, key, "Get", b"%d" % number, options.pop("timeout", 5.0), **options))
 
     def tell(self, key: str, message: bytes) -> None:
         self.feed(TellMade(TYPE, key, "Add", message))

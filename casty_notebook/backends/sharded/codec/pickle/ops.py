@@ -202,9 +202,7 @@ def _setitem(machine: Machine, pos: int) -> int:
 
 
 def _setitems(machine: Machine, pos: int) -> int:
-    items = machine.pop_mark()
-    machine.add_pairs(machine.stack[-1], items)
-    return pos
+    return machine.set_items(pos)
 
 
 # --- names and objects -----------------------------------------------------------------------------------------------

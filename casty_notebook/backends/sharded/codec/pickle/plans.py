@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copyreg
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.backends.sharded.codec.pickle import atoms
 from casty_notebook.errors import UnsendableMessage
+from casty_notebook.topology.shard_columns import ShardColumn
 from casty_notebook.values.standin import STATE, StandIn, StandInClass
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _save_set(pickling: Pickling, obj: set[Any], depth: int) -> None:
         pickling.save_many(obj, b"\x90", depth)
 
 
-def _save_dict(pickling: Pickling, obj: dict[Any, Any], depth: int) -> None:
+def _save_dict(pickling: Pickling, obj: Mapping[Any, Any], depth: int) -> None:
     pickling.out.append(b"}\x94")
     pickling.remember(obj)
     if obj:
@@ -219,6 +220,7 @@ BUILT_IN: dict[type, Plan] = {
     tuple: _save_tuple,
     list: _save_list,
     dict: _save_dict,
+    ShardColumn: _save_dict,
     set: _save_set,
     frozenset: _save_frozenset,
     bytearray: _save_bytearray,

@@ -17,9 +17,11 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.backends.sharded.codec.pickle.objects import Objects
 from casty_notebook.backends.sharded.codec.pickle.ops import BINGET, MEMOIZE, OPCODES, op_name
 from casty_notebook.backends.sharded.codec.pickle.scalars import NOT_ALONE, alone
-from casty_notebook.backends.sharded.codec.pickle.shards import Replay, ShardRun
+from casty_notebook.backends.sharded.codec.pickle.shard_tables import Replay, ShardTable
+from casty_notebook.backends.sharded.codec.pickle.shards import ShardRun
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.settings import Settings
+from casty_notebook.topology.shard_columns import ShardColumn
 from casty_notebook.values.limits.budget import CostGuard, Refused
 from casty_notebook.values.limits.measure import TooMuch
 from casty_notebook.values.limits.size_model import DICT, LIST, SET_ITEM, SLOT, pairs
@@ -104,6 +106,8 @@ class Machine:
         Memo entries are missing, so that the pickle must be read again should it refer to one.
     pos
         Where the opcode being executed stands.
+    table
+        The shard table that is being put into a column.
     """
 
     __slots__ = (
@@ -124,6 +128,7 @@ class Machine:
         "size",
         "skipped",
         "stack",
+        "table",
     )
 
     def __init__(
@@ -145,6 +150,7 @@ class Machine:
         self._bulk_allowed = self._forgetful = bulk
         self._marked = 0
         self._shards: ShardRun | None = None
+        self.table: ShardTable | None = None
 
     def run(self) -> Any:
         """Execute until STOP and return the message."""
@@ -179,6 +185,8 @@ class Machine:
         self.guard.spend(0)
 
     def _finished(self) -> Any:
+        if self.table is not None:
+            raise Replay
         if self.objects.unfinished:
             raise Refused("it ends before every object has its state")
         self.memo.clear()
@@ -249,6 +257,8 @@ class Machine:
     def build(self) -> None:
         """Finish the object below the top of the stack by the state on top."""
         state = self.stack.pop()
+        if type(state) is ShardColumn:
+            raise Replay
         target = self.stack[-1]
         made = self.objects.build(target, state)
         index = target.index if type(target) is Unfinished else self.objects.index_of(target)
@@ -273,6 +283,16 @@ class Machine:
         end = self._shards.read(self, pos)
         self._bulk_allowed = not self._shards.failed
         return end
+
+    def set_items(self, pos: int) -> int:
+        """SETITEMS; returns where to read on."""
+        items = self.pop_mark()
+        target = self.stack[-1]
+        self.add_pairs(target, items)
+        if self.table is None or self._shards is None or self.table.target is not target:
+            return pos
+        del target  # the table looks who else has it
+        return self._shards.go_on(self, self.table, pos)
 
     def members(self, pos: int) -> int:
         """Read the members that may follow at `pos`; returns where they end."""
@@ -309,7 +329,13 @@ class Machine:
         """Set items, given as key, value, key, value, of a dict or one of its kin."""
         if len(items) & 1:
             raise Refused("a key without a value")
+        if self.table is not None and self.table.target is target:
+            if not self.table.take_pairs(items):
+                raise Replay
+            return
         kind, keys = type(target), items[::2]
+        if kind is ShardColumn:
+            raise Replay
         if kind is dict and set(map(type, keys)) == _TEXT:  # the fields of an object, mostly
             self.guard.spend(pairs(len(target), len(keys)))
             target.update(zip(keys, items[1::2], strict=True))

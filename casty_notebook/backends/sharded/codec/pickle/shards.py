@@ -3,7 +3,8 @@
 A snapshot of 40,000 shards is 40,000 times the same fourteen opcodes: shard id, class, NEWOBJ, a dict of two known
 keys, BUILD. Runs of entries that differ only in id and node numbers are read column by column; others are split at what
 all of them have in common, a thousand at a time. Each distinct node, tuple of replicas and placement is looked at once.
-A run pushes exactly what the opcodes would have pushed, and whatever differs from the pattern is left to them. Memo
+A batch of a snapshot's table goes right into its column (`shard_tables`). Anywhere else a run pushes exactly what the opcodes
+would have pushed, and whatever differs from the pattern is left to them. Memo
 entries made inside a run are only counted; a pickle that refers to one of them is read again without runs (`Replay`),
 which no node that builds a snapshot causes.
 """
@@ -19,13 +20,15 @@ from struct import unpack
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.backends.sharded.codec.pickle.shard_tables import Numbering, Replay, ShardTable, ascending
+from casty_notebook.topology.shard_columns import ShardAllocation
 from casty_notebook.values.limits.size_model import NUMBER, TUPLE
 from casty_notebook.values.registry import Entry
 
 if TYPE_CHECKING:
     from casty_notebook.backends.sharded.codec.pickle.reader import Machine
 
-__all__ = ["Replay", "ShardRun"]
+__all__ = ["ShardRun"]
 
 _BATCH = 1000
 """What pickle writes in one SETITEMS. It bounds the memory of the expressions and of the columns."""
@@ -56,16 +59,14 @@ _ONE = re.compile(_entry(b"("), re.DOTALL)
 _MANY = re.compile(rb"(?:%b){1,%d}+" % (_entry(b"(?:"), _BATCH), re.DOTALL)
 _TAIL = re.compile(rb"(%b(?:ubJ|u)?)" % _replicas(b"("), re.DOTALL)
 """Replicas, and what is left of ``ub`` and the next key when their last four bytes are cut off."""
+_MARK, _SETITEM, _SETITEMS, _KEYS = b"(", b"s", b"u", (b"K", b"M", b"J")
+_BYTE = 256
 _FORMS = {2: "B", 3: "H", 5: "i"}
 _NEW, _REPLICAS, _LAST = object.__new__, attrgetter("replicas"), itemgetter(-1)
 
 
-type _Run = tuple[int, Sequence[int], list[Any]]
-"""Where it ends, shards, allocations."""
-
-
-class Replay(Exception):
-    """The pickle refers to a memo entry inside a run: read it again without runs."""
+type _Run = tuple[Sequence[int], Sequence[int]]
+"""Shards, and the numbers of their placements."""
 
 
 class _Strange(Exception):
@@ -82,8 +83,8 @@ class ShardRun:
     """
 
     __slots__ = (
-        "_built", "_copies", "_data", "_entry", "_frame", "_guard", "_memo", "_middle", "_nodes", "_placed", "_replicas",
-        "_seen", "failed",
+        "_built", "_copies", "_data", "_entry", "_frame", "_guard", "_known", "_memo", "_middle", "_nodes", "_numbering",
+        "_placed", "_replicas", "_seen", "failed",
     )  # fmt: skip
 
     def __init__(self, machine: Machine, entry: Entry) -> None:
@@ -94,24 +95,92 @@ class ShardRun:
         self._middle = b""
         self._nodes: dict[bytes, NodeAddress | None] = {b"": None}
         self._replicas: dict[bytes, tuple[NodeAddress, ...]] = {}
-        self._placed: dict[bytes, Any] = {}
+        self._placed: dict[bytes, int] = {}
+        self._known: dict[Any, int] = {}
+        self._numbering = Numbering(machine.guard)
         self._copies: set[int] = set()
         self._seen = self._built = 0
         self.failed = False
 
     def read(self, machine: Machine, pos: int) -> int:
-        """Push the entries that begin at `pos`; returns where the first that is none begins."""
+        """Push the entries that begin at `pos`, or put their batches into a column; returns where that ends."""
+        while True:
+            runs, pos = self._runs(machine, pos)
+            table = self._table(machine) if runs or machine.table is not None else None
+            if table is None:
+                break
+            for shards, numbers in runs:
+                table.take(shards, numbers)
+            if self._data[pos : pos + 1] != _SETITEMS:
+                return pos
+            machine.pop_mark()
+            self._guard.count(1)
+            pos = self.go_on(machine, table, pos + 1)
+            if machine.table is None:
+                return pos
+        for shards, numbers in runs:
+            pushed: list[Any] = [None] * (2 * len(shards))
+            pushed[::2] = shards
+            pushed[1::2] = map(self._numbering.__getitem__, numbers)
+            machine.stack.extend(pushed)
+        return pos
+
+    def _runs(self, machine: Machine, pos: int) -> tuple[list[_Run], int]:
+        """The entries from `pos` on, counted, and where the first that is none begins."""
+        runs: list[_Run] = []
         while (first := _ONE.match(self._data, pos)) is not None:
-            if len(self._replicas) + len(self._placed) >= _REMEMBERED:
+            if len(self._replicas) + len(self._placed) + len(self._known) >= _REMEMBERED:
                 self._replicas.clear()
                 self._placed.clear()
+                self._known.clear()
             try:
                 self._check_frame(first[2], first[4])
-                pos, shards, allocations = self._columns(first) or self._rows(first)
+                pos, run = self._columns(first) or self._padded(first) or self._rows(first)
             except _Strange:
                 self.failed = True
                 break
-            self._push(machine, shards, allocations)
+            self._count(machine, *run)
+            runs.append(run)
+        return runs, pos
+
+    # --- tables of a snapshot ----------------------------------------------------------------------------------------
+
+    def _table(self, machine: Machine) -> ShardTable | None:
+        """The table that the batch on the stack belongs to, with what is on the stack in it; None if it is to be no column."""
+        table, level = machine.table, machine.meta[-1] if machine.meta else []
+        if table is None and self._entry.cls is ShardAllocation and not self.failed:
+            table = ShardTable.begun(machine.meta, machine.memo, self._guard, self._numbering)
+        if table is None:
+            return None
+        if not level or table.target is not level[-1] or not table.take_pairs(machine.stack):
+            if table is machine.table:
+                raise Replay
+            return None
+        machine.stack.clear()
+        machine.table = table
+        return table
+
+    def go_on(self, machine: Machine, table: ShardTable, pos: int) -> int:
+        """A batch of the open table was taken: begin the next one, or close the table. Returns where to read on."""
+        data = self._data
+        if data[pos : pos + 1] == _MARK and data[pos + 1 : pos + 2] in _KEYS and not self.failed:
+            machine.push_mark()
+            self._guard.count(1)
+            return pos + 1
+        single = _ONE.match(data, pos)
+        if single is not None and data[single.end() : single.end() + 1] == _SETITEM and not self.failed:
+            # What is left over from batches of a thousand is set without a mark.
+            ((shards, numbers),), end = self._runs(machine, pos)
+            table.take(shards, numbers)
+            self._guard.count(1)
+            pos = end + 1
+        elif data[pos : pos + 2] == _MARK + _SETITEMS:
+            # Picklers write an empty batch where the one before was full.
+            self._guard.count(2)
+            pos += 2
+        if not table.closed(machine.stack, machine.memo):
+            raise Replay
+        machine.table = None
         return pos
 
     def _check_frame(self, head: bytes, middle: bytes) -> None:
@@ -123,6 +192,7 @@ class ShardRun:
                 raise _Strange
             self._frame, self._middle = (head, middle), middle
             self._placed.clear()
+            self._known.clear()
 
     def _recall(self, ref: bytes) -> Any:
         """What a BINGET or LONG_BINGET pushes."""
@@ -133,7 +203,7 @@ class ShardRun:
 
     # --- entries of one form -----------------------------------------------------------------------------------------
 
-    def _columns(self, first: re.Match[bytes]) -> _Run | None:
+    def _columns(self, first: re.Match[bytes]) -> tuple[int, _Run] | None:
         """Read entries that differ in ids and memo numbers of one byte, unless too few do or too many placements differ."""
         pos, key_size, refs = first.start(), len(first[1]), max(0, len(first[5]) - 2) // 2
         if len(first[3]) != 2 or len(first[5]) != (2 * refs + 2 if refs else 1):
@@ -144,8 +214,8 @@ class ShardRun:
         end = pos + count * size
         if count < _SHORTEST or (count < _WORTH_IT and _ONE.match(data, end)):
             return None
-        numbers: Sequence[Any] = [data[pos + at : end : size] for at in free]
-        numbers = numbers[0] if len(free) == 1 else list(zip(*numbers, strict=True))
+        bytes_of = [data[pos + at : end : size] for at in free]
+        numbers: Any = bytes_of[0] if len(free) == 1 else list(zip(*bytes_of, strict=True))
         distinct = list(set(numbers))
         if 4 * len(distinct) > count:
             return None
@@ -155,11 +225,17 @@ class ShardRun:
             for at, byte in zip(free, number if refs else (number,), strict=True):
                 template[at + pos - start] = byte
             placements.append(bytes(template))
-        known = dict(zip(distinct, self._allocations(placements, count), strict=True))
+        known = dict(zip(distinct, self._numbers(placements, count), strict=True))
         ids = bytearray((key_size - 1) * count)
         for at in range(1, key_size):
             ids[at - 1 :: key_size - 1] = data[pos + at : end : size]
-        return end, unpack(f"<{count}{_FORMS[key_size]}", ids), list(map(known.__getitem__, numbers))
+        shards = ascending(ids, key_size - 1, count) or unpack(f"<{count}{_FORMS[key_size]}", ids)
+        if refs or max(known.values()) >= _BYTE:
+            return end, (shards, list(map(known.__getitem__, numbers)))
+        table = bytearray(_BYTE)
+        for byte, number in known.items():
+            table[byte] = number
+        return end, (shards, numbers.translate(table))
 
     def _alike(self, pos: int, size: int, free: list[int]) -> int:
         """Count the entries of `size` bytes that are the same as the first but for the places in `free`."""
@@ -177,15 +253,53 @@ class ShardRun:
             del run[count * size :]
         return count
 
+    # --- entries of one form but for how long their numbers are ---------------------------------------------------------
+
+    def _padded(self, first: re.Match[bytes]) -> tuple[int, _Run] | None:
+        """Read entries that are of one size once the short numbers are padded, without a line of Python for each."""
+        key, head, _, middle, tail = first.groups()
+        if key[:1] == b"J" or (len(tail) > 1 and tail[-2:] != b"\x85\x94"):
+            return None
+        run: Any = _MANY.match(self._data, first.start())
+        count, text = run[0].count(head), run[0].replace(head + b"h", head + _PAD + b"h")
+        if len(tail) > 1:
+            if text.count(middle) != count:
+                return None
+            text = text.replace(middle + b"h", middle + _PAD + b"h")
+        text = (b"\0" if key[:1] == b"K" else b"") + text.replace(b"ubK", b"ub\0K")
+        nodes = [3 + len(head), *([8 + len(head) + len(middle)] if len(tail) > 1 else ())]
+        size = nodes[-1] + 5 + (4 if len(tail) > 1 else len(middle) + 3)
+        if count < _SHORTEST or len(text) != count * size:
+            return None
+        rest, none, fields = bytearray(text), bytes(count), [bytearray(8 * count) for _ in nodes]
+        for node, field in zip(nodes, fields, strict=True):
+            for at in range(5):
+                field[at::8] = text[node + at :: size]
+                rest[node + at :: size] = none
+        rest[::size] = rest[1::size] = rest[2::size] = none
+        if rest != rest[:size] * count:
+            return None
+        refs = [unpack(f"<{count}Q", field) for field in fields]
+        numbers: Sequence[Any] = refs[0] if len(nodes) == 1 else list(zip(*refs, strict=True))
+        new = list(set(numbers).difference(self._known))
+        if new:
+            ending = tail[-2:] if len(tail) > 1 else tail
+            placements = [
+                _unpadded(number) + middle + ending if len(nodes) == 1 else middle.join(map(_unpadded, number)) + ending
+                for number in new
+            ]
+            self._known.update(zip(new, self._numbers(placements, count), strict=True))
+        return run.end(), (_unpadded_ids(text[::size], text[1::size], text[2::size]), list(map(self._known.__getitem__, numbers)))
+
     # --- entries of mixed form ---------------------------------------------------------------------------------------
 
-    def _rows(self, first: re.Match[bytes]) -> _Run:
+    def _rows(self, first: re.Match[bytes]) -> tuple[int, _Run]:
         """Read entries that have the class and the keys in common."""
         run: Any = _MANY.match(self._data, first.start())
         try:
-            return run.end(), *self._parsed(self._split(first, run.end()))
+            return run.end(), self._parsed(self._split(first, run.end()))
         except _Strange:
-            return run.end(), *self._parsed(self._cut(first, run.end()))
+            return run.end(), self._parsed(self._cut(first, run.end()))
 
     def _split(self, first: re.Match[bytes], end: int) -> list[bytes]:
         """Each entry's placement with the next one's key behind it, the last with that of the first."""
@@ -199,18 +313,18 @@ class ShardRun:
             raise _Strange
         return [b"%b%b%bub%b" % each for each in zip(*placements, (*keys[1:], keys[0]), strict=True)]
 
-    def _parsed(self, rows: list[bytes]) -> tuple[list[int], list[Any]]:
+    def _parsed(self, rows: list[bytes]) -> _Run:
         placements = [row[:-4] for row in rows]
         ids = _ids(placements, b"".join([row[-4:] for row in rows]))
         ids.insert(0, ids.pop())
-        return ids, self._allocations(placements, len(rows))
+        return ids, self._numbers(placements, len(rows))
 
     # --- what both make ----------------------------------------------------------------------------------------------
 
-    def _allocations(self, placements: list[bytes], shards: int) -> list[Any]:
-        """One for each placement; equal ones are one object, unless nearly all differ."""
+    def _numbers(self, placements: list[bytes], shards: int) -> list[int]:
+        """That of each placement. Which were built before is looked up, unless nearly all differ."""
         if self._seen > _TRIED and 2 * self._built > self._seen:
-            return self._build(placements)
+            return self._numbering.of(self._build(placements))
         new = list(set(placements).difference(self._placed))
         self._seen += shards
         self._built += len(new)
@@ -218,7 +332,7 @@ class ShardRun:
             # The same placement ends in several ways, by what is left there of the next key.
             plain = [place[:-1] if place[-1] == _U else place[:-3] if place[-1] == _J else place for place in new]
             fresh = list(set(plain).difference(self._placed))
-            self._placed.update(zip(fresh, self._build(fresh) if fresh else (), strict=True))
+            self._placed.update(zip(fresh, self._numbering.of(self._build(fresh)) if fresh else (), strict=True))
             self._placed.update(zip(new, map(self._placed.__getitem__, plain), strict=True))
         return list(map(self._placed.__getitem__, placements))
 
@@ -266,22 +380,46 @@ class ShardRun:
             replicas = (tuple(filter(None, row)) for row in replicas)
         self._replicas.update(zip(unknown, replicas, strict=False))
 
-    def _push(self, machine: Machine, shards: Sequence[int], allocations: list[Any]) -> None:
-        """Push entries, and count what they would have cost."""
+    def _count(self, machine: Machine, shards: Sequence[int], numbers: Sequence[int]) -> None:
+        """Count what entries would have cost."""
         count = len(shards)
-        copies = list(map(len, map(_REPLICAS, allocations))) if len(self._copies) > 1 else [*self._copies] * count
+        if len(self._copies) > 1:
+            copies = list(map(len, map(_REPLICAS, map(self._numbering.__getitem__, numbers))))
+            all_copies, tuples = sum(copies), count - copies.count(0)
+        else:
+            each = next(iter(self._copies))
+            all_copies, tuples = each * count, count if each else 0
         # Instance, dict and tuple are containers. No replicas are one opcode; else a tuple is one more, and in the memo.
-        tuples = count - copies.count(0)
-        self._guard.bulk(14 * count + sum(copies) + tuples, 2 * count + tuples)
+        self._guard.bulk(14 * count + all_copies + tuples, 2 * count + tuples)
         self._guard.heap += NUMBER * count
         machine.skip(2 * count + tuples)
-        pushed: list[Any] = [None] * (2 * count)
-        pushed[::2] = shards
-        pushed[1::2] = allocations
-        machine.stack.extend(pushed)
 
 
-_J, _K, _U = b"JKu"
+_PAD = b"\0\0\0"
+
+
+def _unpadded(number: int) -> bytes:
+    """A reference to the memo from the number that its bytes make."""
+    ref = number.to_bytes(8, "little")[:5]
+    if ref[:4] == b"\0\0\0h":
+        return ref[3:]
+    if ref[:1] != b"j":
+        raise _Strange
+    return ref
+
+
+def _unpadded_ids(forms: bytes, low: bytes, high: bytes) -> Sequence[int]:
+    """Ids of keys that were made three bytes: ``M`` and two, or none, ``K`` and one."""
+    if not forms.strip(b"M"):
+        words = bytearray(2 * len(forms))
+        words[::2], words[1::2] = low, high
+        return ascending(words, 2, len(forms)) or unpack(f"<{len(forms)}H", words)
+    if set(forms) - {_M, 0} or any(form != _M and letter != _K for form, letter in zip(forms, low, strict=True)):
+        raise _Strange
+    return [first | second << 8 if form == _M else second for form, first, second in zip(forms, low, high, strict=True)]
+
+
+_J, _K, _M, _U = b"JKMu"
 _FIRST, _SECOND = (bytes(0 if end == _J else at_u if end == _U else b for end in range(256)) for at_u, b in (b"bu", b"Mb"))
 """What ``bM`` and two bytes, or ``ubK`` and one, begin with, by the end of the placement before it."""
 

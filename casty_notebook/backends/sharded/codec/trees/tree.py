@@ -11,6 +11,7 @@ from typing import Any
 from casty_notebook.address import NodeAddress
 from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMessage
 from casty_notebook.settings import Settings
+from casty_notebook.topology.shard_columns import ShardColumn
 from casty_notebook.values.castys_refs import check_uri
 from casty_notebook.values.importable import check_importable
 from casty_notebook.values.limits.budget import CostGuard, Refused
@@ -75,6 +76,8 @@ class TreeWriter:
     def _tagged(self, value: Any, depth: int) -> Any:
         if is_foreign(type(value)):
             return self.write(plain_value(value), depth + 1)
+        if isinstance(value, ShardColumn):
+            value = dict(value)
         if isinstance(value, enum.Enum):
             return {"__enum__": self._name(type(value)), "value": value.name}
         if isinstance(value, frozenset):

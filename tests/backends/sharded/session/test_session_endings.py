@@ -1,0 +1,105 @@
+"""Ends that come at once: of asks whose owner nobody can replace, of links beside a living one, of what closing finds."""
+
+from __future__ import annotations
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.backends.sharded.session.events import Close
+from casty_notebook.errors import ClientClosed, NodeUnreachable
+from casty_notebook.settings import Settings
+from casty_notebook.topology.health import LinkState
+from tests.backends.sharded.session.world import World, node
+
+
+def all_on_the_second() -> World:
+    world = World(shards={"counter": dict.fromkeys(range(100), node(2))})
+    world.register("counter", 100)
+    world.gossip()
+    world.run(0.1)
+    return world
+
+
+def links_to(world: World, address: NodeAddress) -> list[int]:
+    return [link for link, (where, _) in world.links.items() if where == address]
+
+
+# --- in haste ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_ask_in_haste_fails_without_a_question_while_the_last_answer_named_a_lost_owner() -> None:
+    world = all_on_the_second()
+    world.kill(node(2))
+    world.ask("counter/user-42", fail_fast=True)
+    world.run(0.01)
+    questions = len(world.located)
+    second = world.ask("counter/user-42", fail_fast=True)
+    assert isinstance(world.failures[second], NodeUnreachable)
+    world.run(0.01)
+    assert len(world.located) == questions
+
+
+def test_an_ask_in_haste_fails_at_once_where_nobody_is_left_who_could_name_another_owner() -> None:
+    world = all_on_the_second()
+    for address in world.nodes:
+        world.kill(address)
+    world.run(0.1)
+    ask = world.ask("counter/user-42", fail_fast=True)
+    assert isinstance(world.failures[ask], NodeUnreachable)
+
+
+def test_an_ask_in_haste_that_waits_for_an_answer_fails_with_the_last_who_could_give_one() -> None:
+    world = all_on_the_second()
+    world.hosted = set()  # so that nobody answers
+    world.kill(node(2))
+    ask = world.ask("counter/user-42", fail_fast=True)
+    world.run(0.1)
+    assert ask not in world.failures
+    world.kill(node(1))
+    world.kill(node(3))
+    world.run(0.1)
+    assert isinstance(world.failures[ask], NodeUnreachable)
+
+
+# --- a dead link beside a living one -----------------------------------------------------------------------------------
+
+
+def test_a_link_that_is_silent_while_a_newer_one_answers_is_broken_and_its_node_stays_live() -> None:
+    settings = Settings()
+    world = all_on_the_second()
+    world.run(settings.generation_interval)
+    world.nodes[node(2)].answers_asks = False
+    ask = world.ask("counter/user-42", timeout=300.0)
+    world.run(0.01)
+    (older,) = links_to(world, node(2))
+    world.cut(node(3))  # its new identity is spread to the others
+    world.run(1.0)
+    assert len(links_to(world, node(2))) == 2
+    del world.links[older]  # half-open: nobody tells us
+    world.run(2 * settings.liveness_window)
+    error = world.failures[ask]
+    assert isinstance(error, NodeUnreachable)
+    assert "no answer to a probe" in str(error)
+    assert world.session.health(world.now)[node(2)].state is LinkState.live
+
+
+# --- closing -----------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_link_has_not_sent_of_an_ask_is_not_sent_after_closing() -> None:
+    world = all_on_the_second()
+    world.stuck = set(links_to(world, node(2)))
+    ask = world.ask("counter/user-42")
+    world.feed(Close())
+    world.run(2 * Settings().close_timeout)
+    assert isinstance(world.failures[ask], ClientClosed)
+    assert world.closed
+    assert world.nodes[node(2)].inbox == []
+
+
+def test_an_ask_that_waits_for_a_route_is_not_sent_after_closing() -> None:
+    world = all_on_the_second()
+    world.kill(node(2))
+    ask = world.ask("counter/user-42")
+    assert world.session.buffered == 1
+    world.feed(Close())
+    assert isinstance(world.failures[ask], ClientClosed)
+    assert world.session.buffered == 0

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { columnsOf, memberRows, serviceRows, ShardRows } from "../modules/rows.js";
+
+const SHARDED = { leads: true, words: ["shard", "shards", "service", "services"] };
+const VIRTUAL = { leads: false, words: ["ring slice", "ring slices", "type", "types"] };
+const node = (name, more = {}) => ({
+  name,
+  address: `${name}:1`,
+  status: "up",
+  health: "good",
+  words: "reachable",
+  roles: "",
+  leader: false,
+  opinions: "",
+  ...more,
+});
+
+function cluster(status, nodes) {
+  const cart = { name: "cart", ids: Int32Array.of(3, 4, 5), codes: Uint8Array.of(0, 1, 0) };
+  return { status, nodes, placements: [[0, 1], [1]], types: new Map([["cart", cart]]), services: [["pay", 1, "/pay"]] };
+}
+
+const cells = (rows, column, sort = { key: "node", up: true }, filter = "") =>
+  Array.from(rows.order(sort, filter), (at) => rows.text(at, column));
+
+test("columns are titled in the cluster's words", () => {
+  const titles = (status, table) => columnsOf({ status })[table].map(({ title }) => title);
+  assert.ok(titles(SHARDED, "Members").includes("leader"));
+  assert.ok(!titles(VIRTUAL, "Members").includes("leader"));
+  assert.ok(titles(VIRTUAL, "Members").includes("members say"));
+  assert.equal(titles(VIRTUAL, "Shards")[1], "ring slice");
+  assert.equal(titles(VIRTUAL, "Services")[0], "type");
+  assert.equal(titles(SHARDED, "Services")[0], "service");
+});
+
+test("a member has its shards, services and what the others say of it", () => {
+  const rows = memberRows(
+    cluster(SHARDED, [node("b"), node("a", { opinions: "1 alive, 1 suspect", health: "bad", words: "not reachable" }), null]),
+  );
+  assert.deepEqual(cells(rows, "node"), ["a", "b"]);
+  assert.deepEqual(cells(rows, "shards"), ["1", "2"]);
+  assert.deepEqual(cells(rows, "services"), ["1", "0"]);
+  assert.deepEqual(cells(rows, "opinions"), ["1 alive, 1 suspect", "the same"]);
+  assert.deepEqual(cells(rows, "health"), ["✕ not reachable", "● reachable"]);
+});
+
+test("rows of shards are made of types and placements, sorted by numbers, filtered by all words", () => {
+  const state = cluster(SHARDED, [node("b"), node("a")]);
+  const rows = new ShardRows(state);
+  assert.deepEqual(cells(rows, "shard", { key: "shard", up: false }), ["5", "4", "3"]);
+  assert.deepEqual(cells(rows, "shard", { key: "node", up: true }), ["4", "3", "5"]);
+  assert.deepEqual(cells(rows, "shard", { key: "shard", up: true }, "cart b:1"), ["3", "5"]);
+  assert.deepEqual(cells(serviceRows(state), "path", { key: "service", up: true }), ["/pay"]);
+});
