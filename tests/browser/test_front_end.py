@@ -87,7 +87,8 @@ def test_ten_thousand_shards_on_fifty_nodes_are_drawn_and_followed_without_a_lon
         for tab in ("Members", "Shards", "Map"):
             view_of(front).open(tab)
             front.settle()
-        return front.page.evaluate("longTasks")
+        tasks: list[float] = front.page.evaluate("longTasks")
+        return tasks
 
     # Tasks are timed by the clock on the wall: a busy machine makes some long now and then, our code would each time.
     assert any(follow() == [] for _ in range(5))

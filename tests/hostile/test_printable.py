@@ -208,7 +208,7 @@ def _recording() -> Recording:
 
 
 def _labelled_collection() -> Any:
-    made = Counter.__new__(Counter)
+    made: Any = Counter.__new__(Counter)
     made._connection, made.name = SimpleNamespace(name=EVIL), EVIL
     return made
 

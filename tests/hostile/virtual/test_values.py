@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from decimal import Decimal
+from typing import Any
 
 import msgpack
 import psutil
