@@ -18,7 +18,7 @@ from casty_notebook.topology.names import natural
 if TYPE_CHECKING:
     from casty_notebook.topology.snapshot import TopologySnapshot
 
-__all__ = ["attrs_of", "categorical", "codes_of", "frame", "milliseconds", "reachable", "repeated", "spread", "text"]
+__all__ = ["attrs_of", "categorical", "codes_of", "frame", "milliseconds", "reachable", "repeated", "text"]
 
 type Codes = np.ndarray[Any, np.dtype[np.signedinteger[Any]]]
 
@@ -74,16 +74,13 @@ def codes_of(values: Sequence[Any], places: Mapping[Any, int]) -> Codes:
     return np.fromiter((places.get(value, -1) for value in values), dtype=kind, count=len(values))
 
 
-def reachable(addresses: Sequence[NodeAddress], health: Mapping[NodeAddress, NodeHealth]) -> Any:
-    """Our own view of each address as a nullable boolean; missing where we do not know yet."""
+def reachable(
+    addresses: Sequence[NodeAddress], health: Mapping[NodeAddress, NodeHealth], places: Codes | None = None
+) -> Any:
+    """Our own view of each address as a nullable boolean; missing where we do not know yet. `places`: of those at these alone."""
     views = [health[address].reachable if address in health else None for address in addresses]
-    return pd.array(views, dtype="boolean")
-
-
-def spread(flags: Any, places: Codes) -> Any:
-    """The nullable boolean of each place."""
-    values, missing = flags.to_numpy(dtype=bool, na_value=False), flags.isna()
-    return pd.arrays.BooleanArray(values[places], missing[places])
+    values, missing = np.array([view is True for view in views], bool), np.array([view is None for view in views], bool)
+    return pd.arrays.BooleanArray(*((values, missing) if places is None else (values[places], missing[places])))
 
 
 def milliseconds(view: NodeHealth | None) -> float:

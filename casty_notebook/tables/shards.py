@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.tables.columns import attrs_of, categorical, codes_of, frame, reachable, spread
+from casty_notebook.tables.columns import attrs_of, categorical, codes_of, frame, reachable
 from casty_notebook.tables.placements import Placements
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import VIRTUAL
@@ -54,10 +54,14 @@ def shards(
     types = sorted((name for name in allocations if shard_type in (None, name)), key=natural)
     parts = [Placements(allocations[name]) for name in types]
     sizes = [len(part.shards) for part in parts]
-    starts = np.cumsum([0, *(len(part.distinct) for part in parts)])
+    distinct: list[ShardAllocation] = []
+    starts: dict[int, np.intp] = {}
+    for part in parts:  # many share their placements with the one before
+        if id(part.distinct) not in starts:
+            starts[id(part.distinct)] = np.intp(len(distinct))
+            distinct += part.distinct
     # As indices of numpy's own kind, of which it would make a copy for each column otherwise.
-    placed = _joined([part.codes + start for part, start in zip(parts, starts, strict=False)])
-    distinct = [allocation for part in parts for allocation in part.distinct]
+    placed = _joined([part.codes + starts[id(part.distinct)] for part in parts])
     numbers = _joined([part.shards for part in parts])
     kinds = codes_of(types, {name: code for code, name in enumerate(types)})
     named = {"type": categorical(np.repeat(kinds, sizes), types), "shard": numbers}
@@ -79,7 +83,11 @@ def _placement_columns(
 ) -> dict[str, object]:
     """Work out each distinct placement once; `placed` spreads it over the shards."""
     owners = [allocation.primary for allocation in distinct]
-    nodes = sorted(set(owners), key=lambda node: (natural(name_of(node, members)), node))
+    used = set(owners)
+    if used <= members.keys():
+        nodes = [node for node in members if node in used]  # they are in this very order
+    else:
+        nodes = sorted(used, key=lambda node: (natural(name_of(node, members)), node))
     at = codes_of(owners, {node: code for code, node in enumerate(nodes)})
     known = [node for node in nodes if node in members]
     copies = [", ".join(name_of(node, members) for node in allocation.replicas) for allocation in distinct]
@@ -91,7 +99,7 @@ def _placement_columns(
         ),
         "address": categorical(at[placed], [str(node) for node in nodes]),
         "replicas": categorical(codes_of(copies, different)[placed], list(different)),
-        "reachable": spread(reachable(owners, health), placed),
+        "reachable": reachable(owners, health, placed),
     }
 
 

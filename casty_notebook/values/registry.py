@@ -162,6 +162,8 @@ class Registry:
         self.restorers = frozenset(f"{module}.{name}" for module, name in REF_RESTORERS.values())
         self.nesting: frozenset[type] = NESTING
         """Types whose instances can hold others."""
+        self.short_forms: dict[bytes, Any] = {}
+        """What a reader of payloads has learnt of classes by their names; forgotten when a class is added."""
 
     def __contains__(self, cls: type) -> bool:
         return cls in self._by_class
@@ -213,6 +215,7 @@ class Registry:
             raise MisuseError(f"{module.__name__} defines no dataclass, enum, NamedTuple or model that could be registered")
 
     def _add(self, entry: Entry) -> None:
+        self.short_forms.clear()
         self._by_class[entry.cls] = entry
         if not entry.leaf:
             self.nesting |= {entry.cls}

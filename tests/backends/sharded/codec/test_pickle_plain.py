@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.backends.sharded.aio.wire_classes import build_registry
 from casty_notebook.backends.sharded.codec.pickle.reader import Machine
-from casty_notebook.backends.sharded.codec.pickle.scalars import NOT_ALONE, alone
+from casty_notebook.backends.sharded.codec.pickle.short_objects import NOT_ALONE, alone
 from casty_notebook.backends.sharded.codec.pickle.writer import PickleWriter
 from casty_notebook.errors import UnsendableMessage
 from casty_notebook.settings import Settings

@@ -16,9 +16,9 @@ from typing import Any
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.sharded.codec.pickle.objects import Objects
 from casty_notebook.backends.sharded.codec.pickle.ops import BINGET, MEMOIZE, OPCODES, op_name
-from casty_notebook.backends.sharded.codec.pickle.scalars import NOT_ALONE, alone
 from casty_notebook.backends.sharded.codec.pickle.shard_tables import Replay, ShardTable
 from casty_notebook.backends.sharded.codec.pickle.shards import ShardRun
+from casty_notebook.backends.sharded.codec.pickle.short_objects import NOT_ALONE, alone, short_object
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.settings import Settings
 from casty_notebook.topology.shard_columns import ShardColumn
@@ -71,6 +71,9 @@ def loads(data: bytes, registry: Registry, settings: Settings, *, held: int = 0,
         For anything but an honest pickle within the bounds; names the opcode and its offset.
     """
     value = alone(data, start)
+    if value is not NOT_ALONE:
+        return value
+    value = short_object(data, start, held, registry, settings)
     if value is not NOT_ALONE:
         return value
     machine = Machine(data, registry, settings, held=held, start=start, bulk=bulk)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from casty_notebook.backends.sharded.codec.pickle.reader import Machine
 
 __all__ = [
-    "MAX_INT_BYTES", "NOT_ALONE", "SCALARS", "U32", "U64", "Op", "alone", "constant", "decimal", "line", "number",
+    "MAX_INT_BYTES", "SCALARS", "U32", "U64", "Op", "constant", "decimal", "line", "number",
 ]  # fmt: skip
 
 type Op = Callable[[Machine, int], int]
@@ -201,46 +201,3 @@ SCALARS: dict[bytes, Op] = {
     b"C": _short_bytes, b"B": _bytes(U32, bytes), b"\x8e": _bytes(U64, bytes), b"\x96": _bytes(U64, bytearray),
 }
 # fmt: on
-
-
-# --- a pickle that is one scalar -----------------------------------------------------------------------------------
-
-_LONGEST_ALONE = 280
-"""Bytes of the longest pickle that may be a short scalar alone."""
-NOT_ALONE: Any = object()
-_FRAME, _SHORT_TEXT = 0x95, 0x8C
-_CONSTANTS = {b"N.": None, b"\x88.": True, b"\x89.": False}
-_NUMBERS = {0x4B: Struct("<B"), 0x4D: _U16, 0x4A: _I32, 0x47: _F64}
-
-
-def alone(data: bytes, start: int) -> Any:
-    r"""Read a pickle that is one short scalar and nothing else, as many replies are; `NOT_ALONE` for any other.
-
-    Whatever is not exactly of that form is left to the machine, which says what is wrong with it.
-
-    Examples
-    --------
-    >>> alone(b"\x80\x05K\x11.", 0), alone(b"\x80\x05N.", 0), alone(b"\x80\x05].", 0) is NOT_ALONE
-    (17, None, True)
-    """
-    size = len(data) - start
-    if not 4 <= size <= _LONGEST_ALONE or data[start] != 0x80 or data[start + 1] > 5:
-        return NOT_ALONE
-    at = start + 2
-    if data[at] == _FRAME:
-        at += 9
-        if int.from_bytes(data[start + 3 : at], "little") != size - 11:
-            return NOT_ALONE
-    rest = data[at:]
-    if len(rest) == 2:
-        return _CONSTANTS.get(rest, NOT_ALONE)
-    code = rest[0] if rest else 0
-    if code == _SHORT_TEXT and rest[-2:] == b"\x94." and len(rest) == 4 + rest[1]:
-        try:
-            return str(rest[2:-2], "utf-8", "surrogatepass")
-        except UnicodeDecodeError:
-            return NOT_ALONE
-    form = _NUMBERS.get(code)
-    if form is None or len(rest) != form.size + 2 or rest[-1] != 0x2E:
-        return NOT_ALONE
-    return form.unpack_from(rest, 1)[0]
