@@ -372,7 +372,7 @@ def casty_notify(*, connection: str | None = None) -> Bell:
     if in_kernel():
         from IPython.display import display
 
-        display(bell)  # type: ignore[no-untyped-call]
+        display(bell)
     return bell
 
 

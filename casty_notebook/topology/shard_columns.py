@@ -95,13 +95,13 @@ class ShardColumn(Mapping[int, ShardAllocation]):
         place = self._place(shard)
         return default if place < 0 else self.placements[self.codes[place]]
 
-    def keys(self) -> KeysView[int]:
+    def keys(self) -> _Keys:
         return _Keys(self)
 
     def values(self) -> _Values:
         return _Values(self)
 
-    def items(self) -> ItemsView[int, ShardAllocation]:
+    def items(self) -> _Items:
         return _Items(self)
 
     def counts(self) -> list[tuple[ShardAllocation, int]]:

@@ -232,7 +232,7 @@ class StandInModule:
     def __init__(self, name: str) -> None:
         self._standin_module = name
 
-    def __getattr__(self, name: str) -> StandInClass | StandInModule:
+    def __getattr__(self, name: str) -> Any:  # a union would refuse `module.Message(…)`, and the name alone says which it is
         # Its own slot is asked for here only while it is being made (by `copy`, say).
         if name.startswith((*_PROBED, "_standin_")) or not name.isidentifier():
             raise AttributeError(f"{self!r} has no attribute {name!r}")

@@ -106,6 +106,8 @@ async def _serve(bytes_per_second: int | None) -> None:
     if bytes_per_second is not None:
         # Else the system takes some megabytes in our name, and who sends sees nothing of us for seconds.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+    address: NodeAddress
+    snapshot: bytes
     server = await asyncio.get_running_loop().create_server(
         lambda: RawNode(address, codec, snapshot, bytes_per_second), sock=listener
     )

@@ -105,10 +105,11 @@ class View:
 
     def rows(self) -> list[list[str]]:
         """The rows in sight of the open table."""
-        return self.root.evaluate(
+        rows: list[list[str]] = self.root.evaluate(
             """(root) => [...root.querySelectorAll('.ct-panel:not([hidden]) tbody tr[data-key]')]
                  .map((row) => [...row.cells].map((cell) => cell.textContent))"""
         )
+        return rows
 
     @property
     def count(self) -> str:
@@ -117,27 +118,30 @@ class View:
     @property
     def colours(self) -> int:
         """Different colours on the map."""
-        return self.root.locator(".ct-map canvas").evaluate(
+        count: int = self.root.locator(".ct-map canvas").evaluate(
             """(canvas) => {
                  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
                  return new Set(new Uint32Array(data.buffer)).size;
                }"""
         )
+        return count
 
     @property
     def moments(self) -> int:
-        return self.root.evaluate("(root) => root.parentElement.castyView.moments.times.length")
+        count: int = self.root.evaluate("(root) => root.parentElement.castyView.moments.times.length")
+        return count
 
     @property
     def state(self) -> dict[str, Any]:
         """What it shows, as the page holds it."""
-        return self.root.evaluate(
+        state: dict[str, Any] = self.root.evaluate(
             """(root) => {
                  const { sequence, nodes, types, services } = root.parentElement.castyView.moments.shown;
                  const columns = [...types].map(([name, type]) => [name, [...type.ids], [...type.codes]]);
                  return { sequence, nodes, services, types: columns };
                }"""
         )
+        return state
 
 
 def written(cells: tuple[str, ...]) -> dict[str, Any]:

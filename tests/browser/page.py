@@ -100,7 +100,8 @@ class FrontEnd:
 
     def questions(self) -> list[int]:
         """The times of the moments that the page asked for."""
-        return self.page.evaluate("model.sent.filter(({ kind }) => kind === 'past').map(({ time }) => time)")
+        times: list[int] = self.page.evaluate("model.sent.filter(({ kind }) => kind === 'past').map(({ time }) => time)")
+        return times
 
     def answer(self, source: Source) -> None:
         """Answer the last question for a moment."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from casty_notebook.address import NodeAddress
 from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.snapshot import ServiceEntry, TopologySnapshot
@@ -33,7 +34,7 @@ def shop(owners: dict[str, dict[int, int]], nodes: int = 3, **more: object) -> T
     return topology([member(number) for number in range(1, nodes + 1)], leader=1, shards=shards, **more)  # type: ignore[arg-type]
 
 
-def health(nodes: int = 3, *, down: tuple[int, ...] = ()) -> dict[object, NodeHealth]:
+def health(nodes: int = 3, *, down: tuple[int, ...] = ()) -> dict[NodeAddress, NodeHealth]:
     return {node(number): DOWN if number in down else LIVE for number in range(1, nodes + 1)}
 
 
@@ -86,7 +87,8 @@ def test_ten_thousand_shards_on_fifty_nodes_are_drawn_and_followed_without_a_lon
         for tab in ("Members", "Shards", "Map"):
             view_of(front).open(tab)
             front.settle()
-        return front.page.evaluate("longTasks")
+        tasks: list[float] = front.page.evaluate("longTasks")
+        return tasks
 
     # Tasks are timed by the clock on the wall: a busy machine makes some long now and then, our code would each time.
     assert any(follow() == [] for _ in range(5))

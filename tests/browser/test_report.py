@@ -32,7 +32,9 @@ def test_a_report_opens_from_disk_and_gives_its_recording(chromium: Any, tmp_pat
     path = written(tmp_path, recording)
     for colours, width in (("light", 1600), ("dark", 900), ("light", 600)):
         context = chromium.new_context(color_scheme=colours, viewport={"width": width, "height": 900}, offline=True)
-        page, said, asked = context.new_page(), [], []
+        said: list[str] = []
+        asked: list[str] = []
+        page = context.new_page()
         page.on("console", lambda message, said=said: said.append(message.text))
         page.on("dialog", lambda dialog, said=said: (said.append(dialog.message), dialog.dismiss()))
         page.on("request", lambda request, asked=asked: asked.append(request.url[:200]))

@@ -70,4 +70,4 @@ def test_a_pace_that_a_cluster_would_feel_is_refused() -> None:
         ((1, 1.0, None, 1), "keep"),
     ]:
         with pytest.raises(MisuseError, match=said):
-            Pace.of(*arguments)  # type: ignore[arg-type]
+            Pace.of(*arguments)

@@ -73,7 +73,7 @@ def test_nothing_that_the_lab_started_outlives_it(tmp_path: Path, end: signal.Si
         "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
     }  # fmt: skip
     command = [
-        folder / "dev", "lab", "--no-browser", f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=t",
+        str(folder / "dev"), "lab", "--no-browser", f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=t",
     ]  # fmt: skip
     with (folder / "log").open("w") as log:
         lab = psutil.Popen(command, env=environment, stdout=log, stderr=log)

@@ -16,6 +16,7 @@ from casty_notebook import Cluster, connect
 from casty_notebook.demo import DemoCluster, messages
 from casty_notebook.demo.messages import Deposit, Echo, GetBalance, GetCount, Increment, Slow, WhereAreYou
 from casty_notebook.errors import MisuseError, NoSuchService
+from tests.support.messages import NOBODY
 
 COLUMNS = ["target", "node", "shard", "reply", "latency_ms", "error"]
 
@@ -123,7 +124,7 @@ def test_ten_thousand_targets_in_one_call(cluster: Cluster) -> None:
 
 def test_no_more_are_on_their_way_than_asked_for(cluster: Cluster) -> None:
     began = time.monotonic()
-    cluster.ask_many("counter/slow-{1..6}", Slow(0.1, None), concurrency=2)
+    cluster.ask_many("counter/slow-{1..6}", Slow(0.1, NOBODY), concurrency=2)
     assert time.monotonic() - began >= 0.3
     with pytest.raises(MisuseError, match="concurrency must be at least 1, not 0"):
         cluster.ask_many("counter/{1..3}", GetCount, concurrency=0)
@@ -149,7 +150,7 @@ def test_ctrl_c_keeps_what_has_arrived(cluster: Cluster, caplog: pytest.LogCaptu
     answered: list[int] = []
     interrupt_when(lambda: len(answered) >= 6)
     table = cluster.ask_many(
-        "counter/stopped-{1..60}", Slow(0.1, None), concurrency=3, on_answer=lambda place, _answer: answered.append(place)
+        "counter/stopped-{1..60}", Slow(0.1, NOBODY), concurrency=3, on_answer=lambda place, _answer: answered.append(place)
     )
     assert len(table) == 60
     summary = table.attrs["summary"]

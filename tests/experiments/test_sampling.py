@@ -14,6 +14,7 @@ from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import GetCount, Slow
 from casty_notebook.errors import MisuseError
 from casty_notebook.tables.latency import sparkline
+from tests.support.messages import NOBODY
 
 
 @pytest.fixture(scope="module")
@@ -40,18 +41,18 @@ def test_a_sampling_is_a_table_of_latencies_with_percentiles(cluster: Cluster) -
 
 
 def test_a_slow_reply_does_not_hold_up_the_next_question(cluster: Cluster) -> None:
-    table = cluster.sample("counter/queueing", Slow(0.1, None), count=5, every=0.01)
+    table = cluster.sample("counter/queueing", Slow(0.1, NOBODY), count=5, every=0.01)
     assert table["at_s"].max() < 0.1, "they were asked on time, though each took longer"
     assert table["latency_ms"].iloc[-1] > 300, "what waited behind the others shows it"
 
 
 def test_without_a_pause_one_is_asked_at_a_time(cluster: Cluster) -> None:
-    table = cluster.sample("counter/back-to-back", Slow(0.02, None), count=5, every=0)
+    table = cluster.sample("counter/back-to-back", Slow(0.02, NOBODY), count=5, every=0)
     assert np.diff(table["at_s"]).min() >= 0.02
 
 
 def test_lost_ones_are_crosses_and_no_latencies(cluster: Cluster) -> None:
-    table = cluster.sample("counter/lost", Slow(0.3, None), count=2, every=0.01, timeout=0.05)
+    table = cluster.sample("counter/lost", Slow(0.3, NOBODY), count=2, every=0.01, timeout=0.05)
     assert table.attrs["sparkline"] == "××"
     assert table["error"].str.startswith("AskTimeout: counter/lost: sent to").all()
     assert set(table.attrs["percentiles"].values()) == {None}
@@ -68,7 +69,7 @@ def test_lost_ones_are_crosses_and_no_latencies(cluster: Cluster) -> None:
 )
 def test_a_sampling_is_bounded(cluster: Cluster, options: dict[str, int], says: str) -> None:
     with pytest.raises(MisuseError, match=says):
-        cluster.sample("counter/x", GetCount, **options)  # type: ignore[arg-type]
+        cluster.sample("counter/x", GetCount, **options)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to one process there")

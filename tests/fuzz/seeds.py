@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import pickletools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def _payloads() -> Iterator[bytes]:
             yield input_for(targets.compressed, vector.payload, _decoding(compression))
 
 
-def _parsed() -> Iterator[tuple[object, bytes]]:
+def _parsed() -> Iterator[tuple[Callable[[int, bytes], None], bytes]]:
     parsers = {"pickle": targets.pickled, "cloudpickle": targets.pickled, "json": targets.as_json, "msgpack": targets.as_msgpack}
     for vector in MESSAGES:
         serializer, compression = vector.serializer

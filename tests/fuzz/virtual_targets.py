@@ -60,7 +60,8 @@ def stream(variant: int, data: bytes) -> None:
 
 
 def _said(data: bytes, size: int) -> tuple[list[object], str | None]:
-    connection, events = Connection(Hello(CLUSTER, ME, LIMITS), 1 << 20), []
+    connection = Connection(Hello(CLUSTER, ME, LIMITS), 1 << 20)
+    events: list[object] = []
     connection.data_to_send()
     try:
         for at in range(0, len(data), size):

@@ -6,6 +6,7 @@ import asyncio
 import json
 import pickle
 import pickletools
+from collections.abc import Callable
 from typing import Any
 
 import msgpack
@@ -27,6 +28,7 @@ from casty_notebook.values.registry import Layout
 from casty_notebook.values.services import ServiceKey
 from tests.hostile.emissions import check_handshake, check_stream, check_uris
 from tests.support.fake_node import Connection, FakeNode
+from tests.support.messages import NOBODY
 from tests.values.table import table
 
 SERIALIZERS = ("pickle", "json", "msgpack")
@@ -46,11 +48,11 @@ paths = st.one_of(st.sampled_from(["/x", "x", "//x", "", "/", "/_cluster/_topolo
 @st.composite
 def addresses(draw: st.DrawFn) -> Any:
     """Addresses that nobody checked, as a careless caller builds them."""
-    node = draw(st.none() | st.builds(NodeAddress, hosts, ports))  # type: ignore[arg-type]
+    node = draw(st.none() | st.builds(NodeAddress, hosts, ports))
     return ActorAddress(draw(systems), draw(paths), node)
 
 
-refs = st.builds(ActorRef, addresses())
+refs: st.SearchStrategy[ActorRef] = st.builds(ActorRef, addresses())
 values = st.recursive(
     st.none() | st.integers() | st.text(max_size=10) | refs | st.binary(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
@@ -73,7 +75,7 @@ def uris_in_tree(tree: Any) -> list[str]:
     return []
 
 
-READERS = {
+READERS: dict[str, Callable[[bytes], list[str]]] = {
     "pickle": uris_in_pickle,
     "json": lambda payload: uris_in_tree(json.loads(payload)),
     "msgpack": lambda payload: uris_in_tree(msgpack.unpackb(payload)),
@@ -117,10 +119,11 @@ def test_a_message_that_can_be_encoded_holds_no_ref_that_ends_a_node(
     serializer: str, ref: ActorRef, value: Any, layout: Layout
 ) -> None:
     mine = Codec(table(messages), serializer, layout=layout)
-    for message in (
+    sent: list[Any] = [
         SubscribeTopology(ref), UnsubscribeTopology(ref), GetShardLocation(1, ref), ShardEnvelope("a", GetCount(ref)),
-        Echo(value, ref), ShardEnvelope("a", Echo([value, (value,)], None)), ref,
-    ):  # fmt: skip
+        Echo(value, ref), ShardEnvelope("a", Echo([value, (value,)], NOBODY)), ref,
+    ]  # fmt: skip
+    for message in sent:
         try:
             payload = mine.encode(message)
         except MisuseError:
@@ -203,15 +206,16 @@ def acts(client: ClusterClient, session: dict[str, Any]) -> Any:
     for value in session["values"]:
         for target in session["targets"]:
             to = ActorRef(target) if isinstance(target, ActorAddress) else target
-            yield told(client, lambda to=to: to, Echo(value, None))
+            yield told(client, lambda to=to: to, Echo(value, NOBODY))
             yield asked(client, lambda to=to: to, value)
         for shard_type in session["shard_types"]:
             for entity in session["entities"]:
                 kind = lambda name=shard_type: client.entity_ref(name, 100)  # noqa: E731
-                yield told(client, kind, ShardEnvelope(entity, Echo(value, None)))
+                yield told(client, kind, ShardEnvelope(entity, Echo(value, NOBODY)))
                 yield asked(client, kind, value, entity)
         for service in session["services"]:
-            yield told(client, lambda name=service: next(iter(client.lookup(ServiceKey(name)).instances)).ref, Echo(value, None))
+            first = lambda name=service: next(iter(client.lookup(ServiceKey(name)).instances)).ref  # noqa: E731
+            yield told(client, first, Echo(value, NOBODY))
 
 
 async def told(client: ClusterClient, target: Any, message: Any) -> None:

@@ -48,7 +48,8 @@ class Once:
     def __call__(self, node: FakeNode, connection: Connection, _path: str, message: Any) -> bool:
         if self._payload is None or not isinstance(message, self._kind):
             return False
-        ref = getattr(message, "message", message).reply_to
+        question: Any = getattr(message, "message", message)
+        ref = question.reply_to
         connection.write(frame(node, ref, self._payload))
         self._payload = None
         return self._kind is ShardEnvelope  # a location is given all the same, after the hostile one

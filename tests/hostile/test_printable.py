@@ -112,7 +112,7 @@ SHOWN: dict[str, Callable[[], str]] = {
     "views/bell.py Bell._repr_mimebundle_": lambda: str(_bell()._repr_mimebundle_()[0]["text/html"]),
     "backends/contract.py Location.__repr__": lambda: repr(PLACE),
     "tables/table.py Table.__repr__": lambda: repr(tables.services(SNAPSHOT, HEALTH, cluster=EVIL, taken_at=NOW)),
-    "tables/table.py Table._repr_html_": lambda: str(tables.services(SNAPSHOT, {}, cluster=EVIL, taken_at=NOW)._repr_html_()),
+    "tables/table.py Table._repr_html_": lambda: _as_html(tables.services(SNAPSHOT, {}, cluster=EVIL, taken_at=NOW)),
     "tables/table.py TableColumn.__repr__": lambda: repr(tables.members(SNAPSHOT, {}, cluster=EVIL, taken_at=NOW)["roles"]),
     "views/reprs/cards.py ShardFact.__str__": lambda: str(ShardFact(EVIL, 1, None)),
     "views/checkup.py CheckUp.__repr__": lambda: repr(CHECKED),
@@ -188,9 +188,13 @@ def _labelled[T: Ask](kind: type[T]) -> T:
     return made
 
 
+def _as_html(table: Any) -> str:  # the stubs of pandas have no _repr_html_
+    return str(table._repr_html_())
+
+
 def _listener() -> Any:
     class Labelled(Listener[Any]):
-        closed, received, dropped = True, 0, 0  # type: ignore[assignment]
+        closed, received, dropped = True, 0, 0
 
         def __init__(self) -> None:
             self._listening = _labelled(Listening)
@@ -204,7 +208,7 @@ def _recording() -> Recording:
 
 
 def _labelled_collection() -> Any:
-    made = Counter.__new__(Counter)
+    made: Any = Counter.__new__(Counter)
     made._connection, made.name = SimpleNamespace(name=EVIL), EVIL
     return made
 

@@ -43,6 +43,7 @@ class Answers:
         uri = message.message.reply_to.uri
         connection.write(encode_envelope(uri, f"casty://demo@{node.address}/", "a.B", payload))
         if self.close:
+            assert connection.transport is not None
             connection.transport.close()
         return True
 

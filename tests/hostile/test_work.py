@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from casty_notebook.backends.sharded.codec.pickle import objects as pickle_objects
 from casty_notebook.backends.sharded.codec.pickle import standard_types as constructors
 from casty_notebook.backends.sharded.codec.pickle.standard_types import Constructor
 from casty_notebook.errors import UndecodableMessage
@@ -56,7 +55,7 @@ def calls_of(name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Counter[str], 
         return known.build(*args)
 
     counting = Constructor(build, known.cost, known.per_byte, known.weigh, known.weight)
-    monkeypatch.setitem(pickle_objects.BUILDERS, name, counting)
+    monkeypatch.setitem(constructors.BUILDERS, name, counting)
     return counted, lambda: read(name, SMALL)
 
 
@@ -141,7 +140,9 @@ def test_honest_numbers_are_read_in_any_container(form: str, name: str) -> None:
 
 
 def test_floats_and_mixed_keys_are_read() -> None:
-    made = {**{n / 7: n for n in range(20_000)}, **{f"k{n}": n for n in range(5000)}, **{n: n for n in range(-5000, 0)}}
+    made: dict[Any, int] = {n / 7: n for n in range(20_000)}
+    made |= {f"k{n}": n for n in range(5000)}
+    made |= {n: n for n in range(-5000, 0)}
     assert codec().decode(pickle.dumps(made, 5)) == made
 
 

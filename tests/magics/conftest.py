@@ -15,6 +15,7 @@ from traitlets.config import Config
 
 from casty_notebook.demo import DemoCluster
 from tests.magics.harness import WAIT, Kernel, Shell
+from tests.support.shells import extensions_of
 
 
 @pytest.fixture
@@ -24,8 +25,8 @@ def bare_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shel
     config.HistoryManager.enabled = False
     shell = InteractiveShell(config=config)
     yield Shell(shell)
-    if "casty_notebook" in shell.extension_manager.loaded:
-        shell.extension_manager.unload_extension("casty_notebook")
+    if "casty_notebook" in extensions_of(shell).loaded:
+        extensions_of(shell).unload_extension("casty_notebook")
 
 
 @pytest.fixture

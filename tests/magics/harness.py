@@ -34,7 +34,7 @@ class Shell:
 
     def attempt(self, cell: str) -> ExecutionResult:
         with capture_output(display=False) as captured:
-            result = self.ip.run_cell(cell)
+            result: ExecutionResult = self.ip.run_cell(cell)
         self.out, self.err = captured.stdout, captured.stderr
         return result
 
@@ -51,7 +51,8 @@ class Kernel:
 
     def start(self, cell: str) -> str:
         """Send a cell without waiting; return the id of its request."""
-        return self.client.execute(cell)
+        request: str = self.client.execute(cell)
+        return request
 
     def output_of(self, request: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """What a cell shows, message by message, until it ends."""
@@ -67,7 +68,8 @@ class Kernel:
         while True:
             message = self.client.get_shell_msg(timeout=WAIT)
             if message["parent_header"].get("msg_id") == request:
-                return message["content"]
+                content: dict[str, Any] = message["content"]
+                return content
 
     def run(self, cell: str) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
         """Run a cell; return the reply and all that it showed."""

@@ -22,7 +22,7 @@ from casty_notebook.magics.commands import (
     parse_cell,
     parse_line,
 )
-from casty_notebook.magics.grammar import Grammar
+from casty_notebook.magics.grammar import Flag, Grammar, Positional
 from casty_notebook.magics.targets import TargetPattern
 
 
@@ -221,7 +221,8 @@ def test_no_first_line_of_a_cell_raises_anything_but_a_usage_error(line: str) ->
 )
 def test_the_help_names_every_flag_and_word_and_fits_a_screen(grammar: Grammar) -> None:
     text = grammar.help()
-    for part in (*grammar.positionals, *grammar.flags):
+    parts: list[Positional | Flag] = [*grammar.positionals, *grammar.flags]
+    for part in parts:
         assert part.help.split()[0] in text
         assert part.metavar in text
     assert all(name in text for flag in grammar.flags for name in flag.names)

@@ -135,7 +135,8 @@ def test_completion_and_help_reach_the_front_end(connected: Kernel) -> None:
     client = connected.client
 
     def offered(line: str) -> list[str]:
-        return connected.reply_to(client.complete(line, len(line)))["matches"]
+        matches: list[str] = connected.reply_to(client.complete(line, len(line)))["matches"]
+        return matches
 
     wait_until(lambda: "counter/kernel-3" in offered("y = %casty_ask cou"))
     assert offered("%casty_members -c ") == ["demo"]

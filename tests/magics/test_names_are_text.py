@@ -18,6 +18,7 @@ from casty_notebook.magics.completion import KnownNames, complete
 from casty_notebook.magics.lines import is_silenced, without_comment
 from casty_notebook.magics.targets import TargetPattern, expand
 from casty_notebook.magics.words import next_word, written
+from tests.support.shells import extensions_of
 
 NAMES = st.text() | st.text(st.sampled_from("ab/{}\"'#$;?!%@=,-\\ \t\n\r\u2028:(x)")) | st.sampled_from(
     [
@@ -34,9 +35,9 @@ def shell() -> Iterator[InteractiveShell]:
     config = Config()
     config.HistoryManager.enabled = False
     made = _shells["of this module"] = InteractiveShell(config=config)
-    made.extension_manager.load_extension("casty_notebook")
+    extensions_of(made).load_extension("casty_notebook")
     yield made
-    made.extension_manager.unload_extension("casty_notebook")
+    extensions_of(made).unload_extension("casty_notebook")
     _shells.clear()
 
 
@@ -86,7 +87,7 @@ def offers(line: str, known: KnownNames) -> list[str]:
 def test_a_target_on_offer_is_read_back_as_exactly_that_name(name: str, kind: str, around: tuple[str, str]) -> None:
     before, after = around
     expected = {"services": name, "shard_types": f"{name}/", "entities": f"counter/{name}"}[kind]
-    known = replace(KnownNames(), **{kind: (f"counter/{name}" if kind == "entities" else name,)})
+    known = replace(KnownNames(), **{kind: (f"counter/{name}" if kind == "entities" else name,)})  # type: ignore[arg-type]
     for offer in offers(before, known):
         assert target_of(read(before + offer + after)) == expected
 

@@ -14,6 +14,7 @@ from IPython.terminal.embed import InteractiveShellEmbed
 from casty_notebook.demo.messages import Echo  # noqa: F401  a global of this module for the embedded shell
 from casty_notebook.magics.scope import Scope
 from tests.magics.harness import Shell
+from tests.support.shells import extensions_of
 
 GLOBALS = "user, n, users, other = 'global', 1000, ['a', 'b'], 'not mine'"
 ASK = "%casty_ask counter/{user} Echo((user, n))"
@@ -116,8 +117,9 @@ class TestWhatCannotBeSeen:
 
 class TestEmbedded:
     def test_magics_see_what_cells_see_there(self, connected: Shell) -> None:
-        made = Shell(InteractiveShellEmbed(display_banner=False))
-        connected.ip.extension_manager.load_extension("casty_notebook")
+        embedded = InteractiveShellEmbed(display_banner=False)
+        made = Shell(embedded)
+        extensions_of(connected.ip).load_extension("casty_notebook")
         found: list[Any] = []
 
         def debugged(user: str, amount: int) -> None:
@@ -126,8 +128,8 @@ class TestEmbedded:
                 found.append(made.run("x = %casty_ask counter/{user} Echo((user, amount, EMBEDDED))\nx"))
                 made.run("%unload_ext casty_notebook")
 
-            made.ip.interact = typed
-            made.ip()
+            embedded.interact = typed  # type: ignore[method-assign]
+            embedded()
 
         debugged("bob", 7)
         assert found == [("bob", 7, EMBEDDED)]

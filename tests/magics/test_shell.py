@@ -16,6 +16,7 @@ from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import Balance, PaymentReceipt, Whereabouts
 from casty_notebook.magics import connecting, demos
 from tests.magics.harness import Shell
+from tests.support.shells import extensions_of, formatter_of
 from tests.support.waiting import wait_until
 
 NAMES = ("connect", "disconnect", "ask", "tell", "members", "shards", "services", "events", "where", "topology")
@@ -39,21 +40,21 @@ class TestLoading:
                 list(ip.Completer.custom_matchers),
                 list(ip.configurables),
                 dict(ip.magics_manager.registry),
-                {mime: dict(f.type_printers) for mime, f in ip.display_formatter.formatters.items()},
-                {mime: dict(f.deferred_printers) for mime, f in ip.display_formatter.formatters.items()},
+                {mime: dict(f.type_printers) for mime, f in formatter_of(ip).formatters.items()},
+                {mime: dict(f.deferred_printers) for mime, f in formatter_of(ip).formatters.items()},
             )
 
         # Not by %load_ext, which brings magics of IPython's own with it the first time.
         before = state()
-        ip.extension_manager.load_extension("casty_notebook")
+        extensions_of(ip).load_extension("casty_notebook")
         lines = ip.magics_manager.magics["line"]
         assert all(f"casty_{name}" in lines for name in NAMES)
-        ip.extension_manager.unload_extension("casty_notebook")
+        extensions_of(ip).unload_extension("casty_notebook")
         assert state() == before
 
     def test_loading_twice_and_reloading_leave_one_of_everything(self, shell: Shell) -> None:
         shell.run("%load_ext casty_notebook\n%reload_ext casty_notebook\n%reload_ext casty_notebook")
-        shell.ip.extension_manager._call_load_ipython_extension(__import__("casty_notebook"))
+        extensions_of(shell.ip)._call_load_ipython_extension(__import__("casty_notebook"))
         assert len(shell.ip.Completer.custom_matchers) == 1
         assert sum(type(c).__name__ == "CastyMagics" for c in shell.ip.configurables) == 1
 

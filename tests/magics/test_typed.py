@@ -13,6 +13,7 @@ import pytest
 from IPython.core.completer import provisionalcompleter
 
 import casty_notebook
+from casty_notebook import Cluster
 from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import GetCount, Increment
 from casty_notebook.errors import MisuseError
@@ -108,6 +109,7 @@ class TestBracesAndDollars:
 class TestTheSameInPython:
     def test_braces_are_read_alike_by_every_call(self, connected: Shell) -> None:
         cluster = casty_notebook.current()
+        assert isinstance(cluster, Cluster)
         expected = [f"counter/x{n}" for n in (1, 2, 3)]
         assert list(cluster.ask_many("counter/x{1..3}", GetCount)["target"]) == expected
         assert list(cluster.ask_many(["counter/x{1..3}", "counter/y"], GetCount)["target"]) == [*expected, "counter/y"]
@@ -120,8 +122,10 @@ class TestTheSameInPython:
         assert list(table["target"]) == ["counter/x{1..3}"], "an id is an id"
 
     def test_a_mistyped_type_is_met_with_the_closest(self, connected: Shell) -> None:
+        cluster = casty_notebook.current()
+        assert isinstance(cluster, Cluster)
         with pytest.raises(MisuseError, match="did you mean 'counter'"):
-            casty_notebook.current().where("countr/x")
+            cluster.where("countr/x")
 
     @pytest.mark.parametrize(
         ("options", "says"),

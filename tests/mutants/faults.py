@@ -54,7 +54,7 @@ class Mutant:
     def text(self, root: Path) -> str:
         tree = ast.parse((root / self.place).read_text("utf-8"))
         chosen = next(node for number, node in enumerate(ast.walk(tree)) if number == self.number)
-        named = _is_named(chosen, tree)
+        named = id(chosen) in _named(tree)
 
         class Breaking(ast.NodeTransformer):
             def visit(self, node: ast.AST) -> ast.AST:
@@ -98,8 +98,9 @@ def mutants(root: Path, place: str) -> Iterator[Mutant]:
     text = (root / place).read_text("utf-8")
     tree, lines = ast.parse(text), text.splitlines()
     left_out = {id(node) for part in _for_people(tree) for node in ast.walk(part)}
+    named = _named(tree)
     for number, node in enumerate(ast.walk(tree)):
-        if id(node) not in left_out and (what := _fault_of(node, named=_is_named(node, tree))):
+        if id(node) not in left_out and (what := _fault_of(node, named=id(node) in named)):
             line: int = node.lineno  # type: ignore[attr-defined]
             yield Mutant(place, number, line, what, lines[line - 1].strip())
 
@@ -111,9 +112,9 @@ def _for_people(tree: ast.Module) -> Iterable[ast.AST]:
             yield node
 
 
-def _is_named(node: ast.AST, tree: ast.Module) -> bool:
-    """Whether it is the value of a constant of the module."""
-    return any(isinstance(each, ast.Assign) and each.value is node for each in tree.body)
+def _named(tree: ast.Module) -> set[int]:
+    """The nodes that are part of a constant of the module."""
+    return {id(node) for each in tree.body if isinstance(each, ast.Assign) for node in ast.walk(each.value)}
 
 
 def _fault_of(node: ast.AST, *, named: bool) -> str:

@@ -18,6 +18,7 @@ __all__ = ["Rooms"]
 
 OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 """Of pytest. Its own plugins were imported before the fork, which it would warn of."""
+OUTPUT = "output.txt"
 FORK = multiprocessing.get_context("fork")
 SLOWER = 4
 """Times the processor's time of a run without a fault that one with a fault gets; who takes longer is in a loop, and noticed."""
@@ -37,7 +38,9 @@ class Rooms:
         """Whether the tests pass without any fault; learns how long they take."""
         learned = self._checkout.parent / "durations.json"
         passed = self._fork(tests, learned)
-        if passed:
+        if not passed:
+            print((self._checkout.parent / OUTPUT).read_text("utf-8"), file=sys.stderr)
+        else:
             known = json.loads(learned.read_text("utf-8"))
             self._seconds[tests] = known.pop("")
             self._durations |= known
@@ -57,11 +60,10 @@ class Rooms:
         return process.exitcode == 0
 
     def _run(self, tests: str, learned: Path | None) -> None:
-        """In the fork: only code of the checkout, and no output but of what fails without a fault."""
-        if learned is None:
-            null = os.open(os.devnull, os.O_RDWR)
-            for stream in (1, 2):
-                os.dup2(null, stream)
+        """In the fork: only code of the checkout, and its output in a file."""
+        output = os.open(self._checkout.parent / OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        for stream in (1, 2):
+            os.dup2(output, stream)
         # Byte code is written once, without a fault in it.
         sys.dont_write_bytecode = learned is None
         if learned is None:

@@ -170,4 +170,4 @@ def tunnels(bastion: Bastion, forwards: Mapping[int, tuple[str, int]]) -> Iterat
 
 def listens(port: int) -> bool:
     """Whether anybody listens there, without connecting (which would go through a tunnel to a node)."""
-    return any(c.laddr.port == port and c.status == "LISTEN" for c in psutil.net_connections("tcp4"))
+    return any(c.laddr and c.laddr.port == port and c.status == "LISTEN" for c in psutil.net_connections("tcp4"))

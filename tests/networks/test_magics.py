@@ -15,6 +15,7 @@ from casty_notebook.demo import DemoCluster
 from casty_notebook.magics.commands import Connect, parse_line
 from tests.magics.harness import Shell
 from tests.networks.bastion import Bastion
+from tests.support.shells import extensions_of
 from tests.support.tls import issue
 from tests.support.waiting import wait_until
 
@@ -28,7 +29,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
     shell = Shell(ip)
     shell.run("%load_ext casty_notebook\nfrom casty_notebook.demo.messages import *")
     yield shell
-    ip.extension_manager.unload_extension("casty_notebook")
+    extensions_of(ip).unload_extension("casty_notebook")
 
 
 def test_a_bastion_is_a_word_of_the_line() -> None:

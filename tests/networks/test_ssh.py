@@ -279,12 +279,12 @@ def test_without_asyncssh_there_is_a_hint(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_missing_file_is_named_before_anything_is_dialled(tmp_path: Path) -> None:
     with pytest.raises(MisuseError, match="no-such-key"):
-        connect("casty://demo@127.0.0.1:1", ssh=SSH("ops@bastion", client_keys=tmp_path / "no-such-key"))
+        connect("casty://demo@127.0.0.1:1", ssh=SSH("ops@bastion", client_keys=tmp_path / "no-such-key"))  # type: ignore[arg-type]
 
 
 def test_other_things_than_destinations_are_refused() -> None:
     with pytest.raises(MisuseError, match="not int"):
-        connect("casty://demo@127.0.0.1:1", ssh=22)  # type: ignore[arg-type]
+        connect("casty://demo@127.0.0.1:1", ssh=22)
 
 
 def test_secrets_are_not_shown(one_contact: str, bastion: Bastion, caplog: pytest.LogCaptureFixture) -> None:

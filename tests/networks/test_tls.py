@@ -8,6 +8,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,7 +82,7 @@ async def test_through_a_tunnel_the_name_to_verify_is_given(dialled: str, certif
         (node,) = demo.contact_points
         async with Forwarder(node) as tunnel:
             port = tunnel.address[1]
-            options = {"server_hostname": "127.0.0.1"} if dialled == "localhost" else {}
+            options: dict[str, Any] = {"server_hostname": "127.0.0.1"} if dialled == "localhost" else {}
             async with ClusterClient(
                 contact_points=[("10.0.1.10", 25520)], system_name="demo",
                 address_map={("10.0.1.10", 25520): (dialled, port), node: (dialled, port)},

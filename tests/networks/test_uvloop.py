@@ -50,7 +50,8 @@ def test_plain_connections(demo_cluster: DemoCluster, host: str) -> None:
 
 def test_channels_and_tls_inside_them(demo_cluster: DemoCluster, bastion: Bastion, tmp_path: Path) -> None:
     issue(tmp_path / "node")
-    tls = TLS(*(tmp_path / "node" / name for name in ("node.pem", "node.key", "ca.pem")))
+    node = tmp_path / "node"
+    tls = TLS(node / "node.pem", node / "node.key", node / "ca.pem")
 
     async def main(secure: DemoCluster) -> None:
         async with SSHGateway(bastion.ssh()) as gateway:

@@ -27,7 +27,8 @@ FAN_OUT_ENDED = re.compile(r"\w+: [0-9,]+ of [0-9,]+ answered, [0-9,]+ failed \(
 
 
 def read(name: str) -> nbformat.NotebookNode:
-    return nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    notebook: nbformat.NotebookNode = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    return notebook
 
 
 class Executed:

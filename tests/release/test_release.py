@@ -42,7 +42,7 @@ def run(*command: object, cwd: Path | None = None) -> str:
 def interpreter(version: str) -> str:
     """A Python of that version, from the path or from pyenv; the test is left out, and says so, where there is none."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    for candidate in (f"python{version}", *pyenv.glob(f"{version}.*/bin/python3")):
+    for candidate in (f"python{version}", *map(str, pyenv.glob(f"{version}.*/bin/python3"))):
         try:
             done = subprocess.run([candidate, "--version"], capture_output=True, text=True, timeout=30, check=False)
         except OSError:

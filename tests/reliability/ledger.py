@@ -44,14 +44,14 @@ class Ledger:
     @property
     def confirmed(self) -> int:
         """Tells that an ask has found anywhere."""
-        mask = 0
+        mask: int = 0
         for found in self.seen.values():
             mask |= found
         return mask
 
     def tell(self) -> int:
         """The amount of the next tell."""
-        amount = 4**self.next
+        amount: int = 4**self.next
         self.next += 1
         self.sent |= amount
         return amount

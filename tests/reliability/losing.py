@@ -226,7 +226,8 @@ async def _restart(demo: DemoCluster, name: str) -> tuple[str, float, float, flo
 
 def _by_blame(load: Load, down: list[tuple[str, float, float, float]]) -> tuple[list[Sample], list[Sample]]:
     """Asks that nothing but the client could lose, and asks to entities of a node that was down then (or 1 s before)."""
-    spared, hit = [], []
+    spared: list[Sample] = []
+    hit: list[Sample] = []
     for sample in load.samples:
         excused = any(
             sample.home == name and sample.started <= listening + 1.0 and sample.ended >= killed

@@ -39,6 +39,12 @@ class Outcome:
     errors: list[BaseException] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def recovered_after(self) -> float:
+        """`recovery` of a scenario that measures it."""
+        assert self.recovery is not None, f"{self.scenario} measures no recovery"
+        return self.recovery
+
     def cells(self) -> tuple[str, ...]:
         facts = ", ".join(f"{name} {_seconds(value)}" for name, value in self.facts.items() if not name.startswith("_"))
         return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 from casty_notebook.settings import Settings
@@ -93,7 +94,7 @@ async def cut_inside_a_frame(make: Maker, *, cuts: int = 5) -> Outcome:
                 for count in range(1, cuts + 1):
                     await asyncio.sleep(1.0)
                     tap.cut_next_reply()
-                    await moment(lambda count=count: len(tap.cuts) >= count, 5.0)
+                    await moment(partial(lambda wanted: len(tap.cuts) >= wanted, count), 5.0)
                 await asyncio.sleep(2.0)
                 end = loop.time()
             answers = sorted(s.ended for s in load.samples if s.ok)

@@ -24,6 +24,8 @@ import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any
 
 import psutil
 
@@ -143,7 +145,7 @@ class Soak:
         if first is not None and count is not None and last is not None and first.pid == last.pid:
             ledger.observe(first.pid, count)
 
-    async def _ask(self, client: ClusterClient, entity: str, question: Callable[..., object]) -> object | None:
+    async def _ask(self, client: ClusterClient, entity: str, question: Callable[..., object]) -> Any:
         loop = asyncio.get_running_loop()
         started = loop.time()
         calm = self._is_calm(started)
@@ -264,7 +266,7 @@ class Soak:
                 region = f"casty://{SYSTEM}@{node.address}/_region-counter"
                 try:
                     count = await self.client.ask(
-                        region, lambda r, ledger=ledger: ShardEnvelope(ledger.entity, GetCount(r)), timeout=10.0
+                        region, partial(_counting, ledger.entity), timeout=10.0
                     )
                 except AskFailed as error:
                     self._accuse(f"{ledger.entity} could not be checked on {node.name}: {error}")
@@ -299,6 +301,10 @@ class Soak:
             f"{self.faults.total()} faults, {self.asks} asks (failed: {failed}), {sent} tells: {confirmed} confirmed, "
             f"{refused} refused, {sent - confirmed - refused} not confirmed, {len(self.violations)} violations, {memory} MB"
         )
+
+
+def _counting(entity: str, reply_to: Any) -> ShardEnvelope[Any]:
+    return ShardEnvelope(entity, GetCount(reply_to))
 
 
 def _footprint() -> dict[str, int]:

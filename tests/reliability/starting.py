@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
 import psutil
 
@@ -73,6 +74,10 @@ async def _dead(kind: str) -> AsyncIterator[Address]:
 
 
 DEAD_CONTACTS = ("refuses", "drops packets", "says nothing", "stalls with 4 GB")
+
+
+def _has_seen_it(observer: Observer) -> bool:
+    return observer.snapshot_at is not None
 
 
 async def dead_first_contact(make: Maker, kind: str, *, patience: float = 15.0) -> Outcome:
@@ -145,7 +150,7 @@ async def client_restarted(make: Maker, *, pauses: tuple[float, ...] = (0.0, 2.0
             entered = loop.time()
             async with make(contacts) as observer:
                 async with Load(observer, homes) as load:
-                    snapshot = await moment(lambda observer=observer: observer.snapshot_at is not None, 15.0)
+                    snapshot = await moment(partial(_has_seen_it, observer), 15.0)
                     firsts.append((snapshot or NEVER) - entered)
                     await asyncio.sleep(1.0)
                 tried.append(load)
@@ -184,7 +189,7 @@ async def connect_close_cycles(make: Maker, *, cycles: int = 500, watch: float =
             if entered - start > budget:
                 break
             async with make(contacts, identity=identity) as observer:
-                snapshot = await moment(lambda observer=observer: observer.snapshot_at is not None, 15.0)
+                snapshot = await moment(partial(_has_seen_it, observer), 15.0)
                 firsts.append((snapshot or NEVER) - entered)
                 error = await _one_ask(observer, 2.0)
                 if error is not None:

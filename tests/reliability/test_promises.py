@@ -15,6 +15,7 @@ from casty_notebook.errors import AskFailed, AskTimeout, ClientClosed, NodeUnrea
 from casty_notebook.settings import Settings
 from casty_notebook.topology.snapshot import ShardAllocation
 from tests.support.fake_node import GARBAGE, STALL, Connection, FakeNode
+from tests.support.messages import NOBODY
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until, wait_until_async
 
@@ -72,7 +73,7 @@ async def test_a_node_that_reads_too_slowly_overflows_the_newest_and_gets_all_ot
         taken = 0
         while refused is None and taken < 20_000:
             try:
-                counter.tell(ShardEnvelope("alice", Echo(taken.to_bytes(4) + bytes(10_000), None)))
+                counter.tell(ShardEnvelope("alice", Echo(taken.to_bytes(4) + bytes(10_000), NOBODY)))
             except Overloaded as error:
                 refused = error
             else:
@@ -99,7 +100,7 @@ async def test_what_had_not_left_for_a_node_that_dies_goes_to_the_next_owner_in_
         counter = client.entity_ref("counter", 100)
         # More than the sockets' buffers take, so that the last ones certainly wait here.
         for number in range(1500):
-            counter.tell(ShardEnvelope("alice", Echo(number.to_bytes(4) + bytes(10_000), None)))
+            counter.tell(ShardEnvelope("alice", Echo(number.to_bytes(4) + bytes(10_000), NOBODY)))
         await asyncio.sleep(0.05)
         second.allocations["counter"] = dict.fromkeys(range(100), ShardAllocation(second.address))
         second.members = [second]
@@ -248,8 +249,15 @@ async def test_an_unreachable_owner_is_named_at_once_with_its_health_where_an_as
     async with FakeNode() as node, FakeNode() as owner, client_of(node.address) as client:
         node.members = [node, owner]
         node.allocations = {"counter": dict.fromkeys(range(100), ShardAllocation(owner.address))}
+
+        def believes(leader: FakeNode, _connection: Connection, path: str, message: Any) -> bool:
+            if path.startswith("/_coord-"):
+                leader.locate(message, owner.address)
+                return True
+            return False
+
         # The leader still believes in the dead node, as it does in clusters of three and more (PROTOCOL section 6.5).
-        node.on_message = lambda n, c, path, m: path.startswith("/_coord-") and (n.locate(m, owner.address) or True)
+        node.on_message = believes
         await ask(client)
         owner.stop()
         await wait_until_async(lambda: client.health[owner.address].reachable is False)
@@ -316,7 +324,12 @@ async def test_a_member_that_takes_up_no_connection_is_dialled_less_and_less_and
     async with FakeNode() as node, FakeNode() as flapping, client_of(node.address) as client:
         node.members = [node, flapping]
         node.on_message = None
-        flapping.on_message = lambda n, connection, path, message: bool(connection.cut() or True)
+
+        def cut(_node: FakeNode, connection: Connection, _path: str, _message: Any) -> bool:
+            connection.cut()
+            return True
+
+        flapping.on_message = cut
         await client.wait_for_topology()
         node.push()
         await asyncio.sleep(3.0)

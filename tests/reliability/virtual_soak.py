@@ -59,7 +59,7 @@ class Book:
     """The nodes that kept it when it was last confirmed."""
 
     def digit(self) -> int:
-        amount = 4**self.next
+        amount: int = 4**self.next
         self.next += 1
         self.sent |= amount
         return amount

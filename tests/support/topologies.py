@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
+
+if TYPE_CHECKING:
+    from casty_notebook import Cluster
 
 HOSTILE = "<script>alert(1)</script>\x1b[2J\"'&\u202e"
 """A name as no honest node has it: markup, a terminal's escape sequence, quotes, a text-direction override."""
@@ -17,6 +21,12 @@ def node(number: int) -> NodeAddress:
 
 def member(number: int, status: MemberStatus = MemberStatus.up, *roles: str, name: str | None = None) -> Member:
     return Member(node(number), status, frozenset(roles), f"node-{number}" if name is None else name)
+
+
+def topology_of(cluster: Cluster) -> TopologySnapshot:
+    """The newest snapshot of a cluster that has one."""
+    assert cluster.topology is not None
+    return cluster.topology
 
 
 def topology(

@@ -12,7 +12,7 @@ __all__ = ["wait_until", "wait_until_async"]
 PAUSE = 0.01
 
 
-def wait_until[T](condition: Callable[[], T], timeout: float = 10.0, message: str = "") -> T:
+def wait_until[T](condition: Callable[[], T | None], timeout: float = 10.0, message: str = "") -> T:
     """Return the first true value of `condition`, or fail with `message` and the last value seen."""
     deadline = time.monotonic() + timeout
     while True:
@@ -25,7 +25,7 @@ def wait_until[T](condition: Callable[[], T], timeout: float = 10.0, message: st
 
 
 async def wait_until_async[T](
-    condition: Callable[[], T | Awaitable[T]], timeout: float = 10.0, message: str = ""
+    condition: Callable[[], T | Awaitable[T | None] | None], timeout: float = 10.0, message: str = ""
 ) -> T:
     """Do the same without blocking the loop; `condition` may be a coroutine function."""
     deadline = time.monotonic() + timeout

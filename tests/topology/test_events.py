@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import given
@@ -151,7 +151,7 @@ ALLOCATIONS = st.dictionaries(st.integers(0, 12), st.builds(owned_by, st.integer
 
 
 @given(ALLOCATIONS, ALLOCATIONS)
-def test_counted_shards_are_those_whose_owner_differs(old: dict, new: dict) -> None:
+def test_counted_shards_are_those_whose_owner_differs(old: dict[Any, Any], new: dict[Any, Any]) -> None:
     rows = told(topology(shards={"cart": old}), topology(shards={"cart": new}))
     owners = {shard: (old[shard].primary if shard in old else None) for shard in {*old, *new}}
     expected = sum(owners[shard] != (new[shard].primary if shard in new else None) for shard in owners)
@@ -159,7 +159,7 @@ def test_counted_shards_are_those_whose_owner_differs(old: dict, new: dict) -> N
 
 
 @given(ALLOCATIONS, ALLOCATIONS)
-def test_going_back_tells_the_reverse(old: dict, new: dict) -> None:
+def test_going_back_tells_the_reverse(old: dict[Any, Any], new: dict[Any, Any]) -> None:
     mirrored = {Change.shards_allocated: Change.shards_freed, Change.shards_freed: Change.shards_allocated}
     there = told(topology(shards={"cart": old}), topology(shards={"cart": new}))
     back = told(topology(shards={"cart": new}), topology(shards={"cart": old}))
@@ -229,7 +229,7 @@ def test_each_change_is_told_once(before: TopologySnapshot, after: TopologySnaps
     assert kinds["service_gone"] == len(before.registry - after.registry)
 
 
-class Unread(dict):
+class Unread(dict[Any, Any]):
     """Allocations that must not be read."""
 
     def __iter__(self) -> NoReturn:

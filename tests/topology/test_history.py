@@ -148,10 +148,10 @@ def test_the_past_is_found_by_time() -> None:
     for second, owner in ((0, 1), (10, 2), (20, 1)):
         history.note(after(second), shards(owner))
     assert history.at(after(-1)) is None
-    for second, owner in ((0, 1), (9.9, 1), (10, 2), (19, 2), (20, 1), (1000, 1)):
-        record = history.at(after(second))
+    for moment, owner in ((0, 1), (9.9, 1), (10, 2), (19, 2), (20, 1), (1000, 1)):
+        record = history.at(after(moment))
         assert record is not None
-        assert record.snapshot == shards(owner), second
+        assert record.snapshot == shards(owner), moment
 
 
 def test_a_difference_skips_what_was_between_and_goes_backwards_too() -> None:

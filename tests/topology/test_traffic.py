@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from casty_notebook.address import NodeAddress
 from casty_notebook.errors import AskTimeout, ClientClosed, FailureReport, UndecodableMessage, UnsendableMessage
 from casty_notebook.topology import traffic
 from casty_notebook.topology.traffic import BUCKET, Traffic, TrafficRow, failing, new_lane
@@ -18,7 +19,7 @@ from tests.support.topologies import node
 STEP = 2 ** (1 / traffic.STEPS)
 
 
-def lanes_of(*nodes: int) -> dict[int, tuple[object, traffic.Lane]]:
+def lanes_of(*nodes: int) -> dict[int, tuple[NodeAddress | None, traffic.Lane]]:
     return {number: (node(number), new_lane()) for number in nodes}
 
 

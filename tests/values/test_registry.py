@@ -6,6 +6,7 @@ import dataclasses
 import enum
 import sys
 import types
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
@@ -150,7 +151,10 @@ def test_enums_are_looked_up() -> None:
     assert colour.build_positional(("b",)) is Colour.blue
     assert colour.member_named("red") is Colour.red
     assert access.build_positional((3,)) == Access.read | Access.write
-    for call in (lambda: colour.build_positional((9,)), lambda: colour.member_named("__class__"), lambda: colour.build({})):
+    wrong: list[Callable[[], Any]] = [
+        lambda: colour.build_positional((9,)), lambda: colour.member_named("__class__"), lambda: colour.build({}),
+    ]  # fmt: skip
+    for call in wrong:
         with pytest.raises(ValueError, match=r"Colour|enum"):
             call()
 
@@ -201,7 +205,7 @@ def test_a_model_is_built_past_its_validators() -> None:
         value: int
         items: list[int] = pydantic.Field(default_factory=list)
 
-        @pydantic.field_validator("value")
+        @pydantic.field_validator("value")  # type: ignore[untyped-decorator]
         @classmethod
         def check(cls, value: int) -> int:
             raise AssertionError("executed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections import namedtuple
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +87,8 @@ def test_a_dict_gets_the_address_under_its_key() -> None:
 
 def test_a_stand_in_that_a_function_built_with_the_address_gets_no_second_field() -> None:
     mail = module_proxy("bank").Mail
-    for built in (lambda r: mail(answer_to=r), lambda r: mail(r), lambda r: mail(envelope=[{"to": r}])):
+    ways: list[Callable[[Any], Any]] = [lambda r: mail(answer_to=r), lambda r: mail(r), lambda r: mail(envelope=[{"to": r}])]
+    for built in ways:
         assert question(built)(REF) == built(REF)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -50,7 +51,10 @@ def test_no_field_can_shadow_what_an_object_is(name: str) -> None:
 
 def test_it_cannot_be_changed() -> None:
     made = BALANCE(amount=3)
-    for change in (lambda: setattr(made, "amount", 4), lambda: setattr(made, "x", 4), lambda: delattr(made, "amount")):
+    changes: list[Callable[[], None]] = [
+        lambda: setattr(made, "amount", 4), lambda: setattr(made, "x", 4), lambda: delattr(made, "amount"),
+    ]  # fmt: skip
+    for change in changes:
         with pytest.raises(AttributeError, match="cannot be changed"):
             change()
     with pytest.raises(AttributeError, match="cannot be changed"):

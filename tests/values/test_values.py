@@ -23,7 +23,7 @@ VALUES = [
     ipaddress.ip_network("2001:db8::/32"), ipaddress.ip_interface("10.0.0.1/8"), ipaddress.ip_interface("::1/64"),
     re.compile(r"^a[b-d]+\.(?P<x>\d)$", re.IGNORECASE | re.MULTILINE), re.compile(rb"\x00[\x80-\xff]"), re.compile("[äöü]"),
     array("d", [1.5, -2.0]), array("b", [-1]), array("L", [1, 2**31]), array("Q", [2**63]), array("f"),
-    types.SimpleNamespace(a=1, b=[types.SimpleNamespace()]), ChainMap({"a": 1}, {"b": {"c": 2}}), ChainMap(),
+    types.SimpleNamespace(a=1, b=[types.SimpleNamespace()]), ChainMap[str, Any]({"a": 1}, {"b": {"c": 2}}), ChainMap[Any, Any](),
 ]  # fmt: skip
 
 

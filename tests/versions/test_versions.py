@@ -12,6 +12,7 @@ from casty_notebook import Cluster, ServiceKey, StandIn, connect
 from casty_notebook.demo import DemoCluster, messages
 from casty_notebook.errors import NoContactPoint
 from casty_notebook.values.envelope import entity_shard
+from tests.support.topologies import topology_of
 from tests.support.waiting import wait_until
 from tests.versions.environments import FULL, PLAIN
 
@@ -51,7 +52,7 @@ def check_everything(cluster: Cluster, nodes: int) -> None:
     # 0.19 and 0.20.0 reorder what they send: an older snapshot may come last, until the next push.
     asked = {entity_shard(f"many-{i}", 100) for i in range(40)}
     if nodes > 1:
-        wait_until(lambda: asked <= cluster.topology.shard_allocations["counter"].keys(), message="snapshots catch up")
+        wait_until(lambda: asked <= topology_of(cluster).shard_allocations["counter"].keys(), message="snapshots catch up")
     everyone = cluster.ask_many("payment", without.WhereAreYou())
     assert len(everyone) == nodes
     assert everyone.error.isna().all()

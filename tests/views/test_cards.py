@@ -30,7 +30,7 @@ def gather(
 ) -> CardFacts:
     known = {"name": "prod", "uri": URI, "system": "shop", "closed": False, "shard_counts": {"cart": 100}}
     return CardFacts.gather(
-        snapshot=snapshot, health=health or {}, **{**known, "snapshot_age": 0.44, **other}  # type: ignore[arg-type]
+        snapshot=snapshot, health=health or {}, **{**known, "snapshot_age": 0.44, **other}
     )  # fmt: skip
 
 

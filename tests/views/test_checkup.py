@@ -19,6 +19,7 @@ from casty_notebook.errors import MisuseError
 from casty_notebook.topology.check_result import Finding, Verdict
 from tests.support.ports import free_port
 from tests.support.tls import issue
+from tests.support.topologies import topology_of
 from tests.support.waiting import wait_until
 from tests.views.reading import page
 
@@ -176,7 +177,7 @@ def test_certificates_are_dated_and_a_missing_one_is_told(
 def test_numbers_of_shards_are_held_against_what_the_cluster_shows(demo_cluster: DemoCluster) -> None:
     with connect(demo_cluster.uri, shards=demo_cluster.shards) as cluster:
         cluster.ask("counter/user-42", GetCount)  # shard 87
-        wait_until(lambda: 87 in cluster.topology.shard_allocations.get("counter", {}))
+        wait_until(lambda: 87 in topology_of(cluster).shard_allocations.get("counter", {}))
     found = within_five_seconds(demo_cluster.uri, shards={"counter": 10})
     wrong = next(finding for finding in found.about("shards") if finding.subject == "counter")
     assert wrong.verdict == "warn"  # asks go on: another client's number may be the wrong one

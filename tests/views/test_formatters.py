@@ -17,6 +17,7 @@ from casty_notebook.values.refs import ActorRef, EntityRef, ReplyRef
 from casty_notebook.values.services import Listing, ServiceKey
 from casty_notebook.values.standin import stand_in_class
 from casty_notebook.views.reprs import formatters
+from tests.support.shells import formatter_of
 from tests.support.topologies import node, topology
 from tests.views.reading import page
 from tests.views.test_values import Nobody
@@ -45,16 +46,18 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interacti
 
 
 def printers(shell: InteractiveShell) -> dict[type, Any]:
-    return shell.display_formatter.formatters["text/html"].type_printers
+    table: dict[type, Any] = formatter_of(shell).formatters["text/html"].type_printers
+    return table
 
 
 def html(shell: InteractiveShell, value: object) -> str | None:
-    return shell.display_formatter.format(value)[0].get("text/html")
+    shown: str | None = formatter_of(shell).format(value)[0].get("text/html")
+    return shown
 
 
 @pytest.mark.parametrize("word", SHOWN)
 def test_each_of_our_values_is_shown_with_text_beside_it(shell: InteractiveShell, word: str) -> None:
-    shown, _ = shell.display_formatter.format(SHOWN[word])
+    shown, _ = formatter_of(shell).format(SHOWN[word])
     assert word in page(shown["text/html"]).text
     assert shown["text/plain"]
 
@@ -67,7 +70,7 @@ def test_after_uninstall_our_values_are_plain_text_again(shell: InteractiveShell
 
 def test_what_was_registered_before_is_restored_by_type_and_by_name(shell: InteractiveShell) -> None:
     formatters.uninstall(shell)
-    formatter = shell.display_formatter.formatters["text/html"]
+    formatter = formatter_of(shell).formatters["text/html"]
     formatter.for_type(ActorRef, lambda ref: "mine")
     formatter.for_type(f"{Listing.__module__}.{Listing.__qualname__}", lambda listing: "mine by name")
     formatters.install(shell)
@@ -86,14 +89,14 @@ def test_installing_twice_and_uninstalling_once_leaves_nothing(shell: Interactiv
 
 
 def test_what_somebody_registered_since_stays(shell: InteractiveShell) -> None:
-    shell.display_formatter.formatters["text/html"].for_type(ActorRef, lambda ref: "theirs")
+    formatter_of(shell).formatters["text/html"].for_type(ActorRef, lambda ref: "theirs")
     formatters.uninstall(shell)
     assert html(shell, SHOWN["Actor ref"]) == "theirs"
 
 
 def test_a_parent_class_of_ours_in_somebody_elses_table_is_not_copied(shell: InteractiveShell) -> None:
     formatters.uninstall(shell)
-    shell.display_formatter.formatters["text/html"].for_type(Exception, lambda error: "any error")
+    formatter_of(shell).formatters["text/html"].for_type(Exception, lambda error: "any error")
     formatters.install(shell)
     assert "no reply came" in (html(shell, SHOWN["no reply came"]) or "")
     formatters.uninstall(shell)

@@ -132,7 +132,7 @@ async def test_who_stands_on_a_row_stays_on_it_and_markup_is_text() -> None:
 def test_the_picture_is_that_of_either_kind_of_cluster(demo_cluster: DemoCluster, virtual_demo: DemoCluster) -> None:
     with connect(demo_cluster.uri, shards=demo_cluster.shards, name="sharded") as cluster:
         assert cluster.ask_many("counter/user-{1..30}", GetCount).error.isna().all()
-        picture = wait_until(lambda: (made := picture_of(cluster)).types and made)
+        picture = wait_until(lambda: made if (made := picture_of(cluster)).types else None)
         assert [row.name for row in picture.nodes] == ["node-1", "node-2", "node-3"]
         assert sum(row.total for row in picture.nodes) == cluster.shards.shape[0]
     assert "closed" in repr(picture_of(cluster))

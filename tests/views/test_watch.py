@@ -45,7 +45,9 @@ def test_values_changes_and_the_line_of_numbers_are_kept(cluster: Cluster) -> No
     assert data["error"].isna().all()
     assert "counter/watch-1  5" in repr(watch)
     assert "from 0" in repr(watch)
-    html = watch._repr_mimebundle_()[0]["text/html"]
+    bundle = watch._repr_mimebundle_()
+    assert bundle is not None
+    html = bundle[0]["text/html"]
     assert "<svg" in html
     assert "as it was at" in html
 
@@ -103,7 +105,7 @@ def test_what_can_never_work_is_raised_at_once_and_nothing_is_left_asking(cluste
     with pytest.raises(MisuseError, match="asks a second"):
         cluster.watch("counter/a-{1..100}", GetCount, every=0.1)
     with pytest.raises(ZeroDivisionError):
-        cluster.watch("counter/a", lambda r: GetCount(reply_to=1 // 0))
+        cluster.watch("counter/a", lambda r: GetCount(reply_to=1 // 0))  # type: ignore[arg-type]
     with connect(
         demo_cluster.uri, shards=demo_cluster.shards, read_only=True, questions=[GetCount], name="watching-careful"
     ) as careful:
@@ -173,7 +175,8 @@ def test_pages_are_told_what_is_new_while_they_look_and_a_watch_that_all_have_le
         row = delta["rows"][0]
         assert row["asked"] - len(row["points"]) == known  # nothing twice, nothing left out
         known = row["asked"]
-    for nonsense in (None, 7, [], {"kind": "look"}, {"kind": "else"}, {"kind": ["look"]}):
+    odd: list[Any] = [None, 7, [], {"kind": "look"}, {"kind": "else"}, {"kind": ["look"]}]
+    for nonsense in odd:
         watch.bridge.hear(nonsense)
     assert not watch.stopped
     watch.bridge.hear({"kind": "gone", "page": "one"})

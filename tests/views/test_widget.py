@@ -43,7 +43,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interacti
     config.HistoryManager.enabled = False
     InteractiveShell.clear_instance()
     made = InteractiveShell.instance(config=config)
-    made.kernel = None  # As the shells of kernels have one, and those of terminals have none.
+    made.kernel = None  # type: ignore[attr-defined]  # As the shells of kernels have one, and those of terminals have none.
     yield made
     InteractiveShell.clear_instance()
 

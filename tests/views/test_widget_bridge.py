@@ -171,7 +171,7 @@ def test_who_missed_something_gets_all(stage: Stage) -> None:
     assert reader.shown == shown(stage.bridge.scene)
 
 
-ODD = [
+ODD: list[Any] = [
     None, [], "look", {}, {"kind": "run"}, {"kind": "find", "target": ["x"]}, {"kind": "look", "page": ["x"] * 9, "visible": 1},
 ]  # fmt: skip
 

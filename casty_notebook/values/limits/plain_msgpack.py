@@ -23,7 +23,7 @@ within one another: address space of at most 4 GiB, of which only what is filled
 
 def _library() -> ModuleType:
     try:
-        import msgpack  # type: ignore[import-untyped]
+        import msgpack
     except ImportError:
         raise MisuseError("serializer='msgpack' needs the package msgpack: pip install msgpack") from None
     module: ModuleType = msgpack

@@ -27,4 +27,4 @@ def open_beside(view: Any, title: str) -> None:
     from IPython.display import display
 
     with Sidecar(title=title, anchor="split-right"):
-        display(view)  # type: ignore[no-untyped-call]
+        display(view)

@@ -87,9 +87,9 @@ class TopologyWidget(anywidget.AnyWidget):
         data, _ = bundle
         still = {kind: data.pop(kind) for kind in ("text/plain", "text/html")}
         picture = still_html(self.key, still["text/html"])
-        display({**still, "text/html": picture}, raw=True)  # type: ignore[no-untyped-call]
+        display({**still, "text/html": picture}, raw=True)
         if VIEW in data and hasattr(get_ipython(), "kernel"):  # Not in a terminal. A converter wants some text beside it.
-            display({VIEW: data[VIEW], "text/plain": ""}, raw=True)  # type: ignore[no-untyped-call]
+            display({VIEW: data[VIEW], "text/plain": ""}, raw=True)
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         bundle = super()._repr_mimebundle_(**options)

@@ -35,9 +35,18 @@ class BellView {
     this.rung = model.get("problems").rung;
     this.mark = make("span", { class: "cb-mark", "aria-hidden": "true" });
     this.words = make("span", { class: "cb-words", role: "status", "aria-live": "assertive" });
-    this.button = make("button", { type: "button", click: () => this.ask(), title: "when a problem appears while this page is not looked at" }, "Notify me");
+    this.button = make(
+      "button",
+      { type: "button", click: () => this.ask(), title: "when a problem appears while this page is not looked at" },
+      "Notify me",
+    );
     this.list = make("ul", {});
-    this.root = make("div", { class: "casty-bell" }, make("div", { class: "cb-top" }, this.mark, this.words, this.button), this.list);
+    this.root = make(
+      "div",
+      { class: "casty-bell" },
+      make("div", { class: "cb-top" }, this.mark, this.words, this.button),
+      this.list,
+    );
     element.append(this.root);
     this.changed = () => this.draw();
     model.on("change:problems", this.changed);
@@ -53,7 +62,10 @@ class BellView {
     const { name, rows, more, rung, latest, ended } = this.model.get("problems");
     const count = rows.length + more;
     this.root.dataset.state = ended ? "ended" : count ? "bad" : "good";
-    say(this.words, ended ? `${name}: no longer looked at` : count ? `${name}: ${many(count, "problem")}` : `${name}: no problem`);
+    say(
+      this.words,
+      ended ? `${name}: no longer looked at` : count ? `${name}: ${many(count, "problem")}` : `${name}: no problem`,
+    );
     const lines = rows.map((row) => make("li", {}, make("b", {}, row.subject), ` ${row.text} · ${row.remedy}`));
     if (more) lines.push(make("li", {}, `and ${more.toLocaleString("en")} more`));
     this.list.replaceChildren(...lines);

@@ -11,7 +11,9 @@ function draw(tag, attributes, text) {
 
 /** A number with as many digits as matter. */
 export function figure(number) {
-  return Number.isInteger(number) ? number.toLocaleString("en") : Number(number.toPrecision(6)).toLocaleString("en", { maximumFractionDigits: 6 });
+  return Number.isInteger(number)
+    ? number.toLocaleString("en")
+    : Number(number.toPrecision(6)).toLocaleString("en", { maximumFractionDigits: 6 });
 }
 
 /** `points` are [time, number, …, error]; the last entry says why there was no answer. */
@@ -45,7 +47,10 @@ export class Chart {
     const [top, bottom] = this.labels ? [16, 12] : [3, 7];
     this.at = (point) => 3 + ((point[0] - start) / long) * (width - 6);
     const y = (number) => height - bottom - ((number - low) / span) * (height - top - bottom);
-    const parts = [draw("path", { class: "cw-lost", d: this.lost(points) }), draw("path", { class: "cw-line", d: this.line(points, y) })];
+    const parts = [
+      draw("path", { class: "cw-lost", d: this.lost(points) }),
+      draw("path", { class: "cw-line", d: this.line(points, y) }),
+    ];
     const last = points.at(-1);
     if (last && last[1] !== null) parts.push(draw("circle", { class: "cw-now", cx: this.at(last), cy: y(last[1]), r: 2.5 }));
     if (this.labels && numbers.length) {
@@ -72,6 +77,9 @@ export class Chart {
   }
 
   lost(points) {
-    return points.filter((point) => point.at(-1) !== null).map((point) => `M${this.at(point).toFixed(1)} ${this.height - 5}v5`).join("");
+    return points
+      .filter((point) => point.at(-1) !== null)
+      .map((point) => `M${this.at(point).toFixed(1)} ${this.height - 5}v5`)
+      .join("");
   }
 }

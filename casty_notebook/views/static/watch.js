@@ -20,7 +20,7 @@ class Row {
   }
 
   take(row, whole) {
-    const had = whole ? 0 : this.row?.asked ?? 0;
+    const had = whole ? 0 : (this.row?.asked ?? 0);
     // Some were missed: the page was away.
     if (!whole && row.asked - row.points.length > had) return false;
     const fresh = whole ? row.points : row.points.slice(row.points.length - Math.max(0, row.asked - had));
@@ -94,9 +94,17 @@ class WatchView {
     this.name = make("span", {});
     this.title = make("span", { class: "cw-title" }, this.dot, " ", this.name);
     this.status = make("span", { class: "cw-status", role: "status", "aria-live": "polite" });
-    this.stop = make("button", { type: "button", click: () => this.say({ kind: "stop" }), title: "ask no more; what was seen stays" }, "Stop");
+    this.stop = make(
+      "button",
+      { type: "button", click: () => this.say({ kind: "stop" }), title: "ask no more; what was seen stays" },
+      "Stop",
+    );
     this.body = make("tbody", {});
-    const head = make("thead", {}, make("tr", {}, ...["target", "value", "over time", "last change"].map((name) => make("th", { scope: "col" }, name))));
+    const head = make(
+      "thead",
+      {},
+      make("tr", {}, ...["target", "value", "over time", "last change"].map((name) => make("th", { scope: "col" }, name))),
+    );
     this.table = make("table", {}, head, this.body);
     this.side = make("div", { class: "cw-side", "aria-live": "off" });
     const top = make("div", { class: "cw-top" }, this.title, this.status, this.stop);
@@ -166,7 +174,9 @@ class WatchView {
     for (const row of this.rows) if (row.row) row.age();
     const failed = this.rows.filter((row) => row.cause !== null).length;
     const silent = this.askedAt !== null && Date.now() - this.askedAt > SILENT && !this.ended;
-    const lost = failed ? ` · ${failed === this.rows.length ? "no answer" : `${failed} of ${this.rows.length} do not answer`}` : "";
+    const lost = failed
+      ? ` · ${failed === this.rows.length ? "no answer" : `${failed} of ${this.rows.length} do not answer`}`
+      : "";
     say(
       this.status,
       this.ended ? `stopped at ${clock(this.endedAt)}: ${this.ended}`
@@ -180,7 +190,10 @@ class WatchView {
     if (!point) return void say(this.side, "");
     const [time, number, latency, node, text, error] = point;
     const where = node ? ` · ${node}` : "";
-    say(this.side, `${row.row.target} · ${clock(time, true)} · ${error ?? (number === null ? text : figure(number))} · ${latency} ms${where}`);
+    say(
+      this.side,
+      `${row.row.target} · ${clock(time, true)} · ${error ?? (number === null ? text : figure(number))} · ${latency} ms${where}`,
+    );
   }
 }
 

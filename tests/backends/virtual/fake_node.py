@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Self
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack
 
 from casty_notebook.backends.virtual.wire.frames import FrameReader, FrameType, encode_data, encode_window
 

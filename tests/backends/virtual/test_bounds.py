@@ -34,7 +34,7 @@ async def told_until_refused(client: VirtualClient, size: int) -> int:
     """Tell until we are told to stop; the loop goes on meanwhile."""
     for count in range(10_000):
         try:
-            client.tell(f"{TYPE}/a", Size(b"\0" * size))
+            client.tell(f"{TYPE}/a", Size(size, b"\0" * size))
         except Overloaded:
             return count
         await asyncio.sleep(0)
@@ -56,7 +56,7 @@ async def test_what_waits_for_a_node_is_bounded_and_leaves_once_it_reads(why: st
         assert MEGABYTE / 2 < held(client) <= 1.2 * MEGABYTE
         before = client.counters
         with pytest.raises(Overloaded, match="max_buffered_bytes"):
-            await client.ask(f"{TYPE}/a", Size(b"\0" * 20_000), timeout=1)
+            await client.ask(f"{TYPE}/a", Size(20_000, b"\0" * 20_000), timeout=1)
         assert client.counters["dropped"] == before["dropped"]  # each was told at once, none is lost in silence
         if node.credit:
             node.read_on()

@@ -78,7 +78,7 @@ def test_settings_that_casty_does_not_write_are_refused(settings: list[Any]) -> 
 @given(st.fixed_dictionaries(dict.fromkeys(MESSAGES, ANSWERS)))
 async def test_no_answer_breaks_a_map_or_has_it_ask_without_end(answers: dict[str, Any]) -> None:
     client = Liar({**answers, "register.Get": DICT, "entry.Contains": True})
-    users = Structures(client, lambda coroutine: coroutine, "liars").dict("prices")  # type: ignore[arg-type]
+    users: Any = Structures(client, lambda coroutine: coroutine, "liars").dict("prices")
     for call in (lambda: users.get("a"), lambda: users.put("a", 1), lambda: users.delete("a"), users.size, users.items):
         client.asked = 0
         try:

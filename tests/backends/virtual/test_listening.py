@@ -10,6 +10,7 @@ import pytest
 
 import casty_notebook
 from casty_notebook import VirtualClient
+from casty_notebook.address import NodeAddress
 from casty_notebook.backends.contract import Arrival
 from casty_notebook.backends.listening import Listener
 from casty_notebook.errors import AskTimeout, ClientClosed, MisuseError, NodeUnreachable, NoSuchType, ReadOnly
@@ -100,7 +101,7 @@ async def test_the_loss_of_its_node_and_leaving_end_a_listener() -> None:
             await client.wait_for_members()
             await client.ask(f"{FEED}/first", "x.Fire(value=0)", force=True)
             keys = {client.place(f"{FEED}/{n}").owner: f"{FEED}/{n}" for n in range(50)}
-            doomed, other = (keys[contact] for contact in nodes.contacts)
+            doomed, other = (keys[NodeAddress(*contact)] for contact in nodes.contacts)
             heard, left = (client.listen(key, "x.Subscribe", force=True) for key in (doomed, other))
             await asyncio.gather(*(client.ask(key, "x.Fire(value=1)", force=True) for key in (doomed, other)))
             nodes.kill(nodes.ports[0])

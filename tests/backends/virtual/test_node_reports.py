@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,9 +23,9 @@ from tests.versions.environments import interpreters
 COUNTER = "shop.actors:counter"
 
 
-def connect(nodes: VirtualCluster, name: str, **options: object) -> Cluster:
+def connect(nodes: VirtualCluster, name: str, **options: Any) -> Cluster:
     contacts = ",".join(f"127.0.0.1:{port}" for port in nodes.ports)
-    return casty_notebook.connect(f"casty://shop@{contacts}", name=name, **options)  # type: ignore[arg-type]
+    return casty_notebook.connect(f"casty://shop@{contacts}", name=name, **options)
 
 
 @pytest.fixture(scope="module", params=RELEASES)
@@ -67,10 +68,11 @@ def test_a_deep_mailbox_is_named_first_with_its_node(nodes: VirtualCluster, monk
     with connect(nodes, "deep") as cluster:
         cluster.ask_many("counter/light-{1..30}", "x.Get")
         for _ in range(6):
-            cluster._loop.submit(cluster.backend.ask(
+            asking: Any = cluster.backend.ask(
                 cluster.backend.route("counter/deep"), cluster.backend.question("x.Slow(seconds=2.0)", "reply_to"),
                 timeout=20.0, retry=False, fail_fast=None,
-            ))  # fmt: skip
+            )  # fmt: skip
+            cluster._loop.submit(asking)
         wait_until(lambda: cluster.activations.queued.max() >= 4)
         first = cluster.activations.iloc[0]
         assert (first.type, first.key, first.node) == ("counter", "deep", cluster.where("counter/deep").node)

@@ -138,10 +138,12 @@ def test_an_ask_comes_back_only_from_the_node_that_has_it() -> None:
 
 
 @pytest.mark.parametrize("kind", ["ask", "tell"])
-def test_a_node_that_sends_everything_back_is_tried_ever_more_rarely_and_in_the_end_no_more(kind: str) -> None:
+def test_a_node_that_sends_everything_back_is_tried_ever_more_rarely_and_in_the_end_no_more(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = ready(settings=Settings(tell_expiry=10.0))
     key = key_of(world, 1)
-    world.owner = lambda _node, _key: None  # type: ignore[method-assign] - nobody is the owner of anything
+    monkeypatch.setattr(world, "owner", lambda _node, _key: None)  # nobody is the owner of anything
     if kind == "ask":
         world.ask(7, key, timeout=10.0)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from decimal import Decimal
+from typing import Any
 
 import msgpack
 import psutil
@@ -108,7 +109,7 @@ def test_a_message_of_the_cluster_s_own_is_read_on_the_loop_and_so_costs_next_to
     assert time.thread_time() - started < PATIENCE
 
 
-RETURNED = {
+RETURNED: dict[str, dict[str, Any]] = {
     "a number that is a list": {"reply": ["ReplyTarget", {"id": [1]}]},
     "a number that is a map": {"reply": ["ReplyTarget", {"id": {"a": 1}}]},
     "a message that is a number": {"message": 4_000_000_000},

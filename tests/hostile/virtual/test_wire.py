@@ -74,7 +74,7 @@ def test_a_byte_of_credit_at_a_time_costs_one_frame_each() -> None:
     assert len(connection.data_to_send()) <= 1_000 * (HEADER.size + 1)
 
 
-def held_after(data: Callable[[Connection], None]) -> int:
+def held_after(data: Callable[[Connection], object]) -> int:
     connection = opened(LIMITS)
     tracemalloc.start()
     try:

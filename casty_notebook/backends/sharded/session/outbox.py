@@ -221,7 +221,7 @@ class Outbox:
     # --- lost links ------------------------------------------------------------------------------------------------
 
     def link_lost(
-        self, link: Link, unsent: tuple[Outgoing, ...], reason: str, now: float, out: list[Effect], *, verdict: bool = False
+        self, link: Link, unsent: tuple[Outgoing, ...], reason: str, now: float, out: list[Effect], *, verdict: bool
     ) -> None:
         """What had not left looks for another way; what may have left is never sent twice by itself."""
         left = {outgoing.seq for outgoing in unsent}

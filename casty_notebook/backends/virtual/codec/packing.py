@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any, NoReturn
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack
 
 from casty_notebook.errors import UndecodableMessage, UnsendableMessage
 from casty_notebook.settings import Settings

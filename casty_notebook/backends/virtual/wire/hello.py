@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.errors import InvalidAddress, ProtocolError

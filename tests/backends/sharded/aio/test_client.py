@@ -196,7 +196,7 @@ async def test_a_message_that_cannot_be_read_back_is_refused_before_it_leaves(de
         with pytest.raises(UnsendableMessage):
             counter.tell(ShardEnvelope("a", homeless(1)))
         with pytest.raises(MisuseError, match="ShardEnvelope\\('the-id', Increment"):
-            counter.tell(Increment(1))
+            counter.tell(Increment(1))  # type: ignore[arg-type]
         assert await client.ask(counter, lambda r: ShardEnvelope("untouched", GetCount(r))) == 0
 
 

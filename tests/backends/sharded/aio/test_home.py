@@ -80,7 +80,7 @@ async def test_the_message_of_another_loops_ask_is_made_on_its_own_thread(demo_c
             raise SystemExit(7)
 
         with pytest.raises(SystemExit):
-            await asyncio.to_thread(asyncio.run, client.ask(counter, leave))  # type: ignore[arg-type]
+            await asyncio.to_thread(asyncio.run, client.ask(counter, leave))
         assert await count(client, "after-that") == 0
 
 
@@ -163,7 +163,7 @@ def test_trio_inside_of_asyncios_loop_is_no_loop_of_asyncios(monkeypatch: pytest
 
     asyncio.run(enter())
     trio = type("trio", (), {"lowlevel": Lowlevel})
-    monkeypatch.setitem(sys.modules, "trio", trio)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "trio", trio)
     with pytest.raises(WrongThread, match="asyncio"):
         asyncio.run(enter())
 

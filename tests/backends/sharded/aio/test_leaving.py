@@ -17,6 +17,7 @@ from casty_notebook.demo.messages import Echo, GetCount, Increment
 from casty_notebook.errors import ClientClosed, MisuseError
 from casty_notebook.settings import Settings
 from tests.support.fake_node import FakeNode
+from tests.support.messages import NOBODY
 from tests.support.waiting import wait_until, wait_until_async
 
 SCRIPT = """
@@ -96,7 +97,7 @@ async def test_what_a_node_does_not_read_while_its_client_leaves_is_said(caplog:
             await client.ask(counter, lambda r: ShardEnvelope("alice", GetCount(r)))
             node.stop_reading()
             for _ in range(1500):  # more than the sockets' buffers take
-                counter.tell(ShardEnvelope("alice", Echo(bytes(10_000), None)))
+                counter.tell(ShardEnvelope("alice", Echo(bytes(10_000), NOBODY)))
         assert any("were dropped: it read too slowly" in record.getMessage() for record in caplog.records)
 
 

@@ -36,9 +36,9 @@ def test_a_setting_is_a_number_that_can_work(name: str) -> None:
     for wrong in (NO_TIMES if name in FLOATS else NO_COUNTS):
         if not (name in MAY_BE_ZERO and type(wrong) is int and wrong == 0):
             with pytest.raises(MisuseError, match=f"^{name} must be "):
-                Settings(**{name: wrong})
+                Settings(**{name: wrong})  # type: ignore[arg-type]
             with pytest.raises(MisuseError, match=f"^{name} must be "):
-                dataclasses.replace(Settings(), **{name: wrong})
+                dataclasses.replace(Settings(), **{name: wrong})  # type: ignore[arg-type]
 
 
 def test_settings_of_numpy_are_kept_as_plain_numbers() -> None:
@@ -88,7 +88,7 @@ def test_a_time_is_more_than_nothing_and_finite(cluster: Cluster, call: str) -> 
         if not (call == "sample, every" and type(wrong) is int and wrong == 0):
             with pytest.raises(MisuseError, match="must be"):
                 TIMES[call](cluster, wrong)
-    assert not cluster.client._pump.futures  # type: ignore[union-attr]
+    assert not cluster.client._pump.futures
 
 
 @pytest.mark.parametrize("call", COUNTS)
@@ -108,7 +108,7 @@ def test_a_counter_counts_whole_numbers(cluster: Cluster, amount: Any) -> None:
 def test_numbers_of_numpy_are_numbers(cluster: Cluster) -> None:
     assert cluster.ask("counter/numpy", GetCount, timeout=np.float64(5)) == 0
     assert cluster.ask_many("counter/numpy-{1..2}", GetCount, concurrency=np.int64(2), progress=False).reply.tolist() == [0, 0]
-    assert len(cluster.sample("counter/numpy", GetCount, count=np.int64(2), every=0)) == 2
+    assert len(cluster.sample("counter/numpy", GetCount, count=np.int64(2), every=0)) == 2  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("shards", [100, ["counter"], "counter=100", {1: 100}])
@@ -123,7 +123,7 @@ def test_shards_are_types_with_their_numbers(cluster: Cluster, shards: Any) -> N
 def test_half_a_character_in_an_id_is_refused_in_words(cluster: Cluster) -> None:
     for call in (
         lambda: cluster.ask("counter/\ud800", GetCount), lambda: cluster.tell("counter/\ud800", Increment(1)),
-        lambda: cluster.where("counter/\ud800"), lambda: cluster.ask("payment", lambda r: GetCount("\udfff")),
+        lambda: cluster.where("counter/\ud800"), lambda: cluster.ask("payment", lambda r: GetCount("\udfff")),  # type: ignore[arg-type]
         lambda: cluster.tell(f"{next(iter(cluster.lookup('payment'))).ref.uri}\ud800", Increment(1)),
         lambda: cluster._on_loop(lambda: cluster.client.tell(
             cluster.client.entity_ref("counter", 100), ShardEnvelope("\udfff", Increment(1)))),

@@ -12,6 +12,7 @@ from casty_notebook import connect
 from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import GetCount, Increment
 from tests.house.source import ROOT
+from tests.support.topologies import topology_of
 from tests.support.waiting import wait_until
 
 
@@ -25,7 +26,7 @@ def test_a_node_of_another_cluster_is_no_member_and_what_lived_there_is_found_ag
         entity = next(name for name in (f"counter/e{n}" for n in range(200)) if lives_on(cluster, name, there))
         demo.kill("node-2")
         # Before, casty's own gossip would take the newcomer for the member: it looks at no system name.
-        wait_until(lambda: there in cluster.topology.unreachable, 30, "the cluster notices the death")
+        wait_until(lambda: there in topology_of(cluster).unreachable, 30, "the cluster notices the death")
         stranger = subprocess.Popen(
             [
                 sys.executable, "-m", "casty_notebook.demo.node", "--name", "node-1", "--host", there.host,

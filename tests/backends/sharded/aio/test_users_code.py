@@ -102,7 +102,7 @@ def test_what_a_message_function_raises_reaches_whoever_asked(error: type[BaseEx
         with pytest.raises(error, match="of the user"):
             cluster.ask_many("counter/a-{1..3}", raising(error), progress=False)
     assert cluster.ask("counter/a", GetCount) == 0
-    assert not cluster.client._pump.futures  # type: ignore[union-attr]
+    assert not cluster.client._pump.futures
 
 
 @pytest.mark.parametrize("error", [*EXITS, ValueError])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -123,13 +124,14 @@ def ours(name: str) -> Any:
     def ref(path: str) -> ActorRef:
         return codec()._registry.make_ref(REF + path)  # type: ignore[no-any-return]
 
-    return {
+    made: dict[str, Callable[[], Any]] = {
         "subscribe": lambda: m.SubscribeTopology(ref("/_topology_sub")),
         "unsubscribe": lambda: m.UnsubscribeTopology(ref("/_topology_sub")),
         "get_shard_location": lambda: m.GetShardLocation(42, ref("/_proxy-counter")),
         "shard_envelope_tell": lambda: ShardEnvelope("user-42", stand_in_class("vapp.Increment")(amount=5)),
         "shard_envelope_ask": lambda: ShardEnvelope("user-42", stand_in_class("vapp.GetCount")(reply_to=ref("/_ask/0f"))),
-    }[name]()
+    }
+    return made[name]()
 
 
 NAMES = ("subscribe", "unsubscribe", "get_shard_location", "shard_envelope_tell", "shard_envelope_ask")

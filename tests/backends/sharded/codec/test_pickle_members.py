@@ -73,9 +73,15 @@ def test_members_are_read_in_one_go() -> None:
     homes = nodes(300)
     each = [casty_state.Member(a, casty_state.MemberStatus.up, frozenset({"web"}), f"node-{a.host}") for a in homes]
     payload = pickle.dumps(each, 5)
-    built = []
+    built: list[Machine] = []
+    build = Machine.build
+
+    def counted(machine: Machine) -> Any:
+        built.append(machine)
+        return build(machine)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Machine, "build", lambda machine, build=Machine.build: (built.append(1), build(machine))[1])
+        patch.setattr(Machine, "build", counted)
         read = loads(payload, table(), Settings())
     assert read == plain_loads(payload)
     assert len(built) < 20

@@ -60,7 +60,8 @@ def runs(payload: bytes) -> int:
 
 
 def assert_same(payload: bytes) -> TopologySnapshot:
-    fast, plain, stock = codec().decode(payload), plain_loads(payload), pickle.loads(payload)
+    fast: TopologySnapshot = codec().decode(payload)
+    plain, stock = plain_loads(payload), pickle.loads(payload)
     assert fast == plain
     assert {
         name: {
@@ -429,7 +430,8 @@ def test_one_table_for_two_types_is_read_once() -> None:
 
 def test_dicts_of_allocations_that_are_no_snapshots_stay_dicts() -> None:
     homes = nodes(3)
-    for value in (placed(range(50), homes), {"x": placed(range(50), homes)}, [placed(range(50), homes)]):
+    values: list[Any] = [placed(range(50), homes), {"x": placed(range(50), homes)}, [placed(range(50), homes)]]
+    for value in values:
         payload = pickle.dumps((homes, value), 5)
         _, read = codec().decode(payload)
         assert type(read) is type(value)

@@ -95,6 +95,7 @@ class OwnReduce:
 
 class NewArgs(str):
     __slots__ = ("extra",)
+    extra: int
 
     def __new__(cls, text: str, *, extra: int) -> NewArgs:
         made = super().__new__(cls, text)
@@ -315,7 +316,7 @@ def test_a_class_that_was_reloaded_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [threading.Lock(), (n for n in ()), sys, open, memoryview(b"x")], ids=lambda v: type(v).__name__
+    "value", [threading.Lock(), (n for n in ""), sys, open, memoryview(b"x")], ids=lambda v: type(v).__name__
 )
 def test_what_pickle_cannot_write_is_refused_or_written(value: Any) -> None:
     if value is open:
@@ -399,7 +400,7 @@ def test_a_class_of_main_goes_where_somebody_insists(serializer: str, monkeypatc
         amount: int = 1
 
     GetCount.__module__, GetCount.__qualname__ = "__main__", "GetCount"
-    registry = build_registry(ActorRef, send_main=True)
+    registry = build_registry(ActorRef, send_main=True)  # type: ignore[arg-type]  # no ref comes
     with pytest.raises(UnsendableMessage, match="would get something else"):
         Codec(registry, serializer).encode(GetCount())
     monkeypatch.setattr(sys.modules["__main__"], "GetCount", GetCount, raising=False)

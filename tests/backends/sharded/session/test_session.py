@@ -144,8 +144,9 @@ def test_asks_that_are_to_fail_fast_do_so_until_the_leader_names_another() -> No
     world.kill(node(2))
     first = world.ask("counter/user-42", fail_fast=True)
     world.run(0.01)
-    assert isinstance(world.failures[first], NodeUnreachable)
-    assert not world.failures[first].report.may_have_run
+    failed = world.failures[first]
+    assert isinstance(failed, NodeUnreachable)
+    assert not failed.report.may_have_run
     for shard in world.allocations["counter"]:
         world.allocations["counter"][shard] = node(3)
     world.run(0.6)

@@ -95,7 +95,12 @@ def test_what_changes_nothing_makes_nobody_look_at_every_node(monkeypatch: pytes
     world.register("counter", 100)
     looks = []
     watch = Liveness.watch
-    monkeypatch.setattr(Liveness, "watch", lambda liveness, now, out: looks.append(now) or watch(liveness, now, out))
+
+    def counted(liveness: Liveness, now: float, out: Any) -> Any:
+        looks.append(now)
+        return watch(liveness, now, out)
+
+    monkeypatch.setattr(Liveness, "watch", counted)
     for shard in range(5_000):
         world.session.handle(Received(link, "/_proxy-counter", SYSTEM, "x", ShardLocation(shard, stranger(shard))), world.now)
         world.session.handle(Received(link, "/_ping/99", SYSTEM, "x", None), world.now)
@@ -110,7 +115,7 @@ class Work:
         self.lines = 0
         self._handle = world.session.handle
         world.session.handle = self.handle  # type: ignore[method-assign]
-        world.session.validate = lambda: None  # type: ignore[method-assign] - it looks at everybody
+        world.session.validate = lambda: None  # type: ignore[method-assign]  # it looks at everybody
 
     def _trace(self, _frame: FrameType, event: str, _arg: object) -> Any:
         self.lines += event == "line"
@@ -139,11 +144,21 @@ def work_of_a_cluster(size: int, happens: Callable[[World], object]) -> int:
     return work.lines
 
 
+def cut_all(world: World, *numbers: int) -> None:
+    for number in numbers:
+        world.cut(node(number))
+
+
+def tick_ten_times(world: World) -> None:
+    for _ in range(10):
+        world.feed(Tick())
+
+
 LIFE: dict[str, Callable[[World], object]] = {
-    "nothing": lambda world: [world.feed(Tick()) for _ in range(10)],
+    "nothing": tick_ten_times,
     "a lost link": lambda world: world.cut(node(2)),
     "the followed node lost": lambda world: world.cut(node(1)),
-    "all lost": lambda world: [world.cut(node(number)) for number in (1, 2, 3)],
+    "all lost": lambda world: cut_all(world, 1, 2, 3),
     "an ask that waits": lambda world: world.ask(ActorTarget(stranger(1), "/x")),
     "silence": lambda world: world.freeze(node(2)),
 }

@@ -103,3 +103,33 @@ def test_an_ask_that_waits_for_a_route_is_not_sent_after_closing() -> None:
     world.feed(Close())
     assert isinstance(world.failures[ask], ClientClosed)
     assert world.session.buffered == 0
+
+
+# --- what a timeout says of a lost leader -------------------------------------------------------------------------------
+
+
+def what_a_timeout_says(*killed: int) -> str:
+    """The shards are the second's, the first is the leader."""
+    world = all_on_the_second()
+    for number in killed:
+        world.kill(node(number))
+    ask = world.ask("counter/user-42", timeout=3.0)
+    world.run(3.1)
+    return str(world.failures[ask])
+
+
+def test_an_owner_that_is_lost_with_the_leader_is_told_from_one_that_is_the_leader() -> None:
+    assert "for its leader" not in what_a_timeout_says(2)
+    both = f"the cluster still takes {node(1)}, which cannot be reached either, for its leader"
+    assert both in what_a_timeout_says(1, 2)
+
+
+def test_an_owner_that_is_the_lost_leader_is_said_to_be_it() -> None:
+    world = World(shards={"counter": dict.fromkeys(range(100), node(1))})
+    world.register("counter", 100)
+    world.gossip()
+    world.run(0.1)
+    world.kill(node(1))
+    ask = world.ask("counter/user-42", timeout=3.0)
+    world.run(3.1)
+    assert "the cluster still takes it for its leader" in str(world.failures[ask])

@@ -320,7 +320,7 @@ class World:
 
     @staticmethod
     def _target(target: Target | str) -> EntityTarget | ActorTarget:
-        return EntityTarget(*target.split("/", 1)) if isinstance(target, str) else target  # type: ignore[return-value]
+        return EntityTarget(*target.split("/", 1)) if isinstance(target, str) else target
 
     def kill(self, address: NodeAddress) -> None:
         """The process ends: connections break, nothing listens."""

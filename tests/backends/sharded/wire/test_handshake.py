@@ -20,7 +20,7 @@ def test_golden_handshakes_are_read_and_written_alike(vector: Vector) -> None:
     [(_, body)] = FrameReader().receive(vector.frame)
     address = decode_handshake(body)
     assert address == (vector.facts["decoded"]["host"], vector.facts["decoded"]["port"])
-    assert encode_handshake(address) == vector.frame
+    assert encode_handshake(NodeAddress(*address)) == vector.frame
 
 
 @pytest.mark.parametrize(

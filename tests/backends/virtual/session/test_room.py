@@ -1,0 +1,94 @@
+"""Room: for asks on their way, for dials at one time, for links; and who is next when some of it is free."""
+
+from __future__ import annotations
+
+from casty_notebook.address import NodeAddress
+from casty_notebook.backends.virtual.codec.protocol import Outcome
+from casty_notebook.backends.virtual.session.events import AskCancelled, LinkLost, Replied
+from casty_notebook.errors import AskTimeout, NodeUnreachable
+from casty_notebook.settings import Settings
+from tests.backends.virtual.session.world import World
+
+NODES = 100
+
+
+def one_at_a_time() -> World:
+    """Ask 1 is on its way, ask 2 waits for its turn."""
+    world = World(in_flight=1)
+    world.settle()
+    world.ask(1, "a", timeout=1.0)
+    world.ask(2, "b", timeout=9.0)
+    assert on_their_way(world) == [1]
+    return world
+
+
+def on_their_way(world: World) -> list[int | None]:
+    return [effect.number for _, effect in world.delivered]
+
+
+def test_an_answer_gives_its_room_to_the_next() -> None:
+    world = one_at_a_time()
+    world.feed(Replied(Outcome(1, "Value", b"")))
+    assert on_their_way(world) == [1, 2]
+
+
+def test_a_cancelled_ask_gives_its_room_to_the_next() -> None:
+    world = one_at_a_time()
+    world.feed(AskCancelled(1))
+    assert on_their_way(world) == [1, 2]
+
+
+def test_an_ask_whose_time_is_up_gives_its_room_to_the_next() -> None:
+    world = one_at_a_time()
+    world.delivered.clear()  # lost on the way
+    world.pass_time(1.5)
+    assert isinstance(world.failures[1], AskTimeout)
+    assert world.answers == {2: b"2"}
+
+
+def test_a_lost_link_gives_the_room_of_its_asks_to_the_next() -> None:
+    world = World(in_flight=2)
+    world.settle()
+    keys = [str(number) for number in range(8)]
+    for number, key in enumerate(keys):
+        world.ask(number, key)
+    node, _ = world.delivered[0]
+    world.kill(node)
+    lost = {number for number, error in world.failures.items() if isinstance(error, NodeUnreachable)}
+    assert 0 in lost
+    assert len(world.session._envelopes.sent) == 2
+
+
+def test_a_large_cluster_is_not_dialled_all_at_once() -> None:
+    world = World(NODES, contacts=1)
+    world.answer_dials()
+    world.answer_syncs()
+    # More than one at a time, and far from all.
+    assert 10 < len(world.dials) < NODES / 2
+    world.pass_time(1.0)
+    assert len(world.links) == NODES
+
+
+def test_so_many_members_have_a_link_as_settings_say() -> None:
+    world = World(6, contacts=1, settings=Settings(eager_links=3))
+    world.pass_time(5.0)
+    assert len(world.links) == 3
+
+
+def test_a_contact_point_that_refuses_makes_the_next_be_dialled_at_once_and_no_other() -> None:
+    world = World(4, settings=Settings(contact_stagger=10.0))
+    assert dialled(world) == [world.node(0).address]
+    refuse(world)
+    assert dialled(world) == [world.node(1).address]
+    refuse(world)
+    assert dialled(world) == [world.node(2).address]
+
+
+def dialled(world: World) -> list[NodeAddress]:
+    return [dial.address for dial in world.dials.values()]
+
+
+def refuse(world: World) -> None:
+    (link,) = world.dials
+    del world.dials[link]
+    world.feed(LinkLost(link, "connection refused"))
