@@ -136,7 +136,7 @@ class Recording(Pictured):
 
         if not len(self):
             raise InvalidRecording(f"the recording of {self.name} is empty: there is nothing to show")
-        return TopologyWidget(RecordedSource(self._history, self._label))
+        return TopologyWidget(RecordedSource(self._history, self._label, self.report_page))
 
     def __repr__(self) -> str:
         records = self._history.records

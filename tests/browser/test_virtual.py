@@ -48,6 +48,14 @@ def test_all_tabs_speak_of_a_virtual_cluster_in_its_words_and_its_past_can_be_go
     wait_until(lambda: view.count == "1,024 of 1,024")
     view.open("Types")
 
+    view.open("Map")
+    with notebook.page.expect_download() as download:
+        view.root.get_by_role("button", name="Report", exact=True).click()
+    assert download.value.suggested_filename.startswith("casty-demo-")
+    report = Path(download.value.path()).read_text("utf-8")
+    assert report.startswith("<!doctype html>")
+    assert "node-3" in report
+
     demo.kill("node-3")
     wait_until(lambda: view.root.get_by_role("tab", name="Problems (").count() == 1, timeout=20)
     view.root.locator(".ct-banner").get_by_role("button", name="problem").click()

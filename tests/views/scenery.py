@@ -66,6 +66,9 @@ class WrittenSource:
     def where(self, target: str) -> Location:
         raise MisuseError(f"nobody knows where {target} is")
 
+    def report(self) -> str:
+        return "<!doctype html>\n<title>a report</title>\n"
+
     def write(self, now: Moment, *events: TopologyEvent) -> None:
         """Change what is true and say so on the loop, as a snapshot does."""
 

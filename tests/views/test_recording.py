@@ -164,7 +164,7 @@ def test_times_have_many_forms() -> None:
 
 
 def test_the_view_of_a_recording_has_its_whole_past_and_all_events() -> None:
-    source = RecordedSource(sample(), LABEL)
+    source = RecordedSource(sample(), LABEL, lambda: "")
     earlier, last = list(source.earlier()), source.current()
     assert [moment.snapshot for moment in [*earlier, last]] == [record.snapshot for record in sample().records]
     assert all(moment.facts.recorded for moment in [*earlier, last])

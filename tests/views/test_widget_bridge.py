@@ -133,6 +133,13 @@ def test_where_an_entity_is_or_why_that_is_not_known_is_answered(stage: Stage) -
     assert packet.head == {"kind": "found", "target": "cart/a", "page": "p", "error": "nobody knows where cart/a is"}
 
 
+def test_whoever_asks_for_a_report_is_sent_one(stage: Stage) -> None:
+    stage.bridge.hear({"kind": "report", "page": "p"})
+    (packet,) = wait_until(lambda: stage.ears.of("report"))
+    assert packet.head == {"kind": "report", "page": "p"}
+    assert b"a report" in packet.buffers[0]
+
+
 def test_a_hidden_page_ends_the_updates_and_a_second_one_keeps_them(stage: Stage) -> None:
     stage.bridge.hear(LOOK)
     stage.bridge.hear({**LOOK, "page": "q"})

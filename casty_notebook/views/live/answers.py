@@ -1,4 +1,4 @@
-"""What pages ask for: which moments there were, one of them at a time, and where an entity is."""
+"""What pages ask for: which moments there were, one of them at a time, where an entity is, a report to keep."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from casty_notebook.views.live.deltas import Packet, full
 from casty_notebook.views.live.feed import Source
 from casty_notebook.views.live.scene import SceneBuilder, milliseconds, shown
 
-__all__ = ["known_times", "past_moment", "place_of"]
+__all__ = ["known_times", "past_moment", "place_of", "report_for"]
 
 LONGEST_TARGET = 300
 
@@ -59,6 +59,15 @@ def place_of(source: Source, asked: object) -> Packet:
     drawn = source.current().snapshot
     known = [] if drawn is None else list(drawn.shard_allocations)
     return Packet({**head, "type": shown(name or (known[0] if known else "")), "shard": where.shard}, [])
+
+
+def report_for(source: Source, _asked: object) -> Packet:
+    """All that is known as one page to be kept; or why there is none."""
+    try:
+        page = source.report()
+    except CastyNotebookError as error:
+        return Packet({"kind": "report", "error": printable(str(error))}, [])
+    return Packet({"kind": "report"}, [page.encode()])
 
 
 def _time(milliseconds: int) -> datetime.datetime:

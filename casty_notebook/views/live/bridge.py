@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from casty_notebook.logs import room_logger
 from casty_notebook.loops.background import background_loop
 from casty_notebook.topology.events import Change, TopologyEvent
-from casty_notebook.views.live.answers import known_times, past_moment, place_of
+from casty_notebook.views.live.answers import known_times, past_moment, place_of, report_for
 from casty_notebook.views.live.deltas import EventRow, Packet, Story, delta, event_row, full, reach_events
 from casty_notebook.views.live.feed import Moment, Source
 from casty_notebook.views.live.scene import Scene, SceneBuilder
@@ -144,7 +144,8 @@ class Bridge:
         """A page says ``{"kind": "look", "page": id, "visible": bool, "full": bool, "times": bool}``, or asks for the past.
 
         ``{"kind": "past", "page": id, "time": milliseconds}`` is answered with one moment; a page asks for one at a time.
-        ``{"kind": "find", "page": id, "target": text}`` is answered with the placement that the target belongs to.
+        ``{"kind": "find", "page": id, "target": text}`` is answered with the placement that the target belongs to,
+        ``{"kind": "report", "page": id}`` with a page that tells all that is known.
         """
         if self._stopped or not isinstance(content, dict):
             return
@@ -153,6 +154,8 @@ class Bridge:
             self._look(page, content)
         elif content.get("kind") == "past":
             self._aside(page, past_moment, content.get("time"))
+        elif content.get("kind") == "report":
+            self._aside(page, report_for, None)
         elif content.get("kind") == "find":
             head, buffers = place_of(self._source, content.get("target"))
             self._emit(Packet({**head, "page": page}, buffers))

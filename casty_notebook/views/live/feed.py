@@ -75,7 +75,7 @@ class Moment(NamedTuple):
 
 
 class Source(Protocol):
-    """What a live view follows. Called on the background loop, where nothing may block; `times` and `at` from any thread."""
+    """What a live view follows. Called on the background loop, where nothing may block; the past and `report` from any thread."""
 
     def current(self) -> Moment:
         """Return what is true now. Called up to four times a second while somebody looks."""
@@ -106,6 +106,10 @@ class Source(Protocol):
 
     def where(self, target: str) -> Location:
         """Say where a target lives, as known now; an error of ours says why that cannot be said."""
+        ...
+
+    def report(self) -> str:
+        """Return all that is known as one HTML page; an error of ours says why that cannot be done. May take seconds."""
         ...
 
 
@@ -159,6 +163,9 @@ class LiveSource:
 
     def where(self, target: str) -> Location:
         return self._cluster.backend.where(target)
+
+    def report(self) -> str:
+        return self._cluster.report_page()
 
     @property
     def _label(self) -> Label:

@@ -21,10 +21,11 @@ MOST_EARLIER = 500
 class RecordedSource:
     """A history of which nothing is going on."""
 
-    def __init__(self, history: History, label: Label) -> None:
+    def __init__(self, history: History, label: Label, report: Callable[[], str]) -> None:
         self._records = history.records
         self._events = tuple(history.events)
         self._label = label
+        self.report = report
 
     def current(self) -> Moment:
         moment = self.at(self._records[-1].time)

@@ -1,7 +1,7 @@
 // What one page knows of the view: the moments of its connection, which of them is shown, and what happened. One for all
 // views of a model in a page, so that they show the same.
 
-import { ageOf, clock } from "./look.js";
+import { ageOf, clock, download } from "./look.js";
 import { Past, timesFrom } from "./past.js";
 import { applyDelta, decodeFull } from "./state.js";
 
@@ -25,6 +25,8 @@ export class Moments {
     this.wanted = null; // the time of the moment that is fetched for the reader
     this.asking = null; // the question that is on its way to the kernel: {time, at}
     this.note = ""; // why another moment is shown than the one that was wanted
+    this.reporting = false; // whether a report is on its way
+    this.reportNote = ""; // what is to be said of it
     this.located = null; // what somebody looks for, and what the kernel said of it
     this.complete = false; // whether the kernel has said which moments there were before this page
     this.listeners = new Set();
@@ -57,6 +59,7 @@ export class Moments {
     if (content.kind === "here") this.here(content);
     else if (content.kind === "past") this.fetched(content, buffers);
     else if (content.kind === "found") this.hearPlace(content);
+    else if (content.kind === "report") this.hearReport(content, buffers);
     else if (content.kind === "beat") this.setAge(content.age);
     else if (content.kind === "full" || content.kind === "delta") this.take(content, buffers);
   }
@@ -164,6 +167,23 @@ export class Moments {
     this.tell();
   }
 
+  /** Ask for a page that tells all that is known, and keep it as a file when it comes. */
+  report() {
+    if (this.reporting) return;
+    this.reporting = true;
+    this.reportNote = "writing a report …";
+    this.send({ kind: "report", page: this.page });
+    this.tell();
+  }
+
+  hearReport({ page, error }, buffers) {
+    if (page !== this.page || !this.reporting) return;
+    this.reporting = false;
+    this.reportNote = error ?? "";
+    if (buffers.length) download(reportName(this.newest), buffers[0], "text/html");
+    this.tell();
+  }
+
   // --- moments
 
   get shown() {
@@ -250,6 +270,12 @@ export class Moments {
   tell() {
     for (const listener of this.listeners) listener();
   }
+}
+
+/** A name for the file of a report, whatever the cluster is called. */
+export function reportName({ status, time }) {
+  const plain = status.name.replace(/[^A-Za-z0-9_-]+/g, "-").slice(0, 60);
+  return `casty-${plain}-${new Date(time).toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-")}.html`;
 }
 
 /** That a moment is not the one that was meant, and how far they are apart. */

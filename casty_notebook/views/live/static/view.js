@@ -119,6 +119,15 @@ class View {
       type: "search", class: "ct-find", "aria-label": "Find", placeholder: "/ node, number or type/entity", maxlength: 200,
       title: "a node, a number, or counter/user-42: / comes here, Enter asks the kernel where an entity is", input: () => this.find(), keydown: (event) => this.seek(event),
     }); // prettier-ignore
+    this.reportButton = make(
+      "button",
+      {
+        type: "button",
+        class: "ct-button",
+        click: () => this.moments.report(),
+      },
+      "Report",
+    );
     const checks = [
       make("label", { class: "ct-check" }, this.compact, " compact"),
       make("label", { class: "ct-check" }, replicas, " replicas"),
@@ -131,6 +140,7 @@ class View {
       this.order,
       ...checks,
       make("span", { class: "ct-zoom" }, smaller, larger),
+      this.reportButton,
     );
   }
 
@@ -261,6 +271,7 @@ class View {
     this.drawBanner(state);
     this.bar.update();
     this.nameTabs(state);
+    this.drawReport();
     const key = `${this.tab} ${this.moments.untold + this.moments.events.length}`;
     if (this.drawn?.state === state && this.drawn.key === key && this.moments.located === this.heard) return;
     const answered = this.moments.located !== this.heard;
@@ -277,6 +288,13 @@ class View {
     this.compact.checked = this.map.layout?.compact ?? false;
     if (this.sought.value) this.find(answered);
     this.describe(this.pointed && this.shard(this.pointed.type, this.pointed.id));
+  }
+
+  drawReport() {
+    const { reporting, reportNote } = this.moments;
+    this.reportButton.disabled = reporting;
+    say(this.reportButton, reporting ? "Writing …" : reportNote ? "No report" : "Report");
+    this.reportButton.title = reportNote || "all that is known as one file, which opens anywhere";
   }
 
   /** The open table, with columns in the cluster's words. */
