@@ -29,9 +29,9 @@ ROOMS = {
 UNNEEDED = shutil.ignore_patterns(".*", "__pycache__", "_artifacts", "_build", "node_modules")
 
 
-def tests_of(place: str) -> str:
-    """Return the tests of a file's room."""
-    return next(tests for room, tests in ROOMS.items() if Path(place).is_relative_to(room))
+def tests_of(place: str) -> tuple[str, str]:
+    """Return the tests of a file's room: its folder of tests, and the examples in its own docstrings."""
+    return next((tests, room) for room, tests in ROOMS.items() if Path(place).is_relative_to(room))
 
 
 def everything(root: Path) -> list[Mutant]:
@@ -64,16 +64,18 @@ def main(count: int = 100, seed: int = 1) -> int:
         shutil.copytree(ROOT, checkout, ignore=UNNEEDED)
         explained = explanations()
         known = everything(checkout)
-        gone = explained.keys() - {(mutant.place, mutant.code, mutant.what) for mutant in known}
+        gone = explained.keys() - {mutant.name for mutant in known}
         if gone:
             print(f"no such code any more, take it out of equivalent.toml: {sorted(gone)}", file=sys.stderr)
             return 2
-        real = [mutant for mutant in known if (mutant.place, mutant.code, mutant.what) not in explained]
-        faults: list[Fault] = [*by_hand(), *random.Random(seed).sample(real, min(count, len(real)))]
+        real = [mutant for mutant in known if mutant.name not in explained]
+        # Drawn one by one, so that what is changed somewhere leaves the others of the sample what they are.
+        drawn = sorted(real, key=lambda mutant: random.Random(f"{seed} {mutant.name}").random())
+        faults: list[Fault] = [*by_hand(), *drawn[:count]]
         rooms = Rooms(checkout)
         failing = [tests for tests in sorted({tests_of(fault.place) for fault in faults}) if not rooms.pass_as_they_are(tests)]
         if failing:  # every fault would count as noticed
-            print(f"without any fault these do not pass: {', '.join(failing)}", file=sys.stderr)
+            print(f"without any fault these do not pass: {failing}", file=sys.stderr)
             return 2
         alive = survivors(faults, rooms, checkout)
     print(

@@ -48,6 +48,11 @@ class Mutant:
     code: str
     """The line as it is, by which an explanation finds it wherever it has moved to."""
 
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """What is left of it where the file changes elsewhere."""
+        return self.place, self.code, self.what
+
     def __str__(self) -> str:
         return f"{self.place}:{self.line}: {self.what}: {self.code}"
 
@@ -128,7 +133,7 @@ def _fault_of(node: ast.AST, *, named: bool) -> str:
             return "condition negated"
         case ast.Constant(value=bool(value)):
             return f"{value} -> {not value}"
-        case ast.Constant(value=int(value) | float(value)) if named:
+        case ast.Constant(value=int(value) | float(value)) if named and value * LIFTED != value:
             return f"{value} -> {value * LIFTED}"
         case ast.Constant(value=int(value)):
             return f"{value} -> {value + 1}"
@@ -153,7 +158,7 @@ def _broken(node: ast.AST, *, named: bool) -> ast.AST:
         case ast.Constant(value=bool(value)):
             node.value = not value
         case ast.Constant(value=int(value) | float(value)):
-            node.value = value * LIFTED if named else value + 1
+            node.value = value * LIFTED if named and value else value + 1
         case ast.BoolOp():
             node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
     return node

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.backends.sharded.session.events import Close
+from casty_notebook.backends.sharded.session.events import Close, Received, Transmit
+from casty_notebook.backends.sharded.session.messages import UnsubscribeTopology
+from casty_notebook.backends.sharded.session.subscription import SUBSCRIPTION_PATH
 from casty_notebook.errors import ClientClosed, NodeUnreachable
 from casty_notebook.settings import Settings
 from casty_notebook.topology.health import LinkState
@@ -103,6 +105,16 @@ def test_an_ask_that_waits_for_a_route_is_not_sent_after_closing() -> None:
     world.feed(Close())
     assert isinstance(world.failures[ask], ClientClosed)
     assert world.session.buffered == 0
+
+
+def test_a_cluster_of_another_name_is_left_without_a_subscription() -> None:
+    world = World(nodes=[1])
+    world.run(0.0015)  # connected and subscribed, and nothing has come
+    (link,) = world.links
+    effects = world.session.handle(Received(link, SUBSCRIPTION_PATH, "other", "", world.snapshot()), world.now)
+    told = [effect.outgoing.message for effect in effects if isinstance(effect, Transmit)]
+    assert [type(message) for message in told] == [UnsubscribeTopology]
+    assert world.session.state == "ruined"
 
 
 # --- what a timeout says of a lost leader -------------------------------------------------------------------------------
