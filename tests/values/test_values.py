@@ -18,12 +18,13 @@ from casty_notebook.values.remote_error import RemoteError
 from casty_notebook.values.standin import StandIn, StandInClass
 from tests.values.table import Amount, codec
 
-VALUES = [
+MAPS: list[dict[str, Any]] = [{"a": 1}, {"b": {"c": 2}}]
+VALUES: list[Any] = [
     ipaddress.ip_address("10.0.0.1"), ipaddress.ip_address("fe80::1%eth0"), ipaddress.ip_network("10.0.0.0/8"),
     ipaddress.ip_network("2001:db8::/32"), ipaddress.ip_interface("10.0.0.1/8"), ipaddress.ip_interface("::1/64"),
     re.compile(r"^a[b-d]+\.(?P<x>\d)$", re.IGNORECASE | re.MULTILINE), re.compile(rb"\x00[\x80-\xff]"), re.compile("[äöü]"),
     array("d", [1.5, -2.0]), array("b", [-1]), array("L", [1, 2**31]), array("Q", [2**63]), array("f"),
-    types.SimpleNamespace(a=1, b=[types.SimpleNamespace()]), ChainMap[str, Any]({"a": 1}, {"b": {"c": 2}}), ChainMap[Any, Any](),
+    types.SimpleNamespace(a=1, b=[types.SimpleNamespace()]), ChainMap(*MAPS), ChainMap(),
 ]  # fmt: skip
 
 

@@ -97,7 +97,9 @@ class ShardTable:
     answered us directly is kept beside it.
     """
 
-    __slots__ = ("_answers", "_snapshot", "carriers", "census", "num_shards", "questions", "queued", "shard_type", "waiting")
+    __slots__ = (
+        "_answers", "_owners", "_snapshot", "carriers", "census", "num_shards", "questions", "queued", "shard_type", "waiting",
+    )  # fmt: skip
 
     def __init__(self, shard_type: str, num_shards: int) -> None:
         self.shard_type = shard_type
@@ -111,6 +113,8 @@ class ShardTable:
         """The node for whose link an envelope of a shard waited last."""
         self.census = Census(shard_type, num_shards)
         self._snapshot: Mapping[int, ShardAllocation] = {}
+        self._owners: dict[int, NodeAddress] = {}
+        """By the snapshot, of the shards that were asked for since it came: every tell looks here, and a dict is the quickest."""
         self._answers: dict[int, tuple[NodeAddress, float]] = {}
 
     def shard_of(self, entity_id: str) -> int:
@@ -126,6 +130,7 @@ class ShardTable:
         if allocations is self._snapshot:
             return
         before, self._snapshot = self._snapshot, allocations
+        self._owners.clear()
         for shard, (node, at) in list(self._answers.items()):
             if self._is_over(shard, node, now - at < FRESH, before, allocations):
                 del self._answers[shard]
@@ -152,8 +157,12 @@ class ShardTable:
         answer = self._answers.get(shard)
         if answer is not None and now - answer[1] < FRESH:
             return answer[0]
+        owner = self._owners.get(shard)
+        if owner is not None:
+            return owner
         allocation = self._snapshot.get(shard)
         if allocation is not None:
+            self._owners[shard] = allocation.primary
             return allocation.primary
         return answer[0] if answer is not None else None
 
