@@ -145,3 +145,41 @@ def test_an_owner_that_is_the_lost_leader_is_said_to_be_it() -> None:
     ask = world.ask("counter/user-42", timeout=3.0)
     world.run(3.1)
     assert "the cluster still takes it for its leader" in str(world.failures[ask])
+
+
+# --- what ends by itself -----------------------------------------------------------------------------------------------
+
+
+def test_a_tell_that_finds_no_route_waits_as_long_as_settings_say_and_is_then_dropped_and_said() -> None:
+    world = World(contacts=[node(9)], settings=Settings(tell_expiry=3.0))
+    world.register("counter", 100)
+    world.tell("counter/alice", 1)
+    world.run(2.9)
+    assert world.session.buffered == 1
+    world.run(0.2)
+    assert world.session.buffered == 0
+    assert world.session.counters["undelivered"] == 1
+    (said,) = world.reports
+    assert said == "1 message that was told was dropped: no route in 3 s (to counter/alice)"
+
+
+def test_a_ruined_session_is_closed_at_once() -> None:
+    world = World(nodes=[1])
+    world.nodes[node(1)].system = "other"
+    world.run(0.1)
+    assert world.session.state == "ruined"
+    world.feed(Close())
+    assert world.closed
+
+
+def test_what_was_told_and_waits_gets_some_time_to_find_its_way_while_leaving() -> None:
+    world = all_on_the_second()
+    world.kill(node(2))
+    world.tell("counter/user-42", "late")
+    world.feed(Close())
+    world.run(Settings().close_timeout / 10)
+    assert not world.closed
+    world.start(node(2))
+    world.run(2 * Settings().close_timeout)
+    assert world.closed
+    assert world.delivered("user-42") == ["late"]

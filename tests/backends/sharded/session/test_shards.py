@@ -111,3 +111,10 @@ def test_what_moves_in_the_cluster_makes_the_next_question_due_and_begins_the_pa
     assert question.retry_at <= 100.0
     question.asked(node(1), 102.0, Settings())
     assert question.retry_at == 102.0 + Settings().shard_retry
+
+
+def test_the_replicas_of_a_shard_are_those_of_the_snapshot() -> None:
+    table = ShardTable("counter", 10)
+    table.adopt({3: ShardAllocation(node(1), (node(2), node(3)))}, 0.0)
+    assert table.replicas(3) == (node(2), node(3))
+    assert table.replicas(4) == ()
