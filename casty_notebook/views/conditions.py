@@ -15,7 +15,7 @@ from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
 from casty_notebook.values.short_repr import brief
 
-__all__ = ["Condition", "answer_is", "as_condition", "member_is", "no_problems"]
+__all__ = ["Condition", "answer_is", "as_condition", "is_so", "member_is", "no_problems"]
 
 LOOK_AGAIN = 1.0
 """Seconds after which a condition is looked at without a push: ages and problems come with time alone."""
@@ -202,6 +202,24 @@ def no_problems(cluster: Cluster) -> bool:
     What has just happened is no problem yet: each kind has a time of grace.
     """
     return _NoProblems().look(cluster, 0.0)
+
+
+def is_so(found: object) -> bool:
+    """Whether what a condition found fulfils it: a table does if it has rows.
+
+    Raises
+    ------
+    MisuseError
+        For what is neither true nor false.
+    """
+    empty = getattr(found, "empty", None)
+    if isinstance(empty, bool) and hasattr(found, "columns"):
+        return not empty
+    try:
+        return bool(found)
+    except Exception as error:
+        kind = type(found).__qualname__
+        raise MisuseError(f"the condition returned {kind}, which is neither true nor false ({error}); return a bool") from None
 
 
 def as_condition(condition: Any) -> Condition:

@@ -19,7 +19,7 @@ from casty_notebook.topology.traffic import BUCKET, TrafficRow
 from casty_notebook.values.refs import ActorRef, EntityRef
 from casty_notebook.values.targets import expand_ranges
 from casty_notebook.views.bulk_asks import Experiments
-from casty_notebook.views.conditions import Condition, as_condition
+from casty_notebook.views.conditions import Condition, as_condition, is_so
 from casty_notebook.views.problem_watch import ProblemWatch
 from casty_notebook.views.recorder import Recorder
 from casty_notebook.views.snapshot_tables import Pictured
@@ -124,7 +124,7 @@ class Following(Pictured, Experiments):
             self._check_open()
             began = monotonic()
             found = looked_for.look(self, deadline - began)
-            if found:
+            if is_so(found):
                 return found
             now = monotonic()
             if now >= deadline:

@@ -29,6 +29,7 @@ def test_what_is_so_already_is_not_waited_for(cluster: Cluster) -> None:
     assert cluster.wait_until(member_is("node-1", "up", reachable=True), timeout=10)
     assert cluster.wait_until(member_is("node-77", "removed"), timeout=10)
     assert cluster.wait_until(no_problems, timeout=20)
+    assert len(cluster.wait_until(lambda c: c.members, timeout=0)) == 3
 
 
 def test_a_value_is_waited_for_by_asking_again(cluster: Cluster) -> None:
@@ -56,6 +57,10 @@ def test_mistakes_are_told_at_once(cluster: Cluster, demo_cluster: DemoCluster) 
         member_is("node-1", "upp")
     with pytest.raises(MisuseError, match="wait_until takes a function"):
         cluster.wait_until("node-1 is up")
+    with pytest.raises(MisuseError, match="neither true nor false"):
+        cluster.wait_until(lambda c: c.members.shards == 1)
+    with pytest.raises(WaitTimeout):
+        cluster.wait_until(lambda c: c.members[c.members.node == "node-77"], timeout=0)
     with pytest.raises(ZeroDivisionError):
         cluster.wait_until(lambda c: 1 // 0)
     with pytest.raises(MisuseError, match="no event is of kind 'lots'; there are member_joined"):
