@@ -10,6 +10,7 @@ import pytest
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.sharded.session.encodings import PICKLE, Encoding, guesses, known_encodings
 from casty_notebook.backends.sharded.session.events import Close, Event, Received
+from casty_notebook.backends.sharded.session.messages import SubscribeTopology
 from casty_notebook.backends.sharded.session.state import Outgoing
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.settings import Settings
@@ -200,3 +201,25 @@ def test_an_answer_that_was_refused_is_what_its_contact_point_is_said_to_have_gi
     world.feed(Received(link, "/_topology_sub", "test", "casty.cluster.topology.TopologySnapshot", error))
     (attempt,) = world.session.contact_attempts()
     assert attempt.outcome == f"connected to {node(1)}, whose answer was refused: os.system is in no table"
+
+
+def test_what_was_tried_is_what_nodes_were_asked_in_since_the_last_answer() -> None:
+    world = Speaking(JSON, nodes=(1,))
+    world.nodes[node(1)].silent_topology = True
+    world.run(1.5)
+    assert world.session.subscription.tried[:3] == ALL[:3]
+    world.nodes[node(1)].silent_topology = False
+    world.run(5.0)
+    assert world.session.subscription.encoding == JSON
+    assert world.session.subscription.tried == ()
+
+
+def test_a_silent_node_is_asked_anew_in_every_encoding_one_soon_after_the_other() -> None:
+    few = ALL[:4]
+    world = Speaking(Encoding("pkg", "yaml"), encodings=few, nodes=(1,))
+    world.run(10.0)
+    asked = [(at, encoding) for at, _, encoding, message in world.log if isinstance(message, SubscribeTopology)][:8]
+    assert [encoding for _, encoding in asked] == [*few, *few]
+    # A pause between the rounds, and none like it within one.
+    assert asked[4][0] - asked[3][0] >= Settings().probe_timeout - Settings().layout_probe
+    assert asked[7][0] - asked[4][0] < Settings().probe_timeout
