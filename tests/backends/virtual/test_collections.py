@@ -63,7 +63,7 @@ def test_nothing_is_there_before_an_application_has_used_it(used: Used) -> None:
 async def test_a_cluster_without_any_is_not_even_asked() -> None:
     with VirtualCluster(1) as nodes:
         async with VirtualClient(contact_points=nodes.contacts, cluster_name="shop") as client:
-            made: Any = client.collections()  # of the classes that a `Cluster` has, whose types say what is awaited here
+            made = client.collections()
             with pytest.raises(MisuseError, match="no member has met any of casty's collections yet"):
                 await made.counter("hits").get()
             assert (await client.wait_for_members()).types == ()
@@ -180,7 +180,7 @@ def test_a_collection_is_named_and_needs_no_shards(used: Used) -> None:
 async def test_asyncio_has_them_too(shop: VirtualCluster) -> None:
     shop.run("collect.py", "contract")
     async with VirtualClient(contact_points=shop.contacts, cluster_name="shop") as client:
-        made: Any = client.collections()  # as above
+        made = client.collections()
         hits, users = made.counter("hits"), made.dict("users")
         assert [await hits.increment(2), await hits.get(), await users.put("a", "x"), await users.items()] == [
             2, 2, None, [("a", "x")],

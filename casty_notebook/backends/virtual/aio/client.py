@@ -7,7 +7,7 @@ import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.arguments import checked_contacts, checked_settings, checked_system
@@ -47,7 +47,7 @@ from casty_notebook.values.message_text import written_message
 from casty_notebook.values.standin import StandIn, StandInClass
 
 if TYPE_CHECKING:
-    from casty_notebook.backends.virtual.aio.collections import Structures
+    from casty_notebook.backends.virtual.aio.awaited import AwaitedCollections
 
 __all__ = ["Placement", "VirtualClient"]
 
@@ -317,11 +317,12 @@ class VirtualClient:
         owners = [placed.owner for placed in members.place_many(actor, wanted)]
         return {key: owner.address if owner is not None else None for key, owner in zip(wanted, owners, strict=True)}
 
-    def collections(self) -> Structures:
+    def collections(self) -> AwaitedCollections:
         """Counters, maps, sets and queues of casty's, by name; every method of one is to be awaited."""
         from casty_notebook.backends.virtual.aio.collections import Structures
 
-        return Structures(self, lambda coroutine: coroutine, self.cluster_name)
+        made: Any = Structures(self, lambda coroutine: coroutine, self.cluster_name)
+        return cast("AwaitedCollections", made)
 
     def register(self, *classes: Any) -> None:
         """Let replies become instances of more classes, or of those that modules define; `MisuseError` for unsuitable ones."""
