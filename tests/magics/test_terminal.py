@@ -10,6 +10,7 @@ import pytest
 
 from casty_notebook.demo import DemoCluster
 from tests.magics.harness import Terminal
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -42,9 +43,10 @@ def test_ctrl_c_is_one_line_and_the_next_ask_is_answered(terminal: Terminal) -> 
 
 
 def test_the_topology_is_the_text_once_where_the_terminal_cannot_be_drawn_on(terminal: Terminal) -> None:
-    shown = terminal.type("%casty_topology")
-    assert re.search(r"● node-2 +127\.0\.0\.1:\d+ +up +reachable", shown)
-    assert "\x1b" not in shown
+    line = re.compile(r"● node-2 +127\.0\.0\.1:\d+ +up +reachable")
+    # The nodes that are no contact point are reached a moment after the connection is there.
+    wait_until(lambda: line.search(terminal.type("%casty_topology")), timeout=10)
+    assert "\x1b" not in terminal.type("%casty_topology")
 
 
 def test_the_topology_is_live_until_q_and_the_next_line_is_as_before(tmp_path: Path, demo_cluster: DemoCluster) -> None:

@@ -22,8 +22,8 @@ ANSWERS = st.recursive(
     lambda inner: st.lists(inner, max_size=4).map(tuple), max_leaves=8,
 )  # fmt: skip
 MESSAGES = (
-    "entry.Get", "entry.Put", "entry.Remove", "entry.Retire", "table.Segments", "table_segment.Size", "table_segment.Scan",
-    "table_segment.List", "table_segment.Unlist", "table_segment.Get",
+    "entry.Get", "entry.Put", "entry.Remove", "entry.Retire", "table.Segments", "table.Grow", "table_segment.Size",
+    "table_segment.Scan", "table_segment.List", "table_segment.Unlist", "table_segment.Get",
 )  # fmt: skip
 SETTINGS = st.recursive(
     st.none() | st.integers(0, 9) | st.text(max_size=9),
