@@ -65,6 +65,9 @@ class Cluster(Following, Activity):
         return reports, self._recorder.seen, self.clock
 
     def _past(self) -> History:
+        """All up to now: what `members` shows already is not missing here."""
+        if not (self.closed or self._loop.here or self._loop.gone):
+            self._on_loop(self._recorder.look)
         return self._recorder.history
 
     def _clock(self) -> datetime.datetime:

@@ -95,10 +95,14 @@ class Recorder:
         self.seen, self.seen_at = snapshot, self.clock()
         self._stir(self.history.note(self.seen_at, snapshot, self._backend.health))
 
-    def _look_again(self) -> None:
+    def look(self) -> None:
+        """Note what is new of our own connections; done every `LOOK_EVERY`, and by whoever wants to know all up to now."""
         if self.seen is not None:
             before = self.history.latest
             events = self.history.note(self.clock(), self.seen, self._backend.health)
             if events or self.history.latest is not before:
                 self._stir(events)
+
+    def _look_again(self) -> None:
+        self.look()
         self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look_again)

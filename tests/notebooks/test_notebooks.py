@@ -90,7 +90,9 @@ assert count == 3 and many.error.isna().all() and many.node.nunique() == 3
 assert len(slices) == 1024 and place.heir is not None and place.heir != place.address
 assert "countr" in str(refused) and "counter" in str(refused)
 assert after.error.isna().all() and len(after) > 20
-assert visits.get() == 4 and prices.get("plum") == 12 and "takes int" in str(wrong_type)
+# Keys of the node that was killed are answered once the members have agreed on another owner.
+assert cluster.counter("visits", timeout=30).get() == 4 and cluster.dict("prices", timeout=30).get("plum") == 12
+assert "takes int" in str(wrong_type)
 assert active.key.iloc[0] == "busy" and active.queued.iloc[0] >= 2 and loads.active.sum() >= 60
 """,
     "10_incident": """
