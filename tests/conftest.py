@@ -7,7 +7,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -35,19 +34,6 @@ collect_ignore = ["fuzz/fuzz_all.py"]
 # A build server may start us as a background job, in which Ctrl-C is ignored, by all child processes too.
 if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-LONGEST = ("reliability", "release", "notebooks", "demo", "backends/test_contract.py", "backends/virtual", "versions")
-"""What mostly waits, and for long: begun first, so that in the end no single file is waited for."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    first = [Path(__file__).parent / each for each in LONGEST]
-
-    def rank(item: pytest.Item) -> int:
-        return next((place for place, each in enumerate(first) if each == item.path or each in item.path.parents), len(first))
-
-    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")

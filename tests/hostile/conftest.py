@@ -25,7 +25,7 @@ def canary(tmp_path: Path) -> Iterator[Path]:
     assert not set(TELLTALE) & (set(sys.modules) - before)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def honest(demo_cluster: DemoCluster) -> Iterator[Cluster]:
     """A cluster that is asked while others attack."""
     with connect(demo_cluster.uri, name="honest", shards={"counter": 100}, messages=[messages]) as cluster:
