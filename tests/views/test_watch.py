@@ -27,6 +27,12 @@ def cluster(demo_cluster: DemoCluster) -> Iterator[Cluster]:
         yield connected
 
 
+@pytest.fixture
+def no_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No cell runs here. Another file's test may have left a shell in this process, which would seem to be in one."""
+    monkeypatch.setattr("IPython.get_ipython", lambda: None)
+
+
 def series_of(watch: Watch) -> list[Series]:
     return watch._watching.series
 
@@ -156,6 +162,7 @@ def test_what_is_kept_of_a_reply_is_small_and_what_is_drawn_is_a_number() -> Non
 # --- pages ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("no_shell")
 def test_pages_are_told_what_is_new_while_they_look_and_a_watch_that_all_have_left_stops(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +192,7 @@ def test_pages_are_told_what_is_new_while_they_look_and_a_watch_that_all_have_le
     assert "no page shows it any more" in repr(watch)
 
 
+@pytest.mark.usefixtures("no_shell")
 def test_a_page_that_is_silent_for_long_is_gone_too(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ABANDONED", "LEASE"):
         monkeypatch.setattr(watch_bridge, name, 0.3)
