@@ -166,8 +166,8 @@ def _goes_back_to_the_loss(view: View) -> None:
     row.click()
     wait_until(lambda: view.root.get_attribute("data-connection") == "past")
     assert clicked in view.banner
-    view.open("Map")
-    assert view.lane("node-3").get_attribute("data-health") == "bad"
+    view.open("Map")  # drawn with the page's next frame
+    wait_until(lambda: view.lane("node-3").get_attribute("data-health") == "bad")
     view.root.get_by_role("button", name="live").click()
 
 
