@@ -107,7 +107,8 @@ class Traffic:
         self._began = now
         self.ends = now + BUCKET
         """When a roll is due; to be looked at by whoever rolls."""
-        self._failed: dict[_Key, list[float]] = {}
+        self._failed: dict[_Key, Counter[int]] = {}
+        """Counted at once, unlike the lanes: failures come in thousands just when there is no time and no room for them."""
         self._closed: deque[_Bucket] = deque()
         self._cells = 0
 
@@ -118,7 +119,9 @@ class Traffic:
         report = error.report if isinstance(error, AskFailed) else None
         elapsed = report.elapsed if report is not None else None
         key = _node(report.owner if report is not None else None), kind, type(error).__name__
-        self._failed.setdefault(key, []).append(elapsed or 0.0)
+        if key not in self._failed and len(self._failed) >= MOST_A_BUCKET:
+            key = None, OTHERS, key[2]
+        self._failed.setdefault(key, Counter())[bisect_right(_EDGES, elapsed or 0.0)] += 1
 
     def roll(self, now: float, lanes: Lanes) -> None:
         """Close the open bucket with all that the lanes have, and empty them. Wants to be called from `ends` on."""
@@ -136,16 +139,16 @@ class Traffic:
     def _open_cells(self, lanes: Lanes) -> dict[_Key, _Histogram]:
         taken: dict[_Key, Counter[int]] = {}
 
-        def add(key: _Key, latencies: list[float]) -> None:
+        def add(key: _Key, counted: Mapping[int, int]) -> None:
             if key not in taken and len(taken) >= MOST_A_BUCKET:
                 key = None, OTHERS, key[2]
-            taken.setdefault(key, Counter()).update(_counted(latencies))
+            taken.setdefault(key, Counter()).update(counted)
 
         for node, lane in lanes:
             for kind, latencies in lane.items():
-                add((node, self._spoken(kind), None), latencies)
-        for (node, kind, cause), elapsed in self._failed.items():
-            add((node, self._spoken(kind), cause), elapsed)
+                add((node, self._spoken(kind), None), _counted(latencies))
+        for (node, kind, cause), counted in self._failed.items():
+            add((node, self._spoken(kind), cause), counted)
         return {key: _Histogram(counted) for key, counted in taken.items()}
 
     def history(self, now: float, lanes: Lanes) -> TrafficHistory:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import tracemalloc
 from collections import Counter
 
 import pytest
@@ -144,3 +145,19 @@ def test_a_hundred_thousand_answers_are_rolled() -> None:
     (found,) = counted.history(6.0, [here]).rows()
     assert found.count == 100_000
     assert found.p50 == pytest.approx(math.exp(-6), rel=0.1)
+
+
+def test_failures_take_room_by_what_they_are_not_by_how_many_they_are() -> None:
+    """Ten thousand asks that time out within one bucket, and names without end, are when memory must not grow."""
+    counted, lanes = Traffic(0.0), lanes_of(1)
+    for number in range(traffic.MOST_A_BUCKET):
+        counted.failed(f"name-{number}", timed_out(1, 1.0))
+    tracemalloc.start()
+    for number in range(10_000):
+        counted.failed(f"other-{number}", timed_out(1, 1.0 + number % 3))
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 50_000  # kept one by one they were 320 KB, and more for their names
+    found = {row.kind: row.count for row in counted.history(0.0, lanes.values()).rows()}
+    assert found.pop("(others)") == 10_000
+    assert len(found) == traffic.MOST_A_BUCKET
