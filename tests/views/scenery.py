@@ -151,5 +151,8 @@ def shown(scene: Scene) -> Any:
 
 def event_rows(head: dict[str, Any]) -> list[list[Any]]:
     """The events in a packet, as the front end reads them."""
-    told = head["events"]
-    return [[head["time"] - ago, *(told["texts"][place] for place in places)] for ago, *places in told["rows"]]
+    told, rows = head["events"], []
+    for ago, *places in told["rows"]:
+        kind, subject, before, after, *end = [told["texts"][place] for place in places]
+        rows.append([head["time"] - ago, kind, subject, before and before + "".join(end), after and after + "".join(end)])
+    return rows

@@ -157,6 +157,27 @@ def test_many_events_at_one_time_name_each_text_once() -> None:
     assert len(json.dumps(packet.head["events"])) < 50 * len(rows)
 
 
+TEXTS = st.sampled_from(
+    ["", "node-1", "1 shard on node-1 (7)", "2 shards on node-2 (7, 9)", "1 slice on a (b) (7)", " (7)", "(7)", "x (", ")"]
+)
+
+
+@given(st.lists(st.tuples(st.just(1_767_225_600_000), st.just("shards_moved"), TEXTS, TEXTS, TEXTS)))
+def test_texts_arrive_as_they_were_however_they_end(rows: list[tuple[int, str, str, str, str]]) -> None:
+    packet = full(SceneBuilder().build(moment(topology([member(1)]))), 1, rows)
+    assert event_rows(packet.head) == [list(row) for row in rows]
+
+
+def test_moved_shards_are_named_and_their_nodes_sent_once() -> None:
+    def which(n: int, home: int) -> str:
+        return f"1 shard on node-{home % 50} ({n})"
+
+    rows = [(1_767_225_600_000, "shards_moved", "cart", which(n, n), which(n, n + 1)) for n in range(9_900, 10_000)]
+    packet = full(SceneBuilder().build(moment(topology([member(1)]))), 1, rows)
+    assert event_rows(packet.head) == [list(row) for row in rows]
+    assert len(json.dumps(packet.head["events"])) < 60 * len(rows)  # its five places take 30 bytes, its number in brackets 11
+
+
 def test_a_story_is_one_full_state_and_what_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     builder, story = SceneBuilder(), Story()
     for leader in (1, 1, 2, 1):

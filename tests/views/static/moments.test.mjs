@@ -120,3 +120,19 @@ test("a kernel that is gone is no error of the page", () =>
     moments.goTo(0);
     moments.look(true);
   }));
+
+test("events are put together from their texts, and from what two of them end in", () =>
+  played((moments, model) => {
+    const texts = ["shards_moved", "cart", "1 shard on node-1", "1 shard on node-2", " (7)", "lost", "node-3", ""];
+    const rows = [
+      [10, 0, 1, 2, 3, 4],
+      [5, 0, 1, 7, 3, 4],
+      [0, 5, 6, 7, 7],
+    ];
+    model.tell({ kind: "delta", edition: 1, sequence: 2, time: 6000, age: 0.1, events: { rows, texts } }, []);
+    assert.deepEqual(moments.events, [
+      [5990, "shards_moved", "cart", "1 shard on node-1 (7)", "1 shard on node-2 (7)"],
+      [5995, "shards_moved", "cart", "", "1 shard on node-2 (7)"],
+      [6000, "lost", "node-3", "", ""],
+    ]);
+  }));

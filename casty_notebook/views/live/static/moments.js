@@ -95,7 +95,10 @@ export class Moments {
 
   /** A full state repeats events that were told before. */
   addEvents({ kind, events: { rows, texts }, time, untold }) {
-    const events = rows.map(([ago, ...places]) => [time - ago, ...places.map((place) => texts[place])]);
+    const events = rows.map(([ago, ...places]) => {
+      const [what, subject, before, after, end = ""] = places.map((place) => texts[place]);
+      return [time - ago, what, subject, before && before + end, after && after + end];
+    });
     if (kind === "full" && !this.events.length) this.untold = untold ?? 0;
     const known = kind === "full" ? new Set(this.events.map(String)) : null;
     this.events.push(...(known ? events.filter((event) => !known.has(String(event))) : events));
