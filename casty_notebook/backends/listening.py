@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Generic, Self
 
 from casty_notebook.backends.contract import Arrival
-from casty_notebook.errors import MisuseError, UndecodableMessage
+from casty_notebook.errors import AskTimeout, FailureReport, MisuseError, UndecodableMessage
+from casty_notebook.loops.bell import Bell
 from casty_notebook.printable import printable
+from casty_notebook.settings import checked_seconds
 from casty_notebook.values.generics import R
 
 __all__ = ["LIMIT", "Inbox", "Listener", "checked_limit", "message_of"]
@@ -90,18 +93,43 @@ class Listener(ABC, Generic[R]):  # noqa: UP046 - see R
     An async iterator and an async context manager. The iteration ends when the listener is closed by its owner; it raises
     when it was ended by anything else. The actor is not told that nobody listens any more: tell it what it takes for that.
 
+    Parameters
+    ----------
+    label
+        Whom it listens to.
+    end
+        Is done when nothing comes any more: cancelled by its owner, or with what has ended it.
+
     Attributes
     ----------
     inbox
         What came and was not read yet.
     """
 
-    inbox: Inbox
+    def __init__(self, label: str, inbox: Inbox, end: asyncio.Future[Any]) -> None:
+        self.label = label
+        self.inbox = inbox
+        self._bell = Bell()
+        self._end = end
+        end.add_done_callback(self._ended)
 
-    @property
+    def _ended(self, end: asyncio.Future[Any]) -> None:
+        self._forget()
+        if not end.cancelled():
+            end.exception()  # it is raised where somebody waits; nobody may
+        self._bell.ring()
+
     @abstractmethod
-    def label(self) -> str:
-        """Whom it listens to."""
+    def _forget(self) -> None:
+        """It has ended: have it told of nothing any more."""
+
+    @abstractmethod
+    def _leave(self) -> None:
+        """Its owner has closed it: have the client stop it, if it has not ended."""
+
+    @abstractmethod
+    def _known(self) -> tuple[float | None, bool]:
+        """For errors: how many seconds old the picture of the cluster is, and whether its message may have been executed."""
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -136,9 +164,24 @@ class Listener(ABC, Generic[R]):  # noqa: UP046 - see R
     def _take(self) -> Arrival:
         return self.inbox.take()
 
-    @abstractmethod
     async def _wait(self, timeout: float | None) -> None:
         """Until something is there, or it is closed; raises `AskTimeout`, or what has ended it."""
+        if timeout is not None:
+            checked_seconds("timeout", timeout)
+        try:
+            await self._bell.until(lambda: bool(self.inbox) or self._end.done(), timeout)
+        except TimeoutError:
+            raise AskTimeout(self._silence(timeout or 0.0)) from None
+        if not self.inbox and not self._end.cancelled():
+            self._end.result()
+
+    def _silence(self, waited: float) -> FailureReport:
+        heard = f"{self.received:,} came before" if self.received else "none has come yet"
+        cause = f"no message came within {waited:g} s; {heard}."
+        age, may_have_run = self._known()
+        return FailureReport(
+            self.label, cause, "The listener is still open: wait again, or close it.", snapshot_age=age, may_have_run=may_have_run
+        )
 
     def __aiter__(self) -> AsyncIterator[R]:
         return self
@@ -168,15 +211,18 @@ class Listener(ABC, Generic[R]):  # noqa: UP046 - see R
         return len(self.inbox)
 
     @property
-    @abstractmethod
     def closed(self) -> bool:
         """Nothing comes any more."""
+        return self._end.done()
 
     # --- closing -----------------------------------------------------------------------------------------------------
 
-    @abstractmethod
     def close(self) -> None:
         """Take no more messages; what came and was not read is gone. Idempotent."""
+        self.inbox.clear()
+        self._leave()
+        if not self._end.done():
+            self._end.cancel()
 
     async def __aenter__(self) -> Self:
         return self

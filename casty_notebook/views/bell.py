@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Self
 
-import anywidget
 import traitlets
 
 from casty_notebook.printable import printable
 from casty_notebook.topology.problems import Problem, problem_rows
+from casty_notebook.views.closing import ClosingWidget
 from casty_notebook.views.problem_watch import Looked, ProblemWatch
 from casty_notebook.views.reprs.html import element, fragment, state
 from casty_notebook.views.reprs.plain import clipped, many
@@ -22,7 +22,7 @@ SHOWN = 5
 """Problems that its line lists; the rest is counted."""
 
 
-class Bell(anywidget.AnyWidget):
+class Bell(ClosingWidget):
     """ringing --stop | close | the connection closes--> still.
 
     When a problem appears (`Cluster.problems`): in a page its line turns red and, while nobody looks at the page, the page's
@@ -58,10 +58,7 @@ class Bell(anywidget.AnyWidget):
     def close(self) -> None:
         """Ring no more, and end the line in every page. Idempotent."""
         self.stop()
-        if self.comm is not None:
-            layout = self.layout
-            super().close()
-            layout.close()
+        super().close()
 
     def __enter__(self) -> Self:
         return self

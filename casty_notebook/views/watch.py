@@ -7,13 +7,13 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-import anywidget
 import traitlets
 
 from casty_notebook.client.watching import Watching
 from casty_notebook.console import fitting
 from casty_notebook.loops.background import BackgroundLoop
 from casty_notebook.printable import printable
+from casty_notebook.views.closing import ClosingWidget
 from casty_notebook.views.live.cell_watch import CellWatch
 from casty_notebook.views.reprs.plain import many
 from casty_notebook.views.static_files import module, style
@@ -30,7 +30,7 @@ def _full_state(_value: Any, widget: Watch) -> dict[str, Any]:
     return widget.bridge.full_state()
 
 
-class Watch(anywidget.AnyWidget):
+class Watch(ClosingWidget):
     """asking --stop | close | its time is up | the connection closes | no page shows it any more--> stopped.
 
     Made by `Cluster.watch`. `data` is what was seen, as a DataFrame. In terminals and saved notebooks it shows as text and as
@@ -84,10 +84,7 @@ class Watch(anywidget.AnyWidget):
         self.stop()
         self.bridge.close()
         self._cells.close()
-        if self.comm is not None:
-            layout = self.layout
-            super().close()
-            layout.close()
+        super().close()
 
     def __enter__(self) -> Self:
         return self

@@ -49,7 +49,11 @@ def _move_to_free(unfinished: Path, target: Path) -> None:
         target.hardlink_to(unfinished)
     except FileExistsError:
         raise _taken(target) from None
-    except (OSError, NotImplementedError):  # a file system without second names
+    except (OSError, NotImplementedError):  # a file system without second names: take the name first, which only one can
+        try:
+            target.touch(exist_ok=False)
+        except FileExistsError:
+            raise _taken(target) from None
         unfinished.replace(target)
     else:
         unfinished.unlink()

@@ -33,6 +33,7 @@ from casty_notebook.backends.virtual.wire.hello import decode_ack, decode_reject
 from casty_notebook.errors import ProtocolError, UndecodableMessage, UnsendableMessage
 from casty_notebook.settings import Settings
 from tests.backends.virtual import messages
+from tests.fuzz import targets
 from tests.fuzz.targets import Target
 from tests.hostile.virtual.work import CLASSES
 
@@ -215,10 +216,4 @@ TARGETS = (
 
 def run(data: bytes) -> None:
     """Give an input to the parser it names; returns in the promised cases, raises in all others."""
-    if len(data) < 2:
-        return
-    target = TARGETS[data[0] % len(TARGETS)]
-    try:
-        target.parse(data[1], data[2:])
-    except target.promised:
-        return
+    targets.run(data, TARGETS)

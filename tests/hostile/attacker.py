@@ -8,10 +8,9 @@ as an honest node would.
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.backends.sharded.session.messages import ShardLocation
@@ -19,6 +18,7 @@ from casty_notebook.backends.sharded.wire import encode_envelope
 from casty_notebook.topology.snapshot import Member, MemberStatus, TopologySnapshot
 from casty_notebook.values.envelope import ShardEnvelope
 from casty_notebook.values.refs import ActorRef
+from tests.hostile.launching import attacking
 from tests.hostile.work import GENERATORS
 from tests.support.fake_node import Connection, FakeNode
 
@@ -126,18 +126,9 @@ async def _serve(serializer: str, compression: str | None) -> None:
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
-@contextmanager
-def attacker(serializer: str = "pickle", compression: str | None = None) -> Iterator[NodeAddress]:
-    """Start one; its address, which nobody is to attack."""
-    command = [sys.executable, "-m", "tests.hostile.attacker", serializer, *([compression] if compression else [])]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            yield NodeAddress("127.0.0.1", int(process.stdout.readline()))
-        finally:
-            process.stdin.close()
-            process.stdout.close()
+def attacker(serializer: str = "pickle", compression: str | None = None) -> AbstractContextManager[NodeAddress]:
+    """Start one."""
+    return attacking("tests.hostile.attacker", serializer, *([compression] if compression else []))
 
 
 if __name__ == "__main__":

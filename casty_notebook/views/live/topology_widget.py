@@ -8,10 +8,10 @@ import weakref
 from dataclasses import replace
 from typing import Any
 
-import anywidget
 import traitlets
 
 from casty_notebook.printable import printable
+from casty_notebook.views.closing import ClosingWidget
 from casty_notebook.views.live.beside import open_beside
 from casty_notebook.views.live.bridge import Bridge
 from casty_notebook.views.live.cell_watch import CellWatch
@@ -30,7 +30,7 @@ def _full_state(_value: Any, widget: TopologyWidget) -> dict[str, Any]:
     return {**widget.bridge.full_state()._asdict(), "story": [packet._asdict() for packet in widget.bridge.story]}
 
 
-class TopologyWidget(anywidget.AnyWidget):
+class TopologyWidget(ClosingWidget):
     """A view that follows a source for as long as it is visible somewhere. Make it on the kernel's main thread.
 
     Shows the state as text and as HTML where there are no widgets. `close` frees it.
@@ -55,13 +55,9 @@ class TopologyWidget(anywidget.AnyWidget):
 
     def close(self) -> None:
         """End the view here and in every page. Idempotent."""
-        if self.comm is None:
-            return
         self.bridge.stop()
         self._cells.close()
-        layout = self.layout
         super().close()
-        layout.close()
 
     def open_beside(self) -> None:
         """Open a tab with it beside the notebook in JupyterLab, if sidecar is installed; else say how to do that by hand."""

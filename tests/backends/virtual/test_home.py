@@ -11,9 +11,10 @@ import pytest
 
 from casty_notebook import VirtualClient
 from casty_notebook.backends.virtual.session.members import Members
-from casty_notebook.errors import UnsendableMessage, WrongProcess, WrongThread
+from casty_notebook.errors import Overloaded, UnsendableMessage, WrongProcess, WrongThread
 from tests.backends.virtual.fake_node import TYPE, FakeNode
-from tests.backends.virtual.messages import Add, Get
+from tests.backends.virtual.messages import Add, Get, Size
+from tests.support.loops import loop_inside
 from tests.support.waiting import wait_until_async
 
 KEY = f"{TYPE}/a"
@@ -62,16 +63,30 @@ async def test_a_loop_inside_of_the_clients_own_is_refused_and_not_deadlocked() 
     async with FakeNode() as node, client_of(node) as client:
         await client.wait_for_members()
         asked = client.ask(KEY, Get)
-        outer = asyncio.get_running_loop()
-        inner = asyncio.new_event_loop()
-        asyncio._set_running_loop(None)  # as nest-asyncio does
-        try:
-            with pytest.raises(WrongThread, match="waits for this thread"):
-                inner.run_until_complete(asked)
-        finally:
-            asyncio._set_running_loop(outer)
-            inner.close()
+        with loop_inside() as inner, pytest.raises(WrongThread, match="waits for this thread"):
+            inner.run_until_complete(asked)
         assert node.asked == 0
+
+
+def tell_without_end(client: VirtualClient) -> None:
+    while True:
+        client.tell(KEY, Size(0, bytes(100_000)))
+
+
+async def test_whoever_is_cancelled_while_leaving_leaves_all_the_same() -> None:
+    async with FakeNode() as node:
+        client = client_of(node)
+        await client.__aenter__()
+        assert await client.ask(KEY, Get) == 7
+        node.credit = False
+        with pytest.raises(Overloaded):
+            tell_without_end(client)
+        leaving = asyncio.create_task(client.__aexit__(None, None, None))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        await wait_until_async(lambda: not node.clients)
 
 
 async def test_a_forked_child_is_refused_and_its_parent_goes_on() -> None:

@@ -7,10 +7,9 @@ is asked: one of `FLOODS`, or ``VALUE:BYTES`` of `VALUES`, which is the answer; 
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import msgpack
@@ -18,6 +17,7 @@ import msgpack
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.wire.frames import HEADER, FrameType, encode_data, encode_window
 from tests.backends.virtual.fake_node import FakeNode, framed
+from tests.hostile.launching import attacking
 from tests.hostile.virtual.work import VALUES
 
 __all__ = ["FLOODS", "attacker"]
@@ -162,18 +162,9 @@ async def _serve() -> None:
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
-@contextmanager
-def attacker() -> Iterator[NodeAddress]:
-    """Start one; its address."""
-    command = [sys.executable, "-m", "tests.hostile.virtual.attacker"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            yield NodeAddress("127.0.0.1", int(process.stdout.readline()))
-        finally:
-            process.stdin.close()
-            process.stdout.close()
+def attacker() -> AbstractContextManager[NodeAddress]:
+    """Start one."""
+    return attacking("tests.hostile.virtual.attacker")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
-from contextlib import suppress
 from time import monotonic
 from typing import Protocol, cast
 
@@ -14,6 +12,7 @@ from casty_notebook.backends.sharded.session.state import Outgoing
 from casty_notebook.backends.sharded.wire import HANDSHAKE, FrameReader, decode_handshake, encode_handshake
 from casty_notebook.errors import ProtocolError
 from casty_notebook.loops.alarm import Alarm
+from casty_notebook.loops.drain import shut
 from casty_notebook.recognition import explain_first_bytes
 from casty_notebook.settings import Settings
 
@@ -311,10 +310,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
     def cut(self) -> None:
         """End the connection on a loop that is closed, whose transports can do nothing any more."""
         self._stop()
-        sock = self._transport.get_extra_info("socket") if self._transport is not None else None
-        if sock is not None:
-            with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+        shut(self._transport)
 
     def _stop(self) -> None:
         self.ended = True

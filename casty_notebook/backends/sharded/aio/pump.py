@@ -45,8 +45,9 @@ from casty_notebook.backends.sharded.session.events import (
 )
 from casty_notebook.backends.sharded.session.session import Session
 from casty_notebook.errors import CastyNotebookError
-from casty_notebook.logs import room_logger
+from casty_notebook.logs import Sparing, room_logger
 from casty_notebook.loops.alarm import Alarm
+from casty_notebook.loops.drain import Drain, OpenSockets
 from casty_notebook.net.dialler import DialFailed, Dialler
 from casty_notebook.settings import Settings
 from casty_notebook.topology.snapshot import TopologySnapshot
@@ -54,9 +55,6 @@ from casty_notebook.topology.snapshot import TopologySnapshot
 __all__ = ["Pump"]
 
 log = room_logger(__name__)
-
-WARNING_INTERVAL = 1.0
-"""Seconds between two logged warnings: a hostile or broken peer must not fill a log."""
 
 LATE = 0.25
 """Seconds without an answer to a handshake until we look what it is that does not answer."""
@@ -102,17 +100,15 @@ class Pump:
         self._dials: dict[int, asyncio.Task[None]] = {}
         self._dialling: set[asyncio.Task[None]] = set()
         """All that were begun and have not ended, those that nobody wants any more among them."""
-        self._drained: asyncio.Future[None] | None = None
+        self._drain = Drain(self._waits)
         self._wondered: Counter[NodeAddress] = Counter()
-        self._sockets: set[LinkProtocol] = set()
-        self._sockets_closed = asyncio.Event()
+        self._sockets = OpenSockets[LinkProtocol]()
         self.futures: dict[str, asyncio.Future[Any]] = {}
         self.bells: dict[str, Callable[[], None]] = {}
         """Whom to call when something came to a listener."""
         self._rejection: Exception | None = None
         self._alarm = Alarm(self._loop, self._tick)
-        self._warned_at = float("-inf")
-        self._unwarned = 0
+        self._sparing = Sparing(log)
         self.closed = asyncio.Event()
         self._performers: dict[type[Effect], Callable[[Any], None]] = {
             Transmit: self._transmit, Reply: self._reply, Arrived: self._arrived, Fail: self._fail, Reject: self._reject,
@@ -167,8 +163,8 @@ class Pump:
             self._warn(f"a tell from another thread was not sent: {error}")
 
     def _keep_time(self) -> None:
-        if self._drained is not None:
-            self._look_whether_drained()
+        if self._drain.wanted:
+            self._drain.look()
         deadline = self.session.deadline
         if deadline < self._alarm.at:
             self._alarm.by(deadline)
@@ -353,36 +349,20 @@ class Pump:
         self.closed.set()
 
     def _warn(self, text: str) -> None:
-        now = monotonic()
-        if now - self._warned_at < WARNING_INTERVAL:
-            self._unwarned += 1
-            return
-        more = f" ({self._unwarned} more like it were not logged)" if self._unwarned else ""
-        self._warned_at, self._unwarned = now, 0
-        log.warning("%s%s", text, more)
+        self._sparing.warning(text)
 
     # --- leaving ---------------------------------------------------------------------------------------------------
 
     async def drain(self) -> None:
         """Wait until nothing that was told or asked waits for a route or for room in a socket."""
-        while self._waits:
-            if self._drained is None:
-                self._drained = self._loop.create_future()
-            # Of all who wait one may be cancelled.
-            await asyncio.shield(self._drained)
+        await self._drain.wait()
 
-    @property
     def _waits(self) -> bool:
         return self.session.buffered > 0 or any(link.waits for link in self._links.values())
 
-    def _look_whether_drained(self) -> None:
-        if self._drained is not None and not self._waits:
-            drained, self._drained = self._drained, None
-            drained.set_result(None)
-
     def link_flushed(self, link: LinkProtocol) -> None:  # noqa: ARG002 - whichever it is
-        if self._drained is not None:
-            self._look_whether_drained()
+        if self._drain.wanted:
+            self._drain.look()
 
     async def close(self) -> None:
         """Let what was told find its way, unsubscribe, flush, close every connection; bounded by `Settings.close_timeout`."""
@@ -401,28 +381,14 @@ class Pump:
             task.cancel()
         await asyncio.gather(*dials, return_exceptions=True)
         self._alarm.stop()
-        await self._wait_for_sockets()
-        if self._drained is not None:
-            self._drained.cancel()
+        await asyncio.sleep(0)
+        await self._sockets.wait(self._settings.close_timeout, self._give_up)
+        self._drain.cancel()
 
     def cut(self) -> None:
         """End every connection without its loop, which runs no more: its nodes see them end, nobody here is told."""
-        for link in tuple(self._sockets):
+        for link in self._sockets:
             link.cut()
-
-    async def _wait_for_sockets(self) -> None:
-        """No socket outlives the client: those that do not flush in time are cut."""
-        await asyncio.sleep(0)
-        for patience in (self._settings.close_timeout, 0.1):
-            if not self._sockets:
-                return
-            self._sockets_closed.clear()
-            try:
-                async with asyncio.timeout(patience):
-                    await self._sockets_closed.wait()
-            except TimeoutError:
-                for link in tuple(self._sockets):
-                    self._give_up(link)
 
     def _give_up(self, link: LinkProtocol) -> None:
         messages, size = link.unread
@@ -434,11 +400,9 @@ class Pump:
         link.abort()
 
     def socket_opened(self, link: LinkProtocol) -> None:
-        self._sockets.add(link)
+        self._sockets.opened(link)
         if self.session.snapshot is None and self._wondered[link.dialled] < WONDERED:
             self._loop.call_later(LATE, self._wonder, link)
 
     def socket_closed(self, link: LinkProtocol) -> None:
-        self._sockets.discard(link)
-        if not self._sockets:
-            self._sockets_closed.set()
+        self._sockets.closed(link)

@@ -14,7 +14,7 @@ from typing import Any
 from casty_notebook.backends.read_only import ReadOnlyRail
 from casty_notebook.backends.virtual.aio.face import ClientFace
 from casty_notebook.backends.virtual.codec.annotations import Annotation, read_annotation
-from casty_notebook.backends.virtual.codec.packing import unpack
+from casty_notebook.backends.virtual.codec.packing import glimpse, unpack
 from casty_notebook.backends.virtual.codec.values import EntityKey
 from casty_notebook.backends.virtual.session.segments import next_position, segment_of, shard_of, spread_of, to_split
 from casty_notebook.errors import CastyNotebookError, MisuseError, UndecodableMessage
@@ -80,7 +80,7 @@ def read_layout(kind: str, name: str, data: bytes) -> Layout:
             raise ValueError
         return Layout(kind, name, replicas, write, shards, tuple(read_annotation(text) for text in texts))
     except (ValueError, TypeError):
-        raise UndecodableMessage(f"the settings of the {kind} {name!r} came as {str(tree)[:160]}") from None
+        raise UndecodableMessage(f"the settings of the {kind} {name!r} came as {glimpse(tree)}") from None
 
 
 class Call:

@@ -14,10 +14,13 @@ from casty_notebook.backends.virtual.codec.node_reports import look, read_report
 from casty_notebook.backends.virtual.codec.values import EntityKey
 from casty_notebook.backends.virtual.session.members import OWNING
 from casty_notebook.backends.virtual.session.ring import NodeId
-from casty_notebook.errors import AskFailed, MisuseError, NoSuchType
+from casty_notebook.errors import AskFailed, MisuseError, NoSuchType, UndecodableMessage
+from casty_notebook.logs import Sparing, room_logger
 from casty_notebook.topology.node_report import HELPER, LogLine, NodeReport
 
 __all__ = ["NodeReports"]
+
+log = room_logger(__name__)
 
 FRESH = 1.0
 """Seconds for which what the nodes said is good enough for whoever looks again."""
@@ -57,6 +60,7 @@ class NodeReports:
         self._logs: dict[NodeAddress, tuple[bytes, deque[LogLine]]] = {}
         self._reports: Mapping[NodeAddress, NodeReport] = {}
         self._told_at = float("-inf")
+        self._sparing = Sparing(log)
 
     @property
     def last(self) -> Mapping[NodeAddress, NodeReport]:
@@ -76,6 +80,8 @@ class NodeReports:
         ------
         MisuseError
             If none has the helper; says how to get it.
+        UndecodableMessage
+            If none answers in a form that can be read.
         """
         if self._asking is None or (self._asking.done() and monotonic() - self._asked_at >= FRESH):
             self._asked_at = monotonic()
@@ -94,27 +100,37 @@ class NodeReports:
                 del kept[address]
         asked = [node for address, node in wanted.items() if self._absent_until.get(address, 0.0) <= now]
         answers = await asyncio.gather(*map(self._ask_one, asked))
-        self._reports = {report.address: report for report in answers if report is not None}
+        self._reports = {answer.address: answer for answer in answers if isinstance(answer, NodeReport)}
         self._told_at = monotonic()
+        for odd in (answer for answer in answers if isinstance(answer, UndecodableMessage)):
+            if not self._reports:
+                raise odd
+            # What one node says takes nothing from what the others say.
+            self._sparing.warning(str(odd))
         if wanted and self._absent_until.keys() == wanted.keys():
             raise MisuseError(WITHOUT)
         return self._reports
 
-    async def _ask_one(self, node: NodeId) -> NodeReport | None:
-        log = self._log_of(node)
-        after = log[-1].number if log else 0
+    async def _ask_one(self, node: NodeId) -> NodeReport | UndecodableMessage | None:
+        kept = self._log_of(node)
+        after = kept[-1].number if kept else 0
         target = EntityKey(HELPER, f"@{node.address}/{KEY}")
         try:
             answer = await self._client.ask(target, look(ROWS, after), timeout=PATIENCE, fail_fast=True, force=True)
         except NoSuchType:
             self._absent_until[node.address] = monotonic() + ABSENT
             return None
+        except UndecodableMessage as error:
+            return error
         except AskFailed:
             return None
         self._absent_until.pop(node.address, None)
-        report = read_report(node.address, answer)
-        log += report.log
-        return replace(report, log=tuple(log))
+        try:
+            report = read_report(node.address, answer)
+        except UndecodableMessage as error:
+            return error
+        kept += report.log
+        return replace(report, log=tuple(kept))
 
     def _log_of(self, node: NodeId) -> deque[LogLine]:
         """What is kept of a node's log. One that was started anew counts its records from the beginning."""

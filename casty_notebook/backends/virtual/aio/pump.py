@@ -43,8 +43,9 @@ from casty_notebook.backends.virtual.session.members import Members
 from casty_notebook.backends.virtual.session.session import Session
 from casty_notebook.backends.virtual.wire import Accepted, Hello, Message, Rejected
 from casty_notebook.errors import CastyNotebookError, UndecodableMessage
-from casty_notebook.logs import room_logger
+from casty_notebook.logs import Sparing, room_logger
 from casty_notebook.loops.alarm import Alarm
+from casty_notebook.loops.drain import Drain, OpenSockets
 from casty_notebook.net.dialler import DialFailed, Dialler
 from casty_notebook.settings import Settings
 
@@ -52,8 +53,6 @@ __all__ = ["Pump"]
 
 log = room_logger(__name__)
 
-WARNING_INTERVAL = 1.0
-"""Seconds between two lines of the log about what goes wrong."""
 LARGE = 32 * 1024
 """Bytes of an answer that is read beside the loop, so that the loop goes on meanwhile: four of them may become an object."""
 OVERFULL = "the node reads more slowly than we send, and what waits for it is at the bound (max_buffered_bytes)."
@@ -79,8 +78,7 @@ class Pump:
         self._deliver_writer = protocol.DeliverWriter(incarnation)
         self._links: dict[int, LinkProtocol] = {}
         self._dials: dict[int, asyncio.Task[None]] = {}
-        self._sockets: set[LinkProtocol] = set()
-        self._sockets_closed = asyncio.Event()
+        self._sockets = OpenSockets[LinkProtocol]()
         self._reading: set[asyncio.Task[None]] = set()
         self.futures: dict[int, asyncio.Future[Any]] = {}
         self.listeners: dict[int, Callable[[bytes, NodeAddress | None], None]] = {}
@@ -88,9 +86,8 @@ class Pump:
         self._from: NodeAddress | None = None
         self._alarm = Alarm(self._loop, self._tick)
         self._reach_log = ReachLog(session.peers)
-        self._drained: asyncio.Future[None] | None = None
-        self._warned_at = float("-inf")
-        self._unwarned = 0
+        self._drain = Drain(self._waits)
+        self._sparing = Sparing(log)
         self._performers: dict[type[Effect], Callable[[Any], None]] = {
             Dial: self._dial, Hangup: self._hang_up, Sync: self._send_sync, Deliver: self._deliver, Cancel: self._cancel,
             Answer: self._answer, Heard: self._heard, Fail: self._fail, Publish: self._publish, Report: self._report,
@@ -107,8 +104,8 @@ class Pump:
         self._look_at_the_clock()
 
     def _look_at_the_clock(self) -> None:
-        if self._drained is not None:
-            self._look_whether_drained()
+        if self._drain.wanted:
+            self._drain.look()
         deadline = self.session.deadline
         if deadline < self._alarm.at:
             self._alarm.by(deadline)
@@ -186,12 +183,10 @@ class Pump:
             self._on_failure()
 
     def socket_opened(self, link: LinkProtocol) -> None:
-        self._sockets.add(link)
+        self._sockets.opened(link)
 
     def socket_closed(self, link: LinkProtocol) -> None:
-        self._sockets.discard(link)
-        if not self._sockets:
-            self._sockets_closed.set()
+        self._sockets.closed(link)
 
     def _hang_up(self, effect: Hangup) -> None:
         link = self._links.pop(effect.link, None)
@@ -302,14 +297,7 @@ class Pump:
         self._warn(effect.text)
 
     def _warn(self, text: str) -> None:
-        """At most a line a second: whoever makes us say something may do so often."""
-        now = monotonic()
-        if now - self._warned_at < WARNING_INTERVAL:
-            self._unwarned += 1
-            return
-        more = f" ({self._unwarned} more like it were not logged)" if self._unwarned else ""
-        self._warned_at, self._unwarned = now, 0
-        log.warning("%s: %s%s", self.session.cluster, text, more)
+        self._sparing.warning(f"{self.session.cluster}: {text}")
 
     # --- leaving ---------------------------------------------------------------------------------------------------
 
@@ -318,66 +306,49 @@ class Pump:
 
     async def drain(self) -> None:
         """Wait until nothing that was told or asked waits for a member, for a turn or for room in a connection."""
-        while self._waits:
-            if self._drained is None:
-                self._drained = self._loop.create_future()
-            # Of all who wait one may be cancelled.
-            await asyncio.shield(self._drained)
+        await self._drain.wait()
 
     @property
     def calm(self) -> bool:
         """Whatever is told now leaves at once: nothing waits, and every node keeps up. May be read from any thread."""
         return not self.session.waiting and not any(link.behind for link in tuple(self._links.values()))
 
-    @property
     def _waits(self) -> bool:
         return self.session.waiting > 0 or any(link.unsent for link in self._links.values())
 
-    def _look_whether_drained(self) -> None:
-        if self._drained is not None and not self._waits:
-            drained, self._drained = self._drained, None
-            drained.set_result(None)
-
     def link_flushed(self) -> None:
-        if self._drained is not None:
-            self._look_whether_drained()
+        if self._drain.wanted:
+            self._drain.look()
 
     async def close(self) -> None:
-        """Let what was told leave, then close every connection; each bounded by `Settings.close_timeout`."""
+        """Let what was told leave, then close every connection; each bounded by `Settings.close_timeout`.
+
+        Whoever is cancelled meanwhile leaves all the same, without waiting.
+        """
         self.feed(Leave())
         try:
             async with asyncio.timeout(self._settings.close_timeout):
                 await self.drain()
         except TimeoutError:
-            for link in self._links.values():
-                if link.unsent:
-                    log.warning(
-                        "%s: %d bytes to %s were dropped: it read too slowly, for %g s while leaving",
-                        self.session.cluster, link.unsent, link.dialled, self._settings.close_timeout,
-                    )  # fmt: skip
-        self.feed(Close())
-        dials = list(self._dials.values())
-        for task in dials:
-            task.cancel()
+            self._say_what_is_lost()
+        finally:
+            self.feed(Close())
+            dials = list(self._dials.values())
+            for task in dials:
+                task.cancel()
+            self._drain.cancel()
         await asyncio.gather(*dials, return_exceptions=True)
-        await self._wait_for_sockets()
-        if self._drained is not None:
-            self._drained.cancel()
+        await self._sockets.wait(self._settings.close_timeout, LinkProtocol.abort)
 
-    async def _wait_for_sockets(self) -> None:
-        """No socket outlives the client: those that do not flush in time are cut."""
-        for patience in (self._settings.close_timeout, 0.1):
-            if not self._sockets:
-                return
-            self._sockets_closed.clear()
-            try:
-                async with asyncio.timeout(patience):
-                    await self._sockets_closed.wait()
-            except TimeoutError:
-                for link in tuple(self._sockets):
-                    link.abort()
+    def _say_what_is_lost(self) -> None:
+        for link in self._links.values():
+            if link.unsent:
+                log.warning(
+                    "%s: %d bytes to %s were dropped: it read too slowly, for %g s while leaving",
+                    self.session.cluster, link.unsent, link.dialled, self._settings.close_timeout,
+                )  # fmt: skip
 
     def cut(self) -> None:
         """End every connection without its loop, which runs no more: its nodes see them end, nobody here is told."""
-        for link in tuple(self._sockets):
+        for link in self._sockets:
             link.cut()

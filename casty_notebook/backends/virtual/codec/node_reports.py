@@ -9,7 +9,8 @@ from typing import Any
 from casty_notebook.address import NodeAddress
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.topology.node_report import HELPER, Activation, LogLine, NodeReport, TypeLoad
-from casty_notebook.values.standin import StandIn, StandInClass
+from casty_notebook.values.short_repr import brief
+from casty_notebook.values.standin import StandIn, StandInClass, parts
 
 __all__ = ["look", "read_report"]
 
@@ -44,8 +45,10 @@ def read_report(address: NodeAddress, answer: Any) -> NodeReport:
             _number(answer.bytes_received), _rows(answer.log, _line, MOST_LINES),
         )  # fmt: skip
     except (AttributeError, ValueError, TypeError, OverflowError, OSError):
+        # Never the whole of it, which may be megabytes.
+        said = f"a {parts(answer)[0].dotted} of another form" if type(answer) is StandIn else brief(answer)
         raise UndecodableMessage(
-            f"{HELPER} on {address} answered {str(answer)[:120]}: copy casty_nodeside.py of this casty_notebook to the nodes"
+            f"{HELPER} on {address} answered {said}: copy casty_nodeside.py of this casty_notebook to the nodes"
         ) from None
 
 

@@ -14,6 +14,7 @@ from casty_notebook.demo import DemoCluster, messages
 from casty_notebook.demo.messages import GetCount, Increment
 from casty_notebook.errors import AskTimeout, WrongThread
 from casty_notebook.loops.home import HomeLoop
+from tests.support.loops import loop_inside
 from tests.support.scripts import after_connecting, run_script
 from tests.support.waiting import wait_until_async
 
@@ -88,6 +89,7 @@ SECOND_RUN = """
 import asyncio
 from casty_notebook import ClusterClient, ShardEnvelope
 from casty_notebook.address import ClusterURI
+from tests.support.loops import loop_inside
 from tests.support.waiting import wait_until
 
 async def enter():
@@ -129,15 +131,8 @@ async def test_a_loop_inside_of_the_clients_own_is_refused_and_not_deadlocked(de
     async with client_of(demo_cluster) as client:
         counter = client.entity_ref("counter", 100)
         asked = client.ask(counter, lambda r: ShardEnvelope("inside", GetCount(r)))
-        outer = asyncio.get_running_loop()
-        inner = asyncio.new_event_loop()
-        asyncio._set_running_loop(None)  # as nest-asyncio does
-        try:
-            with pytest.raises(WrongThread, match="waits for this thread"):
-                inner.run_until_complete(asked)
-        finally:
-            asyncio._set_running_loop(outer)
-            inner.close()
+        with loop_inside() as inner, pytest.raises(WrongThread, match="waits for this thread"):
+            inner.run_until_complete(asked)
 
 
 def test_without_a_loop_of_asyncios_nothing_is_sent(demo_cluster: DemoCluster) -> None:
