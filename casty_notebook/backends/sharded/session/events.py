@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.backends.sharded.session.plain_value import value
 from casty_notebook.backends.sharded.session.state import Ask, Outgoing
 from casty_notebook.backends.sharded.session.targets import Target
 from casty_notebook.errors import CastyNotebookError
 from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.values.value_class import value
 
 __all__ = [
     "Arrived",

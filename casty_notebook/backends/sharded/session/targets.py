@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.backends.sharded.session.plain_value import value
+from casty_notebook.values.value_class import value
 
 __all__ = ["ActorTarget", "EntityTarget", "Target"]
 

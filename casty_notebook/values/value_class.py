@@ -1,4 +1,4 @@
-"""How events, effects and targets are made: plain values that cost little."""
+"""How targets, events and effects are made: plain values that cost little."""
 
 from __future__ import annotations
 
