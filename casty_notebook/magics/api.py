@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.console import say
-from casty_notebook.errors import AskFailed, MisuseError
+from casty_notebook.errors import AskFailed, MisuseError, NoSuchService, NoSuchType
 from casty_notebook.magics.connecting import (
     casty_connect,
     casty_connections,
@@ -108,11 +108,15 @@ def casty_ask(
         If nothing could be sent; names the closest shard type or service that exists.
     """
     cluster = find_connection(connection)
-    if not force:
-        _check_target(cluster, target)
-    return cluster.ask(
-        target, message, timeout=timeout, retry=retry, fail_fast=fail_fast, reply_field=reply_field, force=force
-    )
+    try:
+        return cluster.ask(
+            target, message, timeout=timeout, retry=retry, fail_fast=fail_fast, reply_field=reply_field, force=force
+        )
+    except (MisuseError, NoSuchService, NoSuchType):
+        # Nothing was sent. Whoever routes knows every name; here one may have been mistyped.
+        if not force:
+            _check_target(cluster, target)
+        raise
 
 
 def casty_ask_many(
@@ -251,12 +255,13 @@ def _check_target(cluster: Cluster, target: str) -> None:
         if name not in known and "@" not in name and (guess := closest(name, known)):
             new = "" if topology.kind is VIRTUAL else f" If {name!r} is new, connect with --shards {name}=NUMBER."
             what = "type" if topology.kind is VIRTUAL else "shard type"
-            raise MisuseError(f"{target}: no {what} {name!r} is known. Did you mean {guess}/{entity}?{new}")
+            raise MisuseError(f"{target}: no {what} {name!r} is known. Did you mean {guess}/{entity}?{new}") from None
         return
     services = service_names(topology)
     if name not in services and "@" not in name and (guess := closest(name, services)):
         what = "type" if topology.kind is VIRTUAL else "service"
-        raise MisuseError(f"no {what} {name!r} is {'known' if topology.kind is VIRTUAL else 'registered'}. Did you mean {guess}?")
+        known_as = "known" if topology.kind is VIRTUAL else "registered"
+        raise MisuseError(f"no {what} {name!r} is {known_as}. Did you mean {guess}?") from None
 
 
 # --- tables and views --------------------------------------------------------------------------------------------

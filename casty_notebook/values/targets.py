@@ -11,6 +11,7 @@ from uuid import UUID
 
 from casty_notebook.address import ActorAddress
 from casty_notebook.errors import InvalidAddress, MisuseError
+from casty_notebook.values.value_class import value
 
 __all__ = [
     "MAX_TARGETS",
@@ -39,7 +40,7 @@ class Exact(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class EntityName:
     """An entity of a sharded type."""
 

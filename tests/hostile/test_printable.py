@@ -88,7 +88,7 @@ SHOWN: dict[str, Callable[[], str]] = {
     "address.py NodeAddress.__str__": lambda: str(NODE),
     "address.py ActorAddress.__str__": lambda: str(REF.address),
     "backends/sharded/session/state.py Ask.__repr__": lambda: repr(_labelled(Ask)),
-    "backends/sharded/session/state.py Outgoing.__repr__": lambda: repr(Outgoing(1, ActorTarget(NODE, EVIL), EVIL, None, 1.0)),
+    "backends/sharded/session/state.py Outgoing.__repr__": lambda: repr(Outgoing(1, ActorTarget(NODE, EVIL), None, 1.0)),
     "backends/sharded/session/listening.py Listening.__repr__": lambda: repr(_labelled(Listening)),
     "values/services.py Listing.__repr__": lambda: repr(FOUND),
     "topology/snapshot.py TopologySnapshot.__repr__": lambda: repr(SNAPSHOT),
@@ -126,7 +126,7 @@ SHOWN: dict[str, Callable[[], str]] = {
 
 ADDRESSES = {
     "backends/virtual/codec/values.py EntityKey.__str__", "backends/virtual/session/ring.py NodeId.__str__",
-    "backends/sharded/session/targets.py ActorTarget.__str__", "backends/sharded/session/targets.py EntityTarget.__str__",
+    "backends/sharded/session/targets.py ActorTarget.__str__",
     "address.py ClusterURI.__str__", "magics/targets.py TargetPattern.__str__",
     "values/targets.py EntityName.__str__", "values/targets.py ServiceName.__str__",
     "views/conditions.py Condition.__str__", "views/conditions.py _Called.__str__", "views/conditions.py _NoProblems.__str__",

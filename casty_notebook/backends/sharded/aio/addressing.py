@@ -6,32 +6,37 @@ from typing import Any
 
 from casty_notebook.address import ActorAddress
 from casty_notebook.backends.arguments import checked_text
-from casty_notebook.backends.sharded.session.targets import ActorTarget, EntityTarget, Target
+from casty_notebook.backends.sharded.session.targets import ActorTarget, Target
 from casty_notebook.errors import InvalidAddress, MisuseError
 from casty_notebook.values.castys_refs import casty_ref_uri
 from casty_notebook.values.envelope import ShardEnvelope
 from casty_notebook.values.refs import ActorRef, EntityRef
+from casty_notebook.values.targets import EntityName
 
 __all__ = ["resolve"]
 
 
 def resolve(target: Any, message: Any) -> tuple[Target, Any]:
-    """Where a message goes, and the message as it goes there.
+    """Where a message goes, and the message as it goes there: for an entity that is named, in the envelope that it travels in.
 
     Raises
     ------
     MisuseError, InvalidAddress
-        If the target is no ref and no ``casty://`` URI, or an entity is not given a `ShardEnvelope`.
+        If the target is no name, no ref and no ``casty://`` URI, or an entity ref is not given a `ShardEnvelope`.
     """
+    if type(target) is EntityName:
+        if not target.entity_id.isascii():
+            checked_text(f"the entity id {target.entity_id!r}", target.entity_id)
+        return target, ShardEnvelope(target.entity_id, message)
     if type(target) is EntityRef and type(message) is ShardEnvelope and type(message.entity_id) is str:
         entity_id = message.entity_id
         if not entity_id.isascii():
             checked_text(f"the entity id {entity_id!r}", entity_id)
-        return EntityTarget(target.shard_type, entity_id), message
+        return EntityName(target.shard_type, entity_id), message
     if isinstance(target, EntityRef):
         envelope = _envelope(message)
         checked_text(f"the entity id {envelope.entity_id!r}", envelope.entity_id)
-        return EntityTarget(target.shard_type, envelope.entity_id), envelope
+        return EntityName(target.shard_type, envelope.entity_id), envelope
     if isinstance(target, ActorRef):
         address = target.address
     else:

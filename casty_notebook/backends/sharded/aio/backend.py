@@ -141,12 +141,11 @@ class ShardedBackend:
         force: bool = False,  # noqa: ARG002 - nothing is refused here that one could insist on
     ) -> Awaitable[Any]:  # fmt: skip
         return self.client.ask(
-            route.ref, lambda reply_to: route.wrap(asked(reply_to)), timeout=timeout, retry=retry, fail_fast=fail_fast,
-            label=route.target,
-        )  # fmt: skip
+            route.to, route.asks(asked), timeout=timeout, retry=retry, fail_fast=fail_fast, label=route.target
+        )
 
     def tell(self, route: Route, told: Any, *, force: bool = False) -> None:  # noqa: ARG002
-        self.client.tell(route.ref, route.wrap(told))
+        self.client.tell(route.to, route.wrap(told))
 
     def prepare_tell(self, target: AnyTarget, told: Any) -> TellMade | None:
         # Entities of types that are settled, which is what is told by the thousand; the rest takes the loop's own way.
@@ -167,7 +166,7 @@ class ShardedBackend:
         self, route: Route, asked: Callable[[ActorRef], Any], *, timeout: float | None, retry: bool, limit: int
     ) -> Listener[Any]:
         return self.client.listen(
-            route.ref, lambda ref: route.wrap(asked(ref)), timeout=timeout, retry=retry, limit=limit, label=route.target
+            route.to, route.asks(asked), timeout=timeout, retry=retry, limit=limit, label=route.target
         )
 
     def register(self, *classes: Any) -> None:

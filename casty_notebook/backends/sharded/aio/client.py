@@ -22,7 +22,7 @@ from casty_notebook.backends.sharded.session.events import AskCancelled, AskMade
 from casty_notebook.backends.sharded.session.listening import Listening
 from casty_notebook.backends.sharded.session.session import ASK_PATH, Session
 from casty_notebook.backends.sharded.session.state import Ask
-from casty_notebook.backends.sharded.session.targets import Target
+from casty_notebook.backends.sharded.session.targets import NOT_IN_USE, Target
 from casty_notebook.backends.sharded.wire import encode_handshake
 from casty_notebook.errors import (
     ClientClosed,
@@ -41,10 +41,10 @@ from casty_notebook.settings import Settings, checked_seconds
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.topology.traffic import TrafficHistory
-from casty_notebook.values.envelope import ShardEnvelope
 from casty_notebook.values.generics import M, R
 from casty_notebook.values.refs import ActorRef, EntityRef, ReplyRef, Tellable
 from casty_notebook.values.services import Listing, ServiceInstance, ServiceKey
+from casty_notebook.values.targets import EntityName
 
 if TYPE_CHECKING:
     from casty_notebook.backends.sharded.aio.structures import Distributed
@@ -334,8 +334,9 @@ class ClusterClient:
         """
         pump = self._open_pump()
         ref = self._entity_refs.get(shard_type)
-        if ref is None or ref.num_shards != num_shards:
-            self._home.check_settled("entity_ref")
+        if ref is not None and ref.num_shards == num_shards and type(num_shards) is int:
+            return ref
+        self._home.check_settled("entity_ref")
         pump.tell(TypeUsed(shard_type, num_shards))
         if ref is None:
             ref = self._entity_refs[shard_type] = EntityRef(shard_type, num_shards, self)
@@ -366,7 +367,7 @@ class ClusterClient:
         pump = self._open_pump()
         table = pump.session.table(shard_type)
         if table is None:
-            raise MisuseError(f"{shard_type!r} is not in use; call entity_ref({shard_type!r}, num_shards=…) first")
+            raise MisuseError(NOT_IN_USE.format(shard_type))
         shard = table.shard_of(entity_id)
         return shard, table.locate(shard, pump.now), table.replicas(shard)
 
@@ -385,9 +386,14 @@ class ClusterClient:
         """The sharded types in use, with their number of shards."""
         return {name: ref.num_shards for name, ref in self._entity_refs.items()}
 
+    def num_shards(self, shard_type: str) -> int | None:
+        """The number of shards of a type; None if it is not in use here."""
+        ref = self._entity_refs.get(shard_type)
+        return ref.num_shards if ref is not None else None
+
     # --- messages --------------------------------------------------------------------------------------------------
 
-    def tell(self, target: Tellable[M] | str, message: M) -> None:
+    def tell(self, target: Tellable[M] | EntityName | str, message: M) -> None:
         """Send without waiting; never blocks. Buffered, bounded, while the way to the target is found.
 
         From another thread or loop than the client's own it is written here and handed over, in order; what can be refused
@@ -419,10 +425,9 @@ class ClusterClient:
             As `tell`.
         """
         pump = self._open_pump()
-        ref = self._entity_refs.get(shard_type)
-        if ref is None or not pump.calm:
+        if shard_type not in self._entity_refs or not pump.calm:
             return None
-        resolved, envelope = resolve(ref, ShardEnvelope(entity_id, message))
+        resolved, envelope = resolve(EntityName(shard_type, entity_id), message)
         return TellMade(resolved, pump.writer.parcel(envelope))
 
     def tell_prepared(self, told: TellMade) -> None:
@@ -444,7 +449,7 @@ class ClusterClient:
             await self._home.wait_for(pump.drain())
 
     async def ask(
-        self, ref: Tellable[M] | str, msg_factory: Callable[[ActorRef[R]], M], *, timeout: float | None = None,
+        self, ref: Tellable[M] | EntityName | str, msg_factory: Callable[[ActorRef[R]], M], *, timeout: float | None = None,
         retry: bool = False, fail_fast: bool | None = None, label: str = "",
     ) -> R:  # fmt: skip
         """Send a question and wait for its reply, of any type, None included.
@@ -487,7 +492,7 @@ class ClusterClient:
         return reply
 
     def listen(
-        self, ref: Tellable[M] | str, msg_factory: Callable[[ActorRef[R]], M], *, timeout: float | None = None,
+        self, ref: Tellable[M] | EntityName | str, msg_factory: Callable[[ActorRef[R]], M], *, timeout: float | None = None,
         retry: bool = False, limit: int = LIMIT, label: str = "",
     ) -> Listener[R]:  # fmt: skip
         """Send a message with a ref of ours, and receive whatever is told to that ref until the listener is closed.
@@ -543,7 +548,11 @@ class ClusterClient:
             raise MisuseError(f"ask takes a function of the reply ref, for example lambda r: …(reply_to=r), not {msg_factory!r}")
         if isinstance(ref, str):
             self._name_node(ref)
-        return resolve(ref, msg_factory(reply_ref))
+        return resolve(ref, self._passed(msg_factory(reply_ref)))
+
+    def _passed(self, message: Any) -> Any:
+        """A question that is about to be sent; a client that lets not everything pass refuses it here."""
+        return message
 
     async def _answer(self, pump: Pump, ask: Ask, now: float | None) -> Any:
         future = pump.futures[ask.id] = pump.new_future()

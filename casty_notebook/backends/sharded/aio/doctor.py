@@ -54,8 +54,7 @@ async def ping(client: ClusterClient, node: NodeAddress, timeout: float = PING_W
     receptionist = ActorRef(ActorAddress(client.system_name, "/_cluster/_receptionist", node))
     started = monotonic()
     key = ServiceKey("casty-notebook-ping")
-    # Not the client's own `ask`, which refuses what is no question of the user's where it is read-only: this one reads.
-    await ClusterClient.ask(client, receptionist, lambda reply_to: Find(key, reply_to), timeout=timeout)
+    await client.ask(receptionist, lambda reply_to: Find(key, reply_to), timeout=timeout)
     return monotonic() - started
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from casty_notebook.backends.read_only import ReadOnlyRail
 from casty_notebook.backends.sharded.aio.client import ClusterClient
-from casty_notebook.backends.sharded.aio.listener import Listener
 from casty_notebook.backends.sharded.session.events import TellMade
-from casty_notebook.values.generics import M, R
-from casty_notebook.values.refs import ActorRef, Tellable
+from casty_notebook.values.generics import M
+from casty_notebook.values.refs import Tellable
+from casty_notebook.values.targets import EntityName
 
 __all__ = ["OWN_QUESTIONS", "ReadOnlyClient"]
 
@@ -35,7 +34,7 @@ class ReadOnlyClient(ClusterClient):
         super().__init__(**options)
         self._rail = rail
 
-    def tell(self, target: Tellable[M] | str, message: M) -> None:  # noqa: ARG002
+    def tell(self, target: Tellable[M] | EntityName | str, message: M) -> None:  # noqa: ARG002
         """Refuse.
 
         Raises
@@ -49,22 +48,6 @@ class ReadOnlyClient(ClusterClient):
         """Refuse, as `tell`."""
         raise self._rail.refuse_tell(message)
 
-    async def ask(self, ref: Tellable[M] | str, msg_factory: Callable[[ActorRef[R]], M], **options: Any) -> R:
-        """Ask, if the message's class is one of the questions.
-
-        Raises
-        ------
-        ReadOnly
-            If it is not; nothing was sent.
-        """
-        return await super().ask(ref, lambda reply_to: self._rail.check(msg_factory(reply_to)), **options)
-
-    def listen(self, ref: Tellable[M] | str, msg_factory: Callable[[ActorRef[R]], M], **options: Any) -> Listener[R]:
-        """Listen, if the class of the message that asks for it is one of the questions.
-
-        Raises
-        ------
-        ReadOnly
-            If it is not; nothing was sent.
-        """
-        return super().listen(ref, lambda reply_to: self._rail.check(msg_factory(reply_to)), **options)
+    def _passed(self, message: Any) -> Any:
+        """Refuse a question whose class is not one of the questions; nothing was sent then."""
+        return self._rail.check(message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,20 +27,28 @@ class Route:
 
     Attributes
     ----------
-    entity
-        Whom the message is wrapped for; None if it goes as it is.
-    via
-        The node whose own proxy forwards it, since we do not know the number of shards.
+    to
+        Whom the client sends it to: an entity by its name, or a ref.
+    behind
+        The entity that the ref forwards it to: the proxy of a node, since we do not know the number of shards.
     """
 
     target: str
-    ref: ActorRef | EntityRef
-    entity: EntityName | None = None
-    via: NodeAddress | None = None
+    to: EntityName | ActorRef | EntityRef
+    behind: EntityName | None = None
+
+    @property
+    def entity(self) -> EntityName | None:
+        """The entity that it leads to; None for an actor, and where only the message names one."""
+        return self.to if isinstance(self.to, EntityName) else self.behind
 
     def wrap(self, message: Any) -> Any:
-        """The message as it travels."""
-        return message if self.entity is None else ShardEnvelope(self.entity.entity_id, message)
+        """The message for whom it is sent to."""
+        return message if self.behind is None else ShardEnvelope(self.behind.entity_id, message)
+
+    def asks(self, asked: Callable[[ActorRef], Any]) -> Callable[[ActorRef], Any]:
+        """What makes the question for whom it is sent to."""
+        return asked if self.behind is None else lambda reply_to: self.wrap(asked(reply_to))
 
 
 class TargetResolver:
@@ -80,9 +88,8 @@ class TargetResolver:
 
     def _entity_route(self, name: str, entity: EntityName) -> Route:
         """Straight to the owner if the number of shards is known, else through a node's own proxy (PROTOCOL section 5)."""
-        num_shards = self._client.shard_counts.get(entity.shard_type)
-        if num_shards is not None:
-            return Route(name, self._client.entity_ref(entity.shard_type, num_shards), entity)
+        if self._client.num_shards(entity.shard_type) is not None:
+            return Route(name, entity)
         host = self.host_of(entity.shard_type)
         if host is None:
             known = self.shard_types()
@@ -97,7 +104,7 @@ class TargetResolver:
         kind = entity.shard_type
         if said:
             self._notice_proxy(kind, host)
-        return Route(name, ActorRef(ActorAddress(self._client.system_name, f"/{kind}", host), self._client), entity, host)
+        return Route(name, ActorRef(ActorAddress(self._client.system_name, f"/{kind}", host), self._client), entity)
 
     def _notice_proxy(self, kind: str, host: NodeAddress) -> None:
         self._notice(
@@ -170,11 +177,12 @@ class TargetResolver:
 
     def spot(self, route: Route) -> tuple[NodeAddress | None, int | None, tuple[NodeAddress, ...]]:
         """Node, shard and replicas of what a route leads to; unknown ones are None."""
-        if route.entity is None:
-            return (route.ref.address.node if isinstance(route.ref, ActorRef) else None), None, ()
-        if route.entity.shard_type not in self._client.shard_counts:
+        entity = route.entity
+        if entity is None:
+            return (route.to.address.node if isinstance(route.to, ActorRef) else None), None, ()
+        if self._client.num_shards(entity.shard_type) is None:
             return None, None, ()
-        shard, owner, replicas = self._client.locate(route.entity.shard_type, route.entity.entity_id)
+        shard, owner, replicas = self._client.locate(entity.shard_type, entity.entity_id)
         return owner, shard, replicas
 
     def location(self, route: Route) -> Location:
@@ -192,7 +200,7 @@ class TargetResolver:
     def where(self, target: AnyTarget) -> Location:
         """The location of a target, also of an entity whose type nobody told the number of shards of."""
         parsed = parse_target(only_target(target)) if isinstance(target, str) else None
-        if isinstance(parsed, EntityName) and parsed.shard_type not in self._client.shard_counts:
+        if isinstance(parsed, EntityName) and self._client.num_shards(parsed.shard_type) is None:
             self._refuse_if_mistyped(parsed.shard_type)
             return Location(label(target), parsed.shard_type, parsed.entity_id, None, None, None, (), None, None)
         return self.location(self.route(target))

@@ -150,16 +150,16 @@ class _Structure:
         route = await self._route(EntityName(self.shard_type, self.name if entity is None else entity), timeout)
         asked = question(self._messages[message](**fields))
         return await client.ask(
-            route.ref, lambda ref: route.wrap(asked(ref)), timeout=max(0.001, ends - monotonic()),
-            retry=retry, label=route.target,
-        )  # fmt: skip
+            route.to, route.asks(asked), timeout=max(0.001, ends - monotonic()), retry=retry, label=route.target
+        )
 
     async def _route(self, entity: EntityName, timeout: float) -> Route:
         placing, client = self._connection.placing, self._connection.client
         name = f"{self.kind} {entity.entity_id!r}"
-        count = self._shards or client.shard_counts.get(self.shard_type)
+        count = self._shards or client.num_shards(self.shard_type)
         if count is not None:
-            return Route(name, client.entity_ref(self.shard_type, count), entity)
+            client.entity_ref(self.shard_type, count)
+            return Route(name, entity)
         host = placing.host_of(self.shard_type) or await self._host_by_leader(name, timeout)
         return placing.proxy_route(name, entity, host, said=False)
 

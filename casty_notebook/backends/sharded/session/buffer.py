@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from casty_notebook.backends.sharded.session.peers import Peers
 from casty_notebook.backends.sharded.session.shards import ShardTable, Waiting
 from casty_notebook.backends.sharded.session.state import Outgoing, Peer, insert_in_order
-from casty_notebook.backends.sharded.session.targets import ActorTarget, EntityTarget
+from casty_notebook.backends.sharded.session.targets import ActorTarget
+from casty_notebook.values.targets import EntityName
 
 __all__ = ["Buffer", "shard_type_of"]
 
@@ -101,4 +102,4 @@ class Buffer:
 
 def shard_type_of(outgoing: Outgoing) -> str:
     """The sharded type that an envelope is for, or an empty text."""
-    return outgoing.target.shard_type if isinstance(outgoing.target, EntityTarget) else ""
+    return outgoing.target.shard_type if isinstance(outgoing.target, EntityName) else ""

@@ -8,10 +8,11 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.backends.sharded.session.peers import Peers
 from casty_notebook.backends.sharded.session.shards import Question, ShardTable
 from casty_notebook.backends.sharded.session.state import Ask, Outgoing
-from casty_notebook.backends.sharded.session.targets import EntityTarget, Target
+from casty_notebook.backends.sharded.session.targets import Target
 from casty_notebook.errors import ContactAttempt, FailureReport
 from casty_notebook.topology.health import LinkState
 from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.values.targets import EntityName
 
 __all__ = ["Known", "report", "timeout"]
 
@@ -57,7 +58,7 @@ def report(
 
 
 def _question(known: Known, target: Target, shard: int | None) -> Question | None:
-    table = known.table(target.shard_type) if isinstance(target, EntityTarget) else None
+    table = known.table(target.shard_type) if isinstance(target, EntityName) else None
     return table.questions.get(shard) if table is not None and shard is not None else None
 
 
@@ -71,7 +72,7 @@ def _inquiry(known: Known, outgoing: Outgoing) -> tuple[str, ...]:
 
 def _owner(known: Known, outgoing: Outgoing, now: float) -> NodeAddress | None:
     target = outgoing.target
-    if not isinstance(target, EntityTarget):
+    if not isinstance(target, EntityName):
         return target.node
     table = known.table(target.shard_type)
     return table.locate(outgoing.shard, now) if table is not None and outgoing.shard is not None else None
@@ -85,8 +86,8 @@ def timeout(known: Known, ask: Ask) -> tuple[str, str]:
     if ask.generation is not None:
         return _unanswered(ask)
     target = ask.target
-    if isinstance(target, EntityTarget):
-        return _unlocated(known, target, ask.outgoing.shard if ask.outgoing is not None else None)
+    if isinstance(target, EntityName):
+        return _unlocated(known, target, ask.shard)
     reason = _why_unreachable(known, target.node)
     return (
         f"it was held all the time, since no connection to {target.node} came up{reason}; it was not sent.",
@@ -106,7 +107,7 @@ def _unanswered(ask: Ask) -> tuple[str, str]:
     if owner is not None and owner.breaker.state is LinkState.suspect:
         return f"{owner.address} has stopped answering ({owner.breaker.reason}).", "Ask again once it is back."
     who = str(owner.address) if owner is not None else "the node"
-    if isinstance(ask.target, EntityTarget):
+    if isinstance(ask.target, EntityName):
         return (
             f"sent to {who}, which is reachable, but no reply came: the actor does not answer this message, is slow, or the "
             "node could not decode it.",
@@ -119,7 +120,7 @@ def _unanswered(ask: Ask) -> tuple[str, str]:
     )
 
 
-def _unlocated(known: Known, target: EntityTarget, shard: int | None) -> tuple[str, str]:
+def _unlocated(known: Known, target: EntityName, shard: int | None) -> tuple[str, str]:
     """It was held until its timeout: its shard has no owner that can be reached."""
     snapshot = known.snapshot
     table = known.table(target.shard_type)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 from casty_notebook.backends.contract import Arrival
 from casty_notebook.backends.sharded.session import failures
@@ -29,7 +28,6 @@ from casty_notebook.backends.sharded.session.listening import Listening
 from casty_notebook.backends.sharded.session.peers import Peers
 from casty_notebook.backends.sharded.session.router import Router
 from casty_notebook.backends.sharded.session.state import Ask, Link, Outgoing
-from casty_notebook.backends.sharded.session.targets import Target
 from casty_notebook.errors import (
     AskFailed,
     AskTimeout,
@@ -86,23 +84,21 @@ class Outbox:
 
     def ask_made(self, event: AskMade, now: float, out: list[Effect]) -> None:
         ask = event.ask
-        outgoing = ask.outgoing = self._outgoing(ask.target, ask.message, ask.deadline, ask)
+        self._seq += 1
+        ask.seq = self._seq
         crowded = len(self.asks) >= self._settings.max_pending_asks
         self.asks.add(ask)
         if crowded:
             cause = f"{len(self.asks) - 1} asks already wait for replies, which is the bound (max_pending_asks)."
-            self.fail(outgoing, Overloaded, cause, "Wait for some of them.", out)
-        elif self.closed_by is None or not self._refuses(self.closed_by, outgoing, out):
-            self._router.route(outgoing, now, out)
+            self.fail(ask, Overloaded, cause, "Wait for some of them.", out)
+        elif self.closed_by is None or not self._refuses(self.closed_by, ask, out):
+            self._router.route(ask, now, out)
 
     def tell_made(self, event: TellMade, now: float, out: list[Effect]) -> None:
-        outgoing = self._outgoing(event.target, event.message, now + self._settings.tell_expiry)
+        self._seq += 1
+        outgoing = Outgoing(self._seq, event.target, event.message, now + self._settings.tell_expiry)
         if self.closed_by is None or not self._refuses(self.closed_by, outgoing, out):
             self._router.route(outgoing, now, out)
-
-    def _outgoing(self, target: Target, message: Any, expires: float, ask: Ask | None = None) -> Outgoing:
-        self._seq += 1
-        return Outgoing(self._seq, target, target.path, message, expires, ask)
 
     def _refuses(self, error: type[AskFailed] | CastyNotebookError, outgoing: Outgoing, out: list[Effect]) -> bool:
         self.fail(outgoing, error, "the client is closed.", "Connect again.", out)
@@ -118,19 +114,19 @@ class Outbox:
         if type(ask) is Listening:
             self._arrived(ask, event, now, out)
             return
-        link, outgoing = ask.link, ask.outgoing
+        link = ask.link
         self.asks.remove(ask_id)
         if isinstance(message, UndecodableMessage):
             self._failed(ask, message, out)
             return
-        if link is not None and outgoing is not None:
-            link.peer.lane[outgoing.path].append(now - ask.started)
+        if link is not None:
+            link.peer.lane[ask.path].append(now - ask.started)
         out.append(Reply(ask_id, message))
 
     def _failed(self, ask: Ask, error: CastyNotebookError, out: list[Effect]) -> None:
         """The last word on an ask that is not answered."""
         if type(ask) is not Listening:
-            self._traffic.failed(ask.target.path, error)
+            self._traffic.failed(ask.path, error)
         out.append(Fail(ask.id, error))
 
     def _arrived(self, listening: Listening, event: Received, now: float, out: list[Effect]) -> None:
@@ -154,8 +150,8 @@ class Outbox:
         ask = self.asks.get(ask_id)
         if ask is None:
             return None
-        if ask.link is not None and ask.outgoing is not None:
-            out.append(Recall(ask.link.id, ask.outgoing))
+        if ask.link is not None:
+            out.append(Recall(ask.link.id, ask))
         self.asks.remove(ask_id)
         self._router.withdraw(ask)
         return ask
@@ -167,8 +163,8 @@ class Outbox:
             if ask.link is not None:
                 self._doubt(ask.link, ask.started, now)
             cause, advice = failures.timeout(self._known, ask)
-            if self._withdraw(ask.id, out) is not None and ask.outgoing is not None:
-                report = failures.report(self._known, ask.outgoing, cause, advice, may_have_run=sent)
+            if self._withdraw(ask.id, out) is not None:
+                report = failures.report(self._known, ask, cause, advice, may_have_run=sent)
                 self._failed(ask, AskTimeout(report), out)
 
     def fail(
@@ -189,11 +185,10 @@ class Outbox:
     def fail_all(self, error: type[AskFailed] | CastyNotebookError, cause: str, out: list[Effect]) -> None:
         """End every ask; what has not left is not sent any more."""
         for ask in self.asks:
-            if ask.outgoing is not None:
-                if ask.link is not None:
-                    out.append(Recall(ask.link.id, ask.outgoing))
-                self._router.withdraw(ask)
-                self.fail(ask.outgoing, error, cause, "Connect again.", out, may_have_run=ask.may_have_run)
+            if ask.link is not None:
+                out.append(Recall(ask.link.id, ask))
+            self._router.withdraw(ask)
+            self.fail(ask, error, cause, "Connect again.", out, may_have_run=ask.may_have_run)
 
     def drop(self, told: list[Outgoing], why: str, out: list[Effect]) -> None:
         """Let go of what waited for a route in vain, and say how much of it that is."""
@@ -225,8 +220,8 @@ class Outbox:
     ) -> None:
         """What had not left looks for another way; what may have left is never sent twice by itself."""
         left = {outgoing.seq for outgoing in unsent}
-        sent = [(ask, ask.outgoing) for ask in link.asks.values() if ask.outgoing is not None]
-        repeat = [each for ask, each in sent if not self._survives(ask, each, link, left, reason, out, verdict=verdict)]
+        sent = list(link.asks.values())
+        repeat = [ask for ask in sent if not self._survives(ask, link, left, reason, out, verdict=verdict)]
         self._router.reroute((*repeat, *self._ours(unsent)), link.peer, now, out)
 
     def reclaimed(self, event: Reclaimed, now: float, out: list[Effect]) -> None:
@@ -238,13 +233,12 @@ class Outbox:
         return [o for o in unsent if o.seq > 0 and (o.ask is None or o.ask.id in self.asks)]
 
     def _survives(
-        self, ask: Ask, outgoing: Outgoing, link: Link, unsent: set[int], reason: str, out: list[Effect],
-        *, verdict: bool,
-    ) -> bool:  # fmt: skip
+        self, ask: Ask, link: Link, unsent: set[int], reason: str, out: list[Effect], *, verdict: bool
+    ) -> bool:
         """False if it is to be sent again because the user said that this does no harm, and it can help."""
         generation = ask.generation
         ask.withdrawn()
-        if outgoing.seq in unsent:
+        if ask.seq in unsent:
             return True
         if ask.retry and not verdict:
             ask.left = True
@@ -256,5 +250,5 @@ class Outbox:
             return True
         cause = f"the connection to {link.peer.address} was lost while waiting for the answer ({reason})."
         advice = TOO_LARGE if verdict else "If asking twice does no harm, use retry=True."
-        self.fail(outgoing, NodeUnreachable, cause, advice, out, may_have_run=True)
+        self.fail(ask, NodeUnreachable, cause, advice, out, may_have_run=True)
         return True

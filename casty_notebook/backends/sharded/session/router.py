@@ -11,7 +11,7 @@ from casty_notebook.backends.sharded.session.peers import Peers
 from casty_notebook.backends.sharded.session.shard_locator import Send, ShardLocator
 from casty_notebook.backends.sharded.session.shards import Question, ShardTable
 from casty_notebook.backends.sharded.session.state import FOREVER, Ask, Outgoing, Peer
-from casty_notebook.backends.sharded.session.targets import ActorTarget
+from casty_notebook.backends.sharded.session.targets import NOT_IN_USE, ActorTarget
 from casty_notebook.errors import AskFailed, CastyNotebookError, MisuseError, NodeUnreachable, Overloaded, ShardCountMismatch
 from casty_notebook.settings import Settings
 from casty_notebook.topology.health import LinkState
@@ -105,7 +105,10 @@ class Router:
             else:
                 self._fail(outgoing, MisuseError(_NO_MEMBER.format(target.node, target)), "", "", out)
             return
-        table = self.tables[target.shard_type]
+        table = self.tables.get(target.shard_type)
+        if table is None:
+            self._fail(outgoing, MisuseError(NOT_IN_USE.format(target.shard_type)), "", "", out)
+            return
         if outgoing.shard is None:
             outgoing.shard = table.shard_of(target.entity_id)
         shard = outgoing.shard
@@ -320,7 +323,7 @@ class Router:
 
     def withdraw(self, ask: Ask) -> bool:
         """The ask is over: take its envelope along if it still waits here."""
-        return ask.outgoing is not None and self.buffered > 0 and self._buffer.take(ask.outgoing)
+        return self.buffered > 0 and self._buffer.take(ask)
 
     # --- time --------------------------------------------------------------------------------------------------
 
@@ -345,14 +348,14 @@ class Router:
 
     def _note_expiry(self, outgoing: Outgoing) -> None:
         """Asks have deadlines of their own."""
-        if outgoing.ask is None and outgoing.expires < self._expiry:
-            self._expiry = outgoing.expires
-            self._wake_at(outgoing.expires)
+        if outgoing.ask is None and outgoing.deadline < self._expiry:
+            self._expiry = outgoing.deadline
+            self._wake_at(outgoing.deadline)
 
     def _expire(self, now: float, out: list[Effect]) -> None:
         tells = [outgoing for outgoing in self._buffer.everything() if outgoing.ask is None]
-        self._expiry = min((outgoing.expires for outgoing in tells if outgoing.expires > now), default=FOREVER)
-        expired = [outgoing for outgoing in tells if outgoing.expires <= now and self._buffer.take(outgoing)]
+        self._expiry = min((outgoing.deadline for outgoing in tells if outgoing.deadline > now), default=FOREVER)
+        expired = [outgoing for outgoing in tells if outgoing.deadline <= now and self._buffer.take(outgoing)]
         self._drop(expired, f"no route in {self._settings.tell_expiry:g} s", out)
 
 

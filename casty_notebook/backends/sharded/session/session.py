@@ -225,7 +225,7 @@ class Session:
         ]
         for ask in self._outbox.asks:
             sent = ask.link is not None
-            held = ask.outgoing is not None and ask.outgoing.seq in in_hand
+            held = ask.seq in in_hand
             said += [
                 (not (sent and held), f"{ask} has left and waits for a route"),
                 (ask.link is None or ask.link.asks.get(ask.id) is ask, f"the link that took {ask} does not know it"),
@@ -386,7 +386,7 @@ class Session:
 
     def send_system(self, link: Link, path: str, message: object, encoding: Encoding | None) -> None:
         """A message of our own to a node: not buffered, not routed, not repeated by the session."""
-        outgoing = Outgoing(-1, ActorTarget(link.peer.address, path), path, message, FOREVER)
+        outgoing = Outgoing(-1, ActorTarget(link.peer.address, path), message, FOREVER)
         outgoing.encoding = encoding
         self._out.append(Transmit(link.id, outgoing))
 

@@ -7,7 +7,7 @@ from typing import Any
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.breaker import Breaker
 from casty_notebook.backends.sharded.session.encodings import Encoding
-from casty_notebook.backends.sharded.session.targets import Target
+from casty_notebook.backends.sharded.session.targets import Target, path_of
 from casty_notebook.printable import printable
 from casty_notebook.topology.health import LinkState
 from casty_notebook.topology.traffic import new_lane
@@ -127,57 +127,60 @@ class Outgoing:
     `message` is opaque here: what it looks like on the wire is the business of the rooms above.
     """
 
-    __slots__ = ("admitted", "ask", "encoding", "expires", "message", "path", "seq", "shard", "target")
+    __slots__ = ("admitted", "deadline", "encoding", "message", "path", "seq", "shard", "target")
 
-    def __init__(self, seq: int, target: Target, path: str, message: Any, expires: float, ask: Ask | None = None) -> None:
+    def __init__(self, seq: int, target: Target, message: Any, deadline: float) -> None:
         self.seq = seq
         self.target = target
-        self.path = path
+        self.path = path_of(target)
         self.message = message
-        self.expires = expires
-        self.ask = ask
+        self.deadline = deadline
         self.shard: int | None = None
         self.encoding: Encoding | None = None
         """What to write it in; None for that of the cluster."""
         self.admitted = False
         """Counted against the bound of what may wait; a message once taken is not refused later."""
 
+    @property
+    def ask(self) -> Ask | None:
+        """The ask that it is; None for what is told."""
+        return None
+
     def __repr__(self) -> str:
         return printable(f"<Outgoing {self.seq} to {self.target}>")
 
 
-class Ask:
+class Ask(Outgoing):
     """waiting --transmit--> sent --reply | failure | deadline | cancel--> gone.
 
-    `link` and `generation` are set once the envelope was handed to a link: its reply can come as long as the
-    generation's identity has a connection on the replying node.
+    An envelope that is looked after until its reply has come; the session numbers it when it takes it. `link` and
+    `generation` are set once it was handed to a link: its reply can come as long as the generation's identity has a
+    connection on the replying node.
     """
 
-    __slots__ = (
-        "_label", "deadline", "fail_fast", "generation", "id", "left", "link", "message", "outgoing", "reply_ref", "retry",
-        "started", "target",
-    )  # fmt: skip
+    __slots__ = ("_label", "fail_fast", "generation", "id", "left", "link", "reply_ref", "retry", "started")
 
     def __init__(
         self, ask_id: str, target: Target, message: Any, reply_ref: ReplyRef, started: float, deadline: float, *,
         retry: bool = False, fail_fast: bool = False, label: str = "",
     ) -> None:  # fmt: skip
+        super().__init__(0, target, message, deadline)
         self.id = ask_id
-        self.target = target
-        self.message = message
         self.reply_ref = reply_ref
         self.started = started
-        self.deadline = deadline
         self.retry = retry
         """Send it again if it may have left and its node is lost."""
         self.fail_fast = fail_fast
         """Do not hold it until its deadline where its owner cannot be reached."""
         self._label = label
-        self.outgoing: Outgoing | None = None
         self.link: Link | None = None
         self.generation: Generation | None = None
         self.left = False
         """An earlier try may have reached its node."""
+
+    @property
+    def ask(self) -> Ask:
+        return self
 
     @property
     def label(self) -> str:

@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.values.targets import EntityName
 from casty_notebook.values.value_class import value
 
-__all__ = ["ActorTarget", "EntityTarget", "Target"]
+__all__ = ["NOT_IN_USE", "ActorTarget", "Target", "path_of"]
 
-
-
-@value
-class EntityTarget:
-    """One entity of a sharded type."""
-
-    shard_type: str
-    entity_id: str
-
-    @property
-    def path(self) -> str:
-        """Of the actor that takes messages for the type's entities on each node (PROTOCOL section 4.2)."""
-        return f"/_region-{self.shard_type}"
-
-    def __str__(self) -> str:
-        return f"{self.shard_type}/{self.entity_id}"
+NOT_IN_USE = "{0!r} is not in use; call entity_ref({0!r}, num_shards=…) first"
+"""Of a sharded type whose number of shards nobody has settled here."""
 
 
 @value
@@ -36,4 +23,9 @@ class ActorTarget:
         return f"{self.node}{self.path}"
 
 
-type Target = EntityTarget | ActorTarget
+type Target = EntityName | ActorTarget
+
+
+def path_of(target: Target) -> str:
+    """The path that messages for it are sent to: of an entity, the actor that takes them on each node (PROTOCOL section 4.2)."""
+    return f"/_region-{target.shard_type}" if isinstance(target, EntityName) else target.path

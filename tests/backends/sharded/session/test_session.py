@@ -8,7 +8,7 @@ import pytest
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.sharded.session.events import Close
-from casty_notebook.backends.sharded.session.targets import ActorTarget, EntityTarget
+from casty_notebook.backends.sharded.session.targets import ActorTarget
 from casty_notebook.errors import (
     AskTimeout,
     ClientClosed,
@@ -21,6 +21,7 @@ from casty_notebook.settings import Settings
 from casty_notebook.topology.health import LinkState
 from casty_notebook.topology.snapshot import MemberStatus
 from casty_notebook.values.envelope import entity_shard
+from casty_notebook.values.targets import EntityName
 from tests.backends.sharded.session.world import SYSTEM, World, node
 
 
@@ -592,7 +593,7 @@ def test_a_chosen_identity_is_the_only_one_ever_presented() -> None:
     assert set(world.identities) == {chosen}
 
 
-def _entity_on(world: World, address: object) -> EntityTarget:
+def _entity_on(world: World, address: object) -> EntityName:
     table = world.allocations["counter"]
     number = next(n for n in range(1000) if table[entity_shard(f"e{n}", 100)] == address)
-    return EntityTarget("counter", f"e{number}")
+    return EntityName("counter", f"e{number}")

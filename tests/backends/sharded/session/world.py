@@ -42,12 +42,13 @@ from casty_notebook.backends.sharded.session.messages import (
 )
 from casty_notebook.backends.sharded.session.session import ASK_PATH, Session
 from casty_notebook.backends.sharded.session.state import Ask, Outgoing
-from casty_notebook.backends.sharded.session.targets import ActorTarget, EntityTarget, Target
+from casty_notebook.backends.sharded.session.targets import ActorTarget, Target
 from casty_notebook.settings import Settings
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
 from casty_notebook.values.envelope import ShardEnvelope
 from casty_notebook.values.refs import ReplyRef
 from casty_notebook.values.services import Listing
+from casty_notebook.values.targets import EntityName
 
 SYSTEM = "test"
 
@@ -290,7 +291,7 @@ class World:
     def ask(self, target: Target | str, *, timeout: float = 5.0, retry: bool = False, fail_fast: bool = False) -> str:
         target = self._target(target)
         ask_id = f"{ASK_PATH}{next(self._asks)}"
-        message: Any = ShardEnvelope(target.entity_id, ask_id) if isinstance(target, EntityTarget) else ask_id
+        message: Any = ShardEnvelope(target.entity_id, ask_id) if isinstance(target, EntityName) else ask_id
         ref = ReplyRef(SYSTEM, ask_id)
         ask = Ask(ask_id, target, message, ref, self.now, self.now + timeout, retry=retry, fail_fast=fail_fast)
         self.feed(AskMade(ask))
@@ -300,7 +301,7 @@ class World:
         """As `ask`; every message that comes is kept. Nodes answer its message as they answer an ask's."""
         target = self._target(target)
         ask_id = f"{ASK_PATH}{next(self._asks)}"
-        message: Any = ShardEnvelope(target.entity_id, ask_id) if isinstance(target, EntityTarget) else ask_id
+        message: Any = ShardEnvelope(target.entity_id, ask_id) if isinstance(target, EntityName) else ask_id
         ref, deadline = ReplyRef(SYSTEM, ask_id), self.now + timeout
         listening = Listening(
             ask_id, target, message, ref, self.now, deadline, limit=limit, max_bytes=1_000_000, retry=retry
@@ -315,12 +316,12 @@ class World:
 
     def tell(self, target: Target | str, message: Any) -> None:
         target = self._target(target)
-        wrapped = ShardEnvelope(target.entity_id, message) if isinstance(target, EntityTarget) else message
+        wrapped = ShardEnvelope(target.entity_id, message) if isinstance(target, EntityName) else message
         self.feed(TellMade(target, wrapped))
 
     @staticmethod
-    def _target(target: Target | str) -> EntityTarget | ActorTarget:
-        return EntityTarget(*target.split("/", 1)) if isinstance(target, str) else target
+    def _target(target: Target | str) -> EntityName | ActorTarget:
+        return EntityName(*target.split("/", 1)) if isinstance(target, str) else target
 
     def kill(self, address: NodeAddress) -> None:
         """The process ends: connections break, nothing listens."""
