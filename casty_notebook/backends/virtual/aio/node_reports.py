@@ -16,7 +16,8 @@ from casty_notebook.backends.virtual.codec.values import EntityKey
 from casty_notebook.backends.virtual.session.members import OWNING
 from casty_notebook.backends.virtual.session.ring import NodeId
 from casty_notebook.errors import AskFailed, MisuseError, NoSuchType, UndecodableMessage
-from casty_notebook.logs import Sparing, room_logger
+from casty_notebook.logs import room_logger
+from casty_notebook.loops.sparing import Sparing
 from casty_notebook.topology.node_report import HELPER, LogLine, NodeReport
 
 __all__ = ["ROWS", "NodeReports"]
