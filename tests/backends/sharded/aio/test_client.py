@@ -361,3 +361,23 @@ async def test_whereabouts_arrive_as_stand_ins_unless_their_class_is_welcome(dem
     assert not isinstance(reply, Whereabouts)
     assert reply.actor == "strange"
     assert repr(reply).startswith("casty_notebook.demo.messages.Whereabouts(node='node-")
+
+
+async def test_a_type_is_settled_once_and_its_ref_is_the_same_from_then_on(demo_cluster: DemoCluster) -> None:
+    async with client_of(demo_cluster) as client:
+        counter = client.entity_ref("counter", 100)
+        assert client.entity_ref("counter", 100) is counter
+        assert (client.num_shards("counter"), client.num_shards("cart")) == (100, None)
+        for other in (50, 100.0, True):
+            with pytest.raises(ShardCountMismatch):
+                client.entity_ref("counter", other)  # type: ignore[arg-type]
+
+
+async def test_a_ref_of_a_type_that_is_not_in_use_here_is_refused_before_anything_is_sent(demo_cluster: DemoCluster) -> None:
+    async with client_of(demo_cluster) as elsewhere, client_of(demo_cluster) as client:
+        counter = elsewhere.entity_ref("counter", 100)
+        refusal = r"'counter' is not in use; call entity_ref\('counter', num_shards=…\) first"
+        with pytest.raises(MisuseError, match=refusal):
+            await client.ask(counter, lambda r: ShardEnvelope("a", GetCount(r)))
+        with pytest.raises(MisuseError, match=refusal):
+            client.tell(counter, ShardEnvelope("a", Increment(1)))
