@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from casty_notebook.address import ActorAddress, NodeAddress
     from casty_notebook.backends.sharded.aio.client import ClusterClient
     from casty_notebook.backends.virtual.aio.client import VirtualClient
+    from casty_notebook.backends.virtual.codec.values import OneOf
     from casty_notebook.client.connections import connections, current
     from casty_notebook.loops.nested import allow_nested
     from casty_notebook.net.ssh_config import SSH
@@ -42,6 +43,7 @@ _HOMES = {
     "Member": "topology.snapshot",
     "MemberStatus": "topology.snapshot",
     "NodeAddress": "address",
+    "OneOf": "backends.virtual.codec.values",
     "Recording": "views.recording",
     "RemoteError": "values.remote_error",
     "SSH": "net.ssh_config",
@@ -78,6 +80,7 @@ __all__ = [
     "Member",
     "MemberStatus",
     "NodeAddress",
+    "OneOf",
     "Recording",
     "RemoteError",
     "ServiceEntry",
