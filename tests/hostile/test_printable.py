@@ -197,7 +197,7 @@ def _listener() -> Any:
         closed, received, dropped = True, 0, 0
 
         def __init__(self) -> None:
-            self._listening = _labelled(Listening)
+            self.label = EVIL
 
     return Labelled()
 
