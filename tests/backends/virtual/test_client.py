@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -117,15 +118,18 @@ async def test_messages_are_sent_without_their_classes(shop: VirtualCluster) -> 
 
 async def test_what_cannot_be_a_target_is_refused_and_leaves_nothing(shop: VirtualCluster) -> None:
     client = client_of(shop)
+    half = "\ud800"
+    odd_targets: list[Any] = [f"{COUNTER}/{half}", EntityKey(COUNTER, half), ["counter/a"], {}, None]
+    odd_targets.append(EntityKey(COUNTER, 5))  # type: ignore[arg-type]
     async with client:
         await warm(client)
-        for odd in (f"{COUNTER}/\ud800", EntityKey(COUNTER, "\udfff"), EntityKey(COUNTER, 5), ["counter/a"], {}, None):  # type: ignore[arg-type]
+        for odd in odd_targets:
             with pytest.raises(MisuseError):
-                await client.ask(odd, Get)  # type: ignore[arg-type]
+                await client.ask(odd, Get)
             with pytest.raises(MisuseError):
-                client.tell(odd, Add(1))  # type: ignore[arg-type]
+                client.tell(odd, Add(1))
             with pytest.raises(MisuseError):
-                client.place(odd)  # type: ignore[arg-type]
+                client.place(odd)
         assert isinstance(await client.ask("counter/after", Get), int)
     assert client.counters["dropped"] == 0
 
