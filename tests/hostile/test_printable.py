@@ -105,7 +105,7 @@ SHOWN: dict[str, Callable[[], str]] = {
     "errors.py NoContactPoint.__str__": lambda: str(NoContactPoint(EVIL, (ContactAttempt(EVIL, EVIL),))),
     "magics/connection_list.py ConnectionList.__repr__": lambda: repr(LISTED),
     "magics/connection_list.py ConnectionList._repr_html_": lambda: LISTED._repr_html_(),
-    "backends/listening.py Listener.__repr__": lambda: repr(_listener()),
+    "backends/aio/listener.py Listener.__repr__": lambda: repr(_listener()),
     "backends/virtual/aio/collections.py _Collection.__repr__": lambda: repr(_labelled_collection()),
     "client/subscriptions.py Subscription.__repr__": lambda: repr(Subscription(print, EVIL)),
     "views/bell.py Bell.__repr__": lambda: repr(_bell()),
