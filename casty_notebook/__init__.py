@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from casty_notebook.address import ActorAddress, NodeAddress
     from casty_notebook.backends.sharded.aio.client import ClusterClient
     from casty_notebook.backends.virtual.aio.client import VirtualClient
-    from casty_notebook.backends.virtual.codec.values import OneOf
     from casty_notebook.client.connections import connections, current
     from casty_notebook.loops.nested import allow_nested
     from casty_notebook.net.ssh_config import SSH
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from casty_notebook.settings import Settings
     from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
     from casty_notebook.values.envelope import ShardEnvelope
+    from casty_notebook.values.one_of import OneOf
     from casty_notebook.values.refs import ActorRef, EntityRef
     from casty_notebook.values.remote_error import RemoteError
     from casty_notebook.values.services import Listing, ServiceInstance, ServiceKey
@@ -43,7 +43,7 @@ _HOMES = {
     "Member": "topology.snapshot",
     "MemberStatus": "topology.snapshot",
     "NodeAddress": "address",
-    "OneOf": "backends.virtual.codec.values",
+    "OneOf": "values.one_of",
     "Recording": "views.recording",
     "RemoteError": "values.remote_error",
     "SSH": "net.ssh_config",

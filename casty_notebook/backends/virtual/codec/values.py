@@ -22,10 +22,11 @@ from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMes
 from casty_notebook.settings import Settings
 from casty_notebook.values.limits.probing import FEW, KeyWatch
 from casty_notebook.values.limits.work import Refused, WorkBudget
+from casty_notebook.values.one_of import OneOf
 from casty_notebook.values.shapes import Shape, shape_of
 from casty_notebook.values.standin import StandIn, StandInClass, parts
 
-__all__ = ["EntityKey", "Misfit", "OneOf", "ReplyTo", "ValueReader", "is_message", "message_name", "write_message", "write_value"]
+__all__ = ["EntityKey", "Misfit", "ReplyTo", "ValueReader", "is_message", "message_name", "write_message", "write_value"]
 
 MAX_DEPTH = 100
 """Nesting of a message; honest ones stay below 20."""
@@ -67,24 +68,6 @@ class EntityKey:
 
     def __str__(self) -> str:
         return f"{self.actor}/{self.key}"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class OneOf:
-    """A value whose field takes one of several classes (``A | B``, ``A | None``), for messages that are written by name.
-
-    Such a value travels with its class's name, one whose field takes a single class without. Where the classes are here their
-    annotations tell which it is. In a text, and where it was not imported, it is ``casty_notebook.OneOf(…)``.
-
-    Examples
-    --------
-    >>> from casty_notebook.values.message_text import written_message
-    >>> message = written_message("shop.Put(item=casty_notebook.OneOf(shop.Note(text='hello')))")
-    >>> unpack(write_message(message, None))[1]["item"]
-    ['Note', {'text': 'hello'}]
-    """
-
-    value: Any
 
 
 _ONE_OF = "casty_notebook.OneOf"

@@ -17,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casty_notebook.backends.virtual.codec.packing import unpack
-from casty_notebook.backends.virtual.codec.values import EntityKey, OneOf, ReplyTo, ValueReader, message_name, write_message
+from casty_notebook.backends.virtual.codec.values import EntityKey, ReplyTo, ValueReader, message_name, write_message
 from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMessage
 from casty_notebook.values.message_text import written_message
+from casty_notebook.values.one_of import OneOf
 from casty_notebook.values.standin import StandIn, stand_in_class
 from tests.backends.virtual import messages
 from tests.backends.virtual.messages import Colour, Inner, Zoo
