@@ -62,3 +62,9 @@ def _run(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+
+
+if __name__ == "__main__":  # All that any test needs, before the first of them.
+    from tests.backends.virtual.cluster import RELEASES
+
+    interpreters({*PLAIN, FULL, *NEIGHBOURS, *RELEASES})
