@@ -15,7 +15,7 @@ LONGEST = (
     "backends/test_contract.py",
     "hostile/test_work.py",
     "release/test_release.py",
-    "views/test_watch.py",
+    "views/watch/test_watch.py",
     "demo/test_launcher.py",
     "hostile/virtual/test_values.py",
     "hostile/test_payloads.py",
