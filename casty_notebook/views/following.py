@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -14,22 +14,23 @@ from casty_notebook.errors import ClientClosed, FailureReport, MisuseError, Wait
 from casty_notebook.printable import printable
 from casty_notebook.settings import checked_seconds
 from casty_notebook.topology.events import Change, TopologyEvent
+from casty_notebook.topology.mailboxes import Waiting
 from casty_notebook.topology.problems import ASKS_WITHIN, Problem
 from casty_notebook.topology.traffic import BUCKET, TrafficRow
 from casty_notebook.values.refs import ActorRef, EntityRef
 from casty_notebook.values.targets import expand_ranges
+from casty_notebook.views.alarms.conditions import Condition, as_condition, is_so
+from casty_notebook.views.alarms.problem_watch import ProblemWatch
 from casty_notebook.views.bulk_asks import Experiments
-from casty_notebook.views.conditions import Condition, as_condition, is_so
-from casty_notebook.views.problem_watch import ProblemWatch
-from casty_notebook.views.recorder import Recorder
+from casty_notebook.views.past.recorder import Recorder
 from casty_notebook.views.snapshot_tables import Pictured
-from casty_notebook.views.watch_shown import reader
+from casty_notebook.views.watch.shown import reader
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from casty_notebook.views.bell import Bell
-    from casty_notebook.views.watch import Watch
+    from casty_notebook.views.alarms.bell import Bell
+    from casty_notebook.views.watch.watch import Watch
 
 __all__ = ["Following"]
 
@@ -79,12 +80,15 @@ class Following(Pictured, Experiments):
         MisuseError
             If matplotlib is not installed.
         """
-        from casty_notebook.views.traffic_plot import plot_traffic
+        from casty_notebook.views.plots.traffic import plot_traffic
 
         return plot_traffic(self.traffic_table(every), by=by)
 
     def _asks(self) -> list[TrafficRow]:
         return [] if self.closed else self._on_loop(lambda: self.backend.traffic).rows(within=ASKS_WITHIN)
+
+    def _waiting(self) -> Sequence[Waiting]:
+        return () if self.closed else self._on_loop(self._recorder.waiting)
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 
@@ -214,7 +218,7 @@ class Following(Pictured, Experiments):
         In a page its line turns red and, while nobody looks at the page, the title blinks; a button asks the browser for leave to
         show notifications, too. In a terminal the terminal's bell rings. ``stop()`` ends it, and so does the connection's end.
         """
-        from casty_notebook.views.bell import Bell
+        from casty_notebook.views.alarms.bell import Bell
 
         self._check_open()
         if self._bell is None or self._bell.stopped:
@@ -263,7 +267,7 @@ class Following(Pictured, Experiments):
         ...     cluster.wait_until(lambda _: len(watch.data) > 100, timeout=120)
         ...     return watch.data["number"].describe()
         """
-        from casty_notebook.views.watch import Watch
+        from casty_notebook.views.watch.watch import Watch
 
         asked = self.backend.question(message, reply_field)
         read = reader(field)

@@ -13,11 +13,12 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.errors import MisuseError
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.history import History, Record
+from casty_notebook.topology.mailboxes import Waiting
 from casty_notebook.topology.node_report import NodeReport
 from casty_notebook.topology.problems import Problem, find_problems
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.topology.traffic import TrafficRow
-from casty_notebook.views.times import Time, moment_of, told
+from casty_notebook.views.past.times import Time, moment_of, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,10 +108,16 @@ class Pictured(ABC):
 
     def _problems(self) -> tuple[Problem, ...]:
         past = self._past()
-        return find_problems(past.records, tuple(past.events), self._clock(), snapshot_age=self._age(), asks=self._asks())
+        return find_problems(
+            past.records, tuple(past.events), self._clock(), snapshot_age=self._age(), asks=self._asks(), waiting=self._waiting()
+        )
 
     def _asks(self) -> Sequence[TrafficRow]:
         """What became of our own asks of late; nothing where none are made."""
+        return ()
+
+    def _waiting(self) -> Sequence[Waiting]:
+        """Keys whose mailboxes grow or stand; none where no node was asked of late."""
         return ()
 
     def _age(self) -> float | None:
@@ -225,7 +232,7 @@ class Pictured(ABC):
         MisuseError
             If matplotlib is not installed.
         """
-        from casty_notebook.views.plots import plot_shards
+        from casty_notebook.views.plots.figures import plot_shards
 
         return plot_shards(self.members, self.shard_table(shard_type), ax=ax)
 
@@ -237,6 +244,6 @@ class Pictured(ABC):
         MisuseError
             If matplotlib is not installed, or the table is none of a fan-out.
         """
-        from casty_notebook.views.plots import plot_latency
+        from casty_notebook.views.plots.figures import plot_latency
 
         return plot_latency(answers, ax=ax)

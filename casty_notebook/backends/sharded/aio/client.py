@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from casty_notebook.address import ActorAddress, NodeAddress
+from casty_notebook.advice import DOCTOR
 from casty_notebook.backends.arguments import checked_contacts, checked_settings, checked_system
 from casty_notebook.backends.listening import LIMIT, checked_limit
 from casty_notebook.backends.sharded.aio.addressing import resolve
@@ -269,7 +270,7 @@ class ClusterClient:
         verdict = f": {session.contacts.verdict}" if session.contacts.verdict is not None else ""
         reached = session.peers.any_live or session.subscription.exhausted
         missing = f" ({self._codecs.untried})" if self._codecs.untried and reached else ""
-        hint = "" if verdict else "; %casty_doctor examines the way"
+        hint = "" if verdict else f"; {DOCTOR}, with the same address and options, examines the way"
         return NoContactPoint(f"{text}{verdict}{missing}{hint}; the contact points say:", session.contact_attempts())
 
     async def snapshots(self) -> AsyncIterator[TopologySnapshot]:
@@ -409,6 +410,8 @@ class ClusterClient:
         pump = self._open_pump()
         if isinstance(target, str):
             self._name_node(target)
+        elif isinstance(target, EntityRef) and target.sender is not self:
+            self._check_of_one_cluster(target)
         resolved, message = resolve(target, message)
         told = TellMade(resolved, pump.writer.parcel(message))
         if self._home.here:
@@ -548,11 +551,34 @@ class ClusterClient:
             raise MisuseError(f"ask takes a function of the reply ref, for example lambda r: …(reply_to=r), not {msg_factory!r}")
         if isinstance(ref, str):
             self._name_node(ref)
+        elif isinstance(ref, EntityRef) and ref.sender is not self:
+            self._check_of_one_cluster(ref)
         return resolve(ref, self._passed(msg_factory(reply_ref)))
 
     def _passed(self, message: Any) -> Any:
         """A question that is about to be sent; a client that lets not everything pass refuses it here."""
         return message
+
+    def _check_of_one_cluster(self, ref: EntityRef[Any]) -> None:
+        """Refuse the ref of a client of another cluster, which most likely has a type of that name, too.
+
+        One of a client that was left goes on with the next client of that system. Clients of one cluster know a node in common,
+        once both have seen it.
+        """
+        other = ref.sender
+        if not isinstance(other, ClusterClient):
+            return
+        if other.system_name == self.system_name:
+            mine, theirs = self.topology, other.topology
+            if other._left or mine is None or theirs is None or self._known_nodes(mine) & other._known_nodes(theirs):
+                return
+        raise MisuseError(
+            f"this ref of {ref.shard_type!r} was taken from {other!r}, a client of another cluster than {self!r}: ask with that "
+            f"client, or take the ref from this one, entity_ref({ref.shard_type!r}, num_shards={ref.num_shards})"
+        )
+
+    def _known_nodes(self, snapshot: TopologySnapshot) -> set[NodeAddress]:
+        return {*self.contact_points, *(member.address for member in snapshot.members)}
 
     async def _answer(self, pump: Pump, ask: Ask, now: float | None) -> Any:
         future = pump.futures[ask.id] = pump.new_future()
