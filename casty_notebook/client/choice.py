@@ -104,7 +104,7 @@ def _sharded(
     client = make(
         contact_points=uri.contacts, system_name=uri.system, address_map=options.address_map, serializer=options.serializer,
         compression=options.compression, tls=options.tls, messages=options.messages, settings=options.settings,
-        connector=connector, send_main=options.send_main,
+        connector=connector, send_main=options.send_main, trace=options.trace,
     )  # fmt: skip
     client.dialler.on_virtual = on_virtual
     return ShardedBackend(client, options.shards or {})
@@ -117,6 +117,7 @@ def _virtual(uri: ClusterURI, options: ConnectOptions, name: str, connector: Con
     client = VirtualClient(
         contact_points=uri.contacts, cluster_name=uri.system, address_map=options.address_map, tls=options.tls,
         messages=options.messages, settings=options.settings, connector=connector,
+        trace=options.trace,
     )  # fmt: skip
     backend = VirtualBackend(client, _rail(options, name))
     unused = [

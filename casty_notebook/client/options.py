@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from casty_notebook.backends.aio.trace import TraceFunction
 from casty_notebook.backends.arguments import checked_settings, checked_shards
 from casty_notebook.errors import MisuseError
 from casty_notebook.net.dialler import AddressMap
@@ -45,6 +46,7 @@ class ConnectOptions:
     questions: Iterable[Any] = ()
     send_main: bool = False
     colour: str | None = None
+    trace: TraceFunction | None = None
 
     def __post_init__(self) -> None:
         if self.shards is not None and not isinstance(self.shards, Mapping):

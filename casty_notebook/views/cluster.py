@@ -178,7 +178,7 @@ def connect(uri: str, **options: Any) -> Cluster:
         What to call the connection; the system's name if None. An open connection of that name is closed.
     serializer, compression
         As the cluster is configured; found out by asking if not given. Each wrong guess is a line in a node's log.
-    address_map, tls, messages, settings, send_main
+    address_map, tls, messages, settings, send_main, trace
         See `ClusterClient`.
     ssh
         A bastion to reach the nodes through: ``"user@bastion"``, or an `SSH`. One SSH connection, no local ports.

@@ -230,3 +230,16 @@ def test_the_error_of_an_ask_is_a_line_that_says_what_is_known(cluster: Cluster,
     with pytest.raises(CastyNotebookError) as error:
         cluster.ask(target, slow, timeout=0.3)
     assert "\n" not in io.StringIO(str(error.value)).getvalue()
+
+
+def test_a_trace_is_told_of_dials_pushes_asks_and_replies(case: Case) -> None:
+    told: list[tuple[str, dict[str, Any]]] = []
+    with case.connect(trace=lambda name, info: told.append((name, dict(info)))) as opened:
+        opened.ask("counter/traced", case.read)
+        reached = set(opened.members["address"])
+    names = [name for name, _ in told]
+    ways = ("dial", "link.opened", "push", "ask.made", "ask.sent", "ask.replied")
+    assert sorted(map(names.index, ways)) == list(map(names.index, ways)), names
+    replied = dict(told)["ask.replied"]
+    assert replied["target"].endswith("counter/traced")
+    assert str(replied["node"]) in reached

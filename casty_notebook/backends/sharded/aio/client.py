@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.advice import DOCTOR
+from casty_notebook.backends.aio.trace import Trace, TraceFunction
 from casty_notebook.backends.arguments import checked_contacts, checked_settings, checked_system
 from casty_notebook.backends.listening import LIMIT, checked_limit
 from casty_notebook.backends.sharded.aio.addressing import resolve
@@ -84,6 +85,8 @@ class ClusterClient:
         Limits and timeouts.
     send_main
         Send messages of classes of ``__main__``, for nodes that have them in their own; else they are refused.
+    trace
+        A function that is told what happens as it happens: dials, pushes, asks, replies, as `Trace` lists.
 
     Raises
     ------
@@ -106,11 +109,12 @@ class ClusterClient:
         advertised_host: str | None = None, advertised_port: int | None = None,
         serializer: Any = "pickle", compression: str | None = None, tls: TLS | ssl.SSLContext | None = None,
         messages: Iterable[Any] = (), settings: Settings | None = None, connector: Connector | None = None,
-        send_main: bool = False,
+        send_main: bool = False, trace: TraceFunction | None = None,
     ) -> None:  # fmt: skip
         self.system_name = checked_system(system_name)
         self.contact_points = checked_contacts(contact_points)
         self.settings = checked_settings(settings)
+        self._trace = Trace(trace)
         self._mint, self._fixed = chosen_identity(client_host, client_port, advertised_host, advertised_port)
         self._registry = build_registry(self._received_ref, messages, send_main=send_main)
         self._codecs = Codecs(self._registry, *named(serializer, compression, self.settings), self.settings)
@@ -145,7 +149,7 @@ class ClusterClient:
         news = self._broadcast
         self._pump = Pump(
             session, self._codecs, self.dialler, self.settings,
-            on_publish=news.publish, on_ruin=news.ruined, on_hopeless=news.wake,
+            on_publish=news.publish, on_ruin=news.ruined, on_hopeless=news.wake, trace=self._trace,
         )  # fmt: skip
         self._pump.feed(Tick())
         return self

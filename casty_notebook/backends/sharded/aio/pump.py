@@ -9,11 +9,13 @@ from time import monotonic
 from typing import Any
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.backends.aio.trace import Trace
 from casty_notebook.backends.reach_log import ReachLog
 from casty_notebook.backends.sharded.aio.codecs import Codecs
 from casty_notebook.backends.sharded.aio.envelopes import EnvelopeReader, EnvelopeWriter
 from casty_notebook.backends.sharded.aio.link import LinkProtocol
 from casty_notebook.backends.sharded.aio.receiving import Receiver
+from casty_notebook.backends.sharded.aio.watching import watched
 from casty_notebook.backends.sharded.session.events import (
     Arrived,
     Break,
@@ -80,11 +82,13 @@ class Pump:
     def __init__(
         self, session: Session, codecs: Codecs, dialler: Dialler, settings: Settings, *,
         on_publish: Callable[[TopologySnapshot], None], on_ruin: Callable[[Exception], None],
-        on_hopeless: Callable[[], None],
+        on_hopeless: Callable[[], None], trace: Trace,
     ) -> None:  # fmt: skip
         self._loop = asyncio.get_running_loop()
         self.new_future = self._loop.create_future
         self.session = session
+        self._trace = trace
+        self._handle = watched(session, trace)
         self.writer = EnvelopeWriter(codecs, session)
         self._reach_log = ReachLog(session.peers)
         self._receiver = Receiver(
@@ -128,7 +132,7 @@ class Pump:
 
     def _tell(self, event: Event, now: float) -> None:
         performers = self._performers
-        for effect in self.session.handle(event, now):
+        for effect in self._handle(event, now):
             performers[type(effect)](effect)
 
     def _came(self, event: Heard | Received | Unexpected, now: float) -> None:
@@ -181,7 +185,7 @@ class Pump:
     # --- links: effects --------------------------------------------------------------------------------------------
 
     def _dial(self, effect: Dial) -> None:
-        log.debug("link %d: dialling %s", effect.link, effect.address)
+        self._trace.tell("dial", link=effect.link, node=effect.address)
         protocol = LinkProtocol(effect.link, effect.address, effect.identity, self._settings, self)
         self._links[effect.link] = protocol
         self._start_dial(effect.link, self._run_dial(effect, protocol))
@@ -252,7 +256,7 @@ class Pump:
     # --- links: what happens ---------------------------------------------------------------------------------------
 
     def link_opened(self, link: LinkProtocol, node: NodeAddress) -> None:
-        log.debug("link %d: %s has answered the handshake", link.id, node)
+        self._trace.tell("link.opened", link=link.id, node=node)
         self.feed(LinkOpened(link.id, node))
         self._look_at_reach()
 
@@ -292,14 +296,15 @@ class Pump:
             self._lost(link.id, reason, link, verdict=True)
 
     def _lost(self, link_id: int, reason: str, protocol: LinkProtocol | None = None, *, verdict: bool = False) -> None:
-        if self._links.pop(link_id, None) is None:
+        link = self._links.pop(link_id, None)
+        if link is None:
             return
         self._stuffed.discard(link_id)
         self._receiver.forget(link_id)
         self.writer.forget(link_id)
         if protocol is not None and protocol.node is None and self._dialler.unanswered(protocol.dialled, protocol.reached):
             verdict = False  # of one address, while the name has others
-        log.debug("link %d: lost: %s", link_id, reason)
+        self._trace.tell("link.lost", link=link_id, node=link.node or link.dialled, reason=reason)
         self.feed(LinkLost(link_id, reason, protocol.unsent if protocol is not None else (), verdict))
         self._look_at_reach()
         if self.session.hopeless:
@@ -333,6 +338,7 @@ class Pump:
 
     def _publish(self, effect: Publish) -> None:
         self._look_at_reach()
+        self._trace.tell("push", node=self.session.contact, picture=effect.snapshot)
         self._on_publish(effect.snapshot)
 
     def _ruin(self, effect: Ruin) -> None:

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.backends.aio.trace import Trace, TraceFunction
 from casty_notebook.backends.arguments import checked_contacts, checked_settings, checked_system
 from casty_notebook.backends.listening import LIMIT, checked_limit
 from casty_notebook.backends.virtual.aio.listener import Listener
@@ -97,6 +98,8 @@ class VirtualClient:
         Classes, or modules of them, that replies may become; others arrive as inert stand-ins.
     settings
         Limits and timeouts.
+    trace
+        A function that is told what happens as it happens: dials, pushes, asks, replies, as `Trace` lists.
 
     Raises
     ------
@@ -116,11 +119,12 @@ class VirtualClient:
     def __init__(
         self, *, contact_points: Iterable[tuple[str, int]], cluster_name: str = "casty", address_map: AddressMap = None,
         tls: TLS | ssl.SSLContext | None = None, messages: Iterable[Any] = (), settings: Settings | None = None,
-        connector: Connector | None = None,
+        connector: Connector | None = None, trace: TraceFunction | None = None,
     ) -> None:  # fmt: skip
         self._cluster_name = checked_system(cluster_name)
         self.contact_points = checked_contacts(contact_points)
         self.settings = checked_settings(settings)
+        self._trace = Trace(trace)
         context, server_hostname = tls_context(tls)
         files = tls if isinstance(tls, TLS) else None
         self.dialler = Dialler(self.settings, address_map, context, server_hostname, connector, files=files)
@@ -146,7 +150,7 @@ class VirtualClient:
         session = Session(self._cluster_name, self.contact_points, monotonic(), self.settings)
         broadcast = self._broadcast
         self._pump = Pump(
-            session, self.reader, self.dialler, self._incarnation, self.settings, broadcast.publish, broadcast.wake
+            session, self.reader, self.dialler, self._incarnation, self.settings, broadcast.publish, broadcast.wake, self._trace,
         )  # fmt: skip
         self._pump.feed(Tick())
         return self

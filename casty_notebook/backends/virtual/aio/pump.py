@@ -8,8 +8,10 @@ from time import monotonic
 from typing import Any
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.backends.aio.trace import Trace
 from casty_notebook.backends.reach_log import ReachLog
 from casty_notebook.backends.virtual.aio.link import LinkProtocol
+from casty_notebook.backends.virtual.aio.watching import watched
 from casty_notebook.backends.virtual.codec import protocol
 from casty_notebook.backends.virtual.codec.values import ValueReader
 from casty_notebook.backends.virtual.session.events import (
@@ -64,11 +66,13 @@ class Pump:
 
     def __init__(
         self, session: Session, reader: ValueReader, dialler: Dialler, incarnation: bytes, settings: Settings,
-        on_change: Callable[[Members], None], on_failure: Callable[[], None],
+        on_change: Callable[[Members], None], on_failure: Callable[[], None], trace: Trace,
     ) -> None:  # fmt: skip
         self._loop = asyncio.get_running_loop()
         self.new_future = self._loop.create_future
         self.session = session
+        self._trace = trace
+        self._handle = watched(session, trace)
         self._reader = reader
         self._dialler = dialler
         self._incarnation = incarnation
@@ -100,7 +104,7 @@ class Pump:
     def feed(self, event: Event, now: float | None = None) -> None:
         """Tell the session, and do what it wants. `now`: the time, where the caller has just read the clock."""
         performers = self._performers
-        for effect in self.session.handle(event, monotonic() if now is None else now):
+        for effect in self._handle(event, monotonic() if now is None else now):
             performers[type(effect)](effect)
         self._look_at_the_clock()
 
@@ -151,6 +155,7 @@ class Pump:
         hello = Hello(effect.cluster, self._incarnation, effect.limits)
         link = LinkProtocol(effect.link, effect.address, hello, self._settings, self, secure=self._dialler.secure)
         self._links[effect.link] = link
+        self._trace.tell("dial", link=effect.link, node=effect.address)
         task = self._dials[effect.link] = self._loop.create_task(self._dial_link(effect.address, link))
         task.add_done_callback(lambda _: self._dials.pop(effect.link, None))
 
@@ -165,7 +170,7 @@ class Pump:
             self.link_ended(link, f"dialling failed: {type(error).__name__}: {error}")
 
     def link_opened(self, link: LinkProtocol, event: Accepted) -> None:
-        log.debug("link %d to %s is open", link.id, event.node)
+        self._trace.tell("link.opened", link=link.id, node=event.node)
         self.feed(LinkOpened(link.id, event.node, event.incarnation))
 
     def link_leaving(self, link: LinkProtocol) -> None:
@@ -173,13 +178,14 @@ class Pump:
         self.feed(LinkLeaving(link.id))
 
     def link_refused(self, link: LinkProtocol, event: Rejected) -> None:
-        self._links.pop(link.id, None)
+        if self._links.pop(link.id, None) is not None:
+            self._trace.tell("link.lost", link=link.id, node=link.dialled, reason=event.refusal.reason)
         self.feed(LinkRefused(link.id, event.refusal))
         self._on_failure()
 
     def link_ended(self, link: LinkProtocol, reason: str, *, silent: bool = False) -> None:
         if self._links.pop(link.id, None) is not None:
-            log.debug("link %d to %s is gone: %s", link.id, link.dialled, reason)
+            self._trace.tell("link.lost", link=link.id, node=link.node or link.dialled, reason=reason)
             self.feed(LinkLost(link.id, reason, silent))
             self._on_failure()
 
@@ -214,7 +220,7 @@ class Pump:
         if refusal is not None:
             raise refusal
         untaken: tuple[str, str] | None = None
-        for effect in self.session.handle(event, monotonic()):
+        for effect in self._handle(event, monotonic()):
             if type(effect) is Deliver and effect.message is event.message:
                 untaken = self._not_taken(effect)
             else:
@@ -292,6 +298,7 @@ class Pump:
 
     def _publish(self, effect: Publish) -> None:
         self._look_at_reach()
+        self._trace.tell("push", node=self._from, picture=effect.members)
         self._on_change(effect.members)
 
     def _report(self, effect: Report) -> None:
