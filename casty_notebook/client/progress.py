@@ -70,6 +70,7 @@ class ProgressLine:
     ) -> None:
         if self._line is not None:
             with contextlib.suppress(*_NO_CONSOLE):
+                self._line.update(1)  # Nothing is missing from it any more: see ProgressBar.
                 self._line.close()
 
 

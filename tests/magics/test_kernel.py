@@ -130,6 +130,16 @@ def test_a_progress_bar_appears_after_a_second_and_goes_with_the_result(connecte
     assert connected.value("table.attrs['summary']['answered']") == 9
 
 
+def test_what_was_waited_for_goes_when_it_is_there(kernel: Kernel) -> None:
+    reply, shown = kernel.run(
+        "import time\nfrom casty_notebook.client.progress import ProgressLine\n"
+        "with ProgressLine(lambda: 'connecting') as line:\n    time.sleep(1.1); line.tick()"
+    )
+    assert reply["status"] == "ok", reply
+    assert [kind for kind, _ in shown if kind == "display_data"] == ["display_data"]
+    assert "comm_close" in [kind for kind, _ in shown], "it stands there for ever, as if it were still connecting"
+
+
 def test_completion_and_help_reach_the_front_end(connected: Kernel) -> None:
     connected.run("%casty_ask counter/kernel-3 GetCount();")
     client = connected.client
