@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from casty_notebook.values.remote_error import RemoteError
     from casty_notebook.values.services import Listing, ServiceInstance, ServiceKey
     from casty_notebook.values.standin import StandIn
+    from casty_notebook.views.alarms.conditions import answer_is, member_is, no_problems
     from casty_notebook.views.checkup import CheckUp, doctor
     from casty_notebook.views.cluster import Cluster, connect
-    from casty_notebook.views.conditions import answer_is, member_is, no_problems
-    from casty_notebook.views.recording import Recording
+    from casty_notebook.views.past.recording import Recording
 
 __version__ = "0.1.0"
 
@@ -42,7 +42,7 @@ _HOMES = {
     "Member": "topology.snapshot",
     "MemberStatus": "topology.snapshot",
     "NodeAddress": "address",
-    "Recording": "views.recording",
+    "Recording": "views.past.recording",
     "RemoteError": "values.remote_error",
     "SSH": "net.ssh_config",
     "ServiceEntry": "topology.snapshot",
@@ -56,13 +56,13 @@ _HOMES = {
     "TopologySnapshot": "topology.snapshot",
     "VirtualClient": "backends.virtual.aio.client",
     "allow_nested": "loops.nested",
-    "answer_is": "views.conditions",
+    "answer_is": "views.alarms.conditions",
     "connect": "views.cluster",
     "connections": "client.connections",
     "current": "client.connections",
     "doctor": "views.checkup",
-    "member_is": "views.conditions",
-    "no_problems": "views.conditions",
+    "member_is": "views.alarms.conditions",
+    "no_problems": "views.alarms.conditions",
 }
 
 __all__ = [

@@ -10,14 +10,10 @@ level, and a `NullHandler` would take the few warnings from those who have confi
 from __future__ import annotations
 
 import logging
-from time import monotonic
 
 from casty_notebook.printable import printable
 
-__all__ = ["Sparing", "room_logger"]
-
-INTERVAL = 1.0
-"""Seconds between two lines of a `Sparing` one: a hostile or broken peer must not fill a log."""
+__all__ = ["room_logger"]
 
 
 class _Printable(logging.Filter):
@@ -42,22 +38,3 @@ def room_logger(module: str) -> logging.Logger:
     logger = logging.getLogger(".".join(module.split(".")[:2]))
     logger.addFilter(_PRINTABLE)  # the same one again is no second
     return logger
-
-
-class Sparing:
-    """Warnings that others can cause as often as they like: a line a second at most, which counts those that were left out."""
-
-    def __init__(self, logger: logging.Logger) -> None:
-        self._logger = logger
-        self._said_at = float("-inf")
-        self._unsaid = 0
-
-    def warning(self, text: str) -> None:
-        """Say it, or count it."""
-        now = monotonic()
-        if now - self._said_at < INTERVAL:
-            self._unsaid += 1
-            return
-        more = f" ({self._unsaid} more like it were not logged)" if self._unsaid else ""
-        self._said_at, self._unsaid = now, 0
-        self._logger.warning("%s%s", text, more)

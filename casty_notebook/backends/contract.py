@@ -211,8 +211,11 @@ class Backend(Protocol):
         """What the nodes said of themselves when they were asked a moment ago; empty if they were not."""
         ...
 
-    async def node_reports(self) -> Mapping[NodeAddress, NodeReport]:
+    async def node_reports(self, *, glance: bool = False) -> Mapping[NodeAddress, NodeReport]:
         """What the nodes say of themselves; they are asked once a second at most.
+
+        A `glance` is for a picture that follows them: all counts, but a few keys of each node only, and no node is made to
+        import anything for it.
 
         Raises
         ------

@@ -19,7 +19,7 @@ from casty_notebook.errors import AskFailed, MisuseError
 if TYPE_CHECKING:
     from casty_notebook.topology.events import TopologyEvent
     from casty_notebook.views.cluster import Cluster
-    from casty_notebook.views.recording import Recording
+    from casty_notebook.views.past.recording import Recording
 
 __all__ = ["add_following"]
 
@@ -236,7 +236,7 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _loaded(path: str) -> Recording:
-    from casty_notebook.views.recording import Recording
+    from casty_notebook.views.past.recording import Recording
 
     try:
         return Recording.load(path)

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from casty_notebook.backends.contract import Location
-    from casty_notebook.views.bell import Bell
+    from casty_notebook.views.alarms.bell import Bell
     from casty_notebook.views.checkup import CheckUp
     from casty_notebook.views.cluster import Cluster
     from casty_notebook.views.terminal.picture import Picture
-    from casty_notebook.views.watch import Watch
+    from casty_notebook.views.watch.watch import Watch
 
 __all__ = [
     "casty_activations",
@@ -365,7 +365,7 @@ def casty_top(*, connection: str | None = None) -> Picture | None:
 
 def casty_notify(*, connection: str | None = None) -> Bell:
     """Ring when a problem appears, and in a notebook show the bell's line; returns the bell, whose ``stop()`` ends it."""
-    from casty_notebook.views.bell import in_kernel
+    from casty_notebook.views.alarms.bell import in_kernel
 
     bell = find_connection(connection).bell()
     # In a terminal nothing needs to be seen for it to ring.

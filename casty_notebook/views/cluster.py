@@ -19,13 +19,13 @@ from casty_notebook.topology.recording_format import Label
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.views.activity import Activity
 from casty_notebook.views.following import Following
-from casty_notebook.views.recorder import Recorder
+from casty_notebook.views.past.recorder import Recorder
 from casty_notebook.views.reprs.cards import CardFacts, cluster_card_html, cluster_card_text
 from casty_notebook.views.snapshot_tables import Seen
 
 if TYPE_CHECKING:
     from casty_notebook.views.live.topology_widget import TopologyWidget
-    from casty_notebook.views.recording import Recording
+    from casty_notebook.views.past.recording import Recording
     from casty_notebook.views.report.writing import Source as ReportSource
 
 __all__ = ["Cluster", "connect", "profile_names"]
@@ -101,7 +101,7 @@ class Cluster(Following, Activity):
 
     def record(self) -> Recording:
         """Take what is remembered, to keep: ``cluster.record().save("incident.casty")``."""
-        from casty_notebook.views.recording import Recording
+        from casty_notebook.views.past.recording import Recording
 
         def copy() -> History:
             past = self._recorder.history

@@ -18,18 +18,18 @@ from casty_notebook.topology.problems import ASKS_WITHIN, Problem
 from casty_notebook.topology.traffic import BUCKET, TrafficRow
 from casty_notebook.values.refs import ActorRef, EntityRef
 from casty_notebook.values.targets import expand_ranges
+from casty_notebook.views.alarms.conditions import Condition, as_condition, is_so
+from casty_notebook.views.alarms.problem_watch import ProblemWatch
 from casty_notebook.views.bulk_asks import Experiments
-from casty_notebook.views.conditions import Condition, as_condition, is_so
-from casty_notebook.views.problem_watch import ProblemWatch
-from casty_notebook.views.recorder import Recorder
+from casty_notebook.views.past.recorder import Recorder
 from casty_notebook.views.snapshot_tables import Pictured
-from casty_notebook.views.watch_shown import reader
+from casty_notebook.views.watch.shown import reader
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from casty_notebook.views.bell import Bell
-    from casty_notebook.views.watch import Watch
+    from casty_notebook.views.alarms.bell import Bell
+    from casty_notebook.views.watch.watch import Watch
 
 __all__ = ["Following"]
 
@@ -79,7 +79,7 @@ class Following(Pictured, Experiments):
         MisuseError
             If matplotlib is not installed.
         """
-        from casty_notebook.views.traffic_plot import plot_traffic
+        from casty_notebook.views.plots.traffic import plot_traffic
 
         return plot_traffic(self.traffic_table(every), by=by)
 
@@ -214,7 +214,7 @@ class Following(Pictured, Experiments):
         In a page its line turns red and, while nobody looks at the page, the title blinks; a button asks the browser for leave to
         show notifications, too. In a terminal the terminal's bell rings. ``stop()`` ends it, and so does the connection's end.
         """
-        from casty_notebook.views.bell import Bell
+        from casty_notebook.views.alarms.bell import Bell
 
         self._check_open()
         if self._bell is None or self._bell.stopped:
@@ -263,7 +263,7 @@ class Following(Pictured, Experiments):
         ...     cluster.wait_until(lambda _: len(watch.data) > 100, timeout=120)
         ...     return watch.data["number"].describe()
         """
-        from casty_notebook.views.watch import Watch
+        from casty_notebook.views.watch.watch import Watch
 
         asked = self.backend.question(message, reply_field)
         read = reader(field)

@@ -17,7 +17,7 @@ from casty_notebook.topology.node_report import NodeReport
 from casty_notebook.topology.problems import Problem, find_problems
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.topology.traffic import TrafficRow
-from casty_notebook.views.times import Time, moment_of, told
+from casty_notebook.views.past.times import Time, moment_of, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -225,7 +225,7 @@ class Pictured(ABC):
         MisuseError
             If matplotlib is not installed.
         """
-        from casty_notebook.views.plots import plot_shards
+        from casty_notebook.views.plots.figures import plot_shards
 
         return plot_shards(self.members, self.shard_table(shard_type), ax=ax)
 
@@ -237,6 +237,6 @@ class Pictured(ABC):
         MisuseError
             If matplotlib is not installed, or the table is none of a fan-out.
         """
-        from casty_notebook.views.plots import plot_latency
+        from casty_notebook.views.plots.figures import plot_latency
 
         return plot_latency(answers, ax=ax)

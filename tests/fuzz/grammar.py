@@ -16,7 +16,7 @@ from typing import Any
 
 from casty_notebook.backends.sharded.codec.pickle.objects import _FINISHED, _SPECIAL
 from casty_notebook.backends.sharded.codec.pickle.standard_types import BUILDERS
-from casty_notebook.views.recording import MAGIC
+from casty_notebook.views.past.recording import MAGIC
 from tests.fuzz import targets
 from tests.fuzz.targets import input_for
 from tests.values.table import USER_CLASSES

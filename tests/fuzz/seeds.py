@@ -15,7 +15,7 @@ from casty_notebook.topology.history import History
 from casty_notebook.topology.recording_format import write_history
 from casty_notebook.values.limits.compression import ALGORITHMS, compress
 from casty_notebook.values.limits.plain_msgpack import dump_msgpack
-from casty_notebook.views.recording import MAGIC
+from casty_notebook.views.past.recording import MAGIC
 from tests.fuzz import targets
 from tests.fuzz.targets import input_for
 from tests.support.golden import HANDSHAKES, MESSAGES

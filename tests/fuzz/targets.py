@@ -33,7 +33,7 @@ from casty_notebook.settings import Settings
 from casty_notebook.values.castys_refs import check_uri
 from casty_notebook.values.limits.compression import ALGORITHMS, decompress
 from casty_notebook.values.registry import Layout
-from casty_notebook.views.recording import Recording
+from casty_notebook.views.past.recording import Recording
 from tests.values.table import USER_CLASSES, table
 
 __all__ = ["TARGETS", "input_for", "run"]

@@ -45,15 +45,15 @@ from casty_notebook.values.refs import ActorRef, EntityRef, ReplyRef
 from casty_notebook.values.remote_error import RemoteError
 from casty_notebook.values.services import Listing, ServiceInstance, ServiceKey
 from casty_notebook.values.standin import StandIn, StandInClass, StandInModule, stand_in_class
-from casty_notebook.views.bell import Bell
+from casty_notebook.views.alarms.bell import Bell
 from casty_notebook.views.checkup import CheckUp
 from casty_notebook.views.live.svg_map import map_html
-from casty_notebook.views.recording import Recording
+from casty_notebook.views.past.recording import Recording
 from casty_notebook.views.report.writing import Source, as_page
 from casty_notebook.views.reprs import formatters
 from casty_notebook.views.reprs.cards import CardFacts, ShardFact, cluster_card_html, cluster_card_text
 from casty_notebook.views.terminal.picture import picture_of
-from casty_notebook.views.watch_shown import watch_html, watch_text
+from casty_notebook.views.watch.shown import watch_html, watch_text
 from tests.house.source import PACKAGE, files, tree
 
 EVIL = "a\x1b[2J\x07\x9b1m\nOut[7]: 42\r\u202eb\u200b\u2028\ud800\u3164c"
@@ -105,11 +105,11 @@ SHOWN: dict[str, Callable[[], str]] = {
     "errors.py NoContactPoint.__str__": lambda: str(NoContactPoint(EVIL, (ContactAttempt(EVIL, EVIL),))),
     "magics/connection_list.py ConnectionList.__repr__": lambda: repr(LISTED),
     "magics/connection_list.py ConnectionList._repr_html_": lambda: LISTED._repr_html_(),
-    "backends/listening.py Listener.__repr__": lambda: repr(_listener()),
+    "backends/aio/listener.py Listener.__repr__": lambda: repr(_listener()),
     "backends/virtual/aio/collections.py _Collection.__repr__": lambda: repr(_labelled_collection()),
     "client/subscriptions.py Subscription.__repr__": lambda: repr(Subscription(print, EVIL)),
-    "views/bell.py Bell.__repr__": lambda: repr(_bell()),
-    "views/bell.py Bell._repr_mimebundle_": lambda: str(_bell()._repr_mimebundle_()[0]["text/html"]),
+    "views/alarms/bell.py Bell.__repr__": lambda: repr(_bell()),
+    "views/alarms/bell.py Bell._repr_mimebundle_": lambda: str(_bell()._repr_mimebundle_()[0]["text/html"]),
     "backends/contract.py Location.__repr__": lambda: repr(PLACE),
     "tables/table.py Table.__repr__": lambda: repr(tables.services(SNAPSHOT, HEALTH, cluster=EVIL, taken_at=NOW)),
     "tables/table.py Table._repr_html_": lambda: _as_html(tables.services(SNAPSHOT, {}, cluster=EVIL, taken_at=NOW)),
@@ -117,7 +117,7 @@ SHOWN: dict[str, Callable[[], str]] = {
     "views/reprs/cards.py ShardFact.__str__": lambda: str(ShardFact(EVIL, 1, None)),
     "views/checkup.py CheckUp.__repr__": lambda: repr(CHECKED),
     "views/checkup.py CheckUp._repr_html_": lambda: CHECKED._repr_html_(),
-    "views/recording.py Recording.__repr__": lambda: repr(_recording()),
+    "views/past/recording.py Recording.__repr__": lambda: repr(_recording()),
     "views/live/topology_widget.py TopologyWidget.__repr__": lambda: repr(_recording().widget()),
     "views/live/topology_widget.py TopologyWidget._repr_mimebundle_": lambda: _bundle(),
     "views/terminal/picture.py Picture.__repr__": lambda: _pictured(),
@@ -129,8 +129,9 @@ ADDRESSES = {
     "backends/sharded/session/targets.py ActorTarget.__str__", "backends/sharded/session/targets.py EntityTarget.__str__",
     "address.py ClusterURI.__str__", "magics/targets.py TargetPattern.__str__",
     "values/targets.py EntityName.__str__", "values/targets.py ServiceName.__str__",
-    "views/conditions.py Condition.__str__", "views/conditions.py _Called.__str__", "views/conditions.py _NoProblems.__str__",
-    "views/conditions.py answer_is.__str__", "views/conditions.py member_is.__str__",
+    "views/alarms/conditions.py Condition.__str__", "views/alarms/conditions.py _Called.__str__",
+    "views/alarms/conditions.py _NoProblems.__str__",
+    "views/alarms/conditions.py answer_is.__str__", "views/alarms/conditions.py member_is.__str__",
 }  # fmt: skip
 """These write what is sent or read again; where it is shown, it is so within an error or a log line."""
 
@@ -146,7 +147,7 @@ NOTHING_FROM_OUTSIDE = {
 
 MADE_OF_OTHERS = {
     "client/listening.py BlockingListener.__repr__",
-    "views/watch.py Watch.__repr__", "views/watch.py Watch._repr_mimebundle_",
+    "views/watch/watch.py Watch.__repr__", "views/watch/watch.py Watch._repr_mimebundle_",
     "views/cluster.py Cluster.__repr__", "views/cluster.py Cluster._repr_html_"}
 
 OTHERS: dict[str, Callable[[], str]] = {

@@ -18,7 +18,7 @@ from casty_notebook import Recording
 from casty_notebook.errors import InvalidRecording
 from casty_notebook.settings import Settings
 from casty_notebook.topology.recording_format import VERSION
-from casty_notebook.views.recording import MAGIC
+from casty_notebook.views.past.recording import MAGIC
 
 NOON = 1_700_000_000_000_000
 """A time in microseconds since 1970."""

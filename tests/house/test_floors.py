@@ -33,6 +33,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "values": GROUND,
     # [2] what both backends stand on
     "backends": GROUND | MIDDLE,
+    "aio": set(),
+    "aio/listener": GROUND | MIDDLE | {"backends", "loops"},
     "net": GROUND | MIDDLE,
     "loops": GROUND,
     # [3] the backends, strangers to each other: bytes, payloads and decisions, and the one room that touches the world
@@ -40,12 +42,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sharded/wire": GROUND,
     "sharded/codec": GROUND | MIDDLE,
     "sharded/session": GROUND | MIDDLE | {"backends"},
-    "sharded/aio": GROUND | MIDDLE | BACKENDS | SHARDED,
+    "sharded/aio": GROUND | MIDDLE | BACKENDS | SHARDED | {"aio", "aio/listener"},
     "virtual": set(),
     "virtual/wire": GROUND,
     "virtual/codec": GROUND | MIDDLE,
     "virtual/session": GROUND | MIDDLE | {"backends", "virtual/wire", "virtual/codec"},
-    "virtual/aio": GROUND | MIDDLE | BACKENDS | VIRTUAL,
+    "virtual/aio": GROUND | MIDDLE | BACKENDS | VIRTUAL | {"aio", "aio/listener"},
     # [4] plain calls, and tables of the picture
     "client": GROUND | MIDDLE | BACKENDS,
     "tables": GROUND | MIDDLE,

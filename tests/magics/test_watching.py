@@ -7,7 +7,7 @@ from IPython.core.error import UsageError
 
 from casty_notebook.demo import DemoCluster
 from casty_notebook.magics.commands import parse_line
-from casty_notebook.views.watch import Watch
+from casty_notebook.views.watch.watch import Watch
 from tests.magics.harness import Kernel, Shell
 from tests.support.waiting import wait_until
 
@@ -84,7 +84,7 @@ import io, sys
 class Terminal(io.StringIO):
     def isatty(self): return True
 sys.__stdout__ = Terminal()
-from casty_notebook.views.bell import ring_terminal
+from casty_notebook.views.alarms.bell import ring_terminal
 ring_terminal()
 """
 

@@ -9,12 +9,12 @@ import pytest
 from casty_notebook.topology.events import Change
 from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.snapshot import Member, MemberStatus
-from casty_notebook.views import plots
 from casty_notebook.views.event_words import EVENT_WORDS
 from casty_notebook.views.live.deltas import full
 from casty_notebook.views.live.scene import SceneBuilder
 from casty_notebook.views.live.static_files import module, style
 from casty_notebook.views.live.svg_map import map_html
+from casty_notebook.views.plots import figures
 from casty_notebook.views.theme import BAD, COLOURS, health_of, looks_of
 from tests.support.topologies import member, node, owned_by, topology
 from tests.views.scenery import moment
@@ -24,7 +24,7 @@ LIVE = NodeHealth(LinkState.live, 0.001)
 
 def test_vermilion_is_for_what_is_wrong_and_for_no_type() -> None:
     assert BAD not in COLOURS
-    assert vars(plots)["COLOURS"] is COLOURS
+    assert vars(figures)["COLOURS"] is COLOURS
     assert BAD in style()
     assert not re.search("#[0-9a-f]{6}", module()), "the front end has a palette of its own"
 

@@ -11,8 +11,8 @@ import pytest
 import casty_notebook
 from casty_notebook import VirtualClient
 from casty_notebook.address import NodeAddress
+from casty_notebook.backends.aio.listener import Listener
 from casty_notebook.backends.contract import Arrival
-from casty_notebook.backends.listening import Listener
 from casty_notebook.errors import AskTimeout, ClientClosed, MisuseError, NodeUnreachable, NoSuchType, ReadOnly
 from casty_notebook.values.standin import stand_in_class
 from tests.backends.virtual.cluster import RELEASES, VirtualCluster

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import casty_notebook
-from casty_notebook import Cluster
+from casty_notebook import Cluster, VirtualClient
 from casty_notebook.backends.virtual.aio import node_reports
-from casty_notebook.errors import MisuseError
+from casty_notebook.errors import ClientClosed, MisuseError
 from casty_notebook.nodeside import FILE
 from tests.backends.virtual.cluster import RELEASES, VirtualCluster
 from tests.support.waiting import wait_until
@@ -61,6 +61,31 @@ def test_with_the_file_nodes_tell_what_they_are_at(nodes: VirtualCluster) -> Non
     with connect(nodes, "rail", read_only=True) as rail:
         wait_until(lambda: "helper" in set(rail.services.kind))
         assert "known" in set(rail.activations.key)
+
+
+async def test_in_asyncio_the_client_says_it_itself(nodes: VirtualCluster) -> None:
+    async with VirtualClient(contact_points=nodes.contacts, cluster_name="shop") as client:
+        assert client.last_reports == {}
+        await client.ask(f"{COUNTER}/awaited", "x.Get", force=True)
+        reports = await client.node_reports()
+        assert {str(address) for address in reports} == {f"127.0.0.1:{port}" for port in nodes.ports}
+        assert "awaited" in {each.key for report in reports.values() for each in report.activations}
+        assert client.last_reports == reports
+        few = await client.node_reports(keys=0, met_only=True)
+        assert few is await client.node_reports(keys=0), "asked within the second, the nodes are not asked again"
+        with pytest.raises(MisuseError, match="keys must be a whole number"):
+            await client.node_reports(keys=-1)
+    with pytest.raises(ClientClosed):
+        await client.node_reports()
+
+
+async def test_in_asyncio_without_the_file_one_line_says_how_to_get_it(shop: VirtualCluster) -> None:
+    async with VirtualClient(contact_points=shop.contacts, cluster_name="shop") as client:
+        await client.wait_for_members()
+        with pytest.raises(MisuseError, match="makes no node import anything"):
+            await client.node_reports(met_only=True)
+        with pytest.raises(MisuseError, match=r"copy casty_nodeside\.py .*, which needs casty alone"):
+            await client.node_reports()
 
 
 def test_a_deep_mailbox_is_named_first_with_its_node(nodes: VirtualCluster, monkeypatch: pytest.MonkeyPatch) -> None:

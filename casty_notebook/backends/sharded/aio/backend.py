@@ -113,7 +113,7 @@ class ShardedBackend:
 
     last_reports: Mapping[NodeAddress, NodeReport] = {}
 
-    async def node_reports(self) -> Mapping[NodeAddress, NodeReport]:
+    async def node_reports(self, *, glance: bool = False) -> Mapping[NodeAddress, NodeReport]:  # noqa: ARG002 - there are none
         raise MisuseError("nodes of casty 0.15 to 0.21 do not say which entities are active; those of 0.30 can")
 
     # --- targets -----------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from casty_notebook.backends import listening as shared
+from casty_notebook.backends.aio import listener as shared
 from casty_notebook.backends.sharded.session.events import AskCancelled, AskMade
 from casty_notebook.backends.sharded.session.listening import Listening
 from casty_notebook.values.generics import R
@@ -17,7 +17,7 @@ __all__ = ["Listener"]
 
 
 class Listener(shared.Listener[R]):
-    """See `backends.listening.Listener`.
+    """See `backends.aio.listener.Listener`.
 
     Attributes
     ----------

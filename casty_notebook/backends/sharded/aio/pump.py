@@ -45,9 +45,10 @@ from casty_notebook.backends.sharded.session.events import (
 )
 from casty_notebook.backends.sharded.session.session import Session
 from casty_notebook.errors import CastyNotebookError
-from casty_notebook.logs import Sparing, room_logger
+from casty_notebook.logs import room_logger
 from casty_notebook.loops.alarm import Alarm
 from casty_notebook.loops.drain import Drain, OpenSockets
+from casty_notebook.loops.sparing import Sparing
 from casty_notebook.net.dialler import DialFailed, Dialler
 from casty_notebook.settings import Settings
 from casty_notebook.topology.snapshot import TopologySnapshot

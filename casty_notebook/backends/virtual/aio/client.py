@@ -13,6 +13,7 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.backends.arguments import checked_contacts, checked_settings, checked_system
 from casty_notebook.backends.listening import LIMIT, checked_limit
 from casty_notebook.backends.virtual.aio.listener import Listener
+from casty_notebook.backends.virtual.aio.node_reports import ROWS, NodeReports
 from casty_notebook.backends.virtual.aio.pump import Pump
 from casty_notebook.backends.virtual.aio.targets import parse_target, resolve_type
 from casty_notebook.backends.virtual.codec.values import (
@@ -42,6 +43,7 @@ from casty_notebook.net.dialler import AddressMap, Connector, Dialler
 from casty_notebook.net.tls import TLS, tls_context
 from casty_notebook.settings import Settings, checked_seconds
 from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.node_report import NodeReport
 from casty_notebook.topology.traffic import TrafficHistory
 from casty_notebook.values.message_text import written_message
 from casty_notebook.values.standin import StandIn, StandInClass
@@ -132,6 +134,7 @@ class VirtualClient:
         self._broadcast = Broadcast[Members]()
         self._insisted: set[str] = set()
         self._resolved: tuple[Members | None, dict[EntityKey | str, EntityKey]] = None, {}
+        self._reports = NodeReports(self)
 
     # --- entering and leaving --------------------------------------------------------------------------------------
 
@@ -238,6 +241,48 @@ class VirtualClient:
         except TimeoutError:
             raise self._no_contact(f"no member of {self.cluster_name!r} answered within {timeout:g} s:") from None
         return members
+
+    @property
+    def last_reports(self) -> Mapping[NodeAddress, NodeReport]:
+        """What `node_reports` gave last, to whoever asked; empty once that is ten seconds ago."""
+        return self._reports.last
+
+    async def node_reports(self, *, keys: int = ROWS, met_only: bool = False) -> Mapping[NodeAddress, NodeReport]:
+        """What the nodes say of themselves: active keys and their mailboxes, loads by type, counts, their log.
+
+        They do where the file `casty_notebook.nodeside.FILE` lies beside their application. They are asked when this is called,
+        once a second at most for as many `keys`; who calls it within that second gets the same. A node that does not answer
+        within three seconds is left out, and so is one that is not reached.
+
+        Parameters
+        ----------
+        keys
+            How many active keys each node names at most, the deepest mailboxes first; 5,000 are the most. `NodeReport.left_out`
+            says how many more there are, `NodeReport.loads` counts all.
+        met_only
+            Ask only if a member has met the helper already. Otherwise a node that is asked for it looks for its module.
+
+        Raises
+        ------
+        MisuseError
+            If no node has the helper, which says how to get it; if `keys` is no number from 0 on.
+        UndecodableMessage
+            If none answers in a form that can be read, of another version of the file for one.
+        NoContactPoint, ClientClosed, NotEntered
+            As `wait_for_members`.
+
+        Examples
+        --------
+        >>> async def main(client):
+        ...     for address, report in (await client.node_reports(keys=3)).items():
+        ...         print(address, report.loads, [(each.key, each.queued) for each in report.activations])
+        """
+        self._open_pump()
+        self._home.check_waiting()
+        if isinstance(keys, bool) or not isinstance(keys, int) or keys < 0:
+            raise MisuseError(f"keys must be a whole number from 0 on, not {keys!r}")
+        reports = self._reports.ask(keys, met_only=met_only)
+        return await (reports if self._home.here else self._home.wait_for(reports))
 
     @property
     def contact_attempts(self) -> tuple[ContactAttempt, ...]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
+from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.codec.values import EntityKey, ValueReader
 from casty_notebook.backends.virtual.session.members import Members
 from casty_notebook.settings import Settings
+from casty_notebook.topology.health import NodeHealth
 
-__all__ = ["ClientFace"]
+__all__ = ["ClientFace", "SeeingFace"]
 
 
 class ClientFace(Protocol):
@@ -24,3 +27,10 @@ class ClientFace(Protocol):
         self, target: EntityKey | str, message: Any, *, timeout: float | None = None, retry: bool = False,
         fail_fast: bool = False, force: bool = False,
     ) -> Any: ...  # fmt: skip
+
+
+class SeeingFace(ClientFace, Protocol):
+    """One that says which nodes it reaches."""
+
+    @property
+    def health(self) -> Mapping[NodeAddress, NodeHealth]: ...

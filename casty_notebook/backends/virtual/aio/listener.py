@@ -6,7 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.backends import listening as shared
+from casty_notebook.backends.aio import listener as shared
 from casty_notebook.backends.contract import Arrival
 from casty_notebook.backends.listening import Inbox
 from casty_notebook.backends.virtual.codec.values import ReplyTo, ValueReader
@@ -22,7 +22,7 @@ __all__ = ["Listener"]
 
 
 class Listener(shared.Listener[R]):
-    """See `backends.listening.Listener`. Values are kept as bytes and read when they are taken: what is dropped costs no reading.
+    """See `backends.aio.listener.Listener`. Values are kept as bytes and read when they are taken: what is dropped is never read.
 
     Attributes
     ----------

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from time import monotonic
+from typing import NamedTuple
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.backends.virtual.aio.face import ClientFace
+from casty_notebook.backends.virtual.aio.face import SeeingFace
 from casty_notebook.backends.virtual.codec.node_reports import look, read_report
 from casty_notebook.backends.virtual.codec.values import EntityKey
 from casty_notebook.backends.virtual.session.members import OWNING
 from casty_notebook.backends.virtual.session.ring import NodeId
 from casty_notebook.errors import AskFailed, MisuseError, NoSuchType, UndecodableMessage
-from casty_notebook.logs import Sparing, room_logger
+from casty_notebook.logs import room_logger
+from casty_notebook.loops.sparing import Sparing
 from casty_notebook.topology.node_report import HELPER, LogLine, NodeReport
 
-__all__ = ["NodeReports"]
+__all__ = ["ROWS", "NodeReports"]
 
 log = room_logger(__name__)
 
@@ -40,23 +42,16 @@ WITHOUT = (
     "the nodes do not say which keys are active: copy casty_nodeside.py (casty_notebook.nodeside.FILE), which needs casty alone, "
     "to where they import from, and start them again"
 )
+NOT_MET = "No member has met it yet, and a read-only connection (or met_only=True) makes no node import anything"
 
 
 class NodeReports:
-    """What the nodes said last. Lives on the client's loop.
+    """What the nodes said last. Lives on the client's loop."""
 
-    Parameters
-    ----------
-    read_only
-        Ask only a helper that a member has met already: a node that is asked for a type imports its module.
-    """
-
-    def __init__(self, client: ClientFace, *, read_only: bool) -> None:
+    def __init__(self, client: SeeingFace) -> None:
         self._client = client
-        self._read_only = read_only
-        self._asking: asyncio.Task[Mapping[NodeAddress, NodeReport]] | None = None
-        self._asked_at = float("-inf")
-        self._absent_until: dict[NodeAddress, float] = {}
+        self._asking: _Asking | None = None
+        self._absent_until: dict[NodeId, float] = {}
         self._logs: dict[NodeAddress, tuple[bytes, deque[LogLine]]] = {}
         self._reports: Mapping[NodeAddress, NodeReport] = {}
         self._told_at = float("-inf")
@@ -73,8 +68,16 @@ class NodeReports:
         members = self._client.members
         return members is not None and HELPER in members.types
 
-    async def ask(self) -> Mapping[NodeAddress, NodeReport]:
+    async def ask(self, keys: int = ROWS, *, met_only: bool = False) -> Mapping[NodeAddress, NodeReport]:
         """What the members say of themselves now, or said within the last second; those that do not answer are left out.
+
+        Parameters
+        ----------
+        keys
+            How many active keys each node names at most, of `ROWS`.
+        met_only
+            Ask only a helper that a member has met already, and no node twice that did not have it: a node that is asked for a
+            type looks for its module each time.
 
         Raises
         ------
@@ -83,23 +86,22 @@ class NodeReports:
         UndecodableMessage
             If none answers in a form that can be read.
         """
-        if self._asking is None or (self._asking.done() and monotonic() - self._asked_at >= FRESH):
-            self._asked_at = monotonic()
-            self._asking = asyncio.ensure_future(self._ask())
+        if met_only and not self.known:
+            raise MisuseError(f"{WITHOUT}. {NOT_MET}")
+        keys, asking = min(keys, ROWS), self._asking
+        if asking is None or (asking.task.done() and monotonic() - asking.at >= FRESH) or not asking.serves(keys, met_only):
+            # Whoever wants more than was asked for asks once more; what comes of it is good enough for all.
+            task = asyncio.ensure_future(self._ask(keys, met_only))
+            asking = self._asking = _Asking(monotonic(), keys, met_only, task)
         # Whoever stops waiting does not stop the others who wait for the same.
-        return await asyncio.shield(self._asking)
+        return await asyncio.shield(asking.task)
 
-    async def _ask(self) -> Mapping[NodeAddress, NodeReport]:
+    async def _ask(self, keys: int, met_only: bool) -> Mapping[NodeAddress, NodeReport]:
         members = self._client.members or await self._client.wait_for_members()
-        if self._read_only and not self.known:
-            raise MisuseError(f"{WITHOUT}. No member has met it yet, and a read-only connection makes no node import anything")
-        now = monotonic()
-        wanted = {each.address: each.id for each in members.members if each.status in OWNING}
-        for kept in (self._absent_until, self._logs):
-            for address in kept.keys() - wanted.keys():
-                del kept[address]
-        asked = [node for address, node in wanted.items() if self._absent_until.get(address, 0.0) <= now]
-        answers = await asyncio.gather(*map(self._ask_one, asked))
+        wanted = {each.id for each in members.members if each.status in OWNING}
+        self._forget_others(wanted)
+        asked = [node for node in wanted if self._may_be_asked(node, met_only)]
+        answers = await asyncio.gather(*(self._ask_one(node, keys) for node in asked))
         self._reports = {answer.address: answer for answer in answers if isinstance(answer, NodeReport)}
         self._told_at = monotonic()
         for odd in (answer for answer in answers if isinstance(answer, UndecodableMessage)):
@@ -107,29 +109,41 @@ class NodeReports:
                 raise odd
             # What one node says takes nothing from what the others say.
             self._sparing.warning(str(odd))
-        if wanted and self._absent_until.keys() == wanted.keys():
+        if wanted and self._absent_until.keys() == wanted:
             raise MisuseError(WITHOUT)
         return self._reports
 
-    async def _ask_one(self, node: NodeId) -> NodeReport | UndecodableMessage | None:
+    def _forget_others(self, living: Set[NodeId]) -> None:
+        self._absent_until = {node: until for node, until in self._absent_until.items() if node in living}
+        here = {node.address for node in living}
+        self._logs = {address: kept for address, kept in self._logs.items() if address in here}
+
+    def _may_be_asked(self, node: NodeId, met_only: bool) -> bool:
+        until = self._absent_until.get(node)
+        view = self._client.health.get(node.address)
+        # One that is not reached would be an ask that failed, each second anew.
+        reached = view is None or view.reachable is not False
+        return reached and (until is None or (not met_only and until <= monotonic()))
+
+    async def _ask_one(self, node: NodeId, keys: int) -> NodeReport | UndecodableMessage | None:
         kept = self._log_of(node)
-        after = kept[-1].number if kept else 0
         target = EntityKey(HELPER, f"@{node.address}/{KEY}")
         try:
-            answer = await self._client.ask(target, look(ROWS, after), timeout=PATIENCE, fail_fast=True, force=True)
+            answer = await self._client.ask(target, look(keys, _last_of(kept)), timeout=PATIENCE, fail_fast=True, force=True)
         except NoSuchType:
-            self._absent_until[node.address] = monotonic() + ABSENT
+            self._absent_until[node] = monotonic() + ABSENT
             return None
         except UndecodableMessage as error:
             return error
         except AskFailed:
             return None
-        self._absent_until.pop(node.address, None)
+        self._absent_until.pop(node, None)
         try:
             report = read_report(node.address, answer)
         except UndecodableMessage as error:
             return error
-        kept += report.log
+        last = _last_of(kept)  # two who ask at once are told the same
+        kept += (line for line in report.log if line.number > last)
         return replace(report, log=tuple(kept))
 
     def _log_of(self, node: NodeId) -> deque[LogLine]:
@@ -139,3 +153,20 @@ class NodeReports:
             log = deque(maxlen=LINES)
         self._logs[node.address] = node.incarnation, log
         return log
+
+
+def _last_of(lines: Sequence[LogLine]) -> int:
+    return max((line.number for line in lines), default=0)
+
+
+class _Asking(NamedTuple):
+    """The last time that the nodes were asked: when, for how much, and what comes of it."""
+
+    at: float
+    keys: int
+    met_only: bool
+    task: asyncio.Task[Mapping[NodeAddress, NodeReport]]
+
+    def serves(self, keys: int, met_only: bool) -> bool:
+        """Whether its answer is good enough for who wants as much."""
+        return keys <= self.keys and (met_only or not self.met_only)

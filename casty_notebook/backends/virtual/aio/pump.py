@@ -43,9 +43,10 @@ from casty_notebook.backends.virtual.session.members import Members
 from casty_notebook.backends.virtual.session.session import Session
 from casty_notebook.backends.virtual.wire import Accepted, Hello, Message, Rejected
 from casty_notebook.errors import CastyNotebookError, UndecodableMessage
-from casty_notebook.logs import Sparing, room_logger
+from casty_notebook.logs import room_logger
 from casty_notebook.loops.alarm import Alarm
 from casty_notebook.loops.drain import Drain, OpenSockets
+from casty_notebook.loops.sparing import Sparing
 from casty_notebook.net.dialler import DialFailed, Dialler
 from casty_notebook.settings import Settings
 

@@ -19,7 +19,11 @@ MOST_ROWS = 20_000
 MOST_TYPES = 10_000
 MOST_LINES = 10_000
 LONGEST = 10_000
-"""Characters of a name, a key or a line."""
+"""Characters of a name or a key."""
+LONGEST_LINE = 1_000
+"""Characters of a record of the log, of which thousands are kept; the helper cuts them at half of that."""
+LARGEST = 2**53
+"""Counts are added up, and read by JavaScript: no node's is beyond what both can."""
 
 
 def look(most: int, after: int) -> StandIn:
@@ -70,17 +74,17 @@ def _load(row: Any) -> TypeLoad:
 
 def _line(row: Any) -> LogLine:
     number, time, level, text = row
-    return LogLine(_number(number), _moment(time), _text(level), _text(text))
+    return LogLine(_number(number), _moment(time), _text(level, LONGEST_LINE), _text(text, LONGEST_LINE))
 
 
 def _number(value: Any) -> int:
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value <= LARGEST:
         raise ValueError
     return value
 
 
-def _text(value: Any) -> str:
-    if type(value) is not str or len(value) > LONGEST:
+def _text(value: Any, longest: int = LONGEST) -> str:
+    if type(value) is not str or len(value) > longest:
         raise ValueError
     return value
 

@@ -43,6 +43,8 @@ def test_a_report_is_read() -> None:
         {"format": 2}, {"rows": [["a", "b", 1.0]]}, {"rows": [["a", "b", "soon", 1]]}, {"rows": [["a", "b", 1e300, 1]]},
         {"rows": [["a", "b", float("nan"), 1]]}, {"rows": [[1, "b", 1.0, 1]]}, {"rows": [["a", "b" * 20_000, 1.0, 1]]},
         {"rows": [["a", "b", 1.0, 1]] * 20_001}, {"left_out": -1}, {"writes": True}, {"log": "none"}, {"loads": None},
+        {"loads": [["a", 2**63, 0, 0]]}, {"loads": [["a", 1, -1, 0]]}, {"log": [[1, 2.5, "WARNING", "x" * 2_000]]},
+        {"log": [[1, 2.5, "W" * 2_000, "x"]]}, {"log": [[-1, 2.5, "WARNING", "x"]]}, {"log": [[1, float("inf"), "WARNING", "x"]]},
     ],
 )  # fmt: skip
 def test_what_is_of_another_form_is_refused(changes: dict[str, Any]) -> None:

@@ -17,9 +17,9 @@ from casty_notebook.tables import answers, members, shards
 from casty_notebook.tables.traffic import traffic
 from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.traffic import TrafficRow
-from casty_notebook.views.plots import HATCHES, milliseconds, plot_latency, plot_shards
+from casty_notebook.views.plots.figures import HATCHES, milliseconds, plot_latency, plot_shards
+from casty_notebook.views.plots.traffic import plot_traffic
 from casty_notebook.views.theme import COLOURS
-from casty_notebook.views.traffic_plot import plot_traffic
 from tests.support.topologies import member, node, owned_by, topology
 
 matplotlib.use("Agg")

@@ -14,8 +14,8 @@ from casty_notebook.topology.history import History
 from casty_notebook.topology.recording_format import Label, read_history, write_history
 from casty_notebook.values.limits.compression import compress, decompress
 from casty_notebook.values.limits.plain_msgpack import dump_msgpack, read_plain
+from casty_notebook.views.past.times import Time, moment_of, told
 from casty_notebook.views.snapshot_tables import Pictured, Seen
-from casty_notebook.views.times import Time, moment_of, told
 from casty_notebook.views.whole_file import write_whole
 
 if TYPE_CHECKING:

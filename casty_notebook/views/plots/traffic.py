@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from casty_notebook.errors import MisuseError
 from casty_notebook.topology.names import natural
-from casty_notebook.views.plots import DASHES, milliseconds, named, pyplot
+from casty_notebook.views.plots.figures import DASHES, milliseconds, named, pyplot
 from casty_notebook.views.theme import BAD, COLOURS
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from casty_notebook.client.watching import Watching
 from casty_notebook.logs import room_logger
 from casty_notebook.loops.background import background_loop
 from casty_notebook.printable import printable
-from casty_notebook.views.watch_shown import spoken
+from casty_notebook.views.watch.shown import spoken
 
 __all__ = ["WatchBridge"]
 

@@ -17,8 +17,8 @@ from casty_notebook.views.closing import ClosingWidget
 from casty_notebook.views.live.cell_watch import CellWatch
 from casty_notebook.views.reprs.plain import many
 from casty_notebook.views.static_files import module, style
-from casty_notebook.views.watch_bridge import WatchBridge
-from casty_notebook.views.watch_shown import watch_html, watch_text
+from casty_notebook.views.watch.bridge import WatchBridge
+from casty_notebook.views.watch.shown import watch_html, watch_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,8 +37,8 @@ class Watch(ClosingWidget):
     HTML what it is at that moment.
     """
 
-    _esm = module("live/static/look.js", "static/chart.js", "static/watch.js")
-    _css = style("static/watch.css")
+    _esm = module("live/static/look.js", "watch/static/chart.js", "watch/static/watch.js")
+    _css = style("watch/static/watch.css")
 
     full = traitlets.Dict().tag(sync=True, to_json=_full_state, from_json=lambda _value, widget: widget.full)
     """What a page that joins late is given, made when it is asked for; then come points as messages."""

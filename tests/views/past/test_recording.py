@@ -19,8 +19,8 @@ from casty_notebook.topology.history import History
 from casty_notebook.topology.recording_format import write_history
 from casty_notebook.values.limits.plain_msgpack import dump_msgpack
 from casty_notebook.views.live.recorded_feed import RecordedSource
-from casty_notebook.views.recording import MAGIC
-from casty_notebook.views.times import moment_of
+from casty_notebook.views.past.recording import MAGIC
+from casty_notebook.views.past.times import moment_of
 from tests.support.waiting import wait_until
 from tests.topology.test_recording_format import LABEL, sample, tree
 

@@ -11,7 +11,7 @@ from casty_notebook.backends.contract import Backend
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.history import History
 from casty_notebook.topology.snapshot import TopologySnapshot
-from casty_notebook.views.clock import SteadyClock
+from casty_notebook.views.past.clock import SteadyClock
 
 __all__ = ["Recorder"]
 

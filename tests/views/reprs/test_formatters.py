@@ -20,7 +20,7 @@ from casty_notebook.views.reprs import formatters
 from tests.support.shells import formatter_of
 from tests.support.topologies import node, topology
 from tests.views.reading import page
-from tests.views.test_values import Nobody
+from tests.views.reprs.test_values import Nobody
 
 SHOWN = {
     "Actor ref": ActorRef(ActorAddress("shop", "/pay", node(1))),

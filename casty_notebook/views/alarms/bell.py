@@ -10,8 +10,8 @@ import traitlets
 
 from casty_notebook.printable import printable
 from casty_notebook.topology.problems import Problem, problem_rows
+from casty_notebook.views.alarms.problem_watch import Looked, ProblemWatch
 from casty_notebook.views.closing import ClosingWidget
-from casty_notebook.views.problem_watch import Looked, ProblemWatch
 from casty_notebook.views.reprs.html import element, fragment, state
 from casty_notebook.views.reprs.plain import clipped, many
 from casty_notebook.views.static_files import module, style
@@ -30,8 +30,8 @@ class Bell(ClosingWidget):
     bell rings (the sign BEL; whether that is heard is the terminal's choice). Nothing makes a sound by itself.
     """
 
-    _esm = module("live/static/look.js", "static/bell.js")
-    _css = style("static/bell.css")
+    _esm = module("live/static/look.js", "alarms/static/bell.js")
+    _css = style("alarms/static/bell.css")
 
     problems = traitlets.Dict().tag(sync=True)
     """``{"name", "rows", "more", "rung", "latest", "ended"}``: what there is to show; replaced as a whole."""

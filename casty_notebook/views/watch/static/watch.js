@@ -1,7 +1,7 @@
 // A watch in one output cell: a row for each target with its value, its last change, its line, and why there is no answer.
 
 import { Chart, figure } from "./chart.js";
-import { ageOf, clock, make, many, say } from "../live/static/look.js";
+import { ageOf, clock, make, many, say } from "../../live/static/look.js";
 
 const DRAWN = 300;
 const SPEAK = 15_000;

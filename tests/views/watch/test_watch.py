@@ -15,9 +15,9 @@ from casty_notebook.client.watched import Series
 from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import GetCount, Increment, Slow, WhereAreYou
 from casty_notebook.errors import MisuseError, NoSuchType, ReadOnly
-from casty_notebook.views import watch_bridge
-from casty_notebook.views.watch import Watch
-from casty_notebook.views.watch_shown import reader
+from casty_notebook.views.watch import bridge
+from casty_notebook.views.watch.shown import reader
+from casty_notebook.views.watch.watch import Watch
 from tests.support.waiting import wait_until
 
 
@@ -166,8 +166,8 @@ def test_what_is_kept_of_a_reply_is_small_and_what_is_drawn_is_a_number() -> Non
 def test_pages_are_told_what_is_new_while_they_look_and_a_watch_that_all_have_left_stops(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch_bridge, "ABANDONED", 0.3)
-    monkeypatch.setattr(watch_bridge, "INTERVAL", 0.01)
+    monkeypatch.setattr(bridge, "ABANDONED", 0.3)
+    monkeypatch.setattr(bridge, "INTERVAL", 0.01)
     sent: list[dict[str, Any]] = []
     watch = cluster.watch("counter/page", GetCount, every=0.05)
     monkeypatch.setattr(watch, "send", lambda content, buffers=None: sent.append(content))
@@ -195,7 +195,7 @@ def test_pages_are_told_what_is_new_while_they_look_and_a_watch_that_all_have_le
 @pytest.mark.usefixtures("no_shell")
 def test_a_page_that_is_silent_for_long_is_gone_too(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ABANDONED", "LEASE"):
-        monkeypatch.setattr(watch_bridge, name, 0.3)
+        monkeypatch.setattr(bridge, name, 0.3)
     watch = cluster.watch("counter/page", GetCount, every=0.05)
     never_shown = cluster.watch("counter/page", GetCount, every=0.05)
     watch.bridge.hear({"kind": "look", "page": "one", "visible": False})

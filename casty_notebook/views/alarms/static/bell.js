@@ -1,6 +1,6 @@
 // The bell: a line that turns red when a problem appears, a title that blinks while nobody looks, notifications where allowed.
 
-import { make, many, say } from "../live/static/look.js";
+import { make, many, say } from "../../live/static/look.js";
 
 const BLINK = 1000;
 

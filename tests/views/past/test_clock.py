@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from casty_notebook import Cluster, connect
 from casty_notebook.demo import DemoCluster
 from casty_notebook.errors import MisuseError
-from casty_notebook.views.clock import SteadyClock
+from casty_notebook.views.past.clock import SteadyClock
 from tests.support.waiting import wait_until
 
 NOON = datetime.datetime(2026, 1, 2, 12, tzinfo=datetime.UTC)

@@ -1,0 +1,1 @@
+"""A question asked again and again: start at `watch`; `shown` is what it looks like, `bridge` crosses threads for it."""
