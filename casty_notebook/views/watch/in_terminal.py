@@ -6,12 +6,9 @@ import shutil
 import sys
 import time
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from casty_notebook.console import fitting
-
-if TYPE_CHECKING:
-    from casty_notebook.views.watch.watch import Watch
 
 __all__ = ["follow", "on_screen"]
 
@@ -19,7 +16,15 @@ EVERY = 0.5
 """Seconds between two looks: as often as somebody can read it."""
 
 
-def follow(watch: Watch) -> None:
+class Followed(Protocol):
+    """What can be shown as text, and ended."""
+
+    @property
+    def stopped(self) -> bool: ...
+    def stop(self) -> None: ...
+
+
+def follow(watch: Followed) -> None:
     """Show it until it has ended; Ctrl-C ends it."""
     drawn = 0
     before = ""

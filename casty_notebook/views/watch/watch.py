@@ -18,7 +18,7 @@ from casty_notebook.views.live.cell_watch import CellWatch
 from casty_notebook.views.reprs.plain import many
 from casty_notebook.views.static_files import module, style
 from casty_notebook.views.still import display_with_still
-from casty_notebook.views.terminal.showing import can_be_live, in_terminal
+from casty_notebook.views.terminal.tty import can_be_live, in_terminal
 from casty_notebook.views.watch.bridge import WatchBridge
 from casty_notebook.views.watch.in_terminal import follow
 from casty_notebook.views.watch.shown import watch_html, watch_text
