@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -127,23 +127,27 @@ def find_problems(
     """
     if not records:
         return ()
-    records = records[-LOOK_BACK:]
+    records, events = records[-LOOK_BACK:], tuple(events)
     most: Counter[str] = Counter()
     for registry in {id(record.snapshot.registry): record.snapshot.registry for record in records}.values():
         most |= Counter(entry.key for entry in registry)
     # Of the moments before only as many are looked at as what is wrong now goes back to.
-    signs = [_signs(records[-1], most)]
+    reached = frozenset(event.subject for event in events if event.kind == Change.lost)
+    signs = [_signs(records[-1], most, reached)]
     found = []
     for key, sign in signs[0].items():
         since = _since(key, records, signs, most, known)
         if (now - since).total_seconds() >= GRACE[key[0]]:
             found.append(Problem(sign.severity, *key, since, sign.says, sign.text, sign.remedy))
     members = records[-1].snapshot.members
-    found += _of_events(tuple(events), {member.id for member in members}, now)
+    found += _of_events(events, {member.id for member in members}, now)
     found += _of_asks(failing(asks, ASKS_WITHIN), member_at(members), now)
     if snapshot_age is not None and snapshot_age > STALE and sum(each.status in WELL for each in members) > 1:
         text = f"the cluster has said nothing for {snapshot_age:.0f} s; what is shown may be as old"
         remedy = "see whether any member is reached (%casty_members), and examine the way: %casty_doctor"
+        if all(_lost(each.address, {}, records[-1].health) for each in members):
+            text = f"none of its {len(members):,} members is reached from here, and {text}"
+            remedy = "all are down, or the network between has failed (tunnel, VPN): %casty_doctor examines the way"
         found.append(Problem("bad", "stale", "cluster", now - timedelta(seconds=snapshot_age), "here", text, remedy))
     return tuple(sorted(found, key=lambda each: (each.severity != "bad", each.since, natural(each.subject), each.kind)))
 
@@ -176,13 +180,16 @@ def _since(
     return since
 
 
-def _signs(record: Record, most: Mapping[str, int]) -> _Signs:
-    """All that one moment shows, whether it has lasted or not. `most`: the instances that each service had at its best."""
+def _signs(record: Record, most: Mapping[str, int], reached: Set[str] = frozenset()) -> _Signs:
+    """All that one moment shows, whether it has lasted or not.
+
+    `most`: the instances that each service had at its best. `reached`: nodes that were once reached from here.
+    """
     snapshot, health = record.snapshot, record.health
     members = member_at(snapshot.members)
     signs: _Signs = {}
     for address, member in members.items():
-        signs.update(_of_member(member, health.get(address), address in snapshot.unreachable))
+        signs.update(_of_member(member, health.get(address), address in snapshot.unreachable, member.id in reached))
     signs.update(_of_placements(snapshot, members, health))
     signs.update(_of_ownerless(record, members))
     signs.update(_of_services(snapshot, members, health, most))
@@ -191,14 +198,18 @@ def _signs(record: Record, most: Mapping[str, int]) -> _Signs:
     return signs
 
 
-def _of_member(member: Member, view: NodeHealth | None, unreachable: bool) -> Iterator[tuple[tuple[str, str], _Sign]]:
+def _of_member(
+    member: Member, view: NodeHealth | None, unreachable: bool, before: bool
+) -> Iterator[tuple[tuple[str, str], _Sign]]:
     reached = view.reachable if view is not None else None
     why = f" ({view.reason})" if view is not None and view.reason else ""
     well = member.status in WELL and not unreachable
     said = "unreachable" if unreachable else member.status.name
     if reached is False and well:
         text = f"not reached from here{why}, while the cluster says {said}"
-        remedy = "see that it runs; if it does, address_map= or ssh= is the way to it. The cluster's word can be wrong for long"
+        way = "its log and the network say why" if before else "address_map= or ssh= is the way to it"
+        again = "it was reached before: " if before else ""
+        remedy = f"{again}see that it runs; if it does, {way}. The cluster's word can be wrong for long"
         yield ("unreached_up", member.id), _Sign("bad", "here", text, remedy)
     elif reached is False:
         text = f"{said}, and not reached from here{why}"
@@ -279,14 +290,22 @@ def _of_services(
     if snapshot.kind is not SHARDED:
         return
     living: Counter[str] = Counter()
+    other: dict[str, NodeAddress] = {}
+    gone = []
     for entry in snapshot.registry:
         if entry.node in members and not _lost(entry.node, members, health):
             living[entry.key] += 1
+            other[entry.key] = entry.node
         else:
-            who = name_of(entry.node, members)
-            text = f"an instance is registered on {who}, which is not there"
-            remedy = "lookups still give it out: ask with retry=True, or name an instance (payment@node-1)"
-            yield ("instance_lost", f"{entry.key} on {who}"), _Sign("warn", "cluster, here", text, remedy)
+            gone.append(entry)
+    for entry in gone:
+        who, lives = name_of(entry.node, members), other.get(entry.key)
+        text = f"an instance is registered on {who}, which is not there"
+        instead = "no other is left"
+        if lives is not None:
+            instead = f"ask with retry=True, or name one that lives: {entry.key}@{name_of(lives, members)}"
+        remedy = f"lookups still give it out: {instead}"
+        yield ("instance_lost", f"{entry.key} on {who}"), _Sign("warn", "cluster, here", text, remedy)
     for key in {entry.key for entry in snapshot.registry}:
         if living[key] <= 1 < most.get(key, 0):
             left = "one instance is" if living[key] else "no instance is"

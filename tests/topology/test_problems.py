@@ -72,8 +72,22 @@ def test_a_lost_node_is_dated_from_its_loss_and_names_what_went_with_it() -> Non
     (lost,) = [problem for problem in found if problem.kind == "unreached_up"]
     assert lost.says == "here"
     assert DOWN.reason in lost.text
+    assert lost.remedy.startswith("it was reached before: see that it runs; if it does, its log")
+    (pay,) = [problem for problem in found if problem.kind == "instance_lost"]
+    assert pay.remedy.endswith("ask with retry=True, or name one that lives: pay@node-1")
     (shards,) = [problem for problem in found if problem.kind == "owner_lost"]
     assert shards.text.startswith("10 shards of cart")
+
+
+def test_only_a_node_that_was_never_reached_needs_another_way_to_it() -> None:
+    (lost,) = [problem for problem in seen((0, cluster(), LOST_3), now=60) if problem.kind == "unreached_up"]
+    assert "address_map= or ssh= is the way to it" in lost.remedy
+
+
+def test_a_lost_instance_beside_which_there_is_no_other_is_said_to_be_the_last() -> None:
+    alone = cluster(services=[ServiceEntry("pay", node(3), "/pay")])
+    (pay,) = [problem for problem in seen((0, alone, LOST_3), now=60) if problem.kind == "instance_lost"]
+    assert pay.remedy == "lookups still give it out: no other is left"
 
 
 def test_what_lasts_but_a_moment_is_none_yet() -> None:
@@ -118,6 +132,14 @@ def test_silence_of_the_cluster_is_one() -> None:
     history.note(after(0), cluster(), WELL)
     (found,) = find_problems(history.records, (), after(60), snapshot_age=42.0)
     assert (found.kind, found.since) == ("stale", after(60) - timedelta(seconds=42))
+
+
+def test_silence_while_no_member_is_reached_is_told_apart_since_the_way_may_be_what_failed() -> None:
+    history = History()
+    history.note(after(0), cluster(), dict.fromkeys(WELL, DOWN))
+    (found,) = [each for each in find_problems(history.records, (), after(60), snapshot_age=42.0) if each.kind == "stale"]
+    assert found.text.startswith("none of its 3 members is reached from here, and the cluster has said nothing for 42 s")
+    assert "the network between" in found.remedy
 
 
 def test_members_of_a_virtual_cluster_that_disagree_or_were_restarted() -> None:
