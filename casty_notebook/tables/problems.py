@@ -8,12 +8,10 @@ from datetime import datetime
 import pandas as pd
 
 from casty_notebook.tables.columns import attrs_of, frame, repeated, text
-from casty_notebook.topology.problems import GRACE, Problem
+from casty_notebook.topology.problems import KINDS, Problem
 from casty_notebook.topology.snapshot import TopologySnapshot
 
 __all__ = ["problems"]
-
-_KINDS = [*GRACE, "stale", "flapping", "restarted"]
 
 
 def problems(
@@ -30,7 +28,7 @@ def problems(
     since
         From when on it has been so without a break.
     says
-        Whose word it is: ``here`` (our own connections), ``cluster``, or both.
+        Whose word it is: ``here`` (our own connections), ``cluster``, or both; or a node's own, by its helper.
     text, remedy
         What was seen, and what to try.
 
@@ -42,7 +40,7 @@ def problems(
     return frame(
         {
             "severity": repeated([each.severity for each in found], ["bad", "warn"]),
-            "kind": repeated([each.kind for each in found], _KINDS),
+            "kind": repeated([each.kind for each in found], KINDS),
             "subject": text([each.subject for each in found]),
             "since": pd.Series([each.since for each in found], dtype=pd.DatetimeTZDtype("us", "UTC")),
             "says": text([each.says for each in found]),

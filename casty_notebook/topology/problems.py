@@ -13,11 +13,13 @@ from casty_notebook.topology.events import Change, TopologyEvent, opinions
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.history import Record
 from casty_notebook.topology.kinds import SHARDED
+from casty_notebook.topology.mailboxes import Waiting
 from casty_notebook.topology.names import member_at, name_of, natural
+from casty_notebook.topology.node_report import key_of
 from casty_notebook.topology.snapshot import Member, MemberStatus, TopologySnapshot
 from casty_notebook.topology.traffic import Failing, TrafficRow, failing
 
-__all__ = ["ASKS_WITHIN", "Known", "Problem", "find_problems", "problem_rows"]
+__all__ = ["ASKS_WITHIN", "KINDS", "Known", "Problem", "find_problems", "problem_rows"]
 
 WELL = {MemberStatus.up, MemberStatus.alive}
 ON_THE_WAY = {MemberStatus.joining, MemberStatus.leaving}
@@ -32,6 +34,9 @@ GRACE: Mapping[str, float] = {
 Links are opened anew in one; gossip takes up to three to notice a death and as long to notice a return (PROTOCOL section 6.5); a
 node joins, and shards are placed, within five.
 """
+
+KINDS = (*GRACE, "stale", "flapping", "restarted", "gone", "mailbox_grows", "mailbox_stands", "mailboxes")
+"""All that a problem can be."""
 
 STALE = 5.0
 """Seconds without a word of the cluster where one is due each second (PROTOCOL section 6.1)."""
@@ -52,6 +57,8 @@ ASKS_WITHIN = 60.0
 FAILED_ASKS = 5
 """So many asks of one type to one node, and a tenth of all, must have failed over `GRACE` at least, the last one just now."""
 JUST_NOW = 15.0
+MOST_MAILBOXES = 20
+"""Keys that have a line of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,7 @@ class Problem:
     since
         From when on it has been so without a break, as far as is remembered.
     says
-        Whose word it is: ``here`` (our own connections), ``cluster``, or both.
+        Whose word it is: ``here`` (our own connections), ``cluster``, or both; a node's own, by its helper.
     text, remedy
         What was seen, with its figures, and what to try.
     """
@@ -106,7 +113,7 @@ type _Signs = dict[tuple[str, str], _Sign]
 
 def find_problems(
     records: Sequence[Record], events: Iterable[TopologyEvent], now: datetime, *, snapshot_age: float | None = None,
-    asks: Sequence[TrafficRow] = (), known: Known | None = None,
+    asks: Sequence[TrafficRow] = (), waiting: Sequence[Waiting] = (), known: Known | None = None,
 ) -> tuple[Problem, ...]:  # fmt: skip
     """What is wrong now, the worst and oldest first.
 
@@ -122,6 +129,8 @@ def find_problems(
         Seconds since the cluster last said anything; None if that is not followed (a recording).
     asks
         What became of our own asks of late.
+    waiting
+        Keys whose mailboxes grow or stand, the deepest first, where the nodes say so.
     known
         What was found before, of the same cluster: what has been so since needs no looking back for when it began.
     """
@@ -142,6 +151,7 @@ def find_problems(
     members = records[-1].snapshot.members
     found += _of_events(events, {member.id for member in members}, now)
     found += _of_asks(failing(asks, ASKS_WITHIN), member_at(members), now)
+    found += _of_mailboxes(waiting, member_at(members))
     if snapshot_age is not None and snapshot_age > STALE and sum(each.status in WELL for each in members) > 1:
         text = f"the cluster has said nothing for {snapshot_age:.0f} s; what is shown may be as old"
         remedy = "see whether any member is reached (%casty_members), and examine the way: %casty_doctor"
@@ -340,6 +350,23 @@ def _of_asks(failures: Iterable[Failing], members: Mapping[NodeAddress, Member],
         since = now - timedelta(seconds=each.since)
         remedy = "cluster.traffic has them over time; a failed ask's error (-v) says what is known of it"
         yield Problem(severity, "asks_fail", f"{each.kind}{where}", since, "here", text, remedy)
+
+
+def _of_mailboxes(waiting: Sequence[Waiting], members: Mapping[NodeAddress, Member]) -> Iterator[Problem]:
+    for each in waiting[:MOST_MAILBOXES]:
+        who = name_of(each.node, members)
+        if each.kind == "grows":
+            text = f"its mailbox grew from {each.first:,} to {each.most:,} messages; {each.now:,} wait now"
+            remedy = "more comes than it takes: see who sends it and what it awaits; divide what it does among several keys"
+        else:
+            text = f"{each.now:,} messages wait in its mailbox, and at {each.looks:,} looks none was taken out"
+            remedy = "its body is on one message: see what it awaits (cluster.node_log has its failures)"
+        yield Problem("warn", f"mailbox_{each.kind}", f"{key_of(each.actor, each.key)} on {who}", each.since, f"{who}'s helper",
+                      text, remedy)  # fmt: skip
+    if more := waiting[MOST_MAILBOXES:]:
+        text = f"the mailboxes of {len(more):,} more keys grow or stand"
+        since = min(each.since for each in more)
+        yield Problem("warn", "mailboxes", "cluster", since, "nodes' helpers", text, "cluster.activations has the deepest first")
 
 
 def _of_events(events: Sequence[TopologyEvent], members: Container[str], now: datetime) -> Iterator[Problem]:

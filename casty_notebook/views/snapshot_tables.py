@@ -13,6 +13,7 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.errors import MisuseError
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.history import History, Record
+from casty_notebook.topology.mailboxes import Waiting
 from casty_notebook.topology.node_report import NodeReport
 from casty_notebook.topology.problems import Problem, find_problems
 from casty_notebook.topology.snapshot import TopologySnapshot
@@ -107,10 +108,16 @@ class Pictured(ABC):
 
     def _problems(self) -> tuple[Problem, ...]:
         past = self._past()
-        return find_problems(past.records, tuple(past.events), self._clock(), snapshot_age=self._age(), asks=self._asks())
+        return find_problems(
+            past.records, tuple(past.events), self._clock(), snapshot_age=self._age(), asks=self._asks(), waiting=self._waiting()
+        )
 
     def _asks(self) -> Sequence[TrafficRow]:
         """What became of our own asks of late; nothing where none are made."""
+        return ()
+
+    def _waiting(self) -> Sequence[Waiting]:
+        """Keys whose mailboxes grow or stand; none where no node was asked of late."""
         return ()
 
     def _age(self) -> float | None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.history import History
 from casty_notebook.topology.kinds import VIRTUAL
-from casty_notebook.topology.problems import GRACE, Known, Problem, find_problems, problem_rows
+from casty_notebook.topology.mailboxes import Waiting
+from casty_notebook.topology.problems import GRACE, KINDS, Known, Problem, find_problems, problem_rows
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, TopologySnapshot
 from casty_notebook.topology.traffic import TrafficRow
 from tests.support.topologies import member, node, owned_by, topology
@@ -228,3 +229,35 @@ def test_a_member_that_died_and_was_forgotten_is_one_until_it_is_back() -> None:
     assert seen(*dead, gone, now=3600) == ()
     assert seen(*dead, gone, (40, virtual(1, 2, 3), WELL), now=60) == ()
     assert seen((0, virtual(1, 2, 3), WELL), gone, now=60) == (), "one that was alive was told to leave"
+
+
+def waiting(key: str = "user-42", **changes: Any) -> Waiting:
+    known = Waiting(node(1), "shop.actors:counter", key, "grows", after(0), 3, 400, 390, 31)
+    return known._replace(**changes)
+
+
+def of_mailboxes(*those: Waiting) -> list[Problem]:
+    history = History()
+    history.note(after(0), cluster(), WELL)
+    return list(find_problems(history.records, (), after(40), snapshot_age=0.5, waiting=those))
+
+
+def test_a_mailbox_that_grows_or_stands_is_one_by_its_nodes_word_with_its_figures() -> None:
+    grows, stands = of_mailboxes(waiting(), waiting("b", kind="stands", first=5, most=5, now=5, since=after(1)))
+    assert (grows.kind, grows.subject, grows.says) == ("mailbox_grows", "counter/user-42 on node-1", "node-1's helper")
+    assert grows.text == "its mailbox grew from 3 to 400 messages; 390 wait now"
+    assert (stands.kind, stands.since) == ("mailbox_stands", after(1))
+    assert stands.text == "5 messages wait in its mailbox, and at 31 looks none was taken out"
+
+
+def test_no_kind_is_missing_in_the_table() -> None:
+    found = of_mailboxes(*(waiting(str(place), kind=kind) for kind in ("grows", "stands") for place in range(15)))
+    assert {each.kind for each in found} == {"mailbox_grows", "mailbox_stands", "mailboxes"}
+    assert {each.kind for each in found} <= set(KINDS)
+
+
+def test_thousands_of_mailboxes_are_twenty_lines_and_one() -> None:
+    found = of_mailboxes(*(waiting(str(place), now=5_000 - place) for place in range(3_000)))
+    assert len(found) == 21
+    assert {"mailboxes"} == {each.kind for each in found} - {"mailbox_grows"}
+    assert any(each.text == "the mailboxes of 2,980 more keys grow or stand" for each in found)

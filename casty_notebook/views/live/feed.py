@@ -132,7 +132,7 @@ class LiveSource:
         if latest is None:
             return Moment(backend.topology, {} if closed else backend.health, facts)
         past = cluster.recent_records, cluster.recent_events
-        wrong = () if closed else self._search(*past, cluster.clock, facts.age, lambda: backend.traffic)
+        wrong = () if closed else self._search(*past, cluster.clock, facts.age, lambda: backend.traffic, cluster.recent_waiting)
         facts = replace(
             facts, ownerless=latest.ownerless or {}, time=facts.time if closed else latest.time, problems=wrong
         )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Protocol
 from casty_notebook.backends.contract import Backend
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.history import Record
+from casty_notebook.topology.mailboxes import Waiting
 
 __all__ = ["Followed"]
 
@@ -34,4 +35,6 @@ class Followed(Protocol):
     def recent_records(self) -> Sequence[Record]: ...
     @property
     def latest_record(self) -> Record | None: ...
+    @property
+    def recent_waiting(self) -> Sequence[Waiting]: ...
     def report_page(self) -> str: ...
