@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from casty_notebook.backends.aio.trace import TraceFunction
 from casty_notebook.backends.arguments import checked_settings, checked_shards
+from casty_notebook.backends.trace import TraceFunction
 from casty_notebook.errors import MisuseError
 from casty_notebook.net.dialler import AddressMap
 from casty_notebook.net.ssh import SSH

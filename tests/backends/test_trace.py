@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from casty_notebook import ClusterClient, ShardEnvelope, VirtualClient
-from casty_notebook.backends.aio.trace import Trace
+from casty_notebook.backends.trace import Trace
 from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import GetCount, Increment
 from casty_notebook.errors import AskTimeout, MisuseError, UnsendableMessage

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.advice import DOCTOR
-from casty_notebook.backends.aio.trace import Trace, TraceFunction
 from casty_notebook.backends.arguments import checked_contacts, checked_settings, checked_system
 from casty_notebook.backends.listening import LIMIT, checked_limit
 from casty_notebook.backends.sharded.aio.addressing import resolve
@@ -26,6 +25,7 @@ from casty_notebook.backends.sharded.session.session import ASK_PATH, Session
 from casty_notebook.backends.sharded.session.state import Ask
 from casty_notebook.backends.sharded.session.targets import NOT_IN_USE, Target
 from casty_notebook.backends.sharded.wire import encode_handshake
+from casty_notebook.backends.trace import Trace, TraceFunction
 from casty_notebook.errors import (
     ClientClosed,
     ContactAttempt,

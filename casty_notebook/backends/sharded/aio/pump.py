@@ -9,7 +9,6 @@ from time import monotonic
 from typing import Any
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.backends.aio.trace import Trace
 from casty_notebook.backends.reach_log import ReachLog
 from casty_notebook.backends.sharded.aio.codecs import Codecs
 from casty_notebook.backends.sharded.aio.envelopes import EnvelopeReader, EnvelopeWriter
@@ -46,6 +45,7 @@ from casty_notebook.backends.sharded.session.events import (
     Unexpected,
 )
 from casty_notebook.backends.sharded.session.session import Session
+from casty_notebook.backends.trace import Trace
 from casty_notebook.errors import CastyNotebookError
 from casty_notebook.logs import room_logger
 from casty_notebook.loops.alarm import Alarm

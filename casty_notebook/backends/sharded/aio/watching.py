@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from casty_notebook.backends.aio.trace import Trace
 from casty_notebook.backends.sharded.session.events import AskCancelled, AskMade, Effect, Event, Fail, Reply, Transmit
 from casty_notebook.backends.sharded.session.session import Session
+from casty_notebook.backends.trace import Trace
 
 __all__ = ["watched"]
 

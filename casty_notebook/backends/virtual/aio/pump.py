@@ -8,8 +8,8 @@ from time import monotonic
 from typing import Any
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.backends.aio.trace import Trace
 from casty_notebook.backends.reach_log import ReachLog
+from casty_notebook.backends.trace import Trace
 from casty_notebook.backends.virtual.aio.link import LinkProtocol
 from casty_notebook.backends.virtual.aio.watching import watched
 from casty_notebook.backends.virtual.codec import protocol

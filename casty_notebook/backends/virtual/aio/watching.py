@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from casty_notebook.backends.aio.trace import Trace
+from casty_notebook.backends.trace import Trace
 from casty_notebook.backends.virtual.session.events import Answer, AskCancelled, AskMade, Deliver, Effect, Event, Fail, ListenMade
 from casty_notebook.backends.virtual.session.session import Session
 
