@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from casty_notebook.backends.contract import Backend
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.history import History
+from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.views.past.clock import SteadyClock
 
@@ -26,8 +27,8 @@ class Recorder:
     ----------
     history
         All that is remembered. Changes on the loop only; its `records` and `latest` may be read from any thread.
-    seen, seen_at
-        The last snapshot and when it came.
+    seen
+        The last snapshot as a moment, as it came; None before the first. What our connections say of the nodes goes on changing.
     clock
         What all this is timed by; may be asked from any thread.
     moment
@@ -38,8 +39,7 @@ class Recorder:
         self._backend = backend
         self.clock = SteadyClock()
         self.history = History()
-        self.seen: TopologySnapshot | None = None
-        self.seen_at: datetime.datetime | None = None
+        self.seen: Moment | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._unsubscribe: Callable[[], None] | None = None
         self.moment = 0
@@ -92,14 +92,17 @@ class Recorder:
             listener(events or [])
 
     def _came(self, snapshot: TopologySnapshot) -> None:
-        self.seen, self.seen_at = snapshot, self.clock()
-        self._stir(self.history.note(self.seen_at, snapshot, self._backend.health))
+        seen = Moment(self.clock(), snapshot, self._backend.health)
+        events = self.history.note(seen)
+        latest = self.history.latest
+        self.seen = replace(seen, ownerless=None if latest is None else latest.ownerless)
+        self._stir(events)
 
     def look(self) -> None:
         """Note what is new of our own connections; done every `LOOK_EVERY`, and by whoever wants to know all up to now."""
         if self.seen is not None:
             before = self.history.latest
-            events = self.history.note(self.clock(), self.seen, self._backend.health)
+            events = self.history.note(replace(self.seen, time=self.clock(), health=self._backend.health))
             if events or self.history.latest is not before:
                 self._stir(events)
 
