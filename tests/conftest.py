@@ -16,6 +16,7 @@ from hypothesis import settings
 from casty_notebook.demo import DemoCluster
 from casty_notebook.loops.background import LOOP
 from tests.support.leftovers import describe, leftovers, mark_this_run
+from tests.support.order import longest_first
 from tests.support.waiting import wait_until
 from tests.versions.environments import interpreters
 
@@ -34,6 +35,12 @@ collect_ignore = ["fuzz/fuzz_all.py"]
 # A build server may start us as a background job, in which Ctrl-C is ignored, by all child processes too.
 if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Workers of pytest-xdist are given files in the order in which they were found (``--no-loadscope-reorder``)."""
+    if hasattr(config, "workerinput"):
+        longest_first(items)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,9 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import metadata
 
+from casty_notebook.advice import IN_A_SHELL, advice_in
 from casty_notebook.cli.arguments import LONGEST_WAIT, add_command, connect_options, opened, seconds
 from casty_notebook.cli.following import add_following
 from casty_notebook.cli.printing import FAILED, print_table, print_value
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except CastyNotebookError as error:
-        print(fitting(f"casty-notebook: {error}"), file=sys.stderr)
+        print(fitting(f"casty-notebook: {advice_in(IN_A_SHELL, str(error))}"), file=sys.stderr)
         return WRONG if isinstance(error, MisuseError) else FAILED
     return code
 
@@ -65,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="casty-notebook", description="Look into a live Casty cluster from outside.",
         epilog="casty-notebook demo: a tour in the terminal; casty-notebook cluster: a cluster to try this on.",
     )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"casty-notebook {metadata.version("casty-notebook")}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, about, run in (
         ("members", "members as the cluster and our own connections see them", _table_of("members")),

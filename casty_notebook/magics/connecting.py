@@ -88,6 +88,13 @@ def casty_connect(
     return _connect(uri, name or ClusterURI.parse(uri).system, shards, address_map, timeout, options)
 
 
+def _lost(cluster: Cluster) -> int:
+    """How many members are not reached from here."""
+    members = () if cluster.topology is None else cluster.topology.members
+    health = cluster.health
+    return sum(each.address in health and health[each.address].reachable is False for each in members)
+
+
 def casty_connections() -> ConnectionList:
     """Return the open connections as a small table."""
     current = current_connection()
@@ -100,6 +107,7 @@ def casty_connections() -> ConnectionList:
                 current=cluster is current,
                 demo=demos.running(name) is not None,
                 marks=_marks(cluster),
+                lost=_lost(cluster),
             )
             for name, cluster in open_connections().items()
         )

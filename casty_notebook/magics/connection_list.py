@@ -24,18 +24,26 @@ class ConnectionRow:
     current: bool
     demo: bool = False
     marks: tuple[str, ...] = ()
+    lost: int = 0
+    """How many members are not reached from here."""
 
     def cells(self) -> tuple[str, ...]:
         """Return what each column shows."""
-        state = "no snapshot yet" if self.members is None else "connected"
         cells = (
             "*" if self.current else "",
             self.name,
             self.uri,
             "?" if self.members is None else str(self.members),
-            ", ".join([state, *(["demo"] if self.demo else []), *self.marks]),
+            ", ".join([self._state(), *(["demo"] if self.demo else []), *self.marks]),
         )
         return tuple(map(printable, cells))
+
+    def _state(self) -> str:
+        if self.members is None:
+            return "no snapshot yet"
+        if self.lost:
+            return "no member reachable from here" if self.lost == self.members else f"connected, {self.lost} not reachable"
+        return "connected"
 
 
 @dataclass(frozen=True, repr=False)

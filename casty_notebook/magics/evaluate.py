@@ -170,7 +170,8 @@ def _check_names(source: str, tree: ast.expr, namespace: Mapping[str, Any], boun
         hint = f" Did you mean {guess}?" if guess else ""
         if dotted and not guess:
             hint = f" Import {name}. Only a dotted name with a capital, like bank.messages.GetBalance, is sent by name."
-        raise UsageError(f"{_shown(source)}: {name} is not defined here.{_flag_hint(source, name) or hint}")
+        where = "" if source.strip() == name else f"{_shown(source)}: "
+        raise UsageError(f"{where}{name} is not defined here.{_flag_hint(source, name) or hint}")
 
 
 def _free_names(tree: ast.expr, bound: list[str]) -> Iterator[str]:

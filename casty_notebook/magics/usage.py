@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from IPython.core.error import UsageError
 
+from casty_notebook.advice import IN_MAGICS, advice_in
 from casty_notebook.errors import AskFailed, CastyNotebookError
 from casty_notebook.printable import printable
 
@@ -36,7 +37,7 @@ def as_usage_error(error: CastyNotebookError, *, verbose: bool = False) -> Usage
     >>> print(as_usage_error(NoContactPoint("no contact point answered", attempts)))
     no contact point answered: a:1: refused; b:2: mute
     """
-    return UsageError("\n".join(_story(error)) if verbose else printable(_one_line(error)))
+    return UsageError(advice_in(IN_MAGICS, "\n".join(_story(error)) if verbose else printable(_one_line(error))))
 
 
 def _one_line(error: CastyNotebookError) -> str:

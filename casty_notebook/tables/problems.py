@@ -8,11 +8,9 @@ import pandas as pd
 
 from casty_notebook.tables.columns import attrs_of, frame, repeated, text
 from casty_notebook.topology.moment import Moment
-from casty_notebook.topology.problems import GRACE, Problem
+from casty_notebook.topology.problems import KINDS, Problem
 
 __all__ = ["problems"]
-
-_KINDS = [*GRACE, "stale", "flapping", "restarted"]
 
 
 def problems(found: Sequence[Problem], *, cluster: str, moment: Moment | None = None) -> pd.DataFrame:
@@ -27,7 +25,7 @@ def problems(found: Sequence[Problem], *, cluster: str, moment: Moment | None = 
     since
         From when on it has been so without a break.
     says
-        Whose word it is: ``here`` (our own connections), ``cluster``, or both.
+        Whose word it is: ``here`` (our own connections), ``cluster``, or both; or a node's own, by its helper.
     text, remedy
         What was seen, and what to try.
 
@@ -39,7 +37,7 @@ def problems(found: Sequence[Problem], *, cluster: str, moment: Moment | None = 
     return frame(
         {
             "severity": repeated([each.severity for each in found], ["bad", "warn"]),
-            "kind": repeated([each.kind for each in found], _KINDS),
+            "kind": repeated([each.kind for each in found], KINDS),
             "subject": text([each.subject for each in found]),
             "since": pd.Series([each.since for each in found], dtype=pd.DatetimeTZDtype("us", "UTC")),
             "says": text([each.says for each in found]),

@@ -51,6 +51,14 @@ class Change(enum.StrEnum):
     """No owner is named any more: freed by a death, or lost from the snapshot's table (PROTOCOL sections 6.4, 6.5)."""
     service_added = "service_added"
     service_gone = "service_gone"
+    activations_gone = "activations_gone"
+    """A node is gone that had said which keys were active there; this and the next are known where nodes tell (`nodeside`)."""
+    mailbox_grows = "mailbox_grows"
+    mailbox_stands = "mailbox_stands"
+    """No message was taken out of it for long."""
+    mailbox_falls = "mailbox_falls"
+    node_warned = "node_warned"
+    """A node's own log has a warning, or worse."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,10 @@ class History:
             self._append(noted)
         return events
 
+    def tell(self, events: Iterable[TopologyEvent]) -> None:
+        """Remember what happened besides what two moments differ in."""
+        self._keep(events)
+
     def _keep(self, events: Iterable[TopologyEvent]) -> None:
         for event in events:
             self.events.append(event)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from casty_notebook.address import NodeAddress
 
-__all__ = ["HELPER", "Activation", "LogLine", "NodeReport", "TypeLoad"]
+__all__ = ["HELPER", "Activation", "LogLine", "NodeReport", "TypeLoad", "key_of", "short_of"]
 
 HELPER = "casty_nodeside:look"
 """The type that tells it, pinned to each node that has the file (`nodeside`)."""
@@ -71,3 +71,26 @@ class NodeReport:
     bytes_sent: int
     bytes_received: int
     log: tuple[LogLine, ...] = field(default=())
+
+
+def short_of(actor: str) -> str:
+    """A type without its module, as people call it.
+
+    Examples
+    --------
+    >>> short_of("shop.actors:counter")
+    'counter'
+    """
+    module, _, name = actor.partition(":")
+    return name or module
+
+
+def key_of(actor: str, key: str) -> str:
+    """What a key is called, as it is asked.
+
+    Examples
+    --------
+    >>> key_of("shop.actors:counter", "user-42")
+    'counter/user-42'
+    """
+    return f"{short_of(actor)}/{key}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -12,12 +12,14 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.topology.events import Change, TopologyEvent, opinions
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import SHARDED
+from casty_notebook.topology.mailboxes import Waiting
 from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.names import name_of, natural
+from casty_notebook.topology.node_report import key_of
 from casty_notebook.topology.snapshot import Member, MemberStatus
 from casty_notebook.topology.traffic import Failing, TrafficRow, failing
 
-__all__ = ["ASKS_WITHIN", "Known", "Problem", "find_problems", "problem_rows"]
+__all__ = ["ASKS_WITHIN", "KINDS", "Known", "Problem", "find_problems", "problem_rows"]
 
 WELL = {MemberStatus.up, MemberStatus.alive}
 ON_THE_WAY = {MemberStatus.joining, MemberStatus.leaving}
@@ -32,6 +34,9 @@ GRACE: Mapping[str, float] = {
 Links are opened anew in one; gossip takes up to three to notice a death and as long to notice a return (PROTOCOL section 6.5); a
 node joins, and shards are placed, within five.
 """
+
+KINDS = (*GRACE, "stale", "flapping", "restarted", "mailbox_grows", "mailbox_stands", "mailboxes")
+"""All that a problem can be."""
 
 STALE = 5.0
 """Seconds without a word of the cluster where one is due each second (PROTOCOL section 6.1)."""
@@ -49,6 +54,8 @@ ASKS_WITHIN = 60.0
 FAILED_ASKS = 5
 """So many asks of one type to one node, and a tenth of all, must have failed over `GRACE` at least, the last one just now."""
 JUST_NOW = 15.0
+MOST_MAILBOXES = 20
+"""Keys that have a line of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,7 @@ class Problem:
     since
         From when on it has been so without a break, as far as is remembered.
     says
-        Whose word it is: ``here`` (our own connections), ``cluster``, or both.
+        Whose word it is: ``here`` (our own connections), ``cluster``, or both; a node's own, by its helper.
     text, remedy
         What was seen, with its figures, and what to try.
     """
@@ -103,7 +110,7 @@ type _Signs = dict[tuple[str, str], _Sign]
 
 def find_problems(
     records: Sequence[Moment], events: Iterable[TopologyEvent], now: datetime, *, snapshot_age: float | None = None,
-    asks: Sequence[TrafficRow] = (), known: Known | None = None,
+    asks: Sequence[TrafficRow] = (), waiting: Sequence[Waiting] = (), known: Known | None = None,
 ) -> tuple[Problem, ...]:  # fmt: skip
     """What is wrong now, the worst and oldest first.
 
@@ -119,28 +126,35 @@ def find_problems(
         Seconds since the cluster last said anything; None if that is not followed (a recording).
     asks
         What became of our own asks of late.
+    waiting
+        Keys whose mailboxes grow or stand, the deepest first, where the nodes say so.
     known
         What was found before, of the same cluster: what has been so since needs no looking back for when it began.
     """
     if not records:
         return ()
-    records = records[-LOOK_BACK:]
+    records, events = records[-LOOK_BACK:], tuple(events)
     most: Counter[str] = Counter()
     for registry in {id(record.snapshot.registry): record.snapshot.registry for record in records}.values():
         most |= Counter(entry.key for entry in registry)
     # Of the moments before only as many are looked at as what is wrong now goes back to.
-    signs = [_signs(records[-1], most)]
+    reached = frozenset(event.subject for event in events if event.kind == Change.lost)
+    signs = [_signs(records[-1], most, reached)]
     found = []
     for key, sign in signs[0].items():
         since = _since(key, records, signs, most, known)
         if (now - since).total_seconds() >= GRACE[key[0]]:
             found.append(Problem(sign.severity, *key, since, sign.says, sign.text, sign.remedy))
-    found += _of_events(tuple(events), now)
+    found += _of_events(events, now)
     found += _of_asks(failing(asks, ASKS_WITHIN), records[-1].members, now)
+    found += _of_mailboxes(waiting, records[-1].members)
     members = records[-1].members.values()
     if snapshot_age is not None and snapshot_age > STALE and sum(each.status in WELL for each in members) > 1:
         text = f"the cluster has said nothing for {snapshot_age:.0f} s; what is shown may be as old"
         remedy = "see whether any member is reached (%casty_members), and examine the way: %casty_doctor"
+        if all(_lost(each.address, {}, records[-1]) for each in members):
+            text = f"none of its {len(members):,} members is reached from here, and {text}"
+            remedy = "all are down, or the network between has failed (tunnel, VPN): %casty_doctor examines the way"
         found.append(Problem("bad", "stale", "cluster", now - timedelta(seconds=snapshot_age), "here", text, remedy))
     return tuple(sorted(found, key=lambda each: (each.severity != "bad", each.since, natural(each.subject), each.kind)))
 
@@ -173,12 +187,15 @@ def _since(
     return since
 
 
-def _signs(moment: Moment, most: Mapping[str, int]) -> _Signs:
-    """All that one moment shows, whether it has lasted or not. `most`: the instances that each service had at its best."""
+def _signs(moment: Moment, most: Mapping[str, int], reached: Set[str] = frozenset()) -> _Signs:
+    """All that one moment shows, whether it has lasted or not.
+
+    `most`: the instances that each service had at its best. `reached`: nodes that were once reached from here.
+    """
     members = moment.members
     signs: _Signs = {}
     for address, member in members.items():
-        signs.update(_of_member(member, moment.health.get(address), moment.flagged(address)))
+        signs.update(_of_member(member, moment.health.get(address), moment.flagged(address), member.id in reached))
     signs.update(_of_placements(moment, members))
     signs.update(_of_services(moment, members, most))
     if moment.kind.has_leader and members:
@@ -186,14 +203,18 @@ def _signs(moment: Moment, most: Mapping[str, int]) -> _Signs:
     return signs
 
 
-def _of_member(member: Member, view: NodeHealth | None, unreachable: bool) -> Iterator[tuple[tuple[str, str], _Sign]]:
+def _of_member(
+    member: Member, view: NodeHealth | None, unreachable: bool, before: bool
+) -> Iterator[tuple[tuple[str, str], _Sign]]:
     reached = view.reachable if view is not None else None
     why = f" ({view.reason})" if view is not None and view.reason else ""
     well = member.status in WELL and not unreachable
     said = "unreachable" if unreachable else member.status.name
     if reached is False and well:
         text = f"not reached from here{why}, while the cluster says {said}"
-        remedy = "see that it runs; if it does, address_map= or ssh= is the way to it. The cluster's word can be wrong for long"
+        way = "its log and the network say why" if before else "address_map= or ssh= is the way to it"
+        again = "it was reached before: " if before else ""
+        remedy = f"{again}see that it runs; if it does, {way}. The cluster's word can be wrong for long"
         yield ("unreached_up", member.id), _Sign("bad", "here", text, remedy)
     elif reached is False:
         text = f"{said}, and not reached from here{why}"
@@ -262,14 +283,22 @@ def _of_services(
     if moment.kind is not SHARDED:
         return
     living: Counter[str] = Counter()
+    other: dict[str, NodeAddress] = {}
+    gone = []
     for entry in moment.services:
         if entry.node in members and not _lost(entry.node, members, moment):
             living[entry.key] += 1
+            other[entry.key] = entry.node
         else:
-            who = name_of(entry.node, members)
-            text = f"an instance is registered on {who}, which is not there"
-            remedy = "lookups still give it out: ask with retry=True, or name an instance (payment@node-1)"
-            yield ("instance_lost", f"{entry.key} on {who}"), _Sign("warn", "cluster, here", text, remedy)
+            gone.append(entry)
+    for entry in gone:
+        who, lives = name_of(entry.node, members), other.get(entry.key)
+        text = f"an instance is registered on {who}, which is not there"
+        instead = "no other is left"
+        if lives is not None:
+            instead = f"ask with retry=True, or name one that lives: {entry.key}@{name_of(lives, members)}"
+        remedy = f"lookups still give it out: {instead}"
+        yield ("instance_lost", f"{entry.key} on {who}"), _Sign("warn", "cluster, here", text, remedy)
     for key in {entry.key for entry in moment.services}:
         if living[key] <= 1 < most.get(key, 0):
             left = "one instance is" if living[key] else "no instance is"
@@ -303,6 +332,23 @@ def _of_asks(failures: Iterable[Failing], members: Mapping[NodeAddress, Member],
         since = now - timedelta(seconds=each.since)
         remedy = "cluster.traffic has them over time; a failed ask's error (-v) says what is known of it"
         yield Problem(severity, "asks_fail", f"{each.kind}{where}", since, "here", text, remedy)
+
+
+def _of_mailboxes(waiting: Sequence[Waiting], members: Mapping[NodeAddress, Member]) -> Iterator[Problem]:
+    for each in waiting[:MOST_MAILBOXES]:
+        who = name_of(each.node, members)
+        if each.kind == "grows":
+            text = f"its mailbox grew from {each.first:,} to {each.most:,} messages; {each.now:,} wait now"
+            remedy = "more comes than it takes: see who sends it and what it awaits; divide what it does among several keys"
+        else:
+            text = f"{each.now:,} messages wait in its mailbox, and at {each.looks:,} looks none was taken out"
+            remedy = "its body is on one message: see what it awaits (cluster.node_log has its failures)"
+        yield Problem("warn", f"mailbox_{each.kind}", f"{key_of(each.actor, each.key)} on {who}", each.since, f"{who}'s helper",
+                      text, remedy)  # fmt: skip
+    if more := waiting[MOST_MAILBOXES:]:
+        text = f"the mailboxes of {len(more):,} more keys grow or stand"
+        since = min(each.since for each in more)
+        yield Problem("warn", "mailboxes", "cluster", since, "nodes' helpers", text, "cluster.activations has the deepest first")
 
 
 def _of_events(events: Sequence[TopologyEvent], now: datetime) -> Iterator[Problem]:

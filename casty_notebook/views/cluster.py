@@ -14,6 +14,7 @@ from casty_notebook.console import fitting
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.history import History
+from casty_notebook.topology.mailboxes import Waiting
 from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.node_report import NodeReport
 from casty_notebook.topology.recording_format import Label
@@ -104,6 +105,11 @@ class Cluster(Following, Activity):
     def latest_record(self) -> Moment | None:
         """The newest of `recent_records`."""
         return self._recorder.history.latest
+
+    @property
+    def recent_waiting(self) -> Sequence[Waiting]:
+        """Keys whose mailboxes grow or stand, where the nodes were asked of late; to be read on the background loop."""
+        return self._recorder.waiting()
 
     def record(self) -> Recording:
         """Take what is remembered, to keep: ``cluster.record().save("incident.casty")``."""

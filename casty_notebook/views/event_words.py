@@ -10,7 +10,7 @@ __all__ = ["EVENT_WORDS", "EventWords", "is_bad_news"]
 
 
 class EventWords(NamedTuple):
-    """`by` is whose word it is: the cluster's, its members' one by one, or that of our own connections (``here``)."""
+    """`by` is whose word it is: the cluster's, its members' one by one, the nodes' helper's, or our connections' (``here``)."""
 
     words: str
     by: str
@@ -39,6 +39,11 @@ EVENT_WORDS: dict[str, EventWords] = {
     Change.shards_freed: EventWords("shards without an owner", "cluster", "bad"),
     Change.service_added: EventWords("service instance added", "cluster"),
     Change.service_gone: EventWords("service instance gone", "cluster", "bad"),
+    Change.activations_gone: EventWords("active keys went with their node", "node's helper"),
+    Change.mailbox_grows: EventWords("mailbox grows", "node's helper", "bad", ends=Change.mailbox_falls),
+    Change.mailbox_stands: EventWords("mailbox stands: nothing is taken out", "node's helper", "bad", ends=Change.mailbox_falls),
+    Change.mailbox_falls: EventWords("mailbox falls", "node's helper", "good"),
+    Change.node_warned: EventWords("node's log warns", "node's helper", "bad"),
 }
 
 

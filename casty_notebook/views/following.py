@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from casty_notebook.errors import ClientClosed, FailureReport, MisuseError, Wait
 from casty_notebook.printable import printable
 from casty_notebook.settings import checked_seconds
 from casty_notebook.topology.events import Change, TopologyEvent
+from casty_notebook.topology.mailboxes import Waiting
 from casty_notebook.topology.problems import ASKS_WITHIN, Problem
 from casty_notebook.topology.traffic import BUCKET, TrafficRow
 from casty_notebook.values.refs import ActorRef, EntityRef
@@ -85,6 +86,9 @@ class Following(Pictured, Experiments):
 
     def _asks(self) -> list[TrafficRow]:
         return [] if self.closed else self._on_loop(lambda: self.backend.traffic).rows(within=ASKS_WITHIN)
+
+    def _waiting(self) -> Sequence[Waiting]:
+        return () if self.closed else self._on_loop(self._recorder.waiting)
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 

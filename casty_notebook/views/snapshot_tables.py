@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from casty_notebook.address import NodeAddress
 from casty_notebook.errors import MisuseError
 from casty_notebook.topology.history import History
+from casty_notebook.topology.mailboxes import Waiting
 from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.node_report import NodeReport
 from casty_notebook.topology.problems import Problem, find_problems
@@ -100,10 +101,16 @@ class Pictured(ABC):
 
     def _problems(self) -> tuple[Problem, ...]:
         past = self._past()
-        return find_problems(past.records, tuple(past.events), self._clock(), snapshot_age=self._age(), asks=self._asks())
+        return find_problems(
+            past.records, tuple(past.events), self._clock(), snapshot_age=self._age(), asks=self._asks(), waiting=self._waiting()
+        )
 
     def _asks(self) -> Sequence[TrafficRow]:
         """What became of our own asks of late; nothing where none are made."""
+        return ()
+
+    def _waiting(self) -> Sequence[Waiting]:
+        """Keys whose mailboxes grow or stand; none where no node was asked of late."""
         return ()
 
     def _age(self) -> float | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import casty_notebook
 from casty_notebook.demo import DemoCluster
 
 MESSAGES = "casty_notebook.demo.messages"
@@ -59,6 +60,7 @@ def test_a_well_cluster_is_well(demo_cluster: DemoCluster) -> None:
     ("arguments", "code", "said"),
     [
         (("members", "casty://demo@127.0.0.1:1", "-t", "2"), 1, "connection refused"),
+        (("members", "casty://demo@127.0.0.1:1", "-t", "2"), 1, "casty-notebook doctor, with the same address"),
         (("members", "no-address"), 2, "casty://"),
         (("membres", "casty://demo@127.0.0.1:1"), 2, "invalid choice"),
         (("members", "casty://demo@127.0.0.1:1", "--shards", "counter"), 2, "expected TYPE=NUMBER"),
@@ -70,6 +72,10 @@ def test_what_goes_wrong_has_a_line_and_a_code(arguments: tuple[str, ...], code:
     assert done.returncode == code, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_it_says_which_release_it_is() -> None:
+    assert run("--version").stdout == f"casty-notebook {casty_notebook.__version__}\n"
 
 
 def test_a_failed_question_is_a_failure(demo_cluster: DemoCluster) -> None:

@@ -188,6 +188,25 @@ def test_browser_tests_alone_are_run_without_the_plugin_that_they_do_not_mix_wit
     assert said == ["-m", "pytest", *(["-p", "no:asyncio"] if alone else []), *arguments]
 
 
+def test_all_tests_are_two_runs_and_the_one_that_is_run_beside_the_other_is_shown(checkout: Checkout) -> None:
+    checkout.python("python3")
+    said = "\n".join(checkout.pytest())
+    beside = "-m\npytest\n-q\n-p\nno:asyncio\ntests/browser"
+    others = "-n\n3\n--dist\nloadfile\n--no-loadscope-reorder\ncasty_notebook\ntests\n--ignore=tests/browser"
+    assert said.index("tests.versions.environments") < said.index(others) < said.index(beside)
+
+
+@pytest.mark.parametrize("failing", ["tests/browser", "casty_notebook"])
+def test_all_tests_fail_where_either_run_does(checkout: Checkout, failing: str) -> None:
+    checkout.python("python3")
+    checkout.pytest()
+    python = checkout.root / ".venv/bin/python"
+    python.write_text(f'#!/bin/sh\nfor last; do [ "$last" != {failing} ] || exit 1; done\n')
+    assert checkout.dev("test").returncode == 1
+    python.write_text("#!/bin/sh\n")
+    assert checkout.dev("test").returncode == 0
+
+
 def test_no_command_shows_the_commands_and_an_unknown_one_fails(checkout: Checkout) -> None:
     assert checkout.dev().returncode == 0
     done = checkout.dev("tset")

@@ -11,7 +11,7 @@ import pytest
 
 from tests.house.source import PACKAGE, ROOT, files, imports, room, room_of, tree
 
-GROUND = {"errors", "address", "console", "logs", "printable", "recognition", "settings"}
+GROUND = {"advice", "errors", "address", "console", "logs", "printable", "recognition", "settings"}
 MIDDLE = {"topology", "values"}
 SHARDED = {"sharded/wire", "sharded/codec", "sharded/session"}
 VIRTUAL = {"virtual/wire", "virtual/codec", "virtual/session"}
@@ -22,6 +22,7 @@ BACKENDS = {"backends", "net", "loops"}
 MAY_IMPORT: dict[str, set[str]] = {
     # [0] the ground
     "printable": set(),
+    "advice": set(),
     "console": {"printable"},
     "logs": {"printable"},
     "errors": {"printable"},

@@ -235,6 +235,7 @@ def _check(error: AskFailed, **known: object) -> None:
 
 async def test_a_timeout_says_what_is_known_of_target_shard_owner_and_snapshot() -> None:
     async with FakeNode() as node, client_of(node.address) as client:
+        await ask(client, "user-42")  # Where it lives is known then, and the short time is all the owner's.
         node.answers = False
         with pytest.raises(AskTimeout) as caught:
             await ask(client, "user-42", timeout=0.2)

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.history import History
 from casty_notebook.topology.kinds import VIRTUAL
+from casty_notebook.topology.mailboxes import Waiting
 from casty_notebook.topology.moment import Moment
-from casty_notebook.topology.problems import GRACE, Known, Problem, find_problems, problem_rows
+from casty_notebook.topology.problems import GRACE, KINDS, Known, Problem, find_problems, problem_rows
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, TopologySnapshot
 from casty_notebook.topology.traffic import TrafficRow
 from tests.support.topologies import member, node, owned_by, topology
@@ -73,8 +74,22 @@ def test_a_lost_node_is_dated_from_its_loss_and_names_what_went_with_it() -> Non
     (lost,) = [problem for problem in found if problem.kind == "unreached_up"]
     assert lost.says == "here"
     assert DOWN.reason in lost.text
+    assert lost.remedy.startswith("it was reached before: see that it runs; if it does, its log")
+    (pay,) = [problem for problem in found if problem.kind == "instance_lost"]
+    assert pay.remedy.endswith("ask with retry=True, or name one that lives: pay@node-1")
     (shards,) = [problem for problem in found if problem.kind == "owner_lost"]
     assert shards.text.startswith("10 shards of cart")
+
+
+def test_only_a_node_that_was_never_reached_needs_another_way_to_it() -> None:
+    (lost,) = [problem for problem in seen((0, cluster(), LOST_3), now=60) if problem.kind == "unreached_up"]
+    assert "address_map= or ssh= is the way to it" in lost.remedy
+
+
+def test_a_lost_instance_beside_which_there_is_no_other_is_said_to_be_the_last() -> None:
+    alone = cluster(services=[ServiceEntry("pay", node(3), "/pay")])
+    (pay,) = [problem for problem in seen((0, alone, LOST_3), now=60) if problem.kind == "instance_lost"]
+    assert pay.remedy == "lookups still give it out: no other is left"
 
 
 def test_what_lasts_but_a_moment_is_none_yet() -> None:
@@ -119,6 +134,14 @@ def test_silence_of_the_cluster_is_one() -> None:
     history.note(Moment(after(0), cluster(), WELL))
     (found,) = find_problems(history.records, (), after(60), snapshot_age=42.0)
     assert (found.kind, found.since) == ("stale", after(60) - timedelta(seconds=42))
+
+
+def test_silence_while_no_member_is_reached_is_told_apart_since_the_way_may_be_what_failed() -> None:
+    history = History()
+    history.note(Moment(after(0), cluster(), dict.fromkeys(WELL, DOWN)))
+    (found,) = [each for each in find_problems(history.records, (), after(60), snapshot_age=42.0) if each.kind == "stale"]
+    assert found.text.startswith("none of its 3 members is reached from here, and the cluster has said nothing for 42 s")
+    assert "the network between" in found.remedy
 
 
 def test_members_of_a_virtual_cluster_that_disagree_or_were_restarted() -> None:
@@ -182,3 +205,35 @@ def test_asks_that_go_on_failing_are_a_problem_with_their_causes() -> None:
 )
 def test_asks_that_fail_now_and_then_are_none(rows: list[TrafficRow]) -> None:
     assert of_asks(rows) == []
+
+
+def waiting(key: str = "user-42", **changes: Any) -> Waiting:
+    known = Waiting(node(1), "shop.actors:counter", key, "grows", after(0), 3, 400, 390, 31)
+    return known._replace(**changes)
+
+
+def of_mailboxes(*those: Waiting) -> list[Problem]:
+    history = History()
+    history.note(Moment(after(0), cluster(), WELL))
+    return list(find_problems(history.records, (), after(40), snapshot_age=0.5, waiting=those))
+
+
+def test_a_mailbox_that_grows_or_stands_is_one_by_its_nodes_word_with_its_figures() -> None:
+    grows, stands = of_mailboxes(waiting(), waiting("b", kind="stands", first=5, most=5, now=5, since=after(1)))
+    assert (grows.kind, grows.subject, grows.says) == ("mailbox_grows", "counter/user-42 on node-1", "node-1's helper")
+    assert grows.text == "its mailbox grew from 3 to 400 messages; 390 wait now"
+    assert (stands.kind, stands.since) == ("mailbox_stands", after(1))
+    assert stands.text == "5 messages wait in its mailbox, and at 31 looks none was taken out"
+
+
+def test_no_kind_is_missing_in_the_table() -> None:
+    found = of_mailboxes(*(waiting(str(place), kind=kind) for kind in ("grows", "stands") for place in range(15)))
+    assert {each.kind for each in found} == {"mailbox_grows", "mailbox_stands", "mailboxes"}
+    assert {each.kind for each in found} <= set(KINDS)
+
+
+def test_thousands_of_mailboxes_are_twenty_lines_and_one() -> None:
+    found = of_mailboxes(*(waiting(str(place), now=5_000 - place) for place in range(3_000)))
+    assert len(found) == 21
+    assert {"mailboxes"} == {each.kind for each in found} - {"mailbox_grows"}
+    assert any(each.text == "the mailboxes of 2,980 more keys grow or stand" for each in found)

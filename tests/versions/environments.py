@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-__all__ = ["FULL", "NEIGHBOURS", "PLAIN", "interpreters"]
+__all__ = ["FULL", "NEIGHBOURS", "PLAIN", "VIRTUAL", "interpreters"]
 
 PLAIN = ("0.15.1", "0.16.2", "0.18.0", "0.20.0", "0.20.1")
 """Both class layouts, and 0.20.0 for its reordered pushes (PROTOCOL section 9)."""
@@ -19,6 +19,8 @@ FULL = "0.21.0"
 """With every serializer and compression installed."""
 NEIGHBOURS = ("0.14.2", "0.22.1", "0.30.2")
 """One of each generation that speaks another protocol."""
+VIRTUAL = ("0.30.0", "0.30.1", "0.30.2")
+"""Those of the last of them that the other backend speaks to."""
 
 FOLDER = Path(__file__).parents[2] / ".dev" / "versions"
 INSTALL_TIMEOUT = 120.0
@@ -62,3 +64,7 @@ def _run(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+
+
+if __name__ == "__main__":  # All that any test needs, before the first of them.
+    interpreters({*PLAIN, FULL, *NEIGHBOURS, *VIRTUAL})

@@ -85,7 +85,7 @@ class LiveSource:
         if latest is None:
             return Shown(None, facts)
         past = cluster.recent_records, cluster.recent_events
-        wrong = () if closed else self._search(*past, cluster.clock, facts.age, lambda: backend.traffic)
+        wrong = () if closed else self._search(*past, cluster.clock, facts.age, lambda: backend.traffic, cluster.recent_waiting)
         facts = replace(facts, time=facts.time if closed else latest.time, problems=wrong)
         # What the history shares with moments before is equal; the epoch, which is nothing to look at, is the last one's.
         health = {} if closed else _as_noted(latest.health, backend.health)

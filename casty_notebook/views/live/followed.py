@@ -8,6 +8,7 @@ from typing import Protocol
 
 from casty_notebook.backends.contract import Backend
 from casty_notebook.topology.events import TopologyEvent
+from casty_notebook.topology.mailboxes import Waiting
 from casty_notebook.topology.moment import Moment
 
 __all__ = ["Followed"]
@@ -34,4 +35,6 @@ class Followed(Protocol):
     def recent_records(self) -> Sequence[Moment]: ...
     @property
     def latest_record(self) -> Moment | None: ...
+    @property
+    def recent_waiting(self) -> Sequence[Waiting]: ...
     def report_page(self) -> str: ...

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from casty_notebook.logs import room_logger
 from casty_notebook.topology.events import TopologyEvent
+from casty_notebook.topology.mailboxes import Waiting
 from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.problems import ASKS_WITHIN, Known, Problem, find_problems
 from casty_notebook.topology.traffic import TrafficHistory
@@ -37,7 +38,7 @@ class Search:
 
     def __call__(
         self, records: Sequence[Moment], events: Iterable[TopologyEvent], now: datetime, age: float | None,
-        asks: Callable[[], TrafficHistory],
+        asks: Callable[[], TrafficHistory], waiting: Sequence[Waiting] = (),
     ) -> tuple[Problem, ...] | None:  # fmt: skip
         """Return what was wrong a moment ago, as `find_problems` does, and look again if that is due. On the loop only."""
         self._take()
@@ -45,7 +46,7 @@ class Search:
             known, happened = self._known, tuple(events)
             self._records = records
             loop = asyncio.get_running_loop()
-            self._looking = loop.run_in_executor(None, _look, records, happened, now, age, known, asks())
+            self._looking = loop.run_in_executor(None, _look, records, happened, now, age, known, asks(), waiting)
         return self._found
 
     def _take(self) -> None:
@@ -64,8 +65,9 @@ class Search:
 
 def _look(
     records: Sequence[Moment], events: Sequence[TopologyEvent], now: datetime, age: float | None, known: Known | None,
-    asks: TrafficHistory,
+    asks: TrafficHistory, waiting: Sequence[Waiting],
 ) -> tuple[tuple[Problem, ...], float]:
     start = time.thread_time()
-    found = find_problems(records, events, now, snapshot_age=age, known=known, asks=asks.rows(within=ASKS_WITHIN))
+    rows = asks.rows(within=ASKS_WITHIN)
+    found = find_problems(records, events, now, snapshot_age=age, known=known, asks=rows, waiting=waiting)
     return found, time.thread_time() - start

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
+from casty_notebook.address import NodeAddress
 from casty_notebook.backends.contract import Backend
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.history import History
+from casty_notebook.topology.mailboxes import Waiting
 from casty_notebook.topology.moment import Moment
+from casty_notebook.topology.node_report import NodeReport
+from casty_notebook.topology.reported import Reported
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.views.past.clock import SteadyClock
 
@@ -40,6 +44,8 @@ class Recorder:
         self.clock = SteadyClock()
         self.history = History()
         self.seen: Moment | None = None
+        self._reported = Reported()
+        self._reports: Mapping[NodeAddress, NodeReport] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._unsubscribe: Callable[[], None] | None = None
         self.moment = 0
@@ -102,9 +108,24 @@ class Recorder:
         """Note what is new of our own connections; done every `LOOK_EVERY`, and by whoever wants to know all up to now."""
         if self.seen is not None:
             before = self.history.latest
-            events = self.history.note(replace(self.seen, time=self.clock(), health=self._backend.health))
+            noted = replace(self.seen, time=self.clock(), health=self._backend.health)
+            events = self.history.note(noted) + self._news_of_nodes(self.seen.snapshot)
             if events or self.history.latest is not before:
                 self._stir(events)
+
+    def _news_of_nodes(self, snapshot: TopologySnapshot) -> list[TopologyEvent]:
+        """What the nodes told whoever asked them; nobody asks them for this."""
+        reports = self._backend.last_reports
+        if reports is self._reports or not reports:
+            return []
+        self._reports = reports
+        events = self._reported.note(self.clock(), reports, snapshot)
+        self.history.tell(events)
+        return events
+
+    def waiting(self) -> tuple[Waiting, ...]:
+        """Keys whose mailboxes grow or stand by the nodes' own word, where they were asked of late; on the loop."""
+        return self._reported.waiting(self.clock())
 
     def _look_again(self) -> None:
         self.look()

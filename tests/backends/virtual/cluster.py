@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Self
 
 from tests.support.ports import free_ports
-from tests.versions.environments import interpreters
+from tests.versions.environments import VIRTUAL, interpreters
 
 __all__ = ["RELEASES", "VirtualCluster"]
 
-RELEASES = ("0.30.0", "0.30.1", "0.30.2")
+RELEASES = VIRTUAL
 NODESIDE = Path(__file__).parent / "nodeside"
 
 

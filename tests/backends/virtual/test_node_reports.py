@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,35 @@ import pytest
 import casty_notebook
 from casty_notebook import Cluster, VirtualClient
 from casty_notebook.backends.virtual.aio import node_reports
-from casty_notebook.errors import ClientClosed, MisuseError
+from casty_notebook.errors import ActorFailed, ClientClosed, MisuseError
 from casty_notebook.nodeside import FILE
+from casty_notebook.topology import mailboxes
 from tests.backends.virtual.cluster import RELEASES, VirtualCluster
 from tests.support.waiting import wait_until
 from tests.versions.environments import interpreters
 
 COUNTER = "shop.actors:counter"
+OF_HELPERS = {"activations_gone", "mailbox_grows", "mailbox_stands", "mailbox_falls", "node_warned"}
 
 
 def connect(nodes: VirtualCluster, name: str, **options: Any) -> Cluster:
     contacts = ",".join(f"127.0.0.1:{port}" for port in nodes.ports)
     return casty_notebook.connect(f"casty://shop@{contacts}", name=name, **options)
+
+
+def happened(cluster: Cluster, kind: str) -> bool:
+    """Whether that is in the timeline, after another look."""
+    _ = cluster.loads
+    return kind in set(cluster.events.kind)
+
+
+def ask_and_go_on(cluster: Cluster, target: str, seconds: float, *, times: int) -> None:
+    """Keep a key busy: it takes so long for each."""
+    backend = cluster.backend
+    for _ in range(times):
+        asked = backend.question(f"x.Slow(seconds={seconds})", "reply_to")
+        asking: Any = backend.ask(backend.route(target), asked, timeout=40.0, retry=False, fail_fast=None)
+        cluster._loop.submit(asking)
 
 
 @pytest.fixture(scope="module", params=RELEASES)
@@ -92,12 +110,7 @@ def test_a_deep_mailbox_is_named_first_with_its_node(nodes: VirtualCluster, monk
     monkeypatch.setattr(node_reports, "FRESH", 0.0)
     with connect(nodes, "deep") as cluster:
         cluster.ask_many("counter/light-{1..30}", "x.Get")
-        for _ in range(6):
-            asking: Any = cluster.backend.ask(
-                cluster.backend.route("counter/deep"), cluster.backend.question("x.Slow(seconds=2.0)", "reply_to"),
-                timeout=20.0, retry=False, fail_fast=None,
-            )  # fmt: skip
-            cluster._loop.submit(asking)
+        ask_and_go_on(cluster, "counter/deep", 2.0, times=6)
         wait_until(lambda: cluster.activations.queued.max() >= 4)
         first = cluster.activations.iloc[0]
         assert (first.type, first.key, first.node) == ("counter", "deep", cluster.where("counter/deep").node)
@@ -133,6 +146,69 @@ def test_nodes_are_asked_once_a_second_at_most_and_answers_are_bounded(
         assert any("6 of " in record.message and "are shown" in record.message for record in caplog.records)
         cluster.ask_many("counter/later-{1..20}", "x.Get")
         assert cluster.activations.attrs["left_out"] == table.attrs["left_out"], "nobody was asked again"
+
+
+def test_what_a_node_warns_of_is_in_the_timeline_by_its_helpers_word_and_nothing_else_is(
+    nodes: VirtualCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node_reports, "FRESH", 0.0)
+    with connect(nodes, "warned") as cluster:
+        for _ in range(10):
+            cluster.ask_many("counter/well-{1..20}", "x.Get")
+            _ = cluster.activations
+        assert not set(cluster.events.kind) & OF_HELPERS, "a cluster that is well"
+        with pytest.raises(ActorFailed):
+            cluster.ask("counter/unwell", "x.Boom")
+        wait_until(lambda: happened(cluster, "node_warned"))
+        (row,) = cluster.events[cluster.events.kind == "node_warned"].itertuples()
+        assert row.subject == cluster.where("counter/unwell").node
+        assert "counter/unwell failed" in str(row.after)
+
+
+def test_a_mailbox_that_stands_is_a_problem_with_its_figures_and_two_events(
+    nodes: VirtualCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node_reports, "FRESH", 0.0)
+    # Of half a minute of looks once a second, some seconds with a few looks.
+    monkeypatch.setattr(mailboxes, "LOOKS", 4)
+    monkeypatch.setattr(mailboxes, "APART", timedelta(seconds=0.05))
+    monkeypatch.setattr(mailboxes, "STANDS_FOR", timedelta(seconds=1.0))
+    with connect(nodes, "stands") as cluster:
+        ask_and_go_on(cluster, "counter/stuck", 6.0, times=4)
+
+        def found() -> list[Any]:
+            _ = cluster.activations
+            problems = cluster.problems
+            return list(problems[problems.subject.str.startswith("counter/stuck on ")].itertuples())
+
+        wait_until(found)
+        (problem,) = found()
+        assert problem.kind == "mailbox_stands"
+        node = cluster.where("counter/stuck").node
+        assert (problem.subject, problem.says) == (f"counter/stuck on {node}", f"{node}'s helper")
+        assert problem.text.startswith("3 messages wait in its mailbox, and at ")
+        wait_until(lambda: not found(), timeout=30)
+        turns = cluster.events[cluster.events.subject == "counter/stuck"].kind.tolist()
+        assert turns == ["mailbox_stands", "mailbox_falls"]
+
+
+def test_keys_that_went_with_their_node_are_counted(tmp_path: Path) -> None:
+    shutil.copy(FILE, tmp_path)
+    with VirtualCluster(2, RELEASES[-1], path=tmp_path) as nodes, connect(nodes, "killed") as cluster:
+        cluster.ask(f"{COUNTER}/first", "x.Get", force=True)
+        cluster.ask_many("counter/key-{1..40}", "x.Get")
+        loads = cluster.loads
+        assert loads.active.sum() >= 40
+        victim = nodes.ports[-1]
+        assert cluster.topology is not None
+        name = next(each.id for each in cluster.topology.members if each.address.port == victim)
+        nodes.kill(victim)
+        wait_until(lambda: happened(cluster, "activations_gone"), timeout=45)
+        (row,) = cluster.events[cluster.events.kind == "activations_gone"].itertuples()
+        assert row.subject == name
+        assert row.before == f"{loads[loads.node == name].active.sum()} active keys: " + (
+            f"{loads[loads.node == name].active.sum()} of counter"
+        )
 
 
 @pytest.mark.parametrize("configured", [False, True])

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from casty_notebook.address import ActorAddress, NodeAddress
+from casty_notebook.advice import DOCTOR
 from casty_notebook.backends.arguments import checked_contacts, checked_settings, checked_system
 from casty_notebook.backends.listening import LIMIT, checked_limit
 from casty_notebook.backends.sharded.aio.addressing import resolve
@@ -269,7 +270,7 @@ class ClusterClient:
         verdict = f": {session.contacts.verdict}" if session.contacts.verdict is not None else ""
         reached = session.peers.any_live or session.subscription.exhausted
         missing = f" ({self._codecs.untried})" if self._codecs.untried and reached else ""
-        hint = "" if verdict else "; %casty_doctor examines the way"
+        hint = "" if verdict else f"; {DOCTOR}, with the same address and options, examines the way"
         return NoContactPoint(f"{text}{verdict}{missing}{hint}; the contact points say:", session.contact_attempts())
 
     async def snapshots(self) -> AsyncIterator[TopologySnapshot]:

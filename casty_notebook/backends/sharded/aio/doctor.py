@@ -164,6 +164,8 @@ class _Examination:
         subject, why = f"{member.id} {member.address}", reason or "no answer yet"
         if member.status is not MemberStatus.up or member.address in snapshot.unreachable:
             return Finding("members", Verdict.warn, f"{why}; the cluster says so, too", "restart the node", subject)
+        if "says nothing" in why:
+            return Finding("members", Verdict.fail, why, "wake or restart it, if it is a node", subject)
         fix = "see that it runs; if it does, it cannot be reached at the address it states: "
         example = f"address_map={{({member.address.host!r}, {member.address.port}): ('127.0.0.1', 9001)}}"
         return Finding("members", Verdict.fail, why, f"{fix}{example}, or ssh=", subject)

@@ -177,7 +177,8 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         seen = self._say_foreign() or (
             f"answered {len(self._first_bytes)} bytes that are no handshake"
             if self._first_bytes
-            else "accepts connections but says nothing: a casty of 0.14 or older, a TLS node, or no casty node"
+            else "accepts connections but says nothing: its process stands still, or is a casty of 0.14 or older, a TLS node, or "
+            "no casty node"
         )
         self._fail(f"no handshake within {self._settings.handshake_timeout:g} s; it {seen}")
 

@@ -90,7 +90,7 @@ def timeout(known: Known, ask: Ask) -> tuple[str, str]:
     reason = _why_unreachable(known, target.node)
     return (
         f"it was held all the time, since no connection to {target.node} came up{reason}; it was not sent.",
-        "Check the address map, or ask another instance.",
+        "Ask another instance, or again once it is back; if it was never reached, see address_map=.",
     )
 
 
@@ -109,12 +109,12 @@ def _unanswered(ask: Ask) -> tuple[str, str]:
     if isinstance(ask.target, EntityTarget):
         return (
             f"sent to {who}, which is reachable, but no reply came: the actor does not answer this message, is slow, or the "
-            "node could not decode it.",
+            "node could not decode it, or not encode its reply.",
             "Check the message's class and fields and the node's log; or allow more time.",
         )
     return (
         f"sent to {who}, which is reachable, but no reply came: the actor may have stopped (the registry keeps stopped "
-        "services), does not answer this message, or the node could not decode it.",
+        "services), does not answer this message, or the node could not decode it, or not encode its reply.",
         "Check the path and the message; or allow more time.",
     )
 

@@ -5,9 +5,10 @@ import json
 import sys
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from casty import Client
+from casty import Client, Unavailable
 from casty.collections import Collections
 from shop.actors import Colour, Inner
 
@@ -20,6 +21,17 @@ Typed = (
 """A set of each type that is told apart here, with one value in it."""
 
 
+async def put(into: Any, key: int, value: str) -> None:
+    """Again if it was not done: on a busy machine two nodes may lose sight of each other for a moment."""
+    for _ in range(10):
+        try:
+            await into.put(key, value)
+            return
+        except Unavailable:
+            await asyncio.sleep(0.5)
+    await into.put(key, value)
+
+
 async def make(made: Collections) -> None:
     await made.counter("hits", stripes=3).add(5)
     await made.counter("plain").add(2)
@@ -28,7 +40,7 @@ async def make(made: Collections) -> None:
         await prices.put(key, value)
     big = made.dict("many", key=int, value=str, index_shards=1, replicas=2, write="one")
     for first in range(0, 1_300, 100):  # a segment splits beyond 512
-        await asyncio.gather(*(big.put(number, f"value {number}") for number in range(first, first + 100)))
+        await asyncio.gather(*(put(big, number, f"value {number}") for number in range(first, first + 100)))
     await made.set("cities", value=str).add("Lisbon")
     for number, (kind, value) in enumerate(Typed):
         await made.set(f"typed-{number}", value=kind).add(value)

@@ -1,0 +1,46 @@
+"""What an error advises can be typed where it is read."""
+
+from __future__ import annotations
+
+import pytest
+
+from casty_notebook.advice import DOCTOR, IN_A_SHELL, IN_MAGICS, advice_in
+from casty_notebook.magics import grammars
+
+OPTIONS = {
+    "shards={'counter': N}": "--shards counter=N",
+    "shards={'a b/ü': N}": "shards={'a b/ü': N}",  # a flag could not hold it without quotes
+    "use retry=True.": "use --retry.",
+    "insist with force=True": "insist with --force",
+    "fail_fast=True does not wait": "--fail-fast does not wait",
+    "Connect with send_main=True if": "Connect with --send-main if",
+    "Did you mean reply_field='to'?": "Did you mean --reply-field to?",
+    "Name the field by reply_field, write": "Name the field by --reply-field, write",
+    "leave out tls=": "leave out --tls",
+    "address_map= or ssh= is the way": "--map or --ssh is the way",
+    "say so in address_map=": "say so in --map",
+    "pass serializer='json'": "pass --serializer json",
+    f"{DOCTOR} examines the way": "%casty_doctor examines the way",
+}
+
+
+@pytest.mark.parametrize("python", OPTIONS)
+def test_in_magics_options_are_flags(python: str) -> None:
+    assert advice_in(IN_MAGICS, python) == OPTIONS[python]
+
+
+def test_every_flag_that_is_named_exists() -> None:
+    known = {spelling for name in grammars.__all__ for flag in getattr(grammars, name).flags for spelling in flag.names}
+    named = {word.rstrip(".,?") for text in OPTIONS.values() for word in text.split() if word.startswith("--")}
+    assert named
+    assert named <= known
+
+
+def test_in_a_shell_only_what_its_commands_take_is_a_flag() -> None:
+    text = f"shards={{'counter': N}}; retry=True; tls=; ssh=; {DOCTOR}"
+    assert advice_in(IN_A_SHELL, text) == "--shards counter=N; retry=True; tls=; --ssh; casty-notebook doctor"
+
+
+def test_what_is_no_option_stays() -> None:
+    text = "cart/ssh=bastion, Transfer(force=Truely, reply_field=3), my_shards={'a': 1}"
+    assert advice_in(IN_MAGICS, text) == text
