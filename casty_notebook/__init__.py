@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from casty_notebook.topology.moment import Moment
     from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
     from casty_notebook.values.envelope import ShardEnvelope
+    from casty_notebook.values.one_of import OneOf
     from casty_notebook.values.refs import ActorRef, EntityRef
     from casty_notebook.values.remote_error import RemoteError
     from casty_notebook.values.services import Listing, ServiceInstance, ServiceKey
@@ -44,6 +45,7 @@ _HOMES = {
     "MemberStatus": "topology.snapshot",
     "Moment": "topology.moment",
     "NodeAddress": "address",
+    "OneOf": "values.one_of",
     "Recording": "views.past.recording",
     "RemoteError": "values.remote_error",
     "SSH": "net.ssh_config",
@@ -81,6 +83,7 @@ __all__ = [
     "MemberStatus",
     "Moment",
     "NodeAddress",
+    "OneOf",
     "Recording",
     "RemoteError",
     "ServiceEntry",
