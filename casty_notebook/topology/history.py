@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from sys import getsizeof
 
+from casty_notebook.address import NodeAddress
 from casty_notebook.topology.events import TopologyEvent, diff, reach_changes
 from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.owned_once import OwnedOnce
@@ -59,8 +60,8 @@ class History:
         history._keep(events)
         return history
 
-    def note(self, moment: Moment) -> list[TopologyEvent]:
-        """Remember a moment. Returns what happened since the last one.
+    def note(self, moment: Moment, teller: NodeAddress | None = None) -> list[TopologyEvent]:
+        """Remember a moment. Returns what happened since the last one. `teller` is the node whose word the snapshot is.
 
         A clock that went backwards is not believed: moments stay in order.
         """
@@ -69,7 +70,7 @@ class History:
         seen = {node: view if view.retry_in is None else replace(view, retry_in=None) for node, view in moment.health.items()}
         old = before.snapshot if before is not None else None
         kept = old if old is not None and snapshot is self._last else share(snapshot, old)
-        events = diff(old, kept, time)
+        events = diff(old, kept, time, teller)
         if before is not None:
             events += reach_changes(before.health, seen, snapshot.members, time)
         self._last = snapshot
@@ -150,4 +151,4 @@ class History:
 
 
 def _event_size(event: TopologyEvent) -> int:
-    return 200 + getsizeof(event.subject) + getsizeof(event.before) + getsizeof(event.after)
+    return 200 + sum(map(getsizeof, (event.subject, event.before, event.after, event.says)))

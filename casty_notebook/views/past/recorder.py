@@ -99,7 +99,7 @@ class Recorder:
 
     def _came(self, snapshot: TopologySnapshot) -> None:
         seen = Moment(self.clock(), snapshot, self._backend.health)
-        events = self.history.note(seen)
+        events = self.history.note(seen, self._backend.contact)
         latest = self.history.latest
         self.seen = replace(seen, ownerless=None if latest is None else latest.ownerless)
         self._stir(events)

@@ -26,9 +26,10 @@ async def put(into: Any, key: int, value: str) -> None:
     for _ in range(10):
         try:
             await into.put(key, value)
-            return
         except Unavailable:
             await asyncio.sleep(0.5)
+        else:
+            return
     await into.put(key, value)
 
 
