@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from casty_notebook.settings import Settings
     from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
     from casty_notebook.values.envelope import ShardEnvelope
+    from casty_notebook.values.one_of import OneOf
     from casty_notebook.values.refs import ActorRef, EntityRef
     from casty_notebook.values.remote_error import RemoteError
     from casty_notebook.values.services import Listing, ServiceInstance, ServiceKey
@@ -42,6 +43,7 @@ _HOMES = {
     "Member": "topology.snapshot",
     "MemberStatus": "topology.snapshot",
     "NodeAddress": "address",
+    "OneOf": "values.one_of",
     "Recording": "views.past.recording",
     "RemoteError": "values.remote_error",
     "SSH": "net.ssh_config",
@@ -78,6 +80,7 @@ __all__ = [
     "Member",
     "MemberStatus",
     "NodeAddress",
+    "OneOf",
     "Recording",
     "RemoteError",
     "ServiceEntry",

@@ -180,6 +180,8 @@ class FailureReport:
         The next thing to try.
     may_have_run
         True if the message may have left for the node: the answer was lost, not necessarily the work.
+    refused
+        True if the node took the message and answered that nothing was done.
     story
         The last few (event, effects) lines of the session, newest last.
     """
@@ -193,6 +195,7 @@ class FailureReport:
     snapshot_age: float | None = None
     elapsed: float | None = None
     may_have_run: bool = False
+    refused: bool = False
     story: tuple[str, ...] = field(default=(), repr=False)
 
     def headline(self) -> str:
@@ -206,10 +209,14 @@ class FailureReport:
             facts.append(f"shard {self.shard}")
         if self.owner is not None:
             facts.append(f"owner {self.owner} ({self.owner_health or 'unknown'})")
-        facts.append("no snapshot yet" if self.snapshot_age is None else f"snapshot {self.snapshot_age:.1f} s old")
+        if self.snapshot_age is not None:
+            facts.append(f"snapshot {self.snapshot_age:.1f} s old")
+        elif self.elapsed is not None:  # else it was refused before anything was looked at
+            facts.append("no snapshot yet")
         if self.elapsed is not None:
             facts.append(f"after {self.elapsed:.2f} s")
-        facts.append("it may have been executed" if self.may_have_run else "it was not sent")
+        unrun = "it was not executed" if self.refused else "it was not sent"
+        facts.append("it may have been executed" if self.may_have_run else unrun)
         return printable(", ".join(facts))
 
 

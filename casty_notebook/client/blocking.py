@@ -266,7 +266,8 @@ class BlockingClient:
             If it cannot work for any target; nothing was sent then.
         """
         found = self._targets(targets, shard_type)
-        told = [message] * len(found) if messages is None else list(messages)
+        statement = self.backend.statement
+        told = [statement(message)] * len(found) if messages is None else [statement(each) for each in messages]
         if len(told) != len(found):
             raise MisuseError(f"{len(found):,} targets and {len(told):,} messages: give one for each, or one message for all")
         return self._wait(self._tell_many(found, told))

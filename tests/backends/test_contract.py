@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -163,10 +164,22 @@ def test_a_read_only_connection_asks_its_questions_and_nothing_else(case: Case) 
     question = case.read.partition("(")[0]
     with case.connect(name="rail", read_only=True, questions=[question]) as rail:
         assert rail.ask("counter/rail", case.read) == 0
-        with pytest.raises(ReadOnly):
-            rail.tell("counter/rail", case.add.format(amount=1))
-        with pytest.raises(ReadOnly):
-            rail.ask("counter/rail", case.add.format(amount=1))
+        added = case.add.format(amount=1)
+        forbidden: list[Callable[[], object]] = [
+            lambda: rail.tell("counter/rail", added),
+            lambda: rail.tell("counter/rail", case.read),
+            lambda: rail.tell_many(["counter/rail"], added),
+            lambda: rail.tell_many(["counter/rail"], messages=[added]),
+            lambda: rail.ask("counter/rail", added),
+            lambda: rail.ask_many(["counter/rail"], added),
+            lambda: rail.sample("counter/rail", added, count=1),
+            lambda: rail.watch("counter/rail", added),
+            lambda: rail.listen("counter/rail", added),
+            lambda: rail.collect("counter/rail", added, seconds=0.1),
+        ]
+        for each in forbidden:
+            with pytest.raises(ReadOnly):
+                each()
         assert rail.ask("counter/rail", case.read) == 0
         assert rail.counter("hits").get() == 0
         for write in (rail.counter("hits").increment, rail.queue("jobs").dequeue, rail.set("tags").destroy):

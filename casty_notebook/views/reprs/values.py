@@ -122,10 +122,12 @@ def _known_of(error: AskFailed) -> Iterator[tuple[str, object]]:
         yield "shard", f"{report.shard:,}"
     if report.owner is not None:
         yield "owner", joined([code(report.owner), f" ({report.owner_health or 'unknown'})"])
-    yield "snapshot", "none yet" if report.snapshot_age is None else f"{report.snapshot_age:.1f} s old"
+    if report.snapshot_age is not None or report.elapsed is not None:
+        yield "snapshot", "none yet" if report.snapshot_age is None else f"{report.snapshot_age:.1f} s old"
     if report.elapsed is not None:
         yield "waited", f"{report.elapsed:.2f} s"
-    yield "executed", "perhaps: it may have left for the node" if report.may_have_run else "no: it was not sent"
+    perhaps, no = "perhaps: it may have left for the node", "no: the node refused it" if report.refused else "no: it was not sent"
+    yield "executed", perhaps if report.may_have_run else no
 
 
 def no_contact_point_html(error: NoContactPoint) -> str:

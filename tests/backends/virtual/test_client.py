@@ -6,14 +6,16 @@ import asyncio
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 import pytest
 
-from casty_notebook import VirtualClient
-from casty_notebook.backends.virtual.codec.values import OneOf
+from casty_notebook import OneOf, VirtualClient
+from casty_notebook.backends.virtual.codec.values import EntityKey
 from casty_notebook.errors import (
     ActorFailed,
+    AskFailed,
     AskTimeout,
     ClientClosed,
     MisuseError,
@@ -114,6 +116,51 @@ async def test_messages_are_sent_without_their_classes(shop: VirtualCluster) -> 
         assert (await client.ask("shop.actors:zoo/by-name", echo, force=True)).perhaps.x == 9
 
 
+async def test_what_cannot_be_a_target_is_refused_and_leaves_nothing(shop: VirtualCluster) -> None:
+    client = client_of(shop)
+    half = "\ud800"
+    odd_targets: list[Any] = [f"{COUNTER}/{half}", EntityKey(COUNTER, half), ["counter/a"], {}, None]
+    odd_targets.append(EntityKey(COUNTER, 5))  # type: ignore[arg-type]
+    async with client:
+        await warm(client)
+        for odd in odd_targets:
+            with pytest.raises(MisuseError):
+                await client.ask(odd, Get)
+            with pytest.raises(MisuseError):
+                client.tell(odd, Add(1))
+            with pytest.raises(MisuseError):
+                client.place(odd)
+        assert isinstance(await client.ask("counter/after", Get), int)
+    assert client.counters["dropped"] == 0
+
+
+async def test_a_mended_message_goes_after_one_that_did_not_fit(shop: VirtualCluster) -> None:
+    async with client_of(shop) as client:
+        await warm(client)
+        with pytest.raises(ActorFailed, match=r"expected int, got str.* its like to .* is refused"):
+            await client.ask("counter/mended", "shop.actors.Add(amount='3')")
+        with pytest.raises(MisuseError, match="Mend the message"):
+            await client.ask("counter/mended", "shop.actors.Add(amount='4')")
+        assert await client.ask("counter/mended", "shop.actors.Add(amount=3)") == 3
+
+
+async def test_one_of_several_classes_is_written_in_a_text(shop: VirtualCluster) -> None:
+    async with client_of(shop) as client:
+        zoo = {name: getattr(ZOO, name) for name in ZOO.__dataclass_fields__} | {"one": Inner(1), "several": ()}
+        inner, made = stand_in_class("shop.Inner")(x=9), stand_in_class("shop.Zoo")
+        plain = stand_in_class("shop.EchoZoo")(zoo=made(**zoo | {"perhaps": inner}))
+        with pytest.raises(ActorFailed, match=r"casty_notebook\.OneOf\(…\) around the value"):
+            await client.ask("shop.actors:zoo/one-of", plain, force=True)
+        mended = stand_in_class("shop.EchoZoo")(zoo=made(**zoo | {"perhaps": stand_in_class("casty_notebook.OneOf")(inner)}))
+        assert (await client.ask("shop.actors:zoo/one-of", mended, force=True)).perhaps.x == 9
+
+
+async def test_an_answer_beyond_the_limit_is_named(shop: VirtualCluster) -> None:
+    async with client_of(shop) as client:
+        with pytest.raises(AskFailed, match="its answer is larger than the cluster's limit"):
+            await client.ask("shop.actors:zoo/large", Size(5_000_000), force=True)
+
+
 async def test_messages_of_three_megabytes_travel_both_ways(shop: VirtualCluster) -> None:
     async with client_of(shop) as client:
         asks = [client.ask(f"shop.actors:zoo/big-{n}", Size(3_000_000, bytes(3_000_000)), force=True) for n in range(4)]
@@ -148,7 +195,7 @@ async def test_a_type_that_no_member_knows_is_asked_only_if_the_user_insists(sho
         await warm(client)
         with pytest.raises(NoSuchType, match=r"Did you mean shop\.actors:counter"):
             await client.ask("countr/a", Get)
-        with pytest.raises(NoSuchType, match="force=True: the nodes then import"):
+        with pytest.raises(NoSuchType, match=r"force=True \(--force\): the nodes then import"):
             await client.ask("elsewhere.module:thing/a", Get)
         with pytest.raises(NoSuchType, match="does not have that actor type"):
             await client.ask("shop.actors:nothing/a", Get, force=True)

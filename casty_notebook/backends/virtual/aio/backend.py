@@ -258,6 +258,8 @@ class VirtualBackend:
         return self.client.ask(route.entity, asked, timeout=timeout, retry=retry, fail_fast=hasty, force=force or route.force)
 
     def tell(self, route: VirtualRoute, told: Any, *, force: bool = False) -> None:
+        if self._rail is not None:
+            raise self._rail.refuse_tell(told)
         self.client.tell(route.entity, told, force=force or route.force)
 
     def prepare_tell(self, target: AnyTarget, told: Any) -> TellMade | None:

@@ -327,7 +327,10 @@ class VirtualClient:
         if members is not known_to:
             resolved = {}
             self._resolved = members, resolved  # in one step: other threads resolve, too
-        found = resolved.get(target)
+        try:
+            found = resolved.get(target)
+        except TypeError:  # it cannot be hashed, so it is no target; what reads targets says what one is
+            found = None
         if found is None:
             entity = parse_target(target)
             known = {*(members.types if members is not None else ()), *self._insisted}

@@ -31,16 +31,28 @@ def parse_target(target: EntityKey | str) -> EntityKey:
     EntityKey(actor='shop.nodes:helper', key='@10.0.1.10:25520/a')
     """
     if isinstance(target, EntityKey):
-        return target
+        if not (isinstance(target.actor, str) and isinstance(target.key, str)):
+            raise MisuseError(f"an EntityKey is made of two texts, not {target!r:.200}")
+        return _checked_text(target)
     if not isinstance(target, str):
         raise MisuseError(f"a target is a text like counter/user-42, or an EntityKey, not {type(target).__name__}")
     place, slash, key = target.partition("/")
     name, at, node = place.partition("@")
     if at:
-        return EntityKey(_checked(name, target), f"@{NodeAddress.parse(node)}/{key or PINNED_KEY}")
+        return _checked_text(EntityKey(_checked(name, target), f"@{NodeAddress.parse(node)}/{key or PINNED_KEY}"))
     if not slash or not key:
         raise MisuseError(f"{target!r} names no key; write counter/user-42, or helper@10.0.1.10:25520 for a pinned type")
-    return EntityKey(_checked(name, target), key)
+    return _checked_text(EntityKey(_checked(name, target), key))
+
+
+def _checked_text(entity: EntityKey) -> EntityKey:
+    """Keys travel, and are placed on the ring, as UTF-8."""
+    try:
+        str(entity).encode()
+    except UnicodeEncodeError as error:
+        odd = error.object[error.start]
+        raise MisuseError(f"{str(entity)[:80]!r} cannot be a key: {odd!r} is half of a character") from None
+    return entity
 
 
 def _checked(name: str, target: str) -> str:
@@ -82,7 +94,8 @@ def resolve_type(name: str, known: Iterable[str], *, force: bool) -> str:
     if near:
         advice = f"Did you mean {near[0]}?"
     elif ":" in name:
-        advice = "A type is listed after its first use. If it exists, insist with force=True: the nodes then import its module."
+        insist = "insist with force=True (--force): the nodes then import its module."
+        advice = f"A type is listed after its first use. If it exists, {insist}"
     else:
-        advice = "A type is listed after its first use. Write it in full (module:qualname) and insist with force=True."
+        advice = "A type is listed after its first use. Write it in full (module:qualname) and insist with force=True (--force)."
     raise NoSuchType(FailureReport(name, cause, advice))

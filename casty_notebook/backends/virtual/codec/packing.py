@@ -40,10 +40,24 @@ def pack(tree: Any) -> bytes:
     try:
         packed: bytes = _packer.pack(tree)
     except (ValueError, OverflowError, TypeError) as error:
-        raise UnsendableMessage(f"the message cannot be written: {error}") from None
+        raise UnsendableMessage(_culprit(tree, "") or f"the message cannot be written: {error}") from None
     if len(packed) > _KEPT:
         _packer = msgpack.Packer()
     return packed
+
+
+def _culprit(tree: Any, where: str) -> str | None:
+    """Which value cannot be written, by the names of the fields that lead to it."""
+    if isinstance(tree, dict):
+        return next((said for name, each in tree.items() if (said := _culprit(each, f"{where}.{name}"))), None)
+    if isinstance(tree, list | tuple):
+        return next((said for each in tree if (said := _culprit(each, where))), None)
+    name = where.removeprefix(".") or "the message"
+    if isinstance(tree, int) and not -(2**63) <= tree < 2**64:
+        return f"{name}: {glimpse(tree)} does not fit into the 64 bits that casty 0.30 has for an integer"
+    if isinstance(tree, str) and any("\ud800" <= each <= "\udfff" for each in tree):
+        return f"{name}: {glimpse(tree)} holds half of a character, which no text of casty's may"
+    return None
 
 
 def unpack(data: bytes) -> Any:
@@ -105,6 +119,8 @@ def glimpse(tree: Any, depth: int = 3) -> str:
     """
     if isinstance(tree, str | bytes):
         return repr(tree) if len(tree) <= _GLIMPSED else f"{tree[:_GLIMPSED]!r}… {len(tree):,}"
+    if isinstance(tree, int) and tree.bit_length() > 200:
+        return f"a number of {tree.bit_length():,} bits"
     if not isinstance(tree, list | dict):
         return repr(tree)
     left, right = ("{", "}") if isinstance(tree, dict) else ("[", "]")

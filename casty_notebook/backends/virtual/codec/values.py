@@ -22,15 +22,18 @@ from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMes
 from casty_notebook.settings import Settings
 from casty_notebook.values.limits.probing import FEW, KeyWatch
 from casty_notebook.values.limits.work import Refused, WorkBudget
+from casty_notebook.values.one_of import OneOf
 from casty_notebook.values.shapes import Shape, shape_of
 from casty_notebook.values.standin import StandIn, StandInClass, parts
 
-__all__ = ["EntityKey", "Misfit", "OneOf", "ReplyTo", "ValueReader", "is_message", "message_name", "write_message", "write_value"]
+__all__ = ["EntityKey", "Misfit", "ReplyTo", "ValueReader", "is_message", "message_name", "write_message", "write_value"]
 
 MAX_DEPTH = 100
 """Nesting of a message; honest ones stay below 20."""
 MAX_OBJECTS = 150_000
 """Dataclasses in one value; each takes up to half a kilobyte here, and a few bytes on the wire."""
+MESSAGE = "the message"
+"""How a message as a whole is called in errors; its fields are called by their names."""
 _BOUNDS = Settings()
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 - the class is needed below, too
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -67,15 +70,7 @@ class EntityKey:
         return f"{self.actor}/{self.key}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class OneOf:
-    """A value whose field takes one of several classes (``A | B``, ``A | None``), for messages that are written by name.
-
-    Such a value travels with its class's name, one whose field takes a single class without. Where the classes are here their
-    annotations tell which it is.
-    """
-
-    value: Any
+_ONE_OF = "casty_notebook.OneOf"
 
 
 # --- writing -------------------------------------------------------------------------------------------------------
@@ -105,7 +100,7 @@ def write_message(message: Any, reply_to: ReplyTo | None) -> bytes:
     else:
         if type(message) is StandInClass:
             message = message()
-        name, named = _named(message, "the message")
+        name, named = _named(message, MESSAGE)
         tree = {field: _write(value, hint, field, 1) for field, value, hint in named}
     tree["reply_to"] = None if reply_to is None else ["r", None, reply_to.incarnation, reply_to.number]
     return pack([name, tree])
@@ -163,6 +158,11 @@ def _shape(cls: type, where: str) -> Shape:
     except MisuseError:
         shape = None
     if shape is None or shape.family == "enum":
+        if where == MESSAGE:
+            raise UnsendableMessage(
+                f"{where}: {cls.__qualname__} cannot be one; casty 0.30 takes dataclasses and their like, with named fields. "
+                "Without the class write shop.actors.Add(amount=3), as text or as cluster.module('shop.actors').Add(amount=3)"
+            )
         raise UnsendableMessage(
             f"{where}: {cls.__qualname__} cannot be sent to casty 0.30, which takes dataclasses and their like, numbers, text, "
             "bytes, tuples, sets, mappings, dates, Decimal, UUID and enums"
@@ -206,6 +206,12 @@ def _write(value: Any, hint: Any, where: str, depth: int) -> Any:
 def _write_object(value: Any, hint: Any, where: str, depth: int) -> Any:
     if type(value) is OneOf:
         return _tagged(value.value, where, depth)
+    if type(value) is StandIn and parts(value)[0].dotted == _ONE_OF:  # as text writes it
+        _, args, fields, *_ = parts(value)
+        inside = (*args, *fields.values())
+        if len(inside) != 1:
+            raise UnsendableMessage(f"{where}: {_ONE_OF} takes one value")
+        return _tagged(inside[0], where, depth)
     if type(value) is StandInClass:
         return value.qualname.rpartition(".")[2]  # a member of an enum that is not here
     if _is_union(hint):

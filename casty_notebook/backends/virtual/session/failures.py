@@ -8,7 +8,7 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.codec.protocol import Outcome
 from casty_notebook.backends.virtual.session.asks import Envelope
 from casty_notebook.backends.virtual.session.links import Peers
-from casty_notebook.backends.virtual.session.members import Members
+from casty_notebook.backends.virtual.session.members import Members, pinned_to
 from casty_notebook.errors import (
     ActorFailed,
     AskFailed,
@@ -45,7 +45,9 @@ class Known(Protocol):
     def trace(self) -> tuple[str, ...]: ...
 
 
-def _report(known: Known, envelope: Envelope, cause: str, advice: str, *, may_have_run: bool = False) -> FailureReport:
+def _report(
+    known: Known, envelope: Envelope, cause: str, advice: str, *, may_have_run: bool = False, refused: bool = False
+) -> FailureReport:  # fmt: skip
     owner = _owner(known, envelope)
     peer = known.peers.get(owner)
     return FailureReport(
@@ -57,6 +59,7 @@ def _report(known: Known, envelope: Envelope, cause: str, advice: str, *, may_ha
         snapshot_age=known.now - known.table_at if known.table_at is not None else None,
         elapsed=known.now - envelope.started,
         may_have_run=may_have_run or envelope.left,
+        refused=refused,
         story=known.trace(),
     )
 
@@ -84,8 +87,15 @@ def misfit(envelope: Envelope, said: str) -> CastyNotebookError:
     """The type has refused such a message before, which made its actor fail and start again."""
     return MisuseError(
         f"{envelope.name} does not fit {envelope.actor}, which said {said!r} and was restarted by it; it was not sent again. "
-        "Mend the message, or insist with force=True"
+        f"{_mending(said)}, or insist with force=True (--force)"
     )
+
+
+def _mending(said: str) -> str:
+    """What to do about a message that did not fit."""
+    if "map is not an alternative" in said:
+        return "Where a field takes one of several classes (A | B, A | None), write casty_notebook.OneOf(…) around the value"
+    return "Mend the message"
 
 
 def connection_lost(known: Known, envelope: Envelope, reason: str) -> CastyNotebookError:
@@ -98,6 +108,8 @@ def connection_lost(known: Known, envelope: Envelope, reason: str) -> CastyNoteb
 def unreachable(known: Known, envelope: Envelope) -> CastyNotebookError:
     """No member takes the messages of the key now."""
     advice = "Ask again once the members agree on an owner."
+    if envelope.number is not None and _is_nowhere(known, envelope):
+        advice = "Look at the members' addresses; a node that is being started is one once it has joined."
     return NodeUnreachable(_report(known, envelope, _why_waiting(known, envelope), advice))
 
 
@@ -125,6 +137,10 @@ def _why_waiting(known: Known, envelope: Envelope) -> str:
         attempts = "; ".join(map(str, known.contact_attempts())) or "nothing has answered yet"
         return f"no member has told us of the others yet ({attempts})."
     owner = known.members.owner(envelope.actor, envelope.key)
+    if owner is None and _is_nowhere(known, envelope):
+        there = [str(member.address) for member in known.members.members]
+        more = f" and {len(there) - 8} more" if len(there) > 8 else ""
+        return f"it is pinned to {pinned_to(envelope.key)}, where no member is (members: {', '.join(there[:8])}{more})."
     if owner is None:
         replicas = ", ".join(map(str, known.members.replicas(envelope.actor, envelope.key))) or "no member"
         return f"its key is kept by {replicas}, none of which takes messages now."
@@ -135,6 +151,12 @@ def _why_waiting(known: Known, envelope: Envelope) -> str:
     return f"its key's owner {owner.address} cannot be reached from here ({reason or 'connecting'})."
 
 
+def _is_nowhere(known: Known, envelope: Envelope) -> bool:
+    """Its key is pinned to a node that is no member."""
+    pinned = pinned_to(envelope.key)
+    return pinned is not None and known.members is not None and known.members.get(pinned) is None
+
+
 def of_outcome(known: Known, envelope: Envelope, outcome: Outcome) -> CastyNotebookError:
     """The node said how it ended."""
     kind, cause, advice = _OUTCOMES.get(outcome.kind, (AskFailed, f"the node answered {outcome.kind!r}.", "Look at its log."))
@@ -143,12 +165,12 @@ def of_outcome(known: Known, envelope: Envelope, outcome: Outcome) -> CastyNoteb
         advice = "It starts again from its last saved state; look at the node's log."
         if outcome.error == "SchemaError":
             advice = (
-                f"{envelope.name} does not fit the actor, which was restarted by it; the same message to {envelope.actor} is "
-                "refused from now on (force=True insists)."
+                f"{envelope.name} does not fit the actor, which was restarted by it; its like to {envelope.actor} is refused "
+                f"from now on. {_mending(outcome.message)}, or insist with force=True (--force)."
             )
         return ActorFailed(_report(known, envelope, cause, advice, may_have_run=True), outcome.error, outcome.message)
     # Missing, unknown and full all mean that nothing ran.
-    return kind(_report(known, envelope, cause, advice, may_have_run=kind is AskFailed))
+    return kind(_report(known, envelope, cause, advice, may_have_run=kind is AskFailed, refused=kind is not AskFailed))
 
 
 _OUTCOMES: dict[str, tuple[type[AskFailed], str, str]] = {
@@ -156,10 +178,14 @@ _OUTCOMES: dict[str, tuple[type[AskFailed], str, str]] = {
     "Missing": (NoSuchKey, "the key does not exist, and its type has no state to begin with.", "Check the key."),
     "Unknown": (NoSuchType, "its owner does not have that actor type.", "Check the type's name: module:qualname."),
     "Full": (MailboxFull, "the mailbox of its actor is full.", "Ask again later, or less at once."),
-    # The two below may have run.
+    # Those below may have run.
     "Unreached": (
         AskFailed, "its owner could not settle the key's state with the nodes that keep it: too few of them answered.",
         "Ask again once the members agree; if asking twice does no harm, use retry=True.",
+    ),
+    "TooLarge": (
+        AskFailed, "its answer is larger than the cluster's limit for one message, so that its node could not send it.",
+        "Ask for less at once, or in parts.",
     ),
     "Cycle": (AskFailed, "actors asked each other in a circle, where each would wait for itself.", "Look at whom it asks."),
 }  # fmt: skip

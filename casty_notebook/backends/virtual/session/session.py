@@ -38,7 +38,8 @@ from casty_notebook.backends.virtual.session.events import (
     Unsent,
 )
 from casty_notebook.backends.virtual.session.links import Link, Peers
-from casty_notebook.backends.virtual.session.members import Members, Tables
+from casty_notebook.backends.virtual.session.members import Members, Tables, pinned_to
+from casty_notebook.backends.virtual.session.misfits import Misfits
 from casty_notebook.backends.virtual.wire import Limits
 from casty_notebook.errors import CastyNotebookError, ContactAttempt
 from casty_notebook.settings import Settings
@@ -97,7 +98,7 @@ class Session:
         self.now = now
         self._wake = now
         self._envelopes = Envelopes(in_flight)
-        self._misfits: dict[tuple[str, str], str] = {}
+        self._misfits = Misfits(settings.max_shard_types)
         self._tables = Tables(PATIENCE)
         self._corrections = 0
         self._recent_tells = RecentTells(RECENT_TELLS)
@@ -334,13 +335,16 @@ class Session:
             self.state != "open"
             or len(envelopes.asks) >= settings.max_pending_asks
             or len(envelopes) >= settings.max_buffered
-            or (not event.force and bool(self._misfits) and (event.actor, event.name) in self._misfits)
+            or (
+                not event.force and bool(self._misfits)
+                and self._misfits.said_to(event.actor, event.name, event.message) is not None
+            )
         )
 
     def _refusal(self, envelope: Envelope, *, force: bool) -> CastyNotebookError:
         if self.state != "open":
             return failures.closed(self, envelope)
-        misfit = None if force else self._misfits.get((envelope.actor, envelope.name))
+        misfit = None if force else self._misfits.said_to(envelope.actor, envelope.name, envelope.message)
         return failures.misfit(envelope, misfit) if misfit is not None else failures.overloaded(self, envelope)
 
     def _place(self, envelope: Envelope, now: float, out: list[Effect], *, in_turn: bool = False) -> None:
@@ -351,7 +355,8 @@ class Session:
         peer = self.peers.get(owner.address) if owner is not None else None
         link = peer.link if peer is not None and peer.live else None
         if link is None or (envelope.not_before > now and envelope.avoid is members):
-            if envelope.fail_fast and members is not None and not (peer is not None and peer.breaker.usable):
+            hopeless = envelope.fail_fast or (owner is None and self._is_nowhere(envelope.key))
+            if hopeless and members is not None and not (peer is not None and peer.breaker.usable):
                 self._fail(envelope, failures.unreachable(self, envelope), out)
             else:
                 envelopes.hold(envelope)
@@ -368,6 +373,11 @@ class Session:
             else:
                 envelopes.sent[envelope.number] = envelope
             out.append(Deliver(link.id, envelope.seq, envelope.actor, envelope.key, envelope.message, envelope.number))
+
+    def _is_nowhere(self, key: str) -> bool:
+        """A key is pinned to a node that nobody has heard of: to wait for it would be to wait for a slip of the pen."""
+        pinned = pinned_to(key)
+        return pinned is not None and self.peers.get(pinned) is None
 
     def _take_turns(self, now: float, out: list[Effect]) -> None:
         if not self._envelopes.queued:
@@ -400,12 +410,12 @@ class Session:
         if outcome.kind == "Value":
             if envelope.link is not None:
                 envelope.link.peer.lane[envelope.actor].append(now - envelope.started)
+            if self._misfits:
+                self._misfits.fitted(envelope.actor, envelope.name, envelope.message)
             out.append(Answer(outcome.number, outcome.data))
         else:
             if outcome.kind == "Failed" and outcome.error == "SchemaError":
-                if len(self._misfits) >= self.settings.max_shard_types:
-                    self._misfits.clear()
-                self._misfits[envelope.actor, envelope.name] = outcome.message
+                self._misfits.add(envelope.actor, envelope.name, envelope.message, outcome.message)
             error = failures.of_outcome(self, envelope, outcome)
             self._count(envelope, error)
             out.append(Fail(outcome.number, error))

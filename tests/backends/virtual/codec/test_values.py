@@ -17,8 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casty_notebook.backends.virtual.codec.packing import unpack
-from casty_notebook.backends.virtual.codec.values import EntityKey, OneOf, ReplyTo, ValueReader, message_name, write_message
+from casty_notebook.backends.virtual.codec.values import EntityKey, ReplyTo, ValueReader, message_name, write_message
 from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMessage
+from casty_notebook.values.message_text import written_message
+from casty_notebook.values.one_of import OneOf
 from casty_notebook.values.standin import StandIn, stand_in_class
 from tests.backends.virtual import messages
 from tests.backends.virtual.messages import Colour, Inner, Zoo
@@ -91,14 +93,28 @@ def test_names_are_qualified_and_without_their_module() -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (2**70, "cannot be written"), (datetime(2026, 1, 1), "without a time zone"), (object(), "object cannot be sent"),
-        ("\ud800", "cannot be written"), (lambda: 1, "function cannot be sent"), (1j, "complex cannot be sent"),
+        (2**70, "value: .* 64 bits"), ((0, {"a": -(2**63) - 1}), "value: .* 64 bits"), (2**9999, "10,000 bits"),
+        (datetime(2026, 1, 1), "without a time zone"), (object(), "object cannot be sent"),
+        ("\ud800", "value: .* half of a character"), (lambda: 1, "function cannot be sent"), (1j, "complex cannot be sent"),
         (stand_in_class("shop.Inner")(1), "name the fields"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_written_is_refused_by_name(value: Any, said: str) -> None:
     with pytest.raises(UnsendableMessage, match=said):
         written(value)
+
+
+@pytest.mark.parametrize("value", [5, None, {"a": 1}, Decimal(1), (1, 2)])
+def test_what_is_no_message_is_refused_as_a_message(value: Any) -> None:
+    with pytest.raises(UnsendableMessage, match=r"the message: .* cannot be one.* with named fields"):
+        write_message(value, None)
+
+
+def test_one_of_several_classes_is_written_by_name_in_a_text() -> None:
+    put = written_message("shop.Put(item=casty_notebook.OneOf(shop.Inner(x=1)))")
+    assert unpack(write_message(put, None))[1]["item"] == ["Inner", {"x": 1}]
+    with pytest.raises(UnsendableMessage, match="takes one value"):
+        write_message(written_message("shop.Put(item=casty_notebook.OneOf())"), None)
 
 
 def test_what_contains_itself_is_refused() -> None:

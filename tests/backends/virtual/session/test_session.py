@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from casty_notebook.backends.virtual.codec.packing import pack
 from casty_notebook.backends.virtual.codec.protocol import Outcome
 from casty_notebook.backends.virtual.session.events import AskCancelled, AskMade, Close, Dial, Replied
 from casty_notebook.backends.virtual.session.links import NOTICED, SYNC_EVERY
@@ -298,6 +299,63 @@ def test_a_misfit_is_refused_until_it_is_forced() -> None:
     assert world.answers == {3: b"3"}
     world.feed(AskMade(4, "shop.actors:other", "b", "Get", b"", 5.0))
     assert 4 not in world.failures
+
+
+def test_a_mended_message_is_another_one() -> None:
+    world = ready()
+    bad, other, mended = (pack(["Add", {"amount": amount, "reply_to": None}]) for amount in (1.0, 2.5, 3))
+    world.feed(AskMade(1, TYPE, "a", "Add", bad, 5.0))
+    world.feed(Replied(Outcome(1, "Failed", b"", "SchemaError", "amount: expected int, got float")))
+    world.feed(AskMade(2, TYPE, "b", "Add", other, 5.0))
+    assert isinstance(world.failures[2], MisuseError)  # the same mistake with another value
+    world.feed(AskMade(3, TYPE, "b", "Add", mended, 5.0))
+    assert 3 not in world.failures
+
+
+def test_where_a_value_was_wrong_another_value_may_go() -> None:
+    world = ready()
+    bad, mended = (pack(["Paint", {"colour": colour, "reply_to": None}]) for colour in ("BLUE", "RED"))
+    world.feed(AskMade(1, TYPE, "a", "Paint", bad, 5.0))
+    world.feed(Replied(Outcome(1, "Failed", b"", "SchemaError", "colour: Colour has no member BLUE")))
+    for number, message in enumerate((bad, mended), 2):
+        world.feed(AskMade(number, TYPE, "b", "Paint", message, 5.0))
+    assert [number for number in (2, 3) if number in world.failures] == [2]
+
+
+def test_what_was_insisted_on_and_answered_is_no_misfit_any_more() -> None:
+    world = ready()
+    world.ask(1, "a")
+    world.feed(Replied(Outcome(1, "Failed", b"", "SchemaError", "unknown alternative Get")))
+    world.ask(2, "b", force=True)
+    world.settle()
+    world.ask(3, "b")
+    world.settle()
+    assert set(world.answers) == {2, 3}
+
+
+def test_a_key_pinned_to_nobody_fails_at_once_and_one_pinned_to_the_dead_waits() -> None:
+    world = ready()
+    world.ask(1, "@127.0.0.1:1/default")
+    assert "is pinned to 127.0.0.1:1, where no member is" in str(world.failures[1])
+    world.kill(world.node(2))
+    world.ask(2, f"@{world.node(2)}/default")
+    assert 2 not in world.failures
+
+
+def test_an_answer_that_is_too_large_is_said_to_be_that() -> None:
+    world = ready()
+    world.ask(1, "a")
+    world.feed(Replied(Outcome(1, "TooLarge")))
+    assert "larger than the cluster's limit" in str(world.failures[1])
+    assert "it may have been executed" in str(world.failures[1])
+
+
+@pytest.mark.parametrize("kind", ["Missing", "Unknown", "Full"])
+def test_what_a_node_refused_was_sent_and_not_executed(kind: str) -> None:
+    world = ready()
+    world.ask(1, "a")
+    world.feed(Replied(Outcome(1, kind)))
+    assert "it was not executed" in str(world.failures[1])
 
 
 def test_a_hundred_are_on_their_way_and_the_rest_in_order() -> None:
