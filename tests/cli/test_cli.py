@@ -81,6 +81,14 @@ def test_what_goes_wrong_has_a_line_and_a_code(arguments: tuple[str, ...], code:
     assert "Traceback" not in done.stderr
 
 
+def test_a_mistyped_shard_type_is_not_called_empty(demo_cluster: DemoCluster) -> None:
+    done = run("shards", demo_cluster.uri, "countr", "--shards", "counter=100")
+    assert done.returncode == 2
+    assert "no shard type 'countr' is known (there are:" in done.stderr
+    assert "counter" in done.stderr
+    assert run("shards", demo_cluster.uri, "counter", "--shards", "counter=100").returncode == 0
+
+
 def test_it_says_which_release_it_is() -> None:
     assert run("--version").stdout == f"casty-notebook {casty_notebook.__version__}\n"
 
