@@ -161,8 +161,15 @@ def _ask(options: argparse.Namespace) -> int:
 
 
 def _tell(options: argparse.Namespace) -> int:
+    from casty_notebook.values.targets import expand_ranges
+
+    targets = expand_ranges(options.target)
     with opened(options) as cluster:
-        cluster.tell(options.target, options.message, force=options.force)
+        if len(targets) > 1 and not options.force:
+            cluster.tell_many(targets, options.message)
+        else:
+            for target in targets:
+                cluster.tell(target, options.message, force=options.force)
     return 0
 
 

@@ -51,6 +51,13 @@ def test_a_message_is_told_and_a_question_answered(demo_cluster: DemoCluster) ->
     assert rows("where", uri, "counter/user-42", *counts)["shard"] == 87
 
 
+def test_a_message_is_told_to_all_that_a_pattern_stands_for(demo_cluster: DemoCluster) -> None:
+    uri, counts = demo_cluster.uri, ("--shards", "counter=100")
+    assert run("tell", uri, "counter/told-{1..3}", f"{MESSAGES}.Increment(2)", *counts).returncode == 0
+    table = rows("ask", uri, "counter/told-{1..3}", f"{MESSAGES}.GetCount()", *counts)
+    assert [row["reply"] for row in table] == [2, 2, 2]
+
+
 def test_a_well_cluster_is_well(demo_cluster: DemoCluster) -> None:
     assert run("doctor", demo_cluster.uri).returncode == 0
     assert run("problems", demo_cluster.uri, "--watch", "0.1").returncode == 0
