@@ -13,9 +13,11 @@ from casty_notebook.backends.contract import Location
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.history import Record
+from casty_notebook.topology.node_report import NodeReport
 from casty_notebook.topology.problems import Problem, find_problems
 from casty_notebook.topology.recording_format import Label
 from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.views.live.glances import Glances
 from casty_notebook.views.live.search import Search
 from casty_notebook.views.reprs.cards import CardFacts
 
@@ -48,6 +50,8 @@ class Facts:
         By type, how many shards had an owner once and have none now.
     problems
         What is wrong; None where nobody has looked.
+    reports, activity_hint
+        What the nodes say that they are at, and how to get that where they do not; nothing of a moment before.
     colour, read_only
         How the connection was marked; not said again of a moment before.
     """
@@ -62,6 +66,8 @@ class Facts:
     shard_counts: Mapping[str, int] = field(default_factory=dict)
     ownerless: Mapping[str, int] = field(default_factory=dict)
     problems: Sequence[Problem] | None = None
+    reports: Mapping[NodeAddress, NodeReport] = field(default_factory=dict)
+    activity_hint: str = ""
     colour: str | None = None
     read_only: bool = False
 
@@ -79,6 +85,10 @@ class Source(Protocol):
 
     def current(self) -> Moment:
         """Return what is true now. Called up to four times a second while somebody looks."""
+        ...
+
+    def look(self) -> None:
+        """Somebody looks, now and four times a second as long as that is so: ask what nobody says unasked."""
         ...
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -119,6 +129,7 @@ class LiveSource:
     def __init__(self, cluster: Followed) -> None:
         self._cluster = cluster
         self._search = Search()
+        self._glances = Glances(cluster.backend)
 
     def current(self) -> Moment:
         cluster, backend = self._cluster, self._cluster.backend
@@ -128,6 +139,8 @@ class LiveSource:
             age=None if closed else backend.snapshot_age, closed=closed, shard_counts=backend.shard_counts,
             colour=cluster.colour, read_only=cluster.read_only,
         )  # fmt: skip
+        if not closed:
+            facts = replace(facts, reports=backend.last_reports, activity_hint=self._glances.hint(backend.kind))
         latest = cluster.latest_record
         if latest is None:
             return Moment(backend.topology, {} if closed else backend.health, facts)
@@ -137,6 +150,10 @@ class LiveSource:
             facts, ownerless=latest.ownerless or {}, time=facts.time if closed else latest.time, problems=wrong
         )  # fmt: skip
         return Moment(backend.topology, {} if closed else _as_noted(latest.health, backend.health), facts)
+
+    def look(self) -> None:
+        if not self._cluster.closed:
+            self._glances.look()
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         return self._cluster.backend.on_snapshot(lambda _snapshot: callback())
