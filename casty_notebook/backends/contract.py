@@ -49,7 +49,7 @@ class Location:
     shard
         Its shard; on a virtual cluster its slice of the ring, of 1,024.
     replicas
-        The other nodes that keep it, in order.
+        The other nodes that keep it, in order; of a service, those of its other instances.
     heir
         Where it goes when its node is removed; None where that cannot be computed.
 
@@ -74,7 +74,8 @@ class Location:
     def __repr__(self) -> str:
         shard = f"{self.kind.placement} {self.shard} " if self.shard is not None else ""
         node = f"on {self.node} at {self.address}" if self.node else f"at {self.address}" if self.address else "nowhere known"
-        copies = f", replicas at {', '.join(map(str, self.replicas))}" if self.replicas else ""
+        what = "replicas" if self.shard_type is not None else "and"
+        copies = f", {what} at {', '.join(map(str, self.replicas))}" if self.replicas else ""
         heir = f", then at {self.heir}" if self.heir is not None else ""
         reach = {True: "reachable", False: "not reachable", None: "reachability unknown"}[self.reachable]
         return printable(f"<Location of {self.target}: {shard}{node}{copies}{heir}, {self.status or 'no member'}, {reach}>")

@@ -33,16 +33,18 @@ def check_importable(obj: Any, name: str | None = None, *, send_main: bool = Fal
         raise UnsendableMessage(f"{obj!r} has no name that a node could import it by")
     module = getattr(obj, "__module__", None) or _module_of(obj, qualname)
     what = "class" if isinstance(obj, type) else "function" if callable(obj) else "object"
+    if "<lambda>" in qualname:
+        raise UnsendableMessage("a lambda cannot be sent, since it has no name that a node could import it by")
+    if "<" in qualname:
+        raise UnsendableMessage(
+            f"{what} {qualname} of {module} is defined inside a function, the node cannot import it: move it to the "
+            "top of a module that the nodes have"
+        )
     if module == "__main__" and not send_main:
         raise UnsendableMessage(
             f"{what} {qualname} is defined in this {_kind_of_main()} (__main__), the node cannot import it: put it in a module "
             f"that the nodes have, or send it by dotted name: bank.messages.{qualname.rpartition('.')[2]}(...). "
             "Connect with send_main=True if the nodes have it in their own __main__"
-        )
-    if "<" in qualname:
-        raise UnsendableMessage(
-            f"{what} {qualname} of {module} is defined inside a function, the node cannot import it: move it to the "
-            "top of a module that the nodes have"
         )
     found: Any = sys.modules.get(module)
     for part in qualname.split("."):

@@ -114,6 +114,11 @@ class EntityRef(Generic[M_contra]):  # noqa: UP046 - see M
         """What casty's own client calls it: the path of the actor that routes for the type."""
         return f"/_proxy-{self.shard_type}"
 
+    @property
+    def sender(self) -> Sender:
+        """The client that it was taken from."""
+        return self._sender
+
     def tell(self, envelope: ShardEnvelope[M_contra]) -> None:
         """Send one `ShardEnvelope` to its entity, without waiting; buffered while the shard's owner is looked up."""
         self._sender.tell(self, envelope)

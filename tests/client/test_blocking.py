@@ -10,6 +10,8 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -76,6 +78,34 @@ def test_where_tells_shard_owner_and_reachability(cluster: Cluster) -> None:
     place = cluster.ask("counter/user-42", WhereAreYou)
     location = cluster.where("counter/user-42")
     assert (location.shard, location.node, location.reachable) == (87, place.node, True)
+
+
+def test_where_names_every_place_of_a_service(cluster: Cluster) -> None:
+    location = cluster.where("payment")
+    places = {location.address, *location.replicas}
+    assert places == {instance.node for instance in cluster.lookup("payment")}
+    assert len(places) > 1
+    assert location.reachable
+    assert f", and at {location.replicas[0]}" in repr(location)
+
+
+def test_a_service_whose_name_has_a_slash_is_found_and_asked(
+    start_cluster: Callable[..., DemoCluster], tmp_path: Path
+) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(
+        "from casty import Behaviors, ServiceKey\n"
+        "from casty_notebook.demo import actors\n"
+        "behavior = actors.payment(actors.Place(node))\n"
+        "system.spawn(Behaviors.discoverable(behavior, key=ServiceKey('eu/payment')), 'eu-payment')\n"
+    )
+    demo = start_cluster(1, app=app)
+    with connect(demo.uri, name="slash", shards=demo.shards) as cluster:
+        cluster.wait_until(lambda seen: len(seen.lookup("eu/payment").instances) == 1, timeout=20)
+        assert cluster.ask("eu/payment", WhereAreYou).actor == "payment"
+        assert cluster.where("eu/payment").node == "node-1"
+        with pytest.raises(MisuseError, match="nothing is known of the sharded type 'us'"):
+            cluster.ask("us/payment", WhereAreYou)
 
 
 def test_many_are_asked_at_once_and_failures_are_rows(cluster: Cluster) -> None:

@@ -12,7 +12,7 @@ from casty_notebook.values.limits.budget import CostGuard, Refused
 from casty_notebook.values.limits.pre_scan import skim_msgpack
 from casty_notebook.values.registry import Registry
 
-__all__ = ["dump_msgpack", "parse_msgpack", "read_plain"]
+__all__ = ["dump_msgpack", "parse_msgpack", "read_plain", "whole_value"]
 
 _LONG = 1 << 18
 """Bytes from which on the parser is to let the loop have its turn."""
@@ -87,6 +87,25 @@ def parse_msgpack(data: bytes | memoryview, settings: Settings, hook: Callable[[
     except (ValueError, TypeError, RecursionError, library.UnpackException) as error:
         text = str(error) or type(error).__name__
         raise UndecodableMessage(f"not msgpack ({text[:100]}): {bytes(data[:30]).hex(' ')}") from None
+
+
+def whole_value(data: bytes, settings: Settings) -> bytes:
+    """The value that `data` begins with, without what lies behind it.
+
+    Raises
+    ------
+    UndecodableMessage
+        As `parse_msgpack`, and for what ends too early.
+    """
+    library = _library()
+    longest = min(len(data), settings.max_items)
+    unpacker = library.Unpacker(max_buffer_size=len(data), max_array_len=min(longest, _LONGEST), max_map_len=longest)
+    unpacker.feed(data)
+    try:
+        unpacker.skip()
+    except (ValueError, TypeError, RecursionError, library.UnpackException) as error:
+        raise UndecodableMessage(f"not msgpack ({str(error)[:100] or type(error).__name__})") from None
+    return data[: unpacker.tell()]
 
 
 def _same(items: list[Any]) -> list[Any]:

@@ -404,6 +404,8 @@ class ClusterClient:
         pump = self._open_pump()
         if isinstance(target, str):
             self._name_node(target)
+        elif isinstance(target, EntityRef) and target.sender is not self:
+            self._check_of_one_cluster(target)
         resolved, message = resolve(target, message)
         told = TellMade(resolved, pump.writer.parcel(message))
         if self._home.here:
@@ -544,7 +546,30 @@ class ClusterClient:
             raise MisuseError(f"ask takes a function of the reply ref, for example lambda r: …(reply_to=r), not {msg_factory!r}")
         if isinstance(ref, str):
             self._name_node(ref)
+        elif isinstance(ref, EntityRef) and ref.sender is not self:
+            self._check_of_one_cluster(ref)
         return resolve(ref, msg_factory(reply_ref))
+
+    def _check_of_one_cluster(self, ref: EntityRef[Any]) -> None:
+        """Refuse the ref of a client of another cluster, which most likely has a type of that name, too.
+
+        One of a client that was left goes on with the next client of that system. Clients of one cluster know a node in common,
+        once both have seen it.
+        """
+        other = ref.sender
+        if not isinstance(other, ClusterClient):
+            return
+        if other.system_name == self.system_name:
+            mine, theirs = self.topology, other.topology
+            if other._left or mine is None or theirs is None or self._known_nodes(mine) & other._known_nodes(theirs):
+                return
+        raise MisuseError(
+            f"this ref of {ref.shard_type!r} was taken from {other!r}, a client of another cluster than {self!r}: ask with that "
+            f"client, or take the ref from this one, entity_ref({ref.shard_type!r}, num_shards={ref.num_shards})"
+        )
+
+    def _known_nodes(self, snapshot: TopologySnapshot) -> set[NodeAddress]:
+        return {*self.contact_points, *(member.address for member in snapshot.members)}
 
     async def _answer(self, pump: Pump, ask: Ask, now: float | None) -> Any:
         future = pump.futures[ask.id] = pump.new_future()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from casty_notebook.address import ActorAddress, NodeAddress
@@ -71,12 +71,22 @@ class TargetResolver:
         if not isinstance(target, str):
             return Route(label(target), target)
         name = only_target(target)
-        parsed = parse_target(name)
+        parsed = self._read(name)
         if isinstance(parsed, EntityName):
             return self._entity_route(name, parsed)
         if isinstance(parsed, ServiceName):
             return Route(name, self._pick(self._service(parsed.name)).ref)
         return Route(name, self._client.actor_ref(parsed.uri))
+
+    def _read(self, name: str) -> EntityName | ServiceName | ActorAddress:
+        """What a target means: a service that is called ``eu/payment`` is one, where ``eu`` is no sharded type."""
+        parsed = parse_target(name)
+        if not isinstance(parsed, EntityName) or parsed.shard_type in self._client.shard_counts:
+            return parsed
+        snapshot = self._client.topology
+        if snapshot is None or parsed.shard_type in snapshot.shard_allocations or not self._client.lookup(name).instances:
+            return parsed
+        return ServiceName(name)
 
     def _entity_route(self, name: str, entity: EntityName) -> Route:
         """Straight to the owner if the number of shards is known, else through a node's own proxy (PROTOCOL section 5)."""
@@ -191,11 +201,19 @@ class TargetResolver:
 
     def where(self, target: AnyTarget) -> Location:
         """The location of a target, also of an entity whose type nobody told the number of shards of."""
-        parsed = parse_target(only_target(target)) if isinstance(target, str) else None
+        parsed = self._read(only_target(target)) if isinstance(target, str) else None
+        if isinstance(parsed, ServiceName):
+            return self._everywhere(label(target), self._service(parsed.name))
         if isinstance(parsed, EntityName) and parsed.shard_type not in self._client.shard_counts:
             self._refuse_if_mistyped(parsed.shard_type)
             return Location(label(target), parsed.shard_type, parsed.entity_id, None, None, None, (), None, None)
         return self.location(self.route(target))
+
+    def _everywhere(self, target: str, instances: list[ServiceInstance]) -> Location:
+        """All places of a service: one that is reached if there is one, and the others beside it."""
+        nodes = sorted({each.node for each in instances}, key=lambda node: (not self._reached(node), node))
+        first = self.location(Route(target, next(each.ref for each in instances if each.node == nodes[0])))
+        return replace(first, replicas=tuple(nodes[1:]))
 
     def _refuse_if_mistyped(self, shard_type: str) -> None:
         known = self.shard_types()

@@ -132,6 +132,26 @@ async def test_using_a_client_before_entering_or_after_leaving_is_refused(demo_c
         await client.__aenter__()
 
 
+async def test_a_ref_is_not_asked_through_a_client_of_another_cluster_that_has_the_same_name(
+    demo_cluster: DemoCluster, start_cluster: Callable[..., DemoCluster]
+) -> None:
+    other = await asyncio.to_thread(start_cluster, 1)
+    async with client_of(demo_cluster) as here, client_of(demo_cluster) as same, client_of(other) as there:
+        counter, theirs = here.entity_ref("counter", 100), there.entity_ref("counter", 100)
+        for client in (here, same, there):
+            await client.wait_for_topology()
+        with pytest.raises(MisuseError, match="a client of another cluster than"):
+            await here.ask(theirs, lambda r: ShardEnvelope("a", GetCount(r)))
+        with pytest.raises(MisuseError, match="a client of another cluster than"):
+            here.tell(theirs, ShardEnvelope("a", Increment(1)))
+        same.entity_ref("counter", 100)
+        assert await same.ask(counter, lambda r: ShardEnvelope("kept", GetCount(r))) == 0
+    async with client_of(demo_cluster) as anew:
+        await anew.wait_for_topology()
+        anew.entity_ref("counter", 100)
+        assert await anew.ask(counter, lambda r: ShardEnvelope("kept", GetCount(r))) == 0
+
+
 async def test_entity_refs_are_cached_and_another_number_of_shards_is_an_error(demo_cluster: DemoCluster) -> None:
     async with client_of(demo_cluster) as client:
         assert client.entity_ref("counter", 100) is client.entity_ref("counter", num_shards=100)

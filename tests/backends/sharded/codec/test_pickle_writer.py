@@ -293,9 +293,19 @@ def test_a_class_of_the_notebook_is_refused_with_the_remedy() -> None:
 def test_a_function_of_the_notebook_is_refused_too() -> None:
     namespace: dict[str, Any] = {"__name__": "__main__"}
     exec("def f(): pass\ng = lambda: 0", namespace)
-    for name in "fg":
-        with pytest.raises(UnsendableMessage, match="__main__"):
-            codec().encode(namespace[name])
+    with pytest.raises(UnsendableMessage, match="__main__"):
+        codec().encode(namespace["f"])
+
+
+def test_a_lambda_is_refused_without_a_remedy_that_would_not_help() -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec("def f():\n    class Local: pass\n    return (lambda: 0), Local\ng = lambda: 0", namespace)
+    nested, local = namespace["f"]()
+    for each in (namespace["g"], nested):
+        with pytest.raises(UnsendableMessage, match="a lambda cannot be sent, since it has no name"):
+            codec().encode(each)
+    with pytest.raises(UnsendableMessage, match="inside a function"):
+        codec().encode(local())
 
 
 def test_a_class_inside_a_function_is_refused() -> None:

@@ -20,7 +20,8 @@ from struct import unpack
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.backends.sharded.codec.pickle.shard_tables import Numbering, Replay, ShardTable, ascending
+from casty_notebook.backends.sharded.codec.numbering import Numbering
+from casty_notebook.backends.sharded.codec.pickle.shard_tables import Replay, ShardTable, ascending
 from casty_notebook.topology.shard_columns import ShardAllocation
 from casty_notebook.values.limits.size_model import NUMBER, TUPLE
 from casty_notebook.values.registry import Entry

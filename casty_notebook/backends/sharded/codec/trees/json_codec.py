@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from typing import Any
 
+from casty_notebook.backends.sharded.codec.trees.shard_tables import FEWEST, PLACE, ShardTables, read_by_tables
 from casty_notebook.backends.sharded.codec.trees.tree import TreeReader
 from casty_notebook.errors import UndecodableMessage, UnsendableMessage
 from casty_notebook.settings import Settings
+from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.values.limits.pre_scan import skim_json, text_weight
 
 __all__ = ["dump_json", "read_json"]
 
 _LONG = 1 << 18
 """Characters from which on the parser is to let the loop have its turn."""
+_TABLE = re.compile(rb'\{"__dict__": \[\[(?=-?\d{1,19}, \{"_type": "[\w.]{1,100}ShardAllocation")')
+_NEXT, _END = b"], [", b"]]}"
 
 
 def dump_json(tree: Any) -> bytes:
@@ -27,8 +33,13 @@ def dump_json(tree: Any) -> bytes:
         raise UnsendableMessage(f"the message cannot be written as JSON: {error}") from None
 
 
-def read_json(data: bytes, start: int, reader: TreeReader, settings: Settings) -> Any:
+def read_json(data: bytes, start: int, reader: TreeReader, settings: Settings, *, bulk: bool = True) -> Any:
     """Read the message that begins at `start`.
+
+    Parameters
+    ----------
+    bulk
+        Read shard tables many entries at a time (see `shard_tables`). The result is the same without, at more cost.
 
     Raises
     ------
@@ -42,10 +53,43 @@ def read_json(data: bytes, start: int, reader: TreeReader, settings: Settings) -
         values = sum(data.count(mark, start) for mark in (b",", b"[", b"{", b":"))
     if values > 2 * settings.max_items:
         raise UndecodableMessage(f"JSON of about {values:,} values; at most {settings.max_items:,} are read (Settings.max_items)")
-    return reader.read(lambda: _parse(data, start, reader))
+    if bulk and _TABLE.search(data, start) is not None and PLACE not in data:
+        snapshot = _read_by_tables(data, start, reader.another())
+        if snapshot is not None:
+            return snapshot
+    return reader.read(lambda: _parse(data, start, reader, reader.object))
 
 
-def _parse(data: bytes, start: int, reader: TreeReader) -> tuple[Any, int]:
+def _read_by_tables(data: bytes, start: int, reader: TreeReader) -> TopologySnapshot | None:
+    tables = ShardTables(reader, lambda text: _parse(text, 0, reader, reader.object)[0])
+    return read_by_tables(tables, lambda: _parse(_cut(data, start, tables), 0, reader, tables.object))
+
+
+def _cut(data: bytes, start: int, tables: ShardTables) -> bytes:
+    """The text with a number in the place of each long table.
+
+    Within a string that number's own quote would end the string, and what follows it would be no JSON.
+    """
+    parts: list[bytes] = []
+    kept = start
+    head = _TABLE.search(data, start)
+    while head is not None:
+        first, end = head.end(), data.find(_END, head.end())
+        if end < 0:
+            break
+        count = data.count(_NEXT, first, end) + 1
+        if count >= FEWEST:
+            tables.make_room(count, end - first)
+            entries = [entry.partition(b", ") for entry in data[first:end].split(_NEXT)]
+            ids = json.loads("[" + str(b",".join([shard for shard, _, _ in entries]), "ascii") + "]")
+            number = tables.take(ids, [text for _, _, text in entries])
+            parts += data[kept : head.start()], b'{"%b": %d}' % (PLACE, number)
+            kept = end + len(_END)
+        head = _TABLE.search(data, end)
+    return b"".join((*parts, data[kept:]))
+
+
+def _parse(data: bytes, start: int, reader: TreeReader, make: Callable[[Any], Any]) -> tuple[Any, int]:
     guard = reader.guard
     weight = text_weight(data, start, len(data))
     guard.spend(weight)
@@ -53,8 +97,8 @@ def _parse(data: bytes, start: int, reader: TreeReader) -> tuple[Any, int]:
         text = _decoded(data, start)
         brackets = skim_json(text, guard, width=max(1, weight // max(1, len(data) - start)))
         if len(text) < _LONG:
-            return json.loads(text, object_hook=reader.object), brackets
-        return json.loads(text, object_hook=reader.object, parse_int=_integer, parse_float=_real), brackets
+            return json.loads(text, object_hook=make), brackets
+        return json.loads(text, object_hook=make, parse_int=_integer, parse_float=_real), brackets
     except RecursionError:
         raise UndecodableMessage("JSON that is nested too deeply") from None
     except ValueError as error:

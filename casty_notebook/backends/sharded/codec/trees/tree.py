@@ -130,16 +130,22 @@ class TreeWriter:
 class TreeReader:
     """Parsed objects to messages, by the closed table, each as soon as it is complete. One per payload."""
 
-    __slots__ = ("_finals", "_max_depth", "_names", "_registry", "_same", "guard")
+    __slots__ = ("_finals", "_held", "_max_depth", "_names", "_registry", "_same", "_settings", "guard")
 
     def __init__(self, registry: Registry, settings: Settings, held: int = 0) -> None:
         self._registry = registry
+        self._settings = settings
+        self._held = held
         self.guard = CostGuard(registry, settings, held)
         self._max_depth = settings.max_depth
         self._finals: list[tuple[Entry, Any]] = []
         self._names: dict[str, StandInClass] = {}
         self._same: dict[Any, Any] = {}
         """Addresses and allocations, of which a snapshot has a few, written out a hundred thousand times."""
+
+    def another(self) -> TreeReader:
+        """One for another try at the same payload."""
+        return TreeReader(self._registry, self._settings, self._held)
 
     def read(self, parse: Callable[[], tuple[Any, int]]) -> Any:
         """Run a parser that calls `object`; it returns the message and a bound of its depth.
