@@ -118,10 +118,10 @@ def _newer(cluster: Cluster, last: TopologyEvent | None) -> Sequence[TopologyEve
 
 
 def _event_row(event: TopologyEvent) -> tuple[dict[str, Any], str]:
-    from casty_notebook.views.event_words import EVENT_WORDS
+    from casty_notebook.views.event_words import EVENT_WORDS, by_of
 
     words = EVENT_WORDS.get(event.kind)
-    by = words.by if words is not None else ""
+    by = by_of(event)
     row = {
         "time": _stamp(event.time), "kind": event.kind, "by": by, "subject": event.subject, "before": event.before,
         "after": event.after,

@@ -152,7 +152,8 @@ def _tell(options: argparse.Namespace) -> int:
 
 def _top(options: argparse.Namespace) -> int:
     from casty_notebook.views.terminal.picture import picture_of
-    from casty_notebook.views.terminal.showing import MISSING, can_be_live, has_library, show_live
+    from casty_notebook.views.terminal.showing import MISSING, has_library, show_live
+    from casty_notebook.views.terminal.tty import can_be_live
 
     if options.form is not None:
         raise MisuseError("top is text for people; members, shards, problems and events have --json and --csv")

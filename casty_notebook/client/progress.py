@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import html
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -36,6 +38,31 @@ class Counted(Protocol):
     def failed(self) -> int: ...
 
 
+class _CellLine:
+    """A line in a cell's output, drawn anew; empty in the end. A bar of widgets stays in the saved notebook as an error."""
+
+    def __init__(self) -> None:
+        from IPython.display import display
+
+        self._handle: Any = display({"text/plain": "", "text/html": ""}, raw=True, display_id=True)
+
+    def say(self, text: str, part: float | None = None) -> None:
+        """Show a text, and a bar of which that part is full."""
+        bar = "" if part is None else f'<progress max="1" value="{part:.3f}"></progress> '
+        style = "font-family:var(--jp-ui-font-family,sans-serif);overflow-wrap:anywhere"
+        page = f'<div style="{style}">{bar}{html.escape(text)}</div>'
+        self._handle.update({"text/plain": text, "text/html": page}, raw=True)
+
+    def close(self) -> None:
+        self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
+
+
+def _in_cell() -> bool:
+    """Whether a front end shows what cells say. A process without IPython is in none."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
 class ProgressLine:
     """waiting --a second--> shown --exit--> gone. What is waited for and what was seen of it so far, in one line.
 
@@ -54,13 +81,17 @@ class ProgressLine:
         if not self._wanted or passed < DELAY:
             return
         try:
-            if self._line is None:
-                from tqdm.auto import tqdm
-
-                self._line = tqdm(total=1, bar_format="{desc}", leave=False, disable=None)
-            self._line.set_description_str(fitting(printable(f"{self._said()} ({passed:.0f} s)")))
+            self._say(printable(f"{self._said()} ({passed:.0f} s)"))
         except _NO_CONSOLE:
             self._wanted = False
+
+    def _say(self, text: str) -> None:
+        if self._line is None:
+            self._line = _CellLine() if _in_cell() else _terminal_bar(total=1, bar_format="{desc}")
+        if isinstance(self._line, _CellLine):
+            self._line.say(text)
+        else:
+            self._line.set_description_str(fitting(text))
 
     def __enter__(self) -> Self:
         return self
@@ -73,11 +104,17 @@ class ProgressLine:
                 self._line.close()
 
 
+def _terminal_bar(**options: Any) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(leave=False, disable=None, **options)
+
+
 class ProgressBar:
     """waiting --a second--> shown --exit--> gone. The result replaces it.
 
-    Only the thread that waits draws: what other threads print lands in whichever cell runs then. tqdm is loaded when
-    the bar is first needed, in a notebook as a widget, in a terminal as text, and not at all where stderr is a file,
+    Only the thread that waits draws: what other threads print lands in whichever cell runs then. A notebook's cell
+    has a line of its own for it, a terminal has tqdm's, loaded when it is first needed; there is none where stderr is a file,
     closed or none: no bar ever costs a result.
     """
 
@@ -99,14 +136,23 @@ class ProgressBar:
             self._wanted = False
 
     def _draw(self) -> None:
-        if self._bar is None:
-            from tqdm.auto import tqdm
-
-            what = fitting(printable(self._what))
-            self._bar = tqdm(total=self._counted.total, desc=what, unit=f" {self._unit}", leave=False, disable=None)
+        what = printable(self._what)
+        if self._bar is None and _in_cell():
+            self._bar = _CellLine()
+        elif self._bar is None:
+            self._bar = _terminal_bar(total=self._counted.total, desc=fitting(what), unit=f" {self._unit}")
+        if isinstance(self._bar, _CellLine):
+            self._bar.say(f"{what}: {self._so_far()}", self._counted.done / total if (total := self._counted.total) else None)
+            return
         self._bar.update(self._counted.done - self._bar.n)
         if self._counted.failed:
             self._bar.set_postfix_str(f"{self._counted.failed:,} failed")
+
+    def _so_far(self) -> str:
+        counted, passed = self._counted, time.monotonic() - self._began
+        of = f" of {counted.total:,}" if counted.total else ""
+        failed = f", {counted.failed:,} failed" if counted.failed else ""
+        return f"{counted.done:,}{of} {self._unit} ({passed:.0f} s){failed}"
 
     def __enter__(self) -> Self:
         return self
@@ -116,7 +162,4 @@ class ProgressBar:
     ) -> None:
         if self._bar is not None:
             with contextlib.suppress(*_NO_CONSOLE):
-                # Nothing is missing from it any more: tqdm leaves a bar that is not full standing, in red.
-                self._bar.total = self._counted.done
-                self._bar.update(self._counted.done - self._bar.n)
                 self._bar.close()

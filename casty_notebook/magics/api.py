@@ -352,7 +352,8 @@ def casty_top(*, connection: str | None = None) -> Picture | None:
     Which it cannot where the terminal is none (a pipe, ``TERM=dumb``), or textual is not installed (extra ``top``).
     """
     from casty_notebook.views.terminal.picture import picture_of
-    from casty_notebook.views.terminal.showing import MISSING, can_be_live, has_library, show_live
+    from casty_notebook.views.terminal.showing import MISSING, has_library, show_live
+    from casty_notebook.views.terminal.tty import can_be_live
 
     cluster = find_connection(connection)
     if can_be_live() and has_library():

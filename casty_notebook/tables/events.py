@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from casty_notebook.tables.columns import attrs_of, frame, repeated, text
-from casty_notebook.topology.events import Change, TopologyEvent
+from casty_notebook.topology.events import OURS, Change, TopologyEvent
 
 if TYPE_CHECKING:
     from casty_notebook.topology.snapshot import TopologySnapshot
@@ -36,14 +36,16 @@ def events(
         A node's name, ``leader``, a sharded type or a service.
     before, after
         In words; empty where there was or is nothing.
+    says
+        Whose word it is: ``here`` (our own connections), the members that say so by name, or ``cluster``.
 
     Examples
     --------
     >>> from datetime import UTC
     >>> row = TopologyEvent(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "member_status", "node-1", "joining", "up")
     >>> print(events([row], cluster="prod").to_string(index=False))
-                         time          kind subject  before after
-    2026-01-02 03:04:05+00:00 member_status  node-1 joining    up
+                         time          kind subject  before after    says
+    2026-01-02 03:04:05+00:00 member_status  node-1 joining    up cluster
     """
     told = list(rows)
     return frame(
@@ -53,6 +55,7 @@ def events(
             "subject": repeated([event.subject for event in told]),
             "before": text([event.before for event in told]),
             "after": text([event.after for event in told]),
+            "says": repeated([event.says or ("here" if event.kind in OURS else "cluster") for event in told]),
         },
         attrs_of(cluster, snapshot, taken_at),
     )

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from array import array
     from datetime import datetime
 
-__all__ = ["Change", "TopologyEvent", "diff", "opinions", "reach_changes"]
+__all__ = ["OURS", "Change", "TopologyEvent", "diff", "opinions", "reach_changes"]
 
 FEW = 8
 """So many shards of one move are named."""
+NAMED = 2
+"""So many members that say a thing are named."""
 
 type _Members = Mapping[NodeAddress, Member]
 
@@ -61,6 +63,10 @@ class Change(enum.StrEnum):
     """A node's own log has a warning, or worse."""
 
 
+OURS = frozenset({Change.lost, Change.reached_again})
+"""What no cluster says, but our own connections."""
+
+
 @dataclass(frozen=True, slots=True)
 class TopologyEvent:
     """One change, as the cluster told it or our own connections saw it.
@@ -75,6 +81,8 @@ class TopologyEvent:
         A node's name, ``"leader"``, a sharded type or a service.
     before, after
         What was and what is, in words; empty where there was or is nothing.
+    says
+        Whose word it is, by name, where that is known: the member that told us, or those that changed their word.
     """
 
     time: datetime
@@ -82,10 +90,15 @@ class TopologyEvent:
     subject: str
     before: str
     after: str
+    says: str = ""
 
 
-def diff(before: TopologySnapshot | None, after: TopologySnapshot, time: datetime) -> list[TopologyEvent]:
+def diff(
+    before: TopologySnapshot | None, after: TopologySnapshot, time: datetime, teller: NodeAddress | None = None
+) -> list[TopologyEvent]:
     """List what changed, summarised: one row for all shards of a type that went from one node to another.
+
+    `teller` is the node whose word `after` is, where it is one's.
 
     The first snapshot (`before` is None) is no change. Nor are other replicas of a shard that stays where it is, other
     roles of a node, or a new epoch by itself.
@@ -104,7 +117,7 @@ def diff(before: TopologySnapshot | None, after: TopologySnapshot, time: datetim
         return []
     was = _by_address(before.members)
     now = was if before.members == after.members else _by_address(after.members)
-    rows = [
+    rows: list[_Row] = [
         *_members(was, now),
         *_reachability(before, after, {**was, **now}),
         *_leader(before, after, was, now),
@@ -113,7 +126,10 @@ def diff(before: TopologySnapshot | None, after: TopologySnapshot, time: datetim
     ]
     told = list(Change)
     rows.sort(key=lambda row: told.index(row[0]))  # Stable: within a kind the order above stays.
-    return [TopologyEvent(time, kind.value, subject, old, new) for kind, subject, old, new in rows]
+    one = "" if teller is None or not rows else name_of(teller, {**was, **now})
+    return [
+        TopologyEvent(time, kind.value, subject, old, new, said[0] if said else one) for kind, subject, old, new, *said in rows
+    ]
 
 
 def reach_changes(
@@ -136,10 +152,11 @@ def reach_changes(
         elif view.reachable and old is False:
             rows.append((Change.reached_again, name_of(address, names), "not reachable from here", "reachable from here"))
     rows.sort(key=lambda row: (row[0] is Change.reached_again, natural(row[1])))
-    return [TopologyEvent(time, kind.value, subject, old, new) for kind, subject, old, new in rows]
+    return [TopologyEvent(time, row[0].value, *row[1:]) for row in rows]
 
 
-type _Row = tuple[Change, str, str, str]
+type _Row = tuple[Change, str, str, str] | tuple[Change, str, str, str, str]
+"""What the last five fields of an event are, or the first four of them."""
 
 
 def _by_address(members: Iterable[Member]) -> _Members:
@@ -166,13 +183,22 @@ def _members(was: _Members, now: _Members) -> Iterator[_Row]:
             if old.incarnation != member.incarnation:
                 yield Change.member_restarted, member.id, f"life {old.incarnation[:8]}", f"life {member.incarnation[:8]}"
             if old.status is not member.status:
-                yield Change.member_status, member.id, old.status.name, member.status.name
+                row = Change.member_status, member.id, old.status.name, member.status.name
+                yield (*row, _whose_word(old, member, now)) if member.opinions else row
             if old.disputed != member.disputed:
                 kind = Change.opinions_differ if member.disputed else Change.opinions_agree
-                yield kind, member.id, opinions(old), opinions(member)
+                yield kind, member.id, opinions(old), opinions(member), _whose_word(old, member, now)
     for address, old in _without(was, same):
         if address not in now or now[address].id != old.id:
             yield Change.member_removed, old.id, old.status.name, ""
+
+
+def _whose_word(old: Member, member: Member, members: _Members) -> str:
+    """Those that say another thing of it than before: by name, where they are few."""
+    was = dict(old.opinions)
+    others = [who for who, status in member.opinions if was.get(who) is not status]
+    names = [name_of(who, members) for who in _by_name(frozenset(others), members)]
+    return ", ".join(names) if len(names) <= NAMED else f"{names[0]} and {len(names) - 1:,} more"
 
 
 def opinions(member: Member) -> str:

@@ -90,9 +90,10 @@ class History:
         return history
 
     def note(
-        self, time: datetime, snapshot: TopologySnapshot, health: Mapping[NodeAddress, NodeHealth] | None = None
-    ) -> list[TopologyEvent]:
-        """Remember a moment. Returns what happened since the last one.
+        self, time: datetime, snapshot: TopologySnapshot, health: Mapping[NodeAddress, NodeHealth] | None = None,
+        teller: NodeAddress | None = None,
+    ) -> list[TopologyEvent]:  # fmt: skip
+        """Remember a moment. Returns what happened since the last one. `teller` is the node whose word the snapshot is.
 
         A clock that went backwards is not believed: moments stay in order.
         """
@@ -102,7 +103,7 @@ class History:
         seen = {node: view if view.retry_in is None else replace(view, retry_in=None) for node, view in (health or {}).items()}
         old = before.snapshot if before is not None else None
         kept = old if old is not None and snapshot is self._last else share(snapshot, old)
-        events = diff(old, kept, time)
+        events = diff(old, kept, time, teller)
         if before is not None:
             events += reach_changes(before.health, seen, snapshot.members, time)
         self._last = snapshot
@@ -183,4 +184,4 @@ class History:
 
 
 def _event_size(event: TopologyEvent) -> int:
-    return 200 + getsizeof(event.subject) + getsizeof(event.before) + getsizeof(event.after)
+    return 200 + sum(map(getsizeof, (event.subject, event.before, event.after, event.says)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -27,7 +27,7 @@ ON_THE_WAY = {MemberStatus.joining, MemberStatus.leaving}
 GRACE: Mapping[str, float] = {
     "unreached": 1.0, "unreached_up": 1.0, "not_up": 3.0, "answers": 5.0, "owner_lost": 3.0, "no_owner": 5.0,
     "instance_lost": 3.0, "last_instance": 3.0, "no_leader": 5.0, "leader_lost": 3.0, "stuck": 10.0, "disputed": 3.0,
-    "uneven": 10.0, "asks_fail": 10.0,
+    "uneven": 10.0, "asks_fail": 10.0, "ownerless": 3.0,
 }  # fmt: skip
 """Seconds for which something must have been so before it is a problem.
 
@@ -35,7 +35,7 @@ Links are opened anew in one; gossip takes up to three to notice a death and as 
 node joins, and shards are placed, within five.
 """
 
-KINDS = (*GRACE, "stale", "flapping", "restarted", "mailbox_grows", "mailbox_stands", "mailboxes")
+KINDS = (*GRACE, "stale", "flapping", "restarted", "gone", "mailbox_grows", "mailbox_stands", "mailboxes")
 """All that a problem can be."""
 
 STALE = 5.0
@@ -44,6 +44,9 @@ FLAPS = 3
 FLAPPING = timedelta(seconds=60)
 """So many losses of one node within so long are no accident."""
 RECENT = timedelta(seconds=60)
+GONE = timedelta(minutes=10)
+"""A cluster of 0.30 forgets a dead member after some seconds, and looks well from then on: who is called must still see it."""
+UNWELL = {MemberStatus.down.name, MemberStatus.dead.name, MemberStatus.suspect.name}
 LOOK_BACK = 500
 """Moments that are looked at for when something began."""
 UNEVEN = 2.0
@@ -145,10 +148,10 @@ def find_problems(
         since = _since(key, records, signs, most, known)
         if (now - since).total_seconds() >= GRACE[key[0]]:
             found.append(Problem(sign.severity, *key, since, sign.says, sign.text, sign.remedy))
-    found += _of_events(events, now)
-    found += _of_asks(failing(asks, ASKS_WITHIN), member_at(records[-1].snapshot.members), now)
-    found += _of_mailboxes(waiting, member_at(records[-1].snapshot.members))
     members = records[-1].snapshot.members
+    found += _of_events(events, {member.id for member in members}, now)
+    found += _of_asks(failing(asks, ASKS_WITHIN), member_at(members), now)
+    found += _of_mailboxes(waiting, member_at(members))
     if snapshot_age is not None and snapshot_age > STALE and sum(each.status in WELL for each in members) > 1:
         text = f"the cluster has said nothing for {snapshot_age:.0f} s; what is shown may be as old"
         remedy = "see whether any member is reached (%casty_members), and examine the way: %casty_doctor"
@@ -198,6 +201,7 @@ def _signs(record: Record, most: Mapping[str, int], reached: Set[str] = frozense
     for address, member in members.items():
         signs.update(_of_member(member, health.get(address), address in snapshot.unreachable, member.id in reached))
     signs.update(_of_placements(snapshot, members, health))
+    signs.update(_of_ownerless(record, members))
     signs.update(_of_services(snapshot, members, health, most))
     if snapshot.kind.has_leader and members:
         signs.update(_of_leader(snapshot, members, health))
@@ -264,6 +268,15 @@ def _of_placements(
                 yield ("owner_lost", f"{name} on {who}"), _Sign("bad", "cluster, here", text, remedy)
         if words is SHARDED:
             yield from _unevenness(name, owned, members, health)
+
+
+def _of_ownerless(record: Record, members: Mapping[NodeAddress, Member]) -> Iterator[tuple[tuple[str, str], _Sign]]:
+    """Only while an outage lasts: afterwards shards that nobody asks for are without an owner for ever, and do no harm."""
+    well = all(member.status in WELL and not _lost(node, members, record.health) for node, member in members.items())
+    for name, count in (record.ownerless or {}).items() if not well else ():
+        have = "has" if count == 1 else "have"
+        text = f"{count:,} of its shards {have} no owner any more: what was in memory alone is gone"
+        yield ("ownerless", name), _Sign("warn", "cluster", text, "the next message to each has it placed anew")
 
 
 def _unevenness(
@@ -356,9 +369,15 @@ def _of_mailboxes(waiting: Sequence[Waiting], members: Mapping[NodeAddress, Memb
         yield Problem("warn", "mailboxes", "cluster", since, "nodes' helpers", text, "cluster.activations has the deepest first")
 
 
-def _of_events(events: Sequence[TopologyEvent], now: datetime) -> Iterator[Problem]:
+def _of_events(events: Sequence[TopologyEvent], members: Container[str], now: datetime) -> Iterator[Problem]:
     recent = [event for event in events if now - event.time <= FLAPPING]
     lost: dict[str, list[datetime]] = {}
+    # The last time of each: one may have come, and gone again.
+    removed = {event.subject: event for event in events if event.kind == Change.member_removed and now - event.time <= GONE}
+    for name, event in removed.items():
+        if event.before in UNWELL and name not in members:
+            text = f"it was said to be {event.before}, and is no member any more"
+            yield Problem("warn", "gone", name, event.time, event.says or "cluster", text, "start it again if it should be there")
     for event in recent:
         if event.kind == Change.lost:
             lost.setdefault(event.subject, []).append(event.time)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from casty_notebook.topology.events import Change, TopologyEvent
 
-__all__ = ["EVENT_WORDS", "EventWords", "is_bad_news"]
+__all__ = ["EVENT_WORDS", "EventWords", "by_of", "is_bad_news"]
 
 
 class EventWords(NamedTuple):
@@ -45,6 +45,21 @@ EVENT_WORDS: dict[str, EventWords] = {
     Change.mailbox_falls: EventWords("mailbox falls", "node's helper", "good"),
     Change.node_warned: EventWords("node's log warns", "node's helper", "bad"),
 }
+
+
+def by_of(event: TopologyEvent) -> str:
+    """Whose word an event is: the names of those who say so, where they are known.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> by_of(TopologyEvent(datetime(2026, 1, 2, tzinfo=UTC), "lost", "node-1", "", ""))
+    'here'
+    >>> by_of(TopologyEvent(datetime(2026, 1, 2, tzinfo=UTC), "unreachable", "node-1", "", "", "node-2"))
+    'node-2'
+    """
+    words = EVENT_WORDS.get(event.kind)
+    return event.says or ("" if words is None else words.by)
 
 
 def is_bad_news(event: TopologyEvent) -> bool:

@@ -151,7 +151,7 @@ def _served(command: list[str], folder: Path, answers: Callable[[], bool]) -> It
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
         try:
-            wait_until(lambda: answers() or server.poll() is not None, timeout=30)
+            wait_until(lambda: answers() or server.poll() is not None, timeout=90)  # 3 s where nothing else runs
             assert server.poll() is None, (folder / "server.log").read_text()[-4000:]
             yield
         finally:

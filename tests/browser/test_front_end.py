@@ -102,7 +102,7 @@ def test_names_from_the_network_are_text_and_nothing_else(front_end: Open) -> No
         [member(1, name=HOSTILE), member(2)], leader=1, shards={HOSTILE: {0: owned_by(1, 2)}},
         services=[ServiceEntry(HOSTILE, node(1), HOSTILE)],
     )  # fmt: skip
-    front.show(snapshot, health(2), events=[(1, "member_joined", HOSTILE, HOSTILE, HOSTILE)])
+    front.show(snapshot, health(2), events=[(1, "member_joined", HOSTILE, HOSTILE, HOSTILE, HOSTILE)])
     for tab in ("Map", "Members", "Shards", "Services", "Timeline"):
         view_of(front).open(tab)
         front.settle()
@@ -150,7 +150,7 @@ def test_a_page_that_missed_an_update_asks_for_the_full_state(front_end: Open) -
 def test_the_slider_takes_map_and_tables_back_and_live_returns(front_end: Open) -> None:
     front = front_end()
     front.show(shop({"counter": spread(12)}), health())
-    front.show(shop({"counter": dict.fromkeys(range(12), 1)}), health(), events=[(1, "shards_moved", "counter", "a", "b")])
+    front.show(shop({"counter": dict.fromkeys(range(12), 1)}), health(), events=[(1, "shards_moved", "counter", "a", "b", "")])
     view = view_of(front)
     slider = view.root.get_by_label("Moment")
     slider.focus()
@@ -207,7 +207,7 @@ def test_a_moment_that_is_not_remembered_is_never_passed_off_as_another(front_en
     now = datetime.datetime.now(datetime.UTC)
     kept = moment(shop({"counter": spread(12)}), health(down=(3,)), time=now - datetime.timedelta(seconds=20))
     older = now - datetime.timedelta(seconds=28.2)
-    front.show(shop({"counter": spread(12)}), health(), events=[(milliseconds(older), "lost", "node-3", "", "refused")])
+    front.show(shop({"counter": spread(12)}), health(), events=[(milliseconds(older), "lost", "node-3", "", "refused", "")])
     front.say_times(WrittenSource(kept))
     view = view_of(front)
     view.open("Timeline")
@@ -229,17 +229,17 @@ def an_evening(front: FrontEnd) -> list[Moment]:
         for step, time in enumerate(times)
     ]
     at = [milliseconds(each.facts.time) for each in past]
-    allocated = [(at[30] + n, "shards_allocated", "counter", "", f"{n + 1} shards on node-{n % 4}") for n in range(9)]
+    allocated = [(at[30] + n, "shards_allocated", "counter", "", f"{n + 1} shards on node-{n % 4}", "node-1") for n in range(9)]
     front.show(
         shop({"counter": spread(12)}), health(),
         events=[
-            (at[0] - 86_400_000, "leader_changed", "leader", "node-2", "node-1"),
-            (at[10], "lost", "node-3", "reachable from here", "not reachable from here: connection refused"),
-            (at[12], "unreachable", "node-3", "reachable", "unreachable"),
-            (at[12], "member_status", "node-3", "up", "down"),
-            (at[20], "reached_again", "node-3", "not reachable from here", "reachable from here"),
-            (at[22], "reachable_again", "node-3", "unreachable", "reachable"),
-            (at[22], "member_status", "node-3", "down", "up"), *allocated,
+            (at[0] - 86_400_000, "leader_changed", "leader", "node-2", "node-1", ""),
+            (at[10], "lost", "node-3", "reachable from here", "not reachable from here: connection refused", ""),
+            (at[12], "unreachable", "node-3", "reachable", "unreachable", "node-1"),
+            (at[12], "member_status", "node-3", "up", "down", "node-1"),
+            (at[20], "reached_again", "node-3", "not reachable from here", "reachable from here", ""),
+            (at[22], "reachable_again", "node-3", "unreachable", "reachable", ""),
+            (at[22], "member_status", "node-3", "down", "up", "node-1"), *allocated,
         ],
     )  # fmt: skip
     front.say_times(WrittenSource(past[-1], past[:-1]))
@@ -252,9 +252,10 @@ def test_the_timeline_says_who_says_it_and_what_is_bad_and_folds_what_belongs_to
     view = view_of(front)
     view.open("Timeline")
     rows = [row[1:] for row in view.rows()]
-    assert rows[0] == ["cluster", "▸ shards allocated", "counter", "", "45 shards on 4 nodes"]
-    assert ["here", "✕ connection from here is lost", "node-3"] in [row[:3] for row in rows]
-    assert ["cluster", "● reachable again, says the cluster", "node-3"] in [row[:3] for row in rows]
+    assert rows[0] == ["node-1", "counter", "▸ shards allocated", "", "45 shards on 4 nodes"]
+    assert ["here", "node-3", "✕ connection from here is lost"] in [row[:3] for row in rows]
+    assert ["node-1", "node-3", "✕ status changed to down"] in [row[:3] for row in rows]
+    assert ["cluster", "node-3", "● reachable again, says the cluster"] in [row[:3] for row in rows]
     bad = view.root.locator("tr.ct-bad").all_inner_texts()
     assert len(bad) == 3
     assert all("node-3" in text for text in bad)
@@ -264,9 +265,40 @@ def test_the_timeline_says_who_says_it_and_what_is_bad_and_folds_what_belongs_to
     assert len(view.rows()) == len(rows) + 9
     view.root.get_by_label("Kind of event").select_option("only bad news")
     front.settle()
-    assert [row[2][:2] for row in view.rows()] == ["✕ "] * 3
+    assert [row[3][:2] for row in view.rows()] == ["✕ "] * 3
     assert front.questions() == [], "an unfolded row is no moment"
     assert past
+
+
+def test_when_who_of_what_and_what_are_in_sight_at_600_pixels(front_end: Open, artifacts: Path) -> None:
+    front = front_end(width=600)
+    now = milliseconds(datetime.datetime.now(datetime.UTC))
+    front.show(
+        shop({"counter": spread(12)}), health(down=(3,)),
+        events=[
+            (now - 2000, "lost", "node-3", "reachable from here", "not reachable from here: connection refused", ""),
+            (now - 1900, "unreachable", "node-3", "reachable", "unreachable", "node-1"),
+            (now - 1900, "member_status", "node-3", "up", "down", "node-1"),
+            (now - 1800, "opinions_differ", "node-3", "2 alive", "1 alive, 1 suspect", "node-2"),
+            (now - 1700, "reachable_again", "node-3", "unreachable", "reachable", "node-1"),
+            (now - 1600, "shards_freed", "counter", "18 shards on node-3", "", "node-1"),
+        ],
+    )  # fmt: skip
+    view = view_of(front)
+    view.open("Timeline")
+    front.settle()
+    front.page.screenshot(path=artifacts / "timeline-600.png")
+    right = view.root.locator(".ct-panel:not([hidden]) .ct-scroller").evaluate("(each) => each.getBoundingClientRect().right")
+    ends = view.root.evaluate(
+        """(root) => [...root.querySelectorAll('.ct-panel:not([hidden]) tr[data-key]')].flatMap((row) =>
+             [...row.cells].slice(0, 4).map((cell) => {
+               const words = document.createRange();
+               words.selectNodeContents(cell);
+               return [cell.textContent, words.getBoundingClientRect().right, cell.getBoundingClientRect().right];
+             }))"""
+    )
+    assert len(ends) == 24
+    assert [text for text, words, cell in ends if words > min(cell, right)] == []
 
 
 def test_the_slider_is_red_where_trouble_was_and_moments_can_be_played(front_end: Open) -> None:
@@ -282,6 +314,10 @@ def test_the_slider_is_red_where_trouble_was_and_moments_can_be_played(front_end
     start, end = view.root.locator(".ct-marks").evaluate(red)
     assert abs(start - 10 / 40) < 0.04
     assert abs(end - 22 / 40) < 0.04
+    front.page.set_viewport_size({"width": 600, "height": 760})
+    marks, slider = ".ct-marks", ".ct-slide input"
+    widths = "([root, marks, slider]) => root.querySelector(marks).width === root.querySelector(slider).clientWidth"
+    front.page.wait_for_function(widths, arg=[view.root.element_handle(), marks, slider], timeout=5_000)
     view.root.get_by_role("button", name="play").click()
     for step in range(3):
         front.page.wait_for_function(f"model.sent.filter(({{ kind }}) => kind === 'past').length === {step + 1}")

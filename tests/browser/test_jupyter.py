@@ -298,6 +298,31 @@ def test_a_saved_notebook_shows_a_dated_picture_where_its_kernel_is_gone(
     notebook.page.screenshot(path=artifacts / "lab-saved.png")
 
 
+def test_notebook_seven_shows_dated_pictures_of_a_watch_and_a_bell_whose_kernel_is_gone(
+    open_notebook: Callable[..., Notebook], demo: DemoCluster, artifacts: Path
+) -> None:
+    connect = CONNECT.format(uri=demo.uri, shards=demo.shards)
+    ask = "from casty_notebook.demo.messages import GetCount\ncluster.watch('counter/saved', GetCount, every=0.2)"
+    notebook = open_notebook("notebook", f"{connect}\n{ask}", "cluster.bell()", PID)
+    notebook.run(0)
+    notebook.run(1)
+    for drawn in (".casty-watch", ".casty-bell"):
+        notebook.page.locator(drawn).wait_for(timeout=20_000)
+    pictures = notebook.page.locator(".casty-nb")
+    assert pictures.filter(visible=True).count() == 0, "a picture beside its live view"
+    kernel = pid_of_kernel(notebook, 2)
+    notebook.command("docmanager:save")
+    wait_until(lambda: notebook.page.evaluate("!jupyterapp.shell.currentWidget.context.model.dirty"))
+    os.kill(kernel, signal.SIGKILL)
+    notebook.page.reload()
+    notebook.wait_ready()
+    wait_until(lambda: pictures.filter(visible=True).count() == 2, timeout=20)
+    for said in pictures.all_inner_texts():
+        assert re.search(r"as it was at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", said)
+    assert notebook.page.get_by_text("Error displaying widget").filter(visible=True).count() == 0
+    notebook.page.screenshot(path=artifacts / "notebook-saved.png")
+
+
 def test_notebook_seven_shows_it_by_the_magic_and_says_when_the_connection_is_closed(
     open_notebook: Callable[..., Notebook], demo: DemoCluster, hands: Hands, artifacts: Path
 ) -> None:

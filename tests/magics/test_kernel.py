@@ -125,9 +125,22 @@ def test_a_progress_bar_appears_after_a_second_and_goes_with_the_result(connecte
     _, shown = connected.run("%%casty_ask counter/slow-{1..9} --concurrency 3 -o table\nSlow(0.6)")
     bars = [content["data"] for kind, content in shown if kind == "display_data"]
     assert len(bars) == 1
-    assert "asking" in bars[0]["text/plain"]
-    assert "application/vnd.jupyter.widget-view+json" in bars[0]
+    drawn = [content["data"] for kind, content in shown if kind == "update_display_data"]
+    assert re.search(r"<progress max=.*asking.*: \d of 9 asks \(\d s\)", drawn[0]["text/html"])
+    assert drawn[-1] == {"text/plain": "", "text/html": ""}
     assert connected.value("table.attrs['summary']['answered']") == 9
+
+
+def test_what_was_waited_for_goes_when_it_is_there(kernel: Kernel) -> None:
+    reply, shown = kernel.run(
+        "import time\nfrom casty_notebook.client.progress import ProgressLine\n"
+        "with ProgressLine(lambda: 'connecting') as line:\n    time.sleep(1.1); line.tick()"
+    )
+    assert reply["status"] == "ok", reply
+    lines = [content["data"] for kind, content in shown if "display" in kind]
+    assert "connecting (1 s)" in lines[1]["text/html"]
+    assert "application/vnd.jupyter.widget-view+json" not in str(lines), "in the saved notebook it would be an error for ever"
+    assert lines[-1] == {"text/plain": "", "text/html": ""}, "it stands there for ever, as if it were still connecting"
 
 
 def test_completion_and_help_reach_the_front_end(connected: Kernel) -> None:

@@ -60,3 +60,26 @@ def test_the_topology_is_live_until_q_and_the_next_line_is_as_before(tmp_path: P
     terminal.shown()
     assert "by hand" in terminal.type("%casty_ask counter/terminal-2 casty_notebook.demo.messages.Echo('by hand')")
     terminal.close()
+
+
+def test_a_watch_is_drawn_in_its_place_until_ctrl_c_and_keeps_what_it_saw(tmp_path: Path, demo_cluster: DemoCluster) -> None:
+    terminal = Terminal(tmp_path, term="xterm-256color")
+    terminal.type("%load_ext casty_notebook")
+    terminal.type("from casty_notebook.demo.messages import *")
+    terminal.type(f"c = %casty_connect {demo_cluster.uri} --shards counter=100")
+    terminal.process.sendline("w = c.watch('counter/drawn', GetCount, every=0.1); w")
+    for _ in range(3):
+        terminal.process.expect(r"\x1b\[2FWatch of counter/drawn on demo, every 0\.1 s")
+    terminal.process.sendintr()
+    shown = terminal.shown()
+    assert "Traceback" not in shown
+    assert "stopped: it was stopped" in shown
+    assert "True True" in terminal.type("print(w.stopped, len(w.data) > 3)")
+    assert "\x1b[2F" not in terminal.type("w")
+    terminal.close()
+
+
+def test_a_watch_is_text_once_where_the_terminal_cannot_be_drawn_on(terminal: Terminal) -> None:
+    shown = terminal.type("%casty_watch counter/once GetCount")
+    assert "Watch of counter/once" in shown
+    assert "\x1b" not in shown

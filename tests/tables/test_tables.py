@@ -38,7 +38,7 @@ HEALTH = {
     node(10): NodeHealth(LinkState.connecting),
 }
 EVENTS = [
-    TopologyEvent(NOW, "leader_changed", "leader", "node-1", "node-2"),
+    TopologyEvent(NOW, "leader_changed", "leader", "node-1", "node-2", "node-3"),
     TopologyEvent(NOW, "member_joined", "node-3", "", "up"),
 ]
 ANSWERS = [
@@ -65,7 +65,7 @@ COLUMNS = {
     ],
     "shards": ["type", "shard", "node", "address", "replicas", "reachable"],
     "services": ["service", "node", "address", "path", "reachable"],
-    "events": ["time", "kind", "subject", "before", "after"],
+    "events": ["time", "kind", "subject", "before", "after", "says"],
     "answers": ["target", "node", "shard", "reply", "latency_ms", "error"],
 }
 
@@ -221,8 +221,8 @@ def test_services_are_listed_by_name_and_node() -> None:
 def test_events_keep_their_order_and_time() -> None:
     table = events(EVENTS, cluster="prod", snapshot=SNAPSHOT, taken_at=NOW)
     assert table.drop(columns="time").to_numpy().tolist() == [
-        ["leader_changed", "leader", "node-1", "node-2"],
-        ["member_joined", "node-3", "", "up"],
+        ["leader_changed", "leader", "node-1", "node-2", "node-3"],
+        ["member_joined", "node-3", "", "up", "cluster"],
     ]
     assert table.time.tolist() == [pd.Timestamp(NOW)] * 2
 

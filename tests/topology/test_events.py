@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -275,3 +276,22 @@ def test_what_is_placed_on_a_ring_is_called_so() -> None:
 
     (moved,) = diff(ring(1), ring(2), NOW)
     assert moved.after.startswith("2 ring slices on ")
+
+
+def test_it_is_said_which_member_told_it_and_which_changed_its_word() -> None:
+    one, two, three = (member(number) for number in (1, 2, 3))
+    before, after = topology([one, two, three]), topology([one, two, member(3, MemberStatus.down)])
+    assert [event.says for event in diff(before, after, NOW, two.address)] == ["node-2"]
+    assert [event.says for event in diff(before, after, NOW)] == [""]
+
+    def said(*words: MemberStatus, status: MemberStatus) -> TopologySnapshot:
+        opinions = tuple(zip((one.address, two.address, three.address), words, strict=False))
+        return topology([one, two, replace(three, status=status, opinions=opinions)])
+
+    alive, suspect = MemberStatus.alive, MemberStatus.suspect
+    split = diff(said(alive, alive, status=alive), said(alive, suspect, status=suspect), NOW)
+    assert [(event.kind, event.says) for event in split] == [("member_status", "node-2"), ("opinions_differ", "node-2")]
+    agreed = diff(said(alive, suspect, status=suspect), said(suspect, suspect, status=suspect), NOW)
+    assert [(event.kind, event.says) for event in agreed] == [("opinions_agree", "node-1")]
+    all_at_once = diff(said(alive, alive, alive, status=alive), said(suspect, suspect, suspect, status=suspect), NOW)
+    assert [event.says for event in all_at_once] == ["node-1 and 2 more"]

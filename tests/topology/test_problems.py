@@ -206,6 +206,31 @@ def test_asks_that_fail_now_and_then_are_none(rows: list[TrafficRow]) -> None:
     assert of_asks(rows) == []
 
 
+def test_shards_without_an_owner_are_one_while_the_outage_lasts() -> None:
+    fewer = {"cart": {shard: owner for shard, owner in PLACED["cart"].items() if shard % 3 != 2}}
+    down = [member(1), member(2), member(3, MemberStatus.down)]
+    moments = [(0.0, cluster(), WELL), (10.0, cluster(members=down, shards=fewer), LOST_3)]
+    (found,) = [problem for problem in seen(*moments, now=60) if problem.kind == "ownerless"]
+    assert (found.subject, found.since) == ("cart", after(10))
+    assert found.text.startswith("10 of its shards have no owner")
+    assert "ownerless" not in {each.kind for each in seen(*moments, (60, cluster(shards=fewer), WELL), now=90)}
+
+
+def test_a_member_that_died_and_was_forgotten_is_one_until_it_is_back() -> None:
+    def virtual(*numbers: int, third: MemberStatus = MemberStatus.alive) -> TopologySnapshot:
+        members = [member(number, third if number == 3 else MemberStatus.alive) for number in numbers]
+        return TopologySnapshot(frozenset(members), None, {}, 0, kind=VIRTUAL)
+
+    dead = [(0.0, virtual(1, 2, 3), WELL), (10.0, virtual(1, 2, 3, third=MemberStatus.dead), LOST_3)]
+    gone = (20.0, virtual(1, 2), {node(1): LIVE, node(2): LIVE})
+    (found,) = seen(*dead, gone, now=300)
+    assert (found.kind, found.subject, found.since, found.severity) == ("gone", "node-3", after(20), "warn")
+    assert "dead" in found.text
+    assert seen(*dead, gone, now=3600) == ()
+    assert seen(*dead, gone, (40, virtual(1, 2, 3), WELL), now=60) == ()
+    assert seen((0, virtual(1, 2, 3), WELL), gone, now=60) == (), "one that was alive was told to leave"
+
+
 def waiting(key: str = "user-42", **changes: Any) -> Waiting:
     known = Waiting(node(1), "shop.actors:counter", key, "grows", after(0), 3, 400, 390, 31)
     return known._replace(**changes)

@@ -31,7 +31,7 @@ def sample() -> History:
             shards={"cart": {shard: owned_by(owner, 1) for shard in range(4)}, "odd": {-5: owned_by(1), 10**12: owned_by(2)}},
             services=[ServiceEntry("pay", node(1), "/pay")] * (second > 0),
         )  # fmt: skip
-        history.note(after(second), snapshot, {node(1): LIVE, node(2): DOWN if second == 3 else LIVE})
+        history.note(after(second), snapshot, {node(1): LIVE, node(2): DOWN if second == 3 else LIVE}, node(1))
     return history
 
 
@@ -48,6 +48,14 @@ def test_what_was_written_is_read() -> None:
     history, label = read_history(tree())
     same(history, sample())
     assert label == LABEL
+    assert {event.says for event in history.events} == {"", "node-1"}
+
+
+def test_one_from_before_it_was_written_who_told_what_is_read() -> None:
+    older = tree()
+    del older["says"]
+    history, _ = read_history(older)
+    assert {event.says for event in history.events} == {""}
 
 
 @given(st.lists(snapshots, max_size=5))
@@ -106,6 +114,8 @@ def broken(*path: Any, value: Any) -> dict[str, Any]:
         (broken("records", 0, "health", value=[[0, "glowing", "", None]]), "glowing"),
         (broken("events", 0, 1, value="exec"), "exec"),
         (broken("events", 0, value=[1, 2]), "damaged"),
+        (broken("says", value=["node-1"] * 99), "damaged"),
+        (broken("says", 0, value=7), "not a text"),
         (broken("records", value=7), "damaged"),
         (broken("label", "shard_counts", value={"cart": -1}), "below 0"),
     ],

@@ -156,7 +156,9 @@ def shown(scene: Scene) -> Any:
 def event_rows(head: dict[str, Any]) -> list[list[Any]]:
     """The events in a packet, as the front end reads them."""
     told, rows = head["events"], []
-    for ago, *places in told["rows"]:
+    by = [text for text, count in told["says"] for _ in range(count)]
+    for (ago, *places), says in zip(told["rows"], by, strict=True):
         kind, subject, before, after, *end = [told["texts"][place] for place in places]
-        rows.append([head["time"] - ago, kind, subject, before and before + "".join(end), after and after + "".join(end)])
+        end_of = "".join(end)
+        rows.append([head["time"] - ago, kind, subject, before and before + end_of, after and after + end_of, says])
     return rows

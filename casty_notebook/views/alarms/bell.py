@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
 from collections.abc import Sequence
 from typing import Any, Self
@@ -15,6 +16,7 @@ from casty_notebook.views.closing import ClosingWidget
 from casty_notebook.views.reprs.html import element, fragment, state
 from casty_notebook.views.reprs.plain import clipped, many
 from casty_notebook.views.static_files import module, style
+from casty_notebook.views.still import display_with_still
 
 __all__ = ["Bell", "in_kernel"]
 
@@ -90,13 +92,19 @@ class Bell(ClosingWidget):
         doing = "is still" if self.stopped else "rings when a problem appears"
         return f"<Bell of {self._name}: {doing}, rang {many(self._rung, 'time')}, {many(len(rows) + more, 'problem')} now>"
 
+    def _ipython_display_(self) -> None:
+        bundle = self._repr_mimebundle_()
+        if bundle is not None:
+            display_with_still(bundle[0], "casty-bell")
+
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         bundle = super()._repr_mimebundle_(**options)
         if bundle is None:
             return None
         data, metadata = bundle
         lines = [element("p", state("bad", clipped(f"{row['subject']}: {row['text']}"))) for row in self.problems["rows"]]
-        html = fragment(*(lines or [element("p", state("good", f"{self._name}: no problem"))]))
+        when = element("p", f"as it was at {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M:%S} UTC", class_="casty-faint")
+        html = fragment(*(lines or [element("p", state("good", f"{self._name}: no problem"))]), when)
         return {**data, "text/plain": repr(self), "text/html": html}, metadata
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from casty_notebook.topology.events import TopologyEvent
-from casty_notebook.views.event_words import EVENT_WORDS
+from casty_notebook.views.event_words import EVENT_WORDS, EventWords
 from casty_notebook.views.live.activity_scene import activity_change, activity_whole
 from casty_notebook.views.live.scene import Array, Column, Node, Scene, milliseconds, shown
 
@@ -22,8 +23,8 @@ MOST_PAST = 2_000
 MOST_PAST_BYTES = 8_000_000
 """Moments, and bytes of them, that a page is given when it opens."""
 
-type EventRow = tuple[int, str, str, str, str]
-"""Time in milliseconds since 1970, kind, subject, before, after."""
+type EventRow = tuple[int, str, str, str, str, str]
+"""Time in milliseconds since 1970, kind, subject, before, after, who says so where that is known."""
 
 
 class Packet(NamedTuple):
@@ -53,10 +54,16 @@ def full(scene: Scene, sequence: int, events: Sequence[EventRow], untold: int = 
         "looks": scene.looks,
         "problems": scene.problems,
         "activity": activity_whole(scene.activity),
-        "kinds": EVENT_WORDS,
+        "kinds": _kinds(scene),
         "untold": untold,
     }
     return Packet(head, buffers)
+
+
+def _kinds(scene: Scene) -> dict[str, EventWords]:
+    """What kinds of events are called, in the words of this kind of cluster."""
+    _, placements, *_ = scene.status.words
+    return {kind: words._replace(words=words.words.replace("shards", placements)) for kind, words in EVENT_WORDS.items()}
 
 
 def delta(before: Scene, after: Scene, sequence: int, events: Sequence[EventRow]) -> Packet | None:
@@ -195,16 +202,17 @@ def _texts_once(events: Sequence[EventRow], time: int) -> dict[str, list[Any]]:
     """Rows with the places of their texts, and how long before `time` they were: a hundred moved shards are 5 KB, not 12.
 
     Which shards they were makes each text another one, "1 shard on node-3 (4711)": what `before` and `after` end in alike is a
-    text of its own, the row's last.
+    text of its own, the row's last. Who says so is told for as many rows in turn as have it alike: mostly that is all of them.
     """
     places: dict[str, int] = {}
     rows = []
-    for at, kind, subject, before, after in events:
+    for at, kind, subject, before, after, _ in events:
         end = _named(before, after)
         without = [text.removesuffix(end) for text in (before, after)]
         texts = (kind, subject, *without, end) if end else (kind, subject, *without)
         rows.append([time - at, *(places.setdefault(text, len(places)) for text in texts)])
-    return {"texts": list(places), "rows": rows}
+    says = [[text, sum(1 for _ in alike)] for text, alike in groupby(row[-1] for row in events)]
+    return {"texts": list(places), "rows": rows, "says": says}
 
 
 def _named(before: str, after: str) -> str:
@@ -217,7 +225,8 @@ def _named(before: str, after: str) -> str:
 
 def event_row(event: TopologyEvent) -> EventRow:
     """One of the cluster's own events."""
-    return milliseconds(event.time), event.kind, shown(event.subject), shown(event.before), shown(event.after)
+    words = map(shown, (event.subject, event.before, event.after, event.says))
+    return milliseconds(event.time), event.kind, *words  # type: ignore[return-value]
 
 
 def reach_events(before: Scene, after: Scene) -> Iterable[EventRow]:
@@ -229,6 +238,7 @@ def reach_events(before: Scene, after: Scene) -> Iterable[EventRow]:
             continue
         if new.reach:
             if old.reach is False:
-                yield after.time, "reached_again", new.name, "not reachable from here", "reachable from here"
+                yield after.time, "reached_again", new.name, "not reachable from here", "reachable from here", ""
         else:
-            yield after.time, "lost", new.name, "reachable from here", f"not reachable from here: {new.reason}".rstrip(": ")
+            why = f"not reachable from here: {new.reason}".rstrip(": ")
+            yield after.time, "lost", new.name, "reachable from here", why, ""

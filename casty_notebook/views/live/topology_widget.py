@@ -19,11 +19,9 @@ from casty_notebook.views.live.feed import Moment, Source, card_of
 from casty_notebook.views.live.static_files import module, style
 from casty_notebook.views.live.svg_map import map_html
 from casty_notebook.views.reprs.cards import cluster_card_html, cluster_card_text
-from casty_notebook.views.reprs.html import Markup, element
+from casty_notebook.views.still import display_with_still
 
 __all__ = ["TopologyWidget"]
-
-VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def _full_state(_value: Any, widget: TopologyWidget) -> dict[str, Any]:
@@ -69,23 +67,9 @@ class TopologyWidget(ClosingWidget):
         return printable(f"<TopologyWidget {status.name}: {status.connection}, {kinds} sharded types>")
 
     def _ipython_display_(self) -> None:
-        """Show a picture for whoever opens the saved notebook without this kernel, and after it the live view.
-
-        One output with both would not do: JupyterLab, Notebook and VS Code draw nothing but "model not found" of it then, and
-        nbconvert leaves out its HTML where the notebook carries states of widgets.
-        """
-        from IPython import get_ipython
-        from IPython.display import display
-
         bundle = self._repr_mimebundle_()
-        if bundle is None:
-            return
-        data, _ = bundle
-        still = {kind: data.pop(kind) for kind in ("text/plain", "text/html")}
-        picture = still_html(self.key, still["text/html"])
-        display({**still, "text/html": picture}, raw=True)
-        if VIEW in data and hasattr(get_ipython(), "kernel"):  # Not in a terminal. A converter wants some text beside it.
-            display({VIEW: data[VIEW], "text/plain": ""}, raw=True)
+        if bundle is not None:
+            display_with_still(bundle[0], "casty-topology")
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         bundle = super()._repr_mimebundle_(**options)
@@ -102,16 +86,6 @@ def _taken_now(moment: Moment) -> Moment:
     if moment.facts.recorded or moment.facts.closed:
         return moment
     return moment._replace(facts=replace(moment.facts, time=datetime.datetime.now(datetime.UTC)))
-
-
-def still_html(key: str, picture: str) -> str:
-    """The picture, hidden while the live view is right after it; where that cannot be drawn, its error is hidden instead."""
-    still = f".jp-OutputArea-child:has(.ct-still-{key})"
-    rules = (
-        f"{still}:has(+ .jp-OutputArea-child .casty-topology),"
-        f"{still} + .jp-OutputArea-child:not(:has(.casty-topology)){{display:none}}"
-    )
-    return str(element("div", element("style", Markup(rules)), Markup(picture), class_=f"ct-still-{key}"))
 
 
 def _weakly(widget: TopologyWidget) -> Any:

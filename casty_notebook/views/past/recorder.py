@@ -99,7 +99,7 @@ class Recorder:
 
     def _came(self, snapshot: TopologySnapshot) -> None:
         self.seen, self.seen_at = snapshot, self.clock()
-        self._stir(self.history.note(self.seen_at, snapshot, self._backend.health))
+        self._stir(self.history.note(self.seen_at, snapshot, self._backend.health, self._backend.contact))
 
     def look(self) -> None:
         """Note what is new of our own connections; done every `LOOK_EVERY`, and by whoever wants to know all up to now."""

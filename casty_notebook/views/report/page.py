@@ -20,7 +20,7 @@ from casty_notebook.topology.recording_format import Label
 from casty_notebook.topology.snapshot import Member
 from casty_notebook.topology.traffic import TrafficRow
 from casty_notebook.views.event_runs import runs
-from casty_notebook.views.event_words import EVENT_WORDS, is_bad_news
+from casty_notebook.views.event_words import EVENT_WORDS, by_of, is_bad_news
 from casty_notebook.views.live.feed import moments
 from casty_notebook.views.live.svg_map import map_html
 from casty_notebook.views.report.incident import Incident
@@ -154,7 +154,7 @@ def _event_row(event: TopologyEvent) -> tuple[object, ...]:
     what: object = event.kind if words is None else words.words
     if is_bad_news(event):
         what = state("bad", what)
-    return _time(event.time), "" if words is None else words.by, what, *map(_short, (event.subject, event.before, event.after))
+    return _time(event.time), by_of(event), what, *map(_short, (event.subject, event.before, event.after))
 
 
 def _short(text: str) -> str:

@@ -19,7 +19,7 @@ from casty_notebook.topology.names import member_at, natural
 from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.snapshot import Member
 from casty_notebook.views.event_runs import runs
-from casty_notebook.views.event_words import EVENT_WORDS, is_bad_news
+from casty_notebook.views.event_words import EVENT_WORDS, by_of, is_bad_news
 from casty_notebook.views.reprs.cards import CardFacts, card_lines, card_title
 from casty_notebook.views.reprs.plain import clipped, many
 from casty_notebook.views.theme import MARKS, health_of
@@ -177,7 +177,7 @@ def _run_line(run: tuple[TopologyEvent, ...]) -> tuple[str, str]:
     event, last = run[0], run[-1]
     words = EVENT_WORDS.get(event.kind)
     tone = "bad" if is_bad_news(event) else "" if words is None else words.tone
-    by, what = ("", event.kind) if words is None else (words.by, words.words)
+    by, what = by_of(event), event.kind if words is None else words.words
     change = " → ".join(filter(None, (event.before, event.after)))
     if len(run) > 1:
         what, change = f"{what}, {len(run):,} times", f"until {_clock(last.time)}"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,15 +12,9 @@ from casty_notebook.views.terminal.picture import picture_of
 if TYPE_CHECKING:
     from casty_notebook.views.cluster import Cluster
 
-__all__ = ["MISSING", "can_be_live", "has_library", "show_live"]
+__all__ = ["MISSING", "has_library", "show_live"]
 
 MISSING = "the live text view needs textual: pip install 'casty-notebook[top]'"
-
-
-def can_be_live() -> bool:
-    """Whether keys come from a terminal, and signs go to one that can be drawn on."""
-    streams = (sys.__stdin__, sys.__stdout__)
-    return all(each is not None and each.isatty() for each in streams) and os.environ.get("TERM", "dumb") not in ("", "dumb")
 
 
 def has_library() -> bool:

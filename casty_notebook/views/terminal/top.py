@@ -41,7 +41,8 @@ class Top(App[None]):
     ENABLE_COMMAND_PALETTE = False
     CSS = """
     #state { height: auto; padding: 0 1; }
-    #wanted { display: none; height: 3; }
+    /* One line: with a border, 24 lines have no room left for what is wrong. */
+    #wanted { display: none; height: 1; border: none; padding: 0 1; }
     #wanted.asked { display: block; }
     #nodes { height: 2fr; min-height: 5; }
     #problems { height: auto; max-height: 35%; padding: 0 1; border-top: solid $panel-lighten-2; }

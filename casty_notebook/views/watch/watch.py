@@ -17,7 +17,10 @@ from casty_notebook.views.closing import ClosingWidget
 from casty_notebook.views.live.cell_watch import CellWatch
 from casty_notebook.views.reprs.plain import many
 from casty_notebook.views.static_files import module, style
+from casty_notebook.views.still import display_with_still
+from casty_notebook.views.terminal.tty import can_be_live, in_terminal
 from casty_notebook.views.watch.bridge import WatchBridge
+from casty_notebook.views.watch.in_terminal import follow
 from casty_notebook.views.watch.shown import watch_html, watch_text
 
 if TYPE_CHECKING:
@@ -33,8 +36,8 @@ def _full_state(_value: Any, widget: Watch) -> dict[str, Any]:
 class Watch(ClosingWidget):
     """asking --stop | close | its time is up | the connection closes | no page shows it any more--> stopped.
 
-    Made by `Cluster.watch`. `data` is what was seen, as a DataFrame. In terminals and saved notebooks it shows as text and as
-    HTML what it is at that moment.
+    Made by `Cluster.watch`. `data` is what was seen, as a DataFrame. Terminal IPython draws it in its place until Ctrl-C, which
+    ends it. Saved notebooks, and what is no terminal, show as HTML and as text what it was at that moment.
     """
 
     _esm = module("live/static/look.js", "watch/static/chart.js", "watch/static/watch.js")
@@ -103,6 +106,15 @@ class Watch(ClosingWidget):
 
     def __repr__(self) -> str:
         return fitting(watch_text(self._title(), self._watching.series, datetime.datetime.now(datetime.UTC)))
+
+    def _ipython_display_(self) -> None:
+        bundle = self._repr_mimebundle_()
+        if bundle is None:
+            return
+        if not self.stopped and in_terminal() and can_be_live():
+            follow(self)
+        else:
+            display_with_still(bundle[0], "casty-watch")
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         bundle = super()._repr_mimebundle_(**options)

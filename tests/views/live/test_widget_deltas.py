@@ -151,7 +151,8 @@ def test_what_our_own_connections_say_becomes_events() -> None:
 
 
 def test_many_events_at_one_time_name_each_text_once() -> None:
-    rows = [(1_767_225_600_000 + n % 2, "shard_moved", f"cart/{n}", f"node-{n % 50}", f"node-{n % 49}") for n in range(100)]
+    start = 1_767_225_600_000
+    rows = [(start + n % 2, "shard_moved", f"cart/{n}", f"node-{n % 50}", f"node-{n % 49}", "node-1") for n in range(100)]
     packet = full(SceneBuilder().build(moment(topology([member(1)]))), 1, rows)
     assert event_rows(packet.head) == [list(row) for row in rows]
     assert len(json.dumps(packet.head["events"])) < 50 * len(rows)
@@ -162,8 +163,10 @@ TEXTS = st.sampled_from(
 )
 
 
-@given(st.lists(st.tuples(st.just(1_767_225_600_000), st.just("shards_moved"), TEXTS, TEXTS, TEXTS)))
-def test_texts_arrive_as_they_were_however_they_end(rows: list[tuple[int, str, str, str, str]]) -> None:
+@given(st.lists(st.tuples(st.just(1_767_225_600_000), st.just("shards_moved"), TEXTS, TEXTS, TEXTS, TEXTS)))
+def test_texts_arrive_as_they_were_however_they_end(
+    rows: list[tuple[int, str, str, str, str, str]]
+) -> None:
     packet = full(SceneBuilder().build(moment(topology([member(1)]))), 1, rows)
     assert event_rows(packet.head) == [list(row) for row in rows]
 
@@ -172,7 +175,7 @@ def test_moved_shards_are_named_and_their_nodes_sent_once() -> None:
     def which(n: int, home: int) -> str:
         return f"1 shard on node-{home % 50} ({n})"
 
-    rows = [(1_767_225_600_000, "shards_moved", "cart", which(n, n), which(n, n + 1)) for n in range(9_900, 10_000)]
+    rows = [(1_767_225_600_000, "shards_moved", "cart", which(n, n), which(n, n + 1), "node-1") for n in range(9_900, 10_000)]
     packet = full(SceneBuilder().build(moment(topology([member(1)]))), 1, rows)
     assert event_rows(packet.head) == [list(row) for row in rows]
     assert len(json.dumps(packet.head["events"])) < 60 * len(rows)  # its five places take 30 bytes, its number in brackets 11

@@ -30,6 +30,7 @@ BESIDES = 1024
 class LinkOwner(Protocol):
     """Who is told what happens on a link."""
 
+    def link_connected(self, link: LinkProtocol) -> None: ...
     def link_opened(self, link: LinkProtocol, node: NodeAddress) -> None: ...
     def frames_received(self, link: LinkProtocol, frames: list[tuple[int, bytes]]) -> None: ...
     def link_ended(self, link: LinkProtocol, reason: str) -> None: ...
@@ -98,6 +99,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         self._greeting = Alarm(asyncio.get_running_loop(), self._greeting_late)
         self._greeting.by(monotonic() + self._settings.handshake_timeout)
         self._transport.write(encode_handshake(self.identity))
+        self._owner.link_connected(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio does not know either
         return self._room

@@ -19,6 +19,7 @@ from casty_notebook.backends.sharded.session.events import (
     Break,
     Close,
     Closed,
+    Connected,
     Dial,
     Effect,
     Event,
@@ -230,10 +231,11 @@ class Pump:
     def _transmit(self, effect: Transmit) -> None:
         outgoing = effect.outgoing
         protocol = self._links.get(effect.link)
-        if protocol is None or protocol.node is None:
+        if protocol is None:
             return
         try:
-            frame = self.writer.frame(protocol.id, protocol.node, protocol.identity, outgoing)
+            # What leaves behind the handshake is for the node that was dialled: any other is hung up when it answers.
+            frame = self.writer.frame(protocol.id, protocol.node or protocol.dialled, protocol.identity, outgoing)
         except CastyNotebookError as error:
             self.feed(Refused(effect.link, outgoing, error))
             return
@@ -250,6 +252,9 @@ class Pump:
         self.feed(Reclaimed(protocol.take_back() if protocol is not None else ()))
 
     # --- links: what happens ---------------------------------------------------------------------------------------
+
+    def link_connected(self, link: LinkProtocol) -> None:
+        self.feed(Connected(link.id))
 
     def link_opened(self, link: LinkProtocol, node: NodeAddress) -> None:
         log.debug("link %d: %s has answered the handshake", link.id, node)

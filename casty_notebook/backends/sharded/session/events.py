@@ -18,6 +18,7 @@ __all__ = [
     "Break",
     "Close",
     "Closed",
+    "Connected",
     "Dial",
     "Effect",
     "Event",
@@ -45,6 +46,13 @@ __all__ = [
 
 
 # --- events ------------------------------------------------------------------------------------------------------
+
+
+@value
+class Connected:
+    """A dialled link has its socket, and the handshake was written: what is sent by it now is read right after that."""
+
+    link: int
 
 
 @value
@@ -155,8 +163,8 @@ class Close:
 
 
 type Event = (
-    LinkOpened | LinkLost | Heard | Reclaimed | Refused | Received | Unexpected | AskMade | AskCancelled | TellMade | TypeUsed
-    | Tick | Close
+    Connected | LinkOpened | LinkLost | Heard | Reclaimed | Refused | Received | Unexpected | AskMade | AskCancelled | TellMade
+    | TypeUsed | Tick | Close
 )  # fmt: skip
 
 

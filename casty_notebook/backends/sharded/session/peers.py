@@ -365,6 +365,14 @@ class Peers:
             peer.breaker.rtt = now - link.pinged
             link.read_up_to = link.pinged
             link.pinged = None
+        return self._proven(link, now, out)
+
+    def pushed(self, link: Link, now: float, out: list[Effect]) -> bool:
+        """What was subscribed to by a link came by it, which proves the link as a pong does. Returns as `pong`."""
+        return link.peer.receiver is None and self._proven(link, now, out)
+
+    def _proven(self, link: Link, now: float, out: list[Effect]) -> bool:
+        peer = link.peer
         if peer.receiver is None or peer.receiver.generation.number < link.generation.number:
             peer.receiver = link
             self.touch(peer)

@@ -15,6 +15,7 @@ from casty_notebook.backends.sharded.session.events import (
     AskMade,
     Close,
     Closed,
+    Connected,
     Effect,
     Event,
     Hangup,
@@ -117,10 +118,11 @@ class Session:
             settings, self.client_system, self.peers, self.send_system, outbox.fail, outbox.drop, names
         )  # fmt: skip
         outbox.routed_by(self.router)
-        # The user's own traffic makes nothing else due, so that it is not looked for then.
+        # The user's own traffic makes nothing else due, so that it is not looked for then; nor does a link that is not open yet.
         self._users_own: dict[type[Event], Handler] = {
             AskMade: outbox.ask_made, TellMade: outbox.tell_made, AskCancelled: outbox.cancelled,
             Refused: outbox.refused, Reclaimed: outbox.reclaimed, TypeUsed: self._type_used, Unexpected: self._unexpected,
+            Connected: self._connected,
         }  # fmt: skip
         self._others: dict[type[Event], Handler] = {
             Received: self._received, Tick: self._tick, LinkOpened: self._link_opened, LinkLost: self._link_lost,
@@ -242,6 +244,15 @@ class Session:
 
     # --- links -----------------------------------------------------------------------------------------------------
 
+    def _connected(self, event: Connected, now: float, _out: list[Effect]) -> None:
+        """Ping a member behind the handshake, whose answer says nothing by itself: the two come back in one round trip."""
+        link = self.peers.links.get(event.link)
+        # Only where the handshake cannot bring news: of who answers there, or of what it understands.
+        if link is None or not link.peer.member or link.dialled != link.peer.address or self.subscription.encoding is None:
+            return
+        if self.state in ("open", "leaving"):
+            self.liveness.ping(link, now)
+
     def _link_opened(self, event: LinkOpened, now: float, out: list[Effect]) -> None:
         link = self.peers.links.get(event.link)
         if link is None or self.state not in ("open", "leaving"):
@@ -252,7 +263,9 @@ class Session:
             self.contacts.reached_twice(link.dialled, event.node)
             return
         self.contacts.reached(link.dialled, peer.address)
-        if self.subscription.encoding is not None:
+        if link.pinged is not None:
+            self.subscription.opened(link)
+        elif self.subscription.encoding is not None:
             self._greet(link, now)
 
     def _greet(self, link: Link, now: float) -> None:
@@ -361,6 +374,8 @@ class Session:
             return
         if not self._is_followed(link, event, now, out):
             return
+        if self.peers.pushed(link, now, out) and not changed:
+            self.router.review(now, out)
         self.counters["snapshots"] += 1
         self.contacts.followed(link.dialled, link.peer.address)
         self.snapshot, self.snapshot_at = snapshot, now
@@ -378,6 +393,8 @@ class Session:
             for each in self.peers.links.values():
                 if each.opened is not None:
                     self._greet(each, now)
+                else:
+                    each.pinged = None  # in a way that nobody reads any more
             if before is None and self.subscription.wrong_guesses:
                 out.append(Report(self.subscription.what_was_found(self.system_name)))
         return followed

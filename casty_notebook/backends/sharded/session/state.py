@@ -34,7 +34,7 @@ class Generation:
 
 
 class Link:
-    """dialling --LinkOpened--> open --LinkLost | Hangup--> gone."""
+    """dialling --Connected--> greeted --LinkOpened--> open --LinkLost | Hangup--> gone."""
 
     __slots__ = (
         "asks", "dialled", "generation", "heard", "id", "opened", "peer", "pinged", "probe", "read_up_to", "spare", "used",
@@ -67,8 +67,9 @@ class Peer:
     """One node: its breaker, its links (oldest first) and the envelopes that wait for the first of them.
 
     Envelopes keep leaving by one link (`sender`), so that their order holds while newer links are opened beside it;
-    replies are addressed to the newest proven one. A link is proven by the answer to its first ping: only then has the
-    node surely taken it up (PROTOCOL section 1.2: a handshake reply says nothing), and does not refuse its identity.
+    replies are addressed to the newest proven one. A link is proven by the answer to its first ping, or by the first push of
+    what was subscribed to by it: only then has the node surely taken it up (PROTOCOL section 1.2: a handshake reply says
+    nothing), and does not refuse its identity.
     """
 
     __slots__ = (
@@ -85,7 +86,7 @@ class Peer:
         self.sender: Link | None = None
         """By which envelopes leave."""
         self.receiver: Link | None = None
-        """The newest link that has answered a ping: under its identity replies surely come."""
+        """The newest link that is proven: under its identity replies surely come."""
         self.dialling: Link | None = None
         self.queue: dict[int, Outgoing] = {}
         self.via: NodeAddress | None = None

@@ -3,14 +3,17 @@
 import { digits, many } from "./look.js";
 import { TextRows } from "./rows.js";
 
-export const EVENT_COLUMNS = [
-  { key: "time", title: "time (UTC)", width: 178 },
+// When, whose word, of what, and what: these fit 600 px, since a row without one of them says nothing.
+const OTHER_COLUMNS = [
   { key: "by", title: "by", width: 72 },
-  { key: "kind", title: "event", width: 262 },
-  { key: "subject", title: "subject", width: 120 },
+  { key: "subject", title: "subject", width: 84 },
+  { key: "kind", title: "event", width: 250 },
   { key: "before", title: "before", width: 190 },
   { key: "after", title: "after", width: 260 },
 ];
+export const EVENT_COLUMNS = [{ key: "time", title: "time (UTC)", width: 94 }, ...OTHER_COLUMNS];
+/** Where there are events of another day, whose times have a date. */
+export const DATED_COLUMNS = [{ key: "time", title: "time (UTC)", width: 178 }, ...OTHER_COLUMNS];
 
 export const BAD_NEWS = "only bad news";
 const RUN = 3; // so many of one kind are folded
@@ -57,12 +60,13 @@ function severalOf(texts, thing) {
 const SIGNS = { bad: "✕ ", good: "● " };
 
 function rowOf(kinds, event, number, sign = "") {
-  const { words, by } = wordsOfKind(kinds, event[1]);
+  const { words, by, badAfter } = wordsOfKind(kinds, event[1]);
   const tone = toneOf(kinds, event);
-  const kind = `${sign}${SIGNS[tone] ?? ""}${words}`;
+  // What it has become may be out of sight, and is the news where only some of it is bad.
+  const kind = `${sign}${SIGNS[tone] ?? ""}${words}${badAfter.length && event[4] ? ` to ${event[4]}` : ""}`;
   return {
     time: digits(event[0], true),
-    by,
+    by: event[5] || by,
     kind,
     subject: event[2],
     before: event[3],
@@ -79,7 +83,9 @@ function foldOf(kinds, run, number, open) {
   const row = rowOf(kinds, run[0], number, open ? "▾ " : "▸ ");
   const column = (place) => run.map((event) => event[place]);
   return {
-    ...row, subject: severalOf(column(2), "name"), before: togetherOf(column(3)), after: togetherOf(column(4)),
+    ...row, by: severalOf(run.map((event) => rowOf(kinds, event, number).by), "name"),
+    kind: `${row.kind.slice(0, 2)}${SIGNS[row.tone] ?? ""}${wordsOfKind(kinds, run[0][1]).words}`,
+    subject: severalOf(column(2), "name"), before: togetherOf(column(3)), after: togetherOf(column(4)),
     key: `run ${number}`, rank: number - 0.5, last: number + run.length - 0.5,
   }; // prettier-ignore
 }

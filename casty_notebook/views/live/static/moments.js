@@ -94,10 +94,11 @@ export class Moments {
   }
 
   /** A full state repeats events that were told before. */
-  addEvents({ kind, events: { rows, texts }, time, untold }) {
-    const events = rows.map(([ago, ...places]) => {
+  addEvents({ kind, events: { rows, texts, says = [] }, time, untold }) {
+    const by = says.flatMap(([text, count]) => Array(count).fill(text));
+    const events = rows.map(([ago, ...places], row) => {
       const [what, subject, before, after, end = ""] = places.map((place) => texts[place]);
-      return [time - ago, what, subject, before && before + end, after && after + end];
+      return [time - ago, what, subject, before && before + end, after && after + end, by[row] ?? ""];
     });
     if (kind === "full" && !this.events.length) this.untold = untold ?? 0;
     const known = kind === "full" ? new Set(this.events.map(String)) : null;

@@ -1,8 +1,8 @@
 // The timeline: events as they happen, and the bar that takes all tabs to an earlier moment and back.
 
-import { BAD_NEWS, EVENT_COLUMNS, eventRows, troublesOf } from "./events.js";
+import { BAD_NEWS, DATED_COLUMNS, EVENT_COLUMNS, eventRows, troublesOf } from "./events.js";
 import { Grid } from "./grid.js";
-import { clock, make, many, say } from "./look.js";
+import { clock, digits, make, many, say } from "./look.js";
 
 const STEP = 350; // ms for which a moment is shown while they are played
 
@@ -44,6 +44,7 @@ export class Timeline {
     const older = untold ? `${many(untold, "older event")} in the events table · ` : "";
     say(this.hint, older + (more ? `${many(more, "new event")} since you stopped` : "click an event for its moment"));
     this.offer([...new Set(events.map((event) => event[1]))]);
+    this.grid.setColumns(shown.length && digits(shown[0][0]).includes(" ") ? DATED_COLUMNS : EVENT_COLUMNS);
     this.grid.update(
       eventRows(shown, { kinds, first: untold, kind: this.kind.value, open: this.open, flat: this.grid.filter !== "" }),
     );

@@ -254,8 +254,11 @@ class View {
   }
 
   watchSize() {
-    this.sizes = new ResizeObserver(() => this.map.relayout());
-    this.sizes.observe(this.map.element);
+    this.sizes = new ResizeObserver(() => {
+      this.map.relayout();
+      this.bar.mark(); // Else the marks stay where other moments are now.
+    });
+    for (const element of [this.map.element, this.bar.element]) this.sizes.observe(element);
     this.themes = new MutationObserver(() => this.map.draw());
     for (const element of [document.documentElement, document.body]) this.themes.observe(element, { attributes: true });
   }

@@ -13,6 +13,7 @@ from casty_notebook.backends.sharded.session.events import (
     AskMade,
     Break,
     Closed,
+    Connected,
     Dial,
     Event,
     Fail,
@@ -201,7 +202,9 @@ class World:
             self.later(lambda: self.feed(LinkLost(link, "no handshake within 2 s")), 2.0)
         else:
             self.links[link] = (address, identity)
-            self.feed(LinkOpened(link, address))
+            self.feed(Connected(link))
+            if link in self.links:  # as long as nothing that was sent since has ended it
+                self.feed(LinkOpened(link, address))
 
     def _transmit(self, link: int, outgoing: Outgoing) -> None:
         if link in self.stuck:

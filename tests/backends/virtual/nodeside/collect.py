@@ -25,10 +25,12 @@ async def put(into: Any, key: int, value: str) -> Any:
     """Again if it was not done: on a busy machine two nodes may lose sight of each other for a moment."""
     for _ in range(10):
         try:
-            return await into.put(key, value)
+            await into.put(key, value)
         except Unavailable:
             await asyncio.sleep(0.5)
-    return await into.put(key, value)
+        else:
+            return
+    await into.put(key, value)
 
 
 async def make(made: Collections) -> None:

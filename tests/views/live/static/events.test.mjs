@@ -99,3 +99,15 @@ test("trouble lasts from what began it to what ended it, and what has no end was
 test("an end without a beginning is no trouble", () => {
   assert.deepEqual(troublesOf([event(1, "reached_again")], KINDS), []);
 });
+
+test("whose word it is, is the name that is known, and else the kind's", () => {
+  const rows = eventRows(
+    [
+      [1, "member_status", "node-3", "up", "down", "node-1"],
+      [2, "lost", "node-3", "", "", ""],
+    ],
+    { kinds: KINDS },
+  );
+  const told = (at) => ["by", "subject", "kind"].map((column) => rows.text(at, column)).join("|");
+  assert.deepEqual([told(0), told(1)], ["node-1|node-3|✕ status changed to down", "here|node-3|✕ connection from here is lost"]);
+});
