@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from casty_notebook.address import NodeAddress
@@ -40,9 +40,9 @@ NOTHING = Activity("", (), 1, {})
 
 def activity_of(
     reports: Mapping[NodeAddress, NodeReport], number: Callable[[NodeAddress], int | None],
-    looks_of: Callable[[list[str]], tuple[Look, ...]], shown: Callable[[str], str],
-) -> Activity:  # fmt: skip
-    """What the reports come to, within bounds.
+    looks_of: Callable[[list[str]], tuple[Look, ...]], shown: Callable[[str], str], before: Sequence[str] = (),
+) -> tuple[Activity, tuple[str, ...]]:  # fmt: skip
+    """What the reports come to, within bounds; and the types that have a look, in their order.
 
     Parameters
     ----------
@@ -52,23 +52,25 @@ def activity_of(
         How types are drawn.
     shown
         Makes a name fit to be sent and shown.
+    before
+        The types that had a look: they keep it while there is room, so that no colour changes under the reader's eyes.
     """
     weight: Counter[str] = Counter()
     for report in reports.values():
         for load in report.loads:
             weight[load.actor] += load.active + load.queued
-    living = [actor for actor, count in weight.most_common(MOST_TYPES) if count]
-    others = sum(1 for count in weight.values() if count) > len(living)
-    short = Counter(map(short_of, living))
-    names = sorted(((short_of(actor) if short[short_of(actor)] == 1 else actor), actor) for actor in living)
-    names.sort(key=lambda each: natural(each[0]))
-    places = {actor: place for place, (_, actor) in enumerate(names)}
-    looks = looks_of([shown(name) for name, _ in names] + [OTHERS] * others)
+    heaviest = [actor for actor, count in weight.most_common(MOST_TYPES) if count]
+    new = sorted(set(heaviest) - set(before), key=natural)
+    actors = (*before, *new) if len(before) + len(new) <= MOST_TYPES else tuple(sorted(heaviest, key=natural))
+    others = any(count and actor not in actors for actor, count in weight.items())
+    short = Counter(map(short_of, actors))
+    places = {actor: place for place, actor in enumerate(actors)}
+    looks = looks_of([shown(short_of(each) if short[short_of(each)] == 1 else each) for each in actors] + [OTHERS] * others)
     rows = {
         place: _rows_of(report, places) for address, report in reports.items() if (place := number(address)) is not None
     }
     most = max((active for each in rows.values() for _, active, _, _ in each), default=0)
-    return Activity("", looks, _per_dot(most), rows)
+    return Activity("", looks, _per_dot(most), rows), actors
 
 
 def _rows_of(report: NodeReport, places: Mapping[str, int]) -> tuple[Row, ...]:

@@ -141,6 +141,7 @@ class SceneBuilder:
         self._status: Status | None = None
         self._rtt: dict[NodeAddress, float] = {}
         self._told: tuple[object, object, Activity] = (None, None, NOTHING)
+        self._active: tuple[str, ...] = ()
         self._forget()
 
     def _forget(self) -> None:
@@ -223,7 +224,7 @@ class SceneBuilder:
             def looks(names: list[str]) -> tuple[Look, ...]:
                 return looks_of([*types, *names])[len(types) :]
 
-            activity = activity_of(facts.reports, self._lane(nodes), looks, shown)
+            activity, self._active = activity_of(facts.reports, self._lane(nodes), looks, shown, self._active)
             self._told = facts.reports, lanes, activity
         return activity
 

@@ -161,7 +161,8 @@ def _notes(scene: Scene, looks: Mapping[str, tuple[str, str]], nodes: int) -> It
     legend = (f"{letter} {name} ({_count(scene, name)})" for name, (letter, _) in looks.items())
     yield few(legend, 6) if looks else f"no {scene.status.words[1]} listed"
     if scene.activity.looks:
-        keys = few((f"{look.letter} {look.name}" for look in scene.activity.looks), 8)
+        living = {place for rows in scene.activity.rows.values() for place, *_ in rows}
+        keys = few((f"{look.letter} {look.name}" for place, look in enumerate(scene.activity.looks) if place in living), 8)
         each = f"; {scene.activity.per:,} a dot" if scene.activity.per > 1 else ""
         yield from textwrap.wrap(f"dots: active keys of {keys}{each}", 110)
     if nodes > MOST_LANES:

@@ -18,6 +18,7 @@ from casty_notebook.views.live.activity_scene import MOST_TYPES
 from casty_notebook.views.live.deltas import delta, full
 from casty_notebook.views.live.scene import Scene, SceneBuilder
 from casty_notebook.views.live.svg_map import topology_svg
+from casty_notebook.views.theme import Look
 from tests.views.scenery import moment
 
 MOST_DEPTH = 2**53
@@ -113,6 +114,21 @@ def test_ten_thousand_types_of_a_hostile_node_are_a_dozen_and_the_others() -> No
     assert sum(active for _, active, _, _ in made.activity.rows[0]) == 10_000 * MOST_DEPTH
     assert full(made, 1, ()).size < 8_000
     assert len(str(topology_svg(made))) < 20_000
+
+
+def test_a_type_keeps_its_look_while_others_come_and_go_and_there_is_room() -> None:
+    builder = SceneBuilder()
+
+    def looks(*names: str) -> list[Look]:
+        reports = {node(0): says(*(TypeLoad(name, 1, 0, 0) for name in names))}
+        return list(scene(reports, builder=builder).activity.looks)
+
+    first = looks("m:order", "m:cart")
+    assert [name for name, *_ in first] == ["cart", "order"]
+    assert looks("m:order")[:2] == first
+    assert looks("m:account", "m:order")[:2] == first
+    many = looks(*(f"m:type-{place}" for place in range(MOST_TYPES)))
+    assert [name for name, *_ in many] == [f"type-{place}" for place in range(MOST_TYPES)]
 
 
 def test_names_of_types_are_printable_short_and_told_apart() -> None:

@@ -399,7 +399,8 @@ class View {
     if (this.activityText === text) return;
     this.activityText = text;
     this.note.hidden = !hint && !looks.length;
-    const entries = looks.map(({ name, letter, colour }, place) => {
+    const living = looks.map((look, place) => ({ ...look, place })).filter(({ place }) => counts[place]);
+    const entries = living.map(({ name, letter, colour, place }) => {
       const dot = make("span", { class: "ct-swatch ct-round", style: `background:${colour}`, "aria-hidden": "true" });
       return make("span", {}, dot, make("b", {}, letter), ` ${name} (${counts[place].toLocaleString("en")})`);
     });
