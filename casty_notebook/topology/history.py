@@ -42,6 +42,8 @@ class History:
         self._sizes: deque[int] = deque()
         self._last: TopologySnapshot | None = None
         self._owned_once = OwnedOnce()
+        self._settled: dict[NodeAddress, NodeHealth] = {}
+        """The last that we knew for certain of each node: one that is dialled again is not known for a while."""
         self.events: deque[TopologyEvent] = deque()
         self._max_events = max_events
         self._events_size = 0
@@ -72,7 +74,8 @@ class History:
         kept = old if old is not None and snapshot is self._last else share(snapshot, old)
         events = diff(old, kept, time, teller)
         if before is not None:
-            events += reach_changes(before.health, seen, snapshot.members, time)
+            events += reach_changes(self._settled or before.health, seen, snapshot.members, time)
+        self._settled = {node: self._settled.get(node, view) if view.reachable is None else view for node, view in seen.items()}
         self._last = snapshot
         self._keep(events)
         noted = Moment(time, kept, seen)

@@ -367,6 +367,7 @@ def _of_mailboxes(waiting: Sequence[Waiting], members: Mapping[NodeAddress, Memb
 def _of_events(events: Sequence[TopologyEvent], members: Container[str], now: datetime) -> Iterator[Problem]:
     recent = [event for event in events if now - event.time <= FLAPPING]
     lost: dict[str, list[datetime]] = {}
+    restarted: dict[str, list[datetime]] = {}
     # The last time of each: one may have come, and gone again.
     removed = {event.subject: event for event in events if event.kind == Change.member_removed and now - event.time <= GONE}
     for name, event in removed.items():
@@ -377,8 +378,12 @@ def _of_events(events: Sequence[TopologyEvent], members: Container[str], now: da
         if event.kind == Change.lost:
             lost.setdefault(event.subject, []).append(event.time)
         elif event.kind == Change.member_restarted and now - event.time <= RECENT:
-            text = f"it was restarted {(now - event.time).total_seconds():.0f} s ago: what its actors had in memory alone is gone"
-            yield Problem("warn", "restarted", event.subject, event.time, "cluster", text, "see its log for why")
+            restarted.setdefault(event.subject, []).append(event.time)
+    for name, times in restarted.items():
+        often = f", {len(times)} times since {(now - times[0]).total_seconds():.0f} s ago" if len(times) > 1 else ""
+        ago = (now - times[-1]).total_seconds()
+        text = f"it was restarted {ago:.0f} s ago{often}: what its actors had in memory alone is gone"
+        yield Problem("warn", "restarted", name, times[-1], "cluster", text, "see its log for why")
     for name, times in lost.items():
         if len(times) >= FLAPS:
             text = f"lost {len(times)} times within a minute"

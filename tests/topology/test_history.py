@@ -102,6 +102,18 @@ def test_events_are_those_between_the_snapshots_and_of_our_own_connections() -> 
     assert list(history.events) == [*happened, lost, back]
 
 
+def test_a_node_that_is_dialled_again_is_lost_once_and_reached_again_once() -> None:
+    history, dialled = History(), NodeHealth(LinkState.connecting)
+    happened = [
+        history.note(after(second), shards(1), {node(1): LIVE, node(2): view})
+        for second, view in enumerate([LIVE, DOWN, dialled, DOWN, dialled, LIVE, dialled, LIVE, dialled, DOWN])
+    ]
+    told = [(second, event.kind, event.before) for second, events in enumerate(happened) for event in events]
+    assert told == [
+        (1, "lost", "reachable from here"), (5, "reached_again", "not reachable from here"), (9, "lost", "reachable from here"),
+    ]  # fmt: skip
+
+
 def test_the_first_connection_to_a_node_is_no_news_but_a_node_never_reached_is() -> None:
     history = History()
     not_yet = NodeHealth(LinkState.connecting)

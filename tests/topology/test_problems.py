@@ -161,6 +161,9 @@ def test_members_of_a_virtual_cluster_that_disagree_or_were_restarted() -> None:
         ("restarted", "node-2")
     }
     assert seen((0, ring(MemberStatus.alive, "bb"), both), now=60) == ()
+    lives = [(second, ring(MemberStatus.alive, life), both) for second, life in ((0, "bb"), (10, "cc"), (30, "dd"))]
+    (twice,) = seen(*lives, now=40)
+    assert twice.text == "it was restarted 10 s ago, 2 times since 30 s ago: what its actors had in memory alone is gone"
 
 
 def test_rows_for_a_view_are_plain() -> None:
