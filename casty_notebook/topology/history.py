@@ -11,6 +11,7 @@ from sys import getsizeof
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.topology.events import TopologyEvent, diff, reach_changes
+from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.owned_once import OwnedOnce
 from casty_notebook.topology.sharing import share

@@ -105,7 +105,7 @@ def test_events_are_those_between_the_snapshots_and_of_our_own_connections() -> 
 def test_a_node_that_is_dialled_again_is_lost_once_and_reached_again_once() -> None:
     history, dialled = History(), NodeHealth(LinkState.connecting)
     happened = [
-        history.note(after(second), shards(1), {node(1): LIVE, node(2): view})
+        history.note(Moment(after(second), shards(1), {node(1): LIVE, node(2): view}))
         for second, view in enumerate([LIVE, DOWN, dialled, DOWN, dialled, LIVE, dialled, LIVE, dialled, DOWN])
     ]
     told = [(second, event.kind, event.before) for second, events in enumerate(happened) for event in events]
