@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from casty_notebook.net.ssh_config import SSH
     from casty_notebook.net.tls import TLS
     from casty_notebook.settings import Settings
+    from casty_notebook.topology.moment import Moment
     from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
     from casty_notebook.values.envelope import ShardEnvelope
     from casty_notebook.values.one_of import OneOf
@@ -42,6 +43,7 @@ _HOMES = {
     "Listing": "values.services",
     "Member": "topology.snapshot",
     "MemberStatus": "topology.snapshot",
+    "Moment": "topology.moment",
     "NodeAddress": "address",
     "OneOf": "values.one_of",
     "Recording": "views.past.recording",
@@ -79,6 +81,7 @@ __all__ = [
     "Listing",
     "Member",
     "MemberStatus",
+    "Moment",
     "NodeAddress",
     "OneOf",
     "Recording",

@@ -32,6 +32,7 @@ IN_MAGICS: Words = {
     re.compile(r"\bby reply_field\b"): "by --reply-field",
     re.compile(r"\btls=TLS\(certfile, keyfile, cafile\)"): "--tls VARIABLE, one with a TLS(certfile, keyfile, cafile)",
     re.compile(r"\b(tls)=(?=[\s,;.)]|$)"): _flag,
+    re.compile(r"\bquestions=\[…\] naming it"): "--question naming it",
     re.compile(r"\b(serializer|compression)='(\w+)'"): r"--\1 \2",
 }
 

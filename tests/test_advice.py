@@ -17,6 +17,7 @@ OPTIONS = {
     "Did you mean reply_field='to'?": "Did you mean --reply-field to?",
     "Name the field by reply_field, write": "Name the field by --reply-field, write",
     "leave out tls=": "leave out --tls",
+    "connect with questions=[…] naming it": "connect with --question naming it",
     "address_map= or ssh= is the way": "--map or --ssh is the way",
     "say so in address_map=": "say so in --map",
     "pass serializer='json'": "pass --serializer json",

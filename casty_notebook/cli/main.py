@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
+from typing import TYPE_CHECKING
 
 from casty_notebook.advice import IN_A_SHELL, advice_in
 from casty_notebook.cli.arguments import LONGEST_WAIT, add_command, connect_options, opened, seconds
@@ -19,6 +20,9 @@ from casty_notebook.cli.following import add_following
 from casty_notebook.cli.printing import FAILED, print_table, print_value
 from casty_notebook.console import fitting
 from casty_notebook.errors import CastyNotebookError, MisuseError
+
+if TYPE_CHECKING:
+    from casty_notebook.views.cluster import Cluster
 
 __all__ = ["main"]
 
@@ -107,7 +111,19 @@ def _table_of(name: str) -> Callable[[argparse.Namespace], int]:
 
 def _shards(options: argparse.Namespace) -> int:
     with opened(options) as cluster:
+        if options.shard_type is not None:
+            _check_shard_type(cluster, options.shard_type)
         return print_table(cluster.shard_table(options.shard_type), options.form)
+
+
+def _check_shard_type(cluster: Cluster, shard_type: str) -> None:
+    """A mistyped type has no shards, too, but that is not what was asked."""
+    if cluster.kind.every_key_has_a_place:
+        raise MisuseError("the ring is the same for keys of all types: leave out the type, or ask where TYPE/KEY is")
+    known = sorted({*cluster.shard_counts, *cluster.shards["type"].unique()})
+    if shard_type not in known:
+        there = f"there are: {', '.join(known[:10])}" if known else "none is in use yet"
+        raise MisuseError(f"no shard type {shard_type!r} is known ({there})")
 
 
 def _problems(options: argparse.Namespace) -> int:
@@ -145,8 +161,15 @@ def _ask(options: argparse.Namespace) -> int:
 
 
 def _tell(options: argparse.Namespace) -> int:
+    from casty_notebook.values.targets import expand_ranges
+
+    targets = expand_ranges(options.target)
     with opened(options) as cluster:
-        cluster.tell(options.target, options.message, force=options.force)
+        if len(targets) > 1 and not options.force:
+            cluster.tell_many(targets, options.message)
+        else:
+            for target in targets:
+                cluster.tell(target, options.message, force=options.force)
     return 0
 
 

@@ -10,18 +10,16 @@ import pandas as pd
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.tables.columns import attrs_of, frame, repeated, text
-from casty_notebook.topology.names import member_at, natural
+from casty_notebook.topology.moment import Moment
+from casty_notebook.topology.names import natural
 from casty_notebook.topology.node_report import NodeReport
-from casty_notebook.topology.snapshot import TopologySnapshot
 
 __all__ = ["activations", "activity_columns", "loads", "node_log"]
 
 type Reports = Mapping[NodeAddress, NodeReport]
 
 
-def activations(
-    reports: Reports, snapshot: TopologySnapshot | None, *, cluster: str, taken_at: datetime | None
-) -> pd.DataFrame:
+def activations(reports: Reports, moment: Moment | None, *, cluster: str) -> pd.DataFrame:
     """One row per active key: the deepest mailboxes first, then those that have been active longest.
 
     ``attrs["left_out"]`` says how many there are beside these: nodes name 5,000 at most.
@@ -44,7 +42,7 @@ def activations(
     >>> here, since = NodeAddress("10.0.1.10", 25520), datetime(2026, 11, 27, tzinfo=UTC)
     >>> row = Activation("shop.actors:counter", "user-42", since, 9)
     >>> report = NodeReport(here, "0.30.2", (row,), 3, (), 0, 0, 0, 0, 0, 0)
-    >>> table = activations({here: report}, None, cluster="prod", taken_at=None)
+    >>> table = activations({here: report}, None, cluster="prod")
     >>> print(table[["node", "type", "key", "queued"]].to_string(index=False), table.attrs["left_out"])
                node    type     key  queued
     10.0.1.10:25520 counter user-42       9 3
@@ -56,18 +54,18 @@ def activations(
     parted = [each.actor.partition(":") for _, each in rows]
     return frame(
         {
-            "node": _nodes((address for address, _ in rows), snapshot),
+            "node": _nodes((address for address, _ in rows), moment),
             "type": repeated([name or module for module, _, name in parted]),
             "key": text([each.key for _, each in rows]),
             "since": _times(each.since for _, each in rows),
             "queued": _counts(each.queued for _, each in rows),
             "module": repeated([module if name else "" for module, _, name in parted]),
         },
-        attrs_of(cluster, snapshot, taken_at) | {"left_out": sum(report.left_out for report in reports.values())},
+        attrs_of(cluster, moment) | {"left_out": sum(report.left_out for report in reports.values())},
     )
 
 
-def loads(reports: Reports, snapshot: TopologySnapshot | None, *, cluster: str, taken_at: datetime | None) -> pd.DataFrame:
+def loads(reports: Reports, moment: Moment | None, *, cluster: str) -> pd.DataFrame:
     """One row per type and node: all that are active, those that `activations` leaves out as well.
 
     Columns
@@ -86,16 +84,16 @@ def loads(reports: Reports, snapshot: TopologySnapshot | None, *, cluster: str, 
         {
             "type": repeated([name or module for module, _, name in parted]),
             "module": repeated([module if name else "" for module, _, name in parted]),
-            "node": _nodes((address for address, _ in rows), snapshot),
+            "node": _nodes((address for address, _ in rows), moment),
             "active": _counts(load.active for _, load in rows),
             "queued": _counts(load.queued for _, load in rows),
             "deepest": _counts(load.deepest for _, load in rows),
         },
-        attrs_of(cluster, snapshot, taken_at),
+        attrs_of(cluster, moment),
     )
 
 
-def node_log(reports: Reports, snapshot: TopologySnapshot | None, *, cluster: str, taken_at: datetime | None) -> pd.DataFrame:
+def node_log(reports: Reports, moment: Moment | None, *, cluster: str) -> pd.DataFrame:
     """One row per record of casty's own log on the nodes, oldest first, from when they were first asked.
 
     Columns
@@ -110,11 +108,11 @@ def node_log(reports: Reports, snapshot: TopologySnapshot | None, *, cluster: st
     return frame(
         {
             "time": _times(line.time for _, line in rows),
-            "node": _nodes((address for address, _ in rows), snapshot),
+            "node": _nodes((address for address, _ in rows), moment),
             "level": repeated([line.level for _, line in rows]),
             "text": text([line.text for _, line in rows]),
         },
-        attrs_of(cluster, snapshot, taken_at),
+        attrs_of(cluster, moment),
     )
 
 
@@ -133,13 +131,13 @@ def activity_columns(addresses: Iterable[NodeAddress], reports: Reports) -> dict
     }
 
 
-def _nodes(addresses: Iterable[NodeAddress], snapshot: TopologySnapshot | None) -> Any:
-    members = member_at(snapshot.members) if snapshot is not None else {}
+def _nodes(addresses: Iterable[NodeAddress], moment: Moment | None) -> Any:
+    members = moment.members if moment is not None else {}
     return repeated([members[address].id if address in members else str(address) for address in addresses])
 
 
-def _times(moments: Iterable[datetime]) -> Any:
-    return pd.Series(list(moments), dtype="datetime64[us, UTC]")
+def _times(times: Iterable[datetime]) -> Any:
+    return pd.Series(list(times), dtype="datetime64[us, UTC]")
 
 
 def _counts(values: Iterable[int | None]) -> Any:

@@ -76,7 +76,7 @@ def answers(rows: Sequence[AnswerLike], *, cluster: str, fields: bool = False) -
             "latency_ms": milliseconds(rows),
             "error": text([None if row.error is None else in_words(row.error) for row in rows]),
         },
-        attrs_of(cluster, None, None),
+        attrs_of(cluster, None),
     )
     made.attrs["summary"] = _summary(rows)
     return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +16,9 @@ from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.names import natural
 
 if TYPE_CHECKING:
-    from casty_notebook.topology.snapshot import TopologySnapshot
+    from casty_notebook.topology.moment import Moment
 
-__all__ = ["attrs_of", "categorical", "codes_of", "frame", "milliseconds", "reachable", "repeated", "text"]
+__all__ = ["attrs_of", "categorical", "codes_of", "frame", "reachable", "repeated", "round_trips", "text"]
 
 type Codes = np.ndarray[Any, np.dtype[np.signedinteger[Any]]]
 
@@ -30,15 +30,15 @@ def frame(columns: Mapping[str, Any], attrs: Mapping[str, Any]) -> pd.DataFrame:
     return made
 
 
-def attrs_of(cluster: str, snapshot: TopologySnapshot | None, taken_at: datetime | None) -> dict[str, Any]:
-    """Return what a table says of itself: cluster, epoch of the allocations, time of the snapshot.
+def attrs_of(cluster: str, moment: Moment | None) -> dict[str, Any]:
+    """Return what a table says of itself: cluster, epoch of the allocations, time of the moment that it shows.
 
     The time is ISO 8601 text in UTC: pandas compares attrs in `concat` and writes them as JSON in `to_parquet`.
     """
     return {
         "cluster": cluster,
-        "epoch": None if snapshot is None else snapshot.allocation_epoch,
-        "time": None if taken_at is None else taken_at.astimezone(UTC).isoformat(timespec="milliseconds"),
+        "epoch": None if moment is None else moment.snapshot.allocation_epoch,
+        "time": None if moment is None else moment.time.astimezone(UTC).isoformat(timespec="milliseconds"),
     }
 
 
@@ -74,17 +74,19 @@ def codes_of(values: Sequence[Any], places: Mapping[Any, int]) -> Codes:
     return np.fromiter((places.get(value, -1) for value in values), dtype=kind, count=len(values))
 
 
-def reachable(
-    addresses: Sequence[NodeAddress], health: Mapping[NodeAddress, NodeHealth], places: Codes | None = None
-) -> Any:
+def reachable(addresses: Sequence[NodeAddress], moment: Moment | None, places: Codes | None = None) -> Any:
     """Our own view of each address as a nullable boolean; missing where we do not know yet. `places`: of those at these alone."""
-    views = [health[address].reachable if address in health else None for address in addresses]
+    views = [None if moment is None else moment.reach(address) for address in addresses]
     values, missing = np.array([view is True for view in views], bool), np.array([view is None for view in views], bool)
     return pd.arrays.BooleanArray(*((values, missing) if places is None else (values[places], missing[places])))
 
 
-def milliseconds(view: NodeHealth | None) -> float:
-    """The last round trip to a node that is reached; NaN otherwise."""
+def round_trips(addresses: Sequence[NodeAddress], moment: Moment | None) -> Any:
+    """The last round trip to each address that is reached, in milliseconds; NaN otherwise."""
+    return np.array([_milliseconds(None if moment is None else moment.health.get(each)) for each in addresses], dtype=np.float64)
+
+
+def _milliseconds(view: NodeHealth | None) -> float:
     # What was measured before a node was lost is not how far away it is now.
     return view.rtt * 1000 if view is not None and view.rtt is not None and view.reachable else float("nan")
 

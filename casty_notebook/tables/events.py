@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -12,19 +11,13 @@ from casty_notebook.tables.columns import attrs_of, frame, repeated, text
 from casty_notebook.topology.events import OURS, Change, TopologyEvent
 
 if TYPE_CHECKING:
-    from casty_notebook.topology.snapshot import TopologySnapshot
+    from casty_notebook.topology.moment import Moment
 
 __all__ = ["events"]
 
 
-def events(
-    rows: Iterable[TopologyEvent],
-    *,
-    cluster: str,
-    snapshot: TopologySnapshot | None = None,
-    taken_at: datetime | None = None,
-) -> pd.DataFrame:
-    """One row per change, in the order given.
+def events(rows: Iterable[TopologyEvent], *, cluster: str, moment: Moment | None = None) -> pd.DataFrame:
+    """One row per change, in the order given; up to the `moment`, of which `attrs` tell.
 
     Columns
     -------
@@ -41,7 +34,7 @@ def events(
 
     Examples
     --------
-    >>> from datetime import UTC
+    >>> from datetime import UTC, datetime
     >>> row = TopologyEvent(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "member_status", "node-1", "joining", "up")
     >>> print(events([row], cluster="prod").to_string(index=False))
                          time          kind subject  before after    says
@@ -57,5 +50,5 @@ def events(
             "after": text([event.after for event in told]),
             "says": repeated([event.says or ("here" if event.kind in OURS else "cluster") for event in told]),
         },
-        attrs_of(cluster, snapshot, taken_at),
+        attrs_of(cluster, moment),
     )

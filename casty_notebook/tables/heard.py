@@ -68,7 +68,7 @@ def heard(
             **whole_or_fields("message", [row.message for row in rows], ("time", "node", "error"), fields=fields),
             "error": text([None if row.error is None else in_words(row.error) for row in rows]),
         },
-        attrs_of(cluster, None, None),
+        attrs_of(cluster, None),
     )
     refused = sum(row.error is not None for row in rows)
     made.attrs["summary"] = {"target": target, "received": received, "dropped": dropped, "refused": refused}

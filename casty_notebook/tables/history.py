@@ -7,14 +7,14 @@ from collections.abc import Iterable
 import pandas as pd
 
 from casty_notebook.tables.columns import attrs_of, frame, repeated
-from casty_notebook.topology.history import Record
-from casty_notebook.topology.names import member_at, name_of
+from casty_notebook.topology.moment import Moment
+from casty_notebook.topology.names import name_of
 from casty_notebook.topology.snapshot import MemberStatus
 
 __all__ = ["history"]
 
 
-def history(records: Iterable[Record], *, cluster: str) -> pd.DataFrame:
+def history(moments: Iterable[Moment], *, cluster: str) -> pd.DataFrame:
     """One row per remembered moment, oldest first. A moment that showed nothing new has none.
 
     Columns
@@ -38,34 +38,29 @@ def history(records: Iterable[Record], *, cluster: str) -> pd.DataFrame:
     --------
     >>> from datetime import UTC, datetime
     >>> from casty_notebook.topology.snapshot import TopologySnapshot
-    >>> moment = Record(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), TopologySnapshot(frozenset(), None, {}, 7))
+    >>> moment = Moment(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), TopologySnapshot(frozenset(), None, {}, 7))
     >>> print(history([moment], cluster="prod")[["time", "members", "leader", "shards", "epoch"]].to_string(index=False))
                          time  members leader  shards  epoch
     2026-01-02 03:04:05+00:00        0    NaN       0      7
     """
-    kept = list(records)
+    kept = list(moments)
     return frame(
         {
-            "time": pd.Series([record.time for record in kept], dtype=pd.DatetimeTZDtype("us", "UTC")),
-            "members": _numbers(len(record.snapshot.members) for record in kept),
+            "time": pd.Series([moment.time for moment in kept], dtype=pd.DatetimeTZDtype("us", "UTC")),
+            "members": _numbers(len(moment.snapshot.members) for moment in kept),
             "up": _numbers(
-                sum(member.status is MemberStatus.up for member in record.snapshot.members) for record in kept
+                sum(member.status is MemberStatus.up for member in moment.snapshot.members) for moment in kept
             ),
-            "unreachable": _numbers(len(record.snapshot.unreachable) for record in kept),
+            "unreachable": _numbers(len(moment.snapshot.unreachable) for moment in kept),
             "reachable": _numbers(
-                sum(member.address in record.health and record.health[member.address].reachable is True
-                    for member in record.snapshot.members)
-                for record in kept
+                sum(moment.reach(member.address) is True for member in moment.snapshot.members) for moment in kept
             ),
-            "leader": repeated([_leader(record) for record in kept]),
-            "shards": _numbers(record.snapshot.shard_count for record in kept),
-            "services": _numbers(len(record.snapshot.registry) for record in kept),
-            "epoch": _numbers(max(min(record.snapshot.allocation_epoch, 2**63 - 1), -(2**63)) for record in kept),
+            "leader": repeated([_leader(moment) for moment in kept]),
+            "shards": _numbers(moment.snapshot.shard_count for moment in kept),
+            "services": _numbers(len(moment.services) for moment in kept),
+            "epoch": _numbers(max(min(moment.snapshot.allocation_epoch, 2**63 - 1), -(2**63)) for moment in kept),
         },
-        {
-            **attrs_of(cluster, None, kept[-1].time if kept else None),
-            "epoch": kept[-1].snapshot.allocation_epoch if kept else None,
-        },
+        attrs_of(cluster, kept[-1] if kept else None),
     )  # fmt: skip
 
 
@@ -73,6 +68,6 @@ def _numbers(values: Iterable[int]) -> pd.api.extensions.ExtensionArray:
     return pd.array(list(values), dtype="Int64")
 
 
-def _leader(record: Record) -> str | None:
-    leader = record.snapshot.leader
-    return None if leader is None else name_of(leader, member_at(record.snapshot.members))
+def _leader(moment: Moment) -> str | None:
+    leader = moment.snapshot.leader
+    return None if leader is None else name_of(leader, moment.members)

@@ -61,7 +61,7 @@ def samples(rows: Sequence[SampleLike], *, cluster: str) -> pd.DataFrame:
             "latency_ms": latencies,
             "error": text([None if row.error is None else in_words(row.error) for row in made_rows]),
         },
-        attrs_of(cluster, None, None),
+        attrs_of(cluster, None),
     )
     answered = latencies[[row.error is None for row in made_rows]] if made_rows else latencies
     made.attrs["percentiles"] = _percentiles(answered)

@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from datetime import datetime
 
 import numpy as np
 import pandas as pd
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.tables.activations import Reports
-from casty_notebook.tables.columns import attrs_of, frame, milliseconds, reachable, repeated, text
+from casty_notebook.tables.columns import attrs_of, frame, reachable, repeated, round_trips, text
 from casty_notebook.tables.virtual import virtual_members
-from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import VIRTUAL
-from casty_notebook.topology.names import member_at
-from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
+from casty_notebook.topology.moment import Moment
+from casty_notebook.topology.snapshot import MemberStatus
 
 __all__ = ["members"]
 
 
-def members(
-    snapshot: TopologySnapshot | None,
-    health: Mapping[NodeAddress, NodeHealth],
-    *,
-    cluster: str,
-    taken_at: datetime | None,
-    reports: Reports | None = None,
-) -> pd.DataFrame:
+def members(moment: Moment | None, *, cluster: str, reports: Reports | None = None) -> pd.DataFrame:
     """One row per member, by name: what the cluster says of it (`status`) beside what we see (`reachable`).
 
     Columns
@@ -50,33 +40,35 @@ def members(
 
     Examples
     --------
-    >>> from casty_notebook.topology.snapshot import Member
+    >>> from datetime import UTC, datetime
+    >>> from casty_notebook.topology.snapshot import Member, TopologySnapshot
     >>> here = NodeAddress("10.0.1.10", 25520)
     >>> one = Member(here, MemberStatus.up, frozenset({"web"}), "node-1")
-    >>> table = members(TopologySnapshot(frozenset({one}), here, {}, 0), {}, cluster="prod", taken_at=None)
+    >>> moment = Moment(datetime(2026, 1, 2, tzinfo=UTC), TopologySnapshot(frozenset({one}), here, {}, 0))
+    >>> table = members(moment, cluster="prod")
     >>> print(table[["node", "address", "status", "leader", "roles"]].to_string(index=False))
       node         address status  leader roles
     node-1 10.0.1.10:25520     up    True   web
     """
-    if snapshot is not None and snapshot.kind is VIRTUAL:
-        return virtual_members(snapshot, health, cluster=cluster, taken_at=taken_at, reports=reports)
-    by_address = member_at(snapshot.members) if snapshot is not None else {}
+    if moment is not None and moment.kind is VIRTUAL:
+        return virtual_members(moment, cluster=cluster, reports=reports)
+    by_address = moment.members if moment is not None else {}
     addresses, rows = list(by_address), list(by_address.values())
-    owned, kept, offered = _loads(snapshot)
+    owned, kept, offered = _loads(moment)
     return frame(
         {
             "node": repeated([member.id for member in rows]),
             "address": repeated([str(address) for address in addresses]),
             "status": repeated([member.status.name for member in rows], _STATUSES),
-            "reachable": reachable(addresses, health),
-            "leader": np.array([snapshot is not None and address == snapshot.leader for address in addresses], bool),
+            "reachable": reachable(addresses, moment),
+            "leader": np.array([moment is not None and address == moment.snapshot.leader for address in addresses], bool),
             "roles": text([", ".join(sorted(member.roles)) for member in rows]),
             "shards": pd.array([owned[address] for address in addresses], dtype="Int64"),
             "replicas": pd.array([kept[address] for address in addresses], dtype="Int64"),
             "services": pd.array([offered[address] for address in addresses], dtype="Int64"),
-            "rtt_ms": np.array([milliseconds(health.get(address)) for address in addresses], dtype=np.float64),
+            "rtt_ms": round_trips(addresses, moment),
         },
-        attrs_of(cluster, snapshot, taken_at),
+        attrs_of(cluster, moment),
     )
 
 
@@ -85,15 +77,15 @@ _STATUSES = [status.name for status in MemberStatus if status.value <= MemberSta
 type _Load = Counter[NodeAddress]
 
 
-def _loads(snapshot: TopologySnapshot | None) -> tuple[_Load, _Load, _Load]:
+def _loads(moment: Moment | None) -> tuple[_Load, _Load, _Load]:
     """Count shards, replicas and service instances by node."""
     owned: _Load = Counter()
     kept: _Load = Counter()
-    if snapshot is None:
+    if moment is None:
         return owned, kept, Counter()
-    for column in snapshot.columns.values():
+    for column in moment.placements.values():
         for allocation, count in column.counts():
             owned[allocation.primary] += count
             for replica in allocation.replicas:
                 kept[replica] += count
-    return owned, kept, Counter(entry.node for entry in snapshot.registry)
+    return owned, kept, Counter(entry.node for entry in moment.services)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import pandas as pd
 
 from casty_notebook.tables.columns import attrs_of, frame, repeated, text
+from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.problems import KINDS, Problem
-from casty_notebook.topology.snapshot import TopologySnapshot
 
 __all__ = ["problems"]
 
 
-def problems(
-    found: Sequence[Problem], *, cluster: str, snapshot: TopologySnapshot | None = None, taken_at: datetime | None = None
-) -> pd.DataFrame:
-    """One row per problem, the worst and oldest first; empty where nothing is wrong.
+def problems(found: Sequence[Problem], *, cluster: str, moment: Moment | None = None) -> pd.DataFrame:
+    """One row per problem of the `moment`, the worst and oldest first; empty where nothing is wrong.
 
     Columns
     -------
@@ -47,5 +44,5 @@ def problems(
             "text": text([each.text for each in found]),
             "remedy": text([each.remedy for each in found]),
         },
-        attrs_of(cluster, snapshot, taken_at),
+        attrs_of(cluster, moment),
     )

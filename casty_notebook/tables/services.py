@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-
 import pandas as pd
 
-from casty_notebook.address import NodeAddress
 from casty_notebook.tables.columns import attrs_of, frame, reachable, repeated, text
 from casty_notebook.tables.virtual import virtual_types
-from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import VIRTUAL
-from casty_notebook.topology.names import member_at, name_of, natural
-from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.topology.moment import Moment
+from casty_notebook.topology.names import name_of, natural
 
 __all__ = ["services"]
 
 
-def services(
-    snapshot: TopologySnapshot | None,
-    health: Mapping[NodeAddress, NodeHealth],
-    *,
-    cluster: str,
-    taken_at: datetime | None,
-) -> pd.DataFrame:
+def services(moment: Moment | None, *, cluster: str) -> pd.DataFrame:
     """One row per registered service instance, by service, node and path.
 
     Instances are candidates: one that stopped stays registered as long as its node lives (PROTOCOL section 9).
@@ -40,18 +29,21 @@ def services(
 
     Examples
     --------
-    >>> from casty_notebook.topology.snapshot import ServiceEntry
+    >>> from datetime import UTC, datetime
+    >>> from casty_notebook.address import NodeAddress
+    >>> from casty_notebook.topology.snapshot import ServiceEntry, TopologySnapshot
     >>> entry = ServiceEntry("payment", NodeAddress("10.0.1.10", 25520), "/payments")
     >>> snapshot = TopologySnapshot(frozenset(), None, {}, 0, registry=frozenset({entry}))
-    >>> print(services(snapshot, {}, cluster="prod", taken_at=None).to_string(index=False))
+    >>> moment = Moment(datetime(2026, 1, 2, tzinfo=UTC), snapshot)
+    >>> print(services(moment, cluster="prod").to_string(index=False))
     service node         address      path  reachable
     payment  NaN 10.0.1.10:25520 /payments       <NA>
     """
-    if snapshot is not None and snapshot.kind is VIRTUAL:
-        return virtual_types(snapshot, health, cluster=cluster, taken_at=taken_at)
-    members = member_at(snapshot.members) if snapshot is not None else {}
+    if moment is not None and moment.kind is VIRTUAL:
+        return virtual_types(moment, cluster=cluster)
+    members = moment.members if moment is not None else {}
     entries = sorted(
-        snapshot.registry if snapshot is not None else (),
+        moment.services if moment is not None else (),
         key=lambda entry: (natural(entry.key), natural(name_of(entry.node, members)), entry.node, natural(entry.path)),
     )
     return frame(
@@ -60,7 +52,7 @@ def services(
             "node": repeated([members[entry.node].id if entry.node in members else None for entry in entries]),
             "address": repeated([str(entry.node) for entry in entries]),
             "path": text([entry.path for entry in entries]),
-            "reachable": reachable([entry.node for entry in entries], health),
+            "reachable": reachable([entry.node for entry in entries], moment),
         },
-        attrs_of(cluster, snapshot, taken_at),
+        attrs_of(cluster, moment),
     )

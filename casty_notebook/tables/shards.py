@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -11,22 +10,15 @@ import pandas as pd
 from casty_notebook.address import NodeAddress
 from casty_notebook.tables.columns import attrs_of, categorical, codes_of, frame, reachable
 from casty_notebook.tables.placements import Placements
-from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import VIRTUAL
-from casty_notebook.topology.names import member_at, name_of, natural
-from casty_notebook.topology.snapshot import Member, ShardAllocation, TopologySnapshot
+from casty_notebook.topology.moment import Moment
+from casty_notebook.topology.names import name_of, natural
+from casty_notebook.topology.snapshot import Member, ShardAllocation
 
 __all__ = ["shards"]
 
 
-def shards(
-    snapshot: TopologySnapshot | None,
-    health: Mapping[NodeAddress, NodeHealth],
-    *,
-    shard_type: str | None = None,
-    cluster: str,
-    taken_at: datetime | None,
-) -> pd.DataFrame:
+def shards(moment: Moment | None, *, shard_type: str | None = None, cluster: str) -> pd.DataFrame:
     """One row per allocated shard, of one type or of all, by type and number.
 
     A shard that is not listed may be allocated all the same (PROTOCOL section 6.4).
@@ -44,13 +36,16 @@ def shards(
 
     Examples
     --------
+    >>> from datetime import UTC, datetime
+    >>> from casty_notebook.topology.snapshot import TopologySnapshot
     >>> here = NodeAddress("10.0.1.10", 25520)
     >>> snapshot = TopologySnapshot(frozenset(), here, {"cart": {7: ShardAllocation(here)}}, 1)
-    >>> print(shards(snapshot, {}, cluster="prod", taken_at=None).to_string(index=False))
+    >>> moment = Moment(datetime(2026, 1, 2, tzinfo=UTC), snapshot)
+    >>> print(shards(moment, cluster="prod").to_string(index=False))
     type  shard node         address replicas  reachable
     cart      7  NaN 10.0.1.10:25520                <NA>
     """
-    allocations = snapshot.shard_allocations if snapshot is not None else {}
+    allocations = moment.snapshot.shard_allocations if moment is not None else {}
     types = sorted((name for name in allocations if shard_type in (None, name)), key=natural)
     parts = [Placements(allocations[name]) for name in types]
     sizes = [len(part.shards) for part in parts]
@@ -68,20 +63,16 @@ def shards(
     return frame(
         {
             # The ring is the same for keys of all types.
-            **({"slice": numbers} if snapshot is not None and snapshot.kind is VIRTUAL else named),
-            **_placement_columns(distinct, placed, member_at(snapshot.members) if snapshot is not None else {}, health),
+            **({"slice": numbers} if moment is not None and moment.kind is VIRTUAL else named),
+            **_placement_columns(distinct, placed, moment),
         },
-        attrs_of(cluster, snapshot, taken_at),
+        attrs_of(cluster, moment),
     )
 
 
-def _placement_columns(
-    distinct: Sequence[ShardAllocation],
-    placed: np.ndarray,
-    members: Mapping[NodeAddress, Member],
-    health: Mapping[NodeAddress, NodeHealth],
-) -> dict[str, object]:
+def _placement_columns(distinct: Sequence[ShardAllocation], placed: np.ndarray, moment: Moment | None) -> dict[str, object]:
     """Work out each distinct placement once; `placed` spreads it over the shards."""
+    members: Mapping[NodeAddress, Member] = moment.members if moment is not None else {}
     owners = [allocation.primary for allocation in distinct]
     used = set(owners)
     if used <= members.keys():
@@ -99,7 +90,7 @@ def _placement_columns(
         ),
         "address": categorical(at[placed], [str(node) for node in nodes]),
         "replicas": categorical(codes_of(copies, different)[placed], list(different)),
-        "reachable": reachable(owners, health, placed),
+        "reachable": reachable(owners, moment, placed),
     }
 
 

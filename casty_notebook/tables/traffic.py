@@ -59,7 +59,7 @@ def traffic(
             "p50_ms": _milliseconds([row.p50 for row in rows]),
             "p99_ms": _milliseconds([row.p99 for row in rows]),
         },
-        attrs_of(cluster, None, None),
+        attrs_of(cluster, None),
     )
 
 

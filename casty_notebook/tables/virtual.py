@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-
 import numpy as np
 import pandas as pd
 
-from casty_notebook.address import NodeAddress
 from casty_notebook.tables.activations import Reports, activity_columns
-from casty_notebook.tables.columns import attrs_of, frame, milliseconds, reachable, repeated, text
+from casty_notebook.tables.columns import attrs_of, frame, reachable, repeated, round_trips, text
 from casty_notebook.topology.events import opinions
-from casty_notebook.topology.health import NodeHealth
-from casty_notebook.topology.names import member_at, natural
+from casty_notebook.topology.moment import Moment
+from casty_notebook.topology.names import natural
 from casty_notebook.topology.node_report import HELPER
-from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
+from casty_notebook.topology.snapshot import MemberStatus
 
 __all__ = ["virtual_members", "virtual_types"]
 
@@ -24,10 +20,7 @@ _COLLECTIONS = "casty."
 """Where the types of casty's own collections live."""
 
 
-def virtual_members(
-    snapshot: TopologySnapshot, health: Mapping[NodeAddress, NodeHealth], *, cluster: str, taken_at: datetime | None,
-    reports: Reports | None = None,
-) -> pd.DataFrame:  # fmt: skip
+def virtual_members(moment: Moment, *, cluster: str, reports: Reports | None = None) -> pd.DataFrame:
     """One row per member of a virtual cluster, by name.
 
     Columns
@@ -53,39 +46,39 @@ def virtual_members(
     Examples
     --------
     >>> from casty_notebook.topology.kinds import VIRTUAL
-    >>> from casty_notebook.topology.snapshot import Member
+    >>> from datetime import UTC, datetime
+    >>> from casty_notebook.address import NodeAddress
+    >>> from casty_notebook.topology.snapshot import Member, TopologySnapshot
     >>> here = NodeAddress("10.0.1.10", 25520)
     >>> member = Member(here, MemberStatus.alive, frozenset(), "node-1", "ab12cd34ef", (), 1.0, 1.0)
     >>> snapshot = TopologySnapshot(frozenset({member}), None, {}, 0, kind=VIRTUAL)
-    >>> table = virtual_members(snapshot, {}, cluster="prod", taken_at=None)
+    >>> table = virtual_members(Moment(datetime(2026, 1, 2, tzinfo=UTC), snapshot), cluster="prod")
     >>> print(table[["node", "status", "ring_share", "types", "incarnation"]].to_string(index=False))
       node status  ring_share  types incarnation
     node-1  alive         1.0      0    ab12cd34
     """
-    by_address = member_at(snapshot.members)
+    by_address = moment.members
     addresses, rows = list(by_address), list(by_address.values())
-    met = pd.Series([entry.node for entry in snapshot.registry], dtype=object).value_counts().to_dict()
+    met = pd.Series([entry.node for entry in moment.services], dtype=object).value_counts().to_dict()
     return frame(
         {
             "node": repeated([member.id for member in rows]),
             "address": repeated([str(address) for address in addresses]),
             "status": repeated([member.status.name for member in rows], _STATUSES),
             "opinions": text([opinions(member) if member.disputed else "" for member in rows]),
-            "reachable": reachable(addresses, health),
+            "reachable": reachable(addresses, moment),
             "ring_share": _shares([member.share for member in rows]),
             "replica_share": _shares([member.replica_share for member in rows]),
             "types": pd.array([met.get(address, 0) for address in addresses], dtype="Int64"),
             "incarnation": text([member.incarnation[:8] for member in rows]),
-            "rtt_ms": np.array([milliseconds(health.get(address)) for address in addresses], dtype=np.float64),
+            "rtt_ms": round_trips(addresses, moment),
             **activity_columns(addresses, reports or {}),
         },
-        attrs_of(cluster, snapshot, taken_at),
+        attrs_of(cluster, moment),
     )
 
 
-def virtual_types(
-    snapshot: TopologySnapshot, health: Mapping[NodeAddress, NodeHealth], *, cluster: str, taken_at: datetime | None
-) -> pd.DataFrame:
+def virtual_types(moment: Moment, *, cluster: str) -> pd.DataFrame:
     """One row per actor type and member that has met it, by type and node. A type is met when it is first used.
 
     Columns
@@ -100,16 +93,19 @@ def virtual_types(
     Examples
     --------
     >>> from casty_notebook.topology.kinds import VIRTUAL
-    >>> from casty_notebook.topology.snapshot import ServiceEntry
+    >>> from datetime import UTC, datetime
+    >>> from casty_notebook.address import NodeAddress
+    >>> from casty_notebook.topology.snapshot import ServiceEntry, TopologySnapshot
     >>> entry = ServiceEntry("shop.actors:counter", NodeAddress("10.0.1.10", 25520), "")
     >>> snapshot = TopologySnapshot(frozenset(), None, {}, 0, registry=frozenset({entry}), kind=VIRTUAL)
-    >>> print(virtual_types(snapshot, {}, cluster="prod", taken_at=None)[["type", "module", "kind"]].to_string(index=False))
+    >>> table = virtual_types(Moment(datetime(2026, 1, 2, tzinfo=UTC), snapshot), cluster="prod")
+    >>> print(table[["type", "module", "kind"]].to_string(index=False))
        type      module        kind
     counter shop.actors application
     """
-    members = member_at(snapshot.members)
+    members = moment.members
     place = {address: number for number, address in enumerate(members)}
-    entries = sorted(snapshot.registry, key=lambda entry: (natural(entry.key), place.get(entry.node, len(place)), entry.node))
+    entries = sorted(moment.services, key=lambda entry: (natural(entry.key), place.get(entry.node, len(place)), entry.node))
     parted = [entry.key.partition(":") for entry in entries]
     return frame(
         {
@@ -121,9 +117,9 @@ def virtual_types(
             ),
             "node": repeated([members[entry.node].id if entry.node in members else None for entry in entries]),
             "address": repeated([str(entry.node) for entry in entries]),
-            "reachable": reachable([entry.node for entry in entries], health),
+            "reachable": reachable([entry.node for entry in entries], moment),
         },
-        attrs_of(cluster, snapshot, taken_at),
+        attrs_of(cluster, moment),
     )
 
 

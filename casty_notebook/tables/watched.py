@@ -68,5 +68,5 @@ def watched(series: Iterable[tuple[str, Sequence[PointLike]]], *, cluster: str) 
             "latency_ms": np.array([point.latency * 1000 for _, _, point in rows], dtype=np.float64),
             "error": text([point.error for _, _, point in rows]),
         },
-        attrs_of(cluster, None, None),
+        attrs_of(cluster, None),
     )

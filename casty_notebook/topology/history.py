@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from sys import getsizeof
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.topology.events import TopologyEvent, diff, reach_changes
 from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.owned_once import OwnedOnce
-from casty_notebook.topology.sharing import share, shows_the_same, size
+from casty_notebook.topology.sharing import share
 from casty_notebook.topology.snapshot import TopologySnapshot
 
-__all__ = ["History", "Record"]
+__all__ = ["History"]
 
 MAX_RECORDS = 5_000
 MAX_BYTES = 32 * 1024 * 1024
@@ -24,35 +25,6 @@ MAX_BYTES = 32 * 1024 * 1024
 MAX_EVENTS = 10_000
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 """Of 10,000 events with texts as long as a name may be; ordinary ones take a sixth of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One moment: what the cluster said, and what our own connections said of its nodes.
-
-    `ownerless` is how many shards of each type had had an owner before, and had none then; None before a history has it.
-    """
-
-    time: datetime
-    snapshot: TopologySnapshot
-    health: Mapping[NodeAddress, NodeHealth] = field(default_factory=dict)
-    ownerless: Mapping[str, int] | None = field(default=None, compare=False)
-
-    def shows_the_same(self, other: Record) -> bool:
-        """Nobody who looked would see a difference. Round trips differ always, and are none."""
-        if self.health.keys() != other.health.keys():
-            return False
-        reach = all(
-            (mine.state, mine.reason) == (other.health[node].state, other.health[node].reason)
-            for node, mine in self.health.items()
-        )
-        return reach and shows_the_same(self.snapshot, other.snapshot)
-
-    def size(self, before: Record | None) -> int:
-        """Bytes, about, of what `before` does not hold already."""
-        health = sum(200 + getsizeof(view.reason) for view in self.health.values())
-        ownerless = 100 * len(self.ownerless or ())
-        return size(self.snapshot, before.snapshot if before is not None else None) + health + ownerless
 
 
 class History:
@@ -67,21 +39,23 @@ class History:
     ) -> None:  # fmt: skip
         self._max_records, self._max_bytes = max_records, max_bytes
         self._max_event_bytes = max_event_bytes
-        self._records: deque[Record] = deque()
+        self._records: deque[Moment] = deque()
         self._sizes: deque[int] = deque()
         self._last: TopologySnapshot | None = None
         self._owned_once = OwnedOnce()
+        self._settled: dict[NodeAddress, NodeHealth] = {}
+        """The last that we knew for certain of each node: one that is dialled again is not known for a while."""
         self.events: deque[TopologyEvent] = deque()
         self._max_events = max_events
         self._events_size = 0
         self.size = 0
         """Bytes held, about."""
         self.forgotten = 0
-        """Records that had to go."""
+        """Moments that had to go."""
 
     @classmethod
-    def restored(cls, records: Iterable[Record], events: Iterable[TopologyEvent]) -> History:
-        """Return a history of records and events that were kept elsewhere, oldest first, all of them."""
+    def restored(cls, records: Iterable[Moment], events: Iterable[TopologyEvent]) -> History:
+        """Return a history of moments and events that were kept elsewhere, oldest first, all of them."""
         history = cls(max_records=10**9, max_bytes=10**12, max_events=10**9, max_event_bytes=10**12)
         for record in records:
             latest = history.latest
@@ -89,28 +63,25 @@ class History:
         history._keep(events)
         return history
 
-    def note(
-        self, time: datetime, snapshot: TopologySnapshot, health: Mapping[NodeAddress, NodeHealth] | None = None,
-        teller: NodeAddress | None = None,
-    ) -> list[TopologyEvent]:  # fmt: skip
+    def note(self, moment: Moment, teller: NodeAddress | None = None) -> list[TopologyEvent]:
         """Remember a moment. Returns what happened since the last one. `teller` is the node whose word the snapshot is.
 
         A clock that went backwards is not believed: moments stay in order.
         """
-        before = self.latest
-        if before is not None and time < before.time:
-            time = before.time
-        seen = {node: view if view.retry_in is None else replace(view, retry_in=None) for node, view in (health or {}).items()}
+        before, snapshot = self.latest, moment.snapshot
+        time = moment.time if before is None else max(before.time, moment.time)
+        seen = {node: view if view.retry_in is None else replace(view, retry_in=None) for node, view in moment.health.items()}
         old = before.snapshot if before is not None else None
         kept = old if old is not None and snapshot is self._last else share(snapshot, old)
         events = diff(old, kept, time, teller)
         if before is not None:
-            events += reach_changes(before.health, seen, snapshot.members, time)
+            events += reach_changes(self._settled or before.health, seen, snapshot.members, time)
+        self._settled = {node: self._settled.get(node, view) if view.reachable is None else view for node, view in seen.items()}
         self._last = snapshot
         self._keep(events)
-        record = Record(time, kept, seen)
-        if before is None or not record.shows_the_same(before):
-            self._append(record)
+        noted = Moment(time, kept, seen)
+        if before is None or not noted.shows_the_same(before):
+            self._append(noted)
         return events
 
     def tell(self, events: Iterable[TopologyEvent]) -> None:
@@ -124,7 +95,7 @@ class History:
         while len(self.events) > self._max_events or (self._events_size > self._max_event_bytes and len(self.events) > 1):
             self._events_size -= _event_size(self.events.popleft())
 
-    def _append(self, record: Record) -> None:
+    def _append(self, record: Moment) -> None:
         ownerless = self._owned_once.note(record.snapshot.columns)
         if record.ownerless is None:  # one that was kept elsewhere knows of times before this history
             record = replace(record, ownerless=ownerless)
@@ -147,17 +118,17 @@ class History:
     # --- looking back -------------------------------------------------------------------------------------------------
 
     @property
-    def latest(self) -> Record | None:
-        """The newest record."""
+    def latest(self) -> Moment | None:
+        """The newest moment."""
         return self._records[-1] if self._records else None
 
     @property
-    def records(self) -> Sequence[Record]:
-        """All records, oldest first; a copy."""
+    def records(self) -> Sequence[Moment]:
+        """All moments, oldest first; a copy."""
         return tuple(self._records)
 
-    def at(self, time: datetime) -> Record | None:
-        """Return what was true at that time: the last record not after it. None if that is no longer, or not yet, known."""
+    def at(self, time: datetime) -> Moment | None:
+        """Return what was true at that time: the last one not after it. None if that is no longer, or not yet, known."""
         records = self.records
         place = bisect_right(records, time, key=lambda record: record.time)
         return records[place - 1] if place else None
@@ -165,7 +136,7 @@ class History:
     def diff(self, first: datetime, second: datetime) -> list[TopologyEvent]:
         """List what changed from one time to another, as if nothing had been between; backwards too.
 
-        Nothing is said about a time before the first record: it counts as the first record.
+        Nothing is said about a time before the first moment: it counts as that one.
         """
         if not self._records:
             return []

@@ -11,12 +11,12 @@ from typing import NamedTuple
 from casty_notebook.address import NodeAddress
 from casty_notebook.topology.events import Change, TopologyEvent, opinions
 from casty_notebook.topology.health import NodeHealth
-from casty_notebook.topology.history import Record
 from casty_notebook.topology.kinds import SHARDED
 from casty_notebook.topology.mailboxes import Waiting
-from casty_notebook.topology.names import member_at, name_of, natural
+from casty_notebook.topology.moment import Moment
+from casty_notebook.topology.names import name_of, natural
 from casty_notebook.topology.node_report import key_of
-from casty_notebook.topology.snapshot import Member, MemberStatus, TopologySnapshot
+from casty_notebook.topology.snapshot import Member, MemberStatus
 from casty_notebook.topology.traffic import Failing, TrafficRow, failing
 
 __all__ = ["ASKS_WITHIN", "KINDS", "Known", "Problem", "find_problems", "problem_rows"]
@@ -95,7 +95,7 @@ class Known(NamedTuple):
     began: Mapping[tuple[str, str], datetime]
 
     @classmethod
-    def of(cls, records: Sequence[Record], found: Iterable[Problem]) -> Known | None:
+    def of(cls, records: Sequence[Moment], found: Iterable[Problem]) -> Known | None:
         """What was found in these records."""
         began = {(each.kind, each.subject): each.since for each in found}
         return cls(records[-1].time, began) if records else None
@@ -112,7 +112,7 @@ type _Signs = dict[tuple[str, str], _Sign]
 
 
 def find_problems(
-    records: Sequence[Record], events: Iterable[TopologyEvent], now: datetime, *, snapshot_age: float | None = None,
+    records: Sequence[Moment], events: Iterable[TopologyEvent], now: datetime, *, snapshot_age: float | None = None,
     asks: Sequence[TrafficRow] = (), waiting: Sequence[Waiting] = (), known: Known | None = None,
 ) -> tuple[Problem, ...]:  # fmt: skip
     """What is wrong now, the worst and oldest first.
@@ -148,14 +148,14 @@ def find_problems(
         since = _since(key, records, signs, most, known)
         if (now - since).total_seconds() >= GRACE[key[0]]:
             found.append(Problem(sign.severity, *key, since, sign.says, sign.text, sign.remedy))
-    members = records[-1].snapshot.members
-    found += _of_events(events, {member.id for member in members}, now)
-    found += _of_asks(failing(asks, ASKS_WITHIN), member_at(members), now)
-    found += _of_mailboxes(waiting, member_at(members))
-    if snapshot_age is not None and snapshot_age > STALE and sum(each.status in WELL for each in members) > 1:
+    members = records[-1].members
+    found += _of_events(events, {member.id for member in members.values()}, now)
+    found += _of_asks(failing(asks, ASKS_WITHIN), members, now)
+    found += _of_mailboxes(waiting, members)
+    if snapshot_age is not None and snapshot_age > STALE and sum(each.status in WELL for each in members.values()) > 1:
         text = f"the cluster has said nothing for {snapshot_age:.0f} s; what is shown may be as old"
         remedy = "see whether any member is reached (%casty_members), and examine the way: %casty_doctor"
-        if all(_lost(each.address, {}, records[-1].health) for each in members):
+        if all(_lost(each.address, {}, records[-1]) for each in members.values()):
             text = f"none of its {len(members):,} members is reached from here, and {text}"
             remedy = "all are down, or the network between has failed (tunnel, VPN): %casty_doctor examines the way"
         found.append(Problem("bad", "stale", "cluster", now - timedelta(seconds=snapshot_age), "here", text, remedy))
@@ -174,7 +174,7 @@ def problem_rows(problems: Iterable[Problem]) -> list[dict[str, str]]:
 
 
 def _since(
-    key: tuple[str, str], records: Sequence[Record], signs: list[_Signs], most: Mapping[str, int], known: Known | None
+    key: tuple[str, str], records: Sequence[Moment], signs: list[_Signs], most: Mapping[str, int], known: Known | None
 ) -> datetime:
     """When that began: the first moment of those up to now that all show it. `signs` of moments, the last first, are kept."""
     since = records[-1].time
@@ -190,21 +190,20 @@ def _since(
     return since
 
 
-def _signs(record: Record, most: Mapping[str, int], reached: Set[str] = frozenset()) -> _Signs:
+def _signs(moment: Moment, most: Mapping[str, int], reached: Set[str] = frozenset()) -> _Signs:
     """All that one moment shows, whether it has lasted or not.
 
     `most`: the instances that each service had at its best. `reached`: nodes that were once reached from here.
     """
-    snapshot, health = record.snapshot, record.health
-    members = member_at(snapshot.members)
+    members = moment.members
     signs: _Signs = {}
     for address, member in members.items():
-        signs.update(_of_member(member, health.get(address), address in snapshot.unreachable, member.id in reached))
-    signs.update(_of_placements(snapshot, members, health))
-    signs.update(_of_ownerless(record, members))
-    signs.update(_of_services(snapshot, members, health, most))
-    if snapshot.kind.has_leader and members:
-        signs.update(_of_leader(snapshot, members, health))
+        signs.update(_of_member(member, moment.health.get(address), moment.flagged(address), member.id in reached))
+    signs.update(_of_placements(moment, members))
+    signs.update(_of_ownerless(moment, members))
+    signs.update(_of_services(moment, members, most))
+    if moment.kind.has_leader and members:
+        signs.update(_of_leader(moment, members))
     return signs
 
 
@@ -238,20 +237,18 @@ def _of_member(
         )
 
 
-def _lost(node: NodeAddress, members: Mapping[NodeAddress, Member], health: Mapping[NodeAddress, NodeHealth]) -> bool:
+def _lost(node: NodeAddress, members: Mapping[NodeAddress, Member], moment: Moment) -> bool:
     """Whether nothing sent there arrives: it is not reached, or unknown to us and not well by the cluster's word."""
-    view = health.get(node)
-    if view is not None and view.reachable is not None:
-        return not view.reachable
+    reach = moment.reach(node)
+    if reach is not None:
+        return not reach
     member = members.get(node)
     return member is not None and member.status not in WELL | ON_THE_WAY
 
 
-def _of_placements(
-    snapshot: TopologySnapshot, members: Mapping[NodeAddress, Member], health: Mapping[NodeAddress, NodeHealth]
-) -> Iterator[tuple[tuple[str, str], _Sign]]:
-    words = snapshot.kind
-    for name, column in snapshot.columns.items():
+def _of_placements(moment: Moment, members: Mapping[NodeAddress, Member]) -> Iterator[tuple[tuple[str, str], _Sign]]:
+    words = moment.kind
+    for name, column in moment.placements.items():
         owned: Counter[NodeAddress] = Counter()
         for placement, count in column.counts():
             owned[placement.primary] += count
@@ -261,28 +258,28 @@ def _of_placements(
                 text = f"{count:,} {what} are placed at {node}, which is no member"
                 remedy = "what they hold cannot be asked until they are placed anew"
                 yield ("no_owner", name), _Sign("bad", "cluster", text, remedy)
-            elif _lost(node, members, health):
+            elif _lost(node, members, moment):
                 who = name_of(node, members)
                 text = f"{count:,} {what} are placed on {who}, which is not there"
                 remedy = "restart that node, or wait until the cluster moves them; asks are held until then"
                 yield ("owner_lost", f"{name} on {who}"), _Sign("bad", "cluster, here", text, remedy)
         if words is SHARDED:
-            yield from _unevenness(name, owned, members, health)
+            yield from _unevenness(name, owned, members, moment)
 
 
-def _of_ownerless(record: Record, members: Mapping[NodeAddress, Member]) -> Iterator[tuple[tuple[str, str], _Sign]]:
+def _of_ownerless(moment: Moment, members: Mapping[NodeAddress, Member]) -> Iterator[tuple[tuple[str, str], _Sign]]:
     """Only while an outage lasts: afterwards shards that nobody asks for are without an owner for ever, and do no harm."""
-    well = all(member.status in WELL and not _lost(node, members, record.health) for node, member in members.items())
-    for name, count in (record.ownerless or {}).items() if not well else ():
+    well = all(member.status in WELL and not _lost(node, members, moment) for node, member in members.items())
+    for name, count in (moment.ownerless or {}).items() if not well else ():
         have = "has" if count == 1 else "have"
         text = f"{count:,} of its shards {have} no owner any more: what was in memory alone is gone"
         yield ("ownerless", name), _Sign("warn", "cluster", text, "the next message to each has it placed anew")
 
 
 def _unevenness(
-    name: str, owned: Counter[NodeAddress], members: Mapping[NodeAddress, Member], health: Mapping[NodeAddress, NodeHealth]
+    name: str, owned: Counter[NodeAddress], members: Mapping[NodeAddress, Member], moment: Moment
 ) -> Iterator[tuple[tuple[str, str], _Sign]]:
-    living = [node for node, member in members.items() if member.status in WELL and not _lost(node, members, health)]
+    living = [node for node, member in members.items() if member.status in WELL and not _lost(node, members, moment)]
     if len(living) < 2 or not owned:
         return
     node, most = owned.most_common(1)[0]
@@ -294,16 +291,15 @@ def _unevenness(
 
 
 def _of_services(
-    snapshot: TopologySnapshot, members: Mapping[NodeAddress, Member], health: Mapping[NodeAddress, NodeHealth],
-    most: Mapping[str, int],
+    moment: Moment, members: Mapping[NodeAddress, Member], most: Mapping[str, int]
 ) -> Iterator[tuple[tuple[str, str], _Sign]]:
-    if snapshot.kind is not SHARDED:
+    if moment.kind is not SHARDED:
         return
     living: Counter[str] = Counter()
     other: dict[str, NodeAddress] = {}
     gone = []
-    for entry in snapshot.registry:
-        if entry.node in members and not _lost(entry.node, members, health):
+    for entry in moment.services:
+        if entry.node in members and not _lost(entry.node, members, moment):
             living[entry.key] += 1
             other[entry.key] = entry.node
         else:
@@ -316,7 +312,7 @@ def _of_services(
             instead = f"ask with retry=True, or name one that lives: {entry.key}@{name_of(lives, members)}"
         remedy = f"lookups still give it out: {instead}"
         yield ("instance_lost", f"{entry.key} on {who}"), _Sign("warn", "cluster, here", text, remedy)
-    for key in {entry.key for entry in snapshot.registry}:
+    for key in {entry.key for entry in moment.services}:
         if living[key] <= 1 < most.get(key, 0):
             left = "one instance is" if living[key] else "no instance is"
             severity = "warn" if living[key] else "bad"
@@ -324,14 +320,13 @@ def _of_services(
             yield ("last_instance", key), _Sign(severity, "cluster, here", text, "start another before that one goes")
 
 
-def _of_leader(
-    snapshot: TopologySnapshot, members: Mapping[NodeAddress, Member], health: Mapping[NodeAddress, NodeHealth]
-) -> Iterator[tuple[tuple[str, str], _Sign]]:
-    if snapshot.leader is None:
+def _of_leader(moment: Moment, members: Mapping[NodeAddress, Member]) -> Iterator[tuple[tuple[str, str], _Sign]]:
+    leader = moment.snapshot.leader
+    if leader is None:
         text = "there is no leader: no shard can be placed"
         yield ("no_leader", "cluster"), _Sign("bad", "cluster", text, "see the nodes' logs")
-    elif _lost(snapshot.leader, members, health):
-        who = name_of(snapshot.leader, members)
+    elif _lost(leader, members, moment):
+        who = name_of(leader, members)
         text = f"{who} is still taken for the leader, and is not there: no shard can be placed"
         remedy = "restart that node, so that the others see it go and come"
         yield ("leader_lost", who), _Sign("bad", "cluster, here", text, remedy)
@@ -372,6 +367,7 @@ def _of_mailboxes(waiting: Sequence[Waiting], members: Mapping[NodeAddress, Memb
 def _of_events(events: Sequence[TopologyEvent], members: Container[str], now: datetime) -> Iterator[Problem]:
     recent = [event for event in events if now - event.time <= FLAPPING]
     lost: dict[str, list[datetime]] = {}
+    restarted: dict[str, list[datetime]] = {}
     # The last time of each: one may have come, and gone again.
     removed = {event.subject: event for event in events if event.kind == Change.member_removed and now - event.time <= GONE}
     for name, event in removed.items():
@@ -382,8 +378,12 @@ def _of_events(events: Sequence[TopologyEvent], members: Container[str], now: da
         if event.kind == Change.lost:
             lost.setdefault(event.subject, []).append(event.time)
         elif event.kind == Change.member_restarted and now - event.time <= RECENT:
-            text = f"it was restarted {(now - event.time).total_seconds():.0f} s ago: what its actors had in memory alone is gone"
-            yield Problem("warn", "restarted", event.subject, event.time, "cluster", text, "see its log for why")
+            restarted.setdefault(event.subject, []).append(event.time)
+    for name, times in restarted.items():
+        often = f", {len(times)} times since {(now - times[0]).total_seconds():.0f} s ago" if len(times) > 1 else ""
+        ago = (now - times[-1]).total_seconds()
+        text = f"it was restarted {ago:.0f} s ago{often}: what its actors had in memory alone is gone"
+        yield Problem("warn", "restarted", name, times[-1], "cluster", text, "see its log for why")
     for name, times in lost.items():
         if len(times) >= FLAPS:
             text = f"lost {len(times)} times within a minute"

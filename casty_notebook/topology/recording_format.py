@@ -18,8 +18,9 @@ from casty_notebook.address import NodeAddress, check_host, check_port
 from casty_notebook.errors import InvalidAddress, InvalidRecording
 from casty_notebook.topology.events import Change, TopologyEvent
 from casty_notebook.topology.health import LinkState, NodeHealth
-from casty_notebook.topology.history import MAX_EVENTS, MAX_RECORDS, History, Record
+from casty_notebook.topology.history import MAX_EVENTS, MAX_RECORDS, History
 from casty_notebook.topology.kinds import KINDS, SHARDED
+from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.shard_columns import ShardColumn, code_type, column_of
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
 
@@ -230,7 +231,7 @@ class _Reader:
             raise InvalidRecording("it lists a shard twice")
         return column_of(ids, narrow, tuple(self._placements[code] for code in used))
 
-    def _record(self, tree: Mapping[str, Any]) -> Record:
+    def _record(self, tree: Mapping[str, Any]) -> Moment:
         snapshot = TopologySnapshot(
             frozenset(_item(self._members, place) for place in tree["members"]),
             None if tree["leader"] is None else self._node(tree["leader"]),
@@ -246,7 +247,7 @@ class _Reader:
             self._node(node): NodeHealth(LinkState(state), _seconds(rtt), _str(reason))
             for node, state, reason, rtt in tree["health"]
         }
-        return Record(_time(tree["time"]), snapshot, health)
+        return Moment(_time(tree["time"]), snapshot, health)
 
 
 def _event(tree: Iterable[Any], says: Any) -> TopologyEvent:

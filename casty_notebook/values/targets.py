@@ -162,7 +162,7 @@ def only_target(pattern: str) -> str:
     """
     found = expand_ranges(pattern)
     if len(found) > 1:
-        raise MisuseError(f"{pattern} stands for {len(found):,} targets. ask_many (%%casty_ask) asks them all.")
+        raise MisuseError(f"{pattern} stands for {len(found):,} targets. ask_many (%%casty_ask) asks them, tell_many tells them.")
     return found[0]
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from casty_notebook.client.blocking import BlockingClient
 from casty_notebook.logs import room_logger
-from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.topology.moment import Moment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,15 +29,15 @@ class Activity(BlockingClient):
     """
 
     @abstractmethod
-    def _told(self) -> tuple[Reports, TopologySnapshot | None, datetime.datetime]: ...
+    def _told(self) -> tuple[Reports, Moment | None]: ...
 
     @property
     def activations(self) -> pd.DataFrame:
         """One row per active key: where, since when, how many messages wait in its mailbox; the deepest first."""
         from casty_notebook.tables.activations import activations
 
-        reports, snapshot, time = self._told()
-        table = activations(reports, snapshot, cluster=self.name, taken_at=time)
+        reports, moment = self._told()
+        table = activations(reports, moment, cluster=self.name)
         if left_out := table.attrs["left_out"]:
             total = f"{len(table):,} of {len(table) + left_out:,} active keys"
             log.warning("%s: %s are shown, the deepest mailboxes first; cluster.loads counts all", self.name, total)
@@ -49,13 +48,13 @@ class Activity(BlockingClient):
         """One row per type and node: active keys, messages in their mailboxes, and in the deepest."""
         from casty_notebook.tables.activations import loads
 
-        reports, snapshot, time = self._told()
-        return loads(reports, snapshot, cluster=self.name, taken_at=time)
+        reports, moment = self._told()
+        return loads(reports, moment, cluster=self.name)
 
     @property
     def node_log(self) -> pd.DataFrame:
         """One row per record of casty's own log on the nodes, oldest first, from when they were first asked."""
         from casty_notebook.tables.activations import node_log
 
-        reports, snapshot, time = self._told()
-        return node_log(reports, snapshot, cluster=self.name, taken_at=time)
+        reports, moment = self._told()
+        return node_log(reports, moment, cluster=self.name)

@@ -13,16 +13,16 @@ from casty_notebook.client.profiles import profile_names, resolved
 from casty_notebook.console import fitting
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.health import LinkState, NodeHealth
-from casty_notebook.topology.history import History, Record
+from casty_notebook.topology.history import History
 from casty_notebook.topology.mailboxes import Waiting
+from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.node_report import NodeReport
 from casty_notebook.topology.recording_format import Label
-from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.views.activity import Activity
+from casty_notebook.views.facts import Facts
 from casty_notebook.views.following import Following
 from casty_notebook.views.past.recorder import Recorder
 from casty_notebook.views.reprs.cards import CardFacts, cluster_card_html, cluster_card_text
-from casty_notebook.views.snapshot_tables import Seen
 
 if TYPE_CHECKING:
     from casty_notebook.views.live.topology_widget import TopologyWidget
@@ -54,16 +54,22 @@ class Cluster(Following, Activity):
 
     # --- now and then: see `Pictured` for the tables, the history and the plots ----------------------------------------
 
-    def _now(self) -> Seen:
+    @property
+    def moment(self) -> Moment | None:
+        """What is known now, in one value; None before the first snapshot."""
         seen = self._recorder.seen
-        if not self.closed:
-            return Seen(seen, self.health, self._recorder.seen_at, self.backend.last_reports)
-        members = () if seen is None else seen.members
-        return Seen(seen, dict.fromkeys((member.address for member in members), _CLOSED), self._recorder.seen_at)
+        if seen is None:
+            return None
+        if self.closed:
+            return replace(seen, health={member.address: _CLOSED for member in seen.snapshot.members})
+        return replace(seen, health=self.health)
 
-    def _told(self) -> tuple[Mapping[NodeAddress, NodeReport], TopologySnapshot | None, datetime.datetime]:
-        reports = self._wait(self.backend.node_reports())
-        return reports, self._recorder.seen, self.clock
+    def _reports(self) -> Mapping[NodeAddress, NodeReport]:
+        return {} if self.closed else self.backend.last_reports
+
+    def _told(self) -> tuple[Mapping[NodeAddress, NodeReport], Moment | None]:
+        reports, seen = self._wait(self.backend.node_reports()), self._recorder.seen
+        return reports, None if seen is None else replace(seen, time=self.clock)
 
     def _past(self) -> History:
         """All up to now: what `members` shows already is not missing here."""
@@ -91,12 +97,12 @@ class Cluster(Following, Activity):
         return self._recorder.history.events
 
     @property
-    def recent_records(self) -> Sequence[Record]:
+    def recent_records(self) -> Sequence[Moment]:
         """What `history` is made of, the present moment last; to be read on the background loop, where it grows."""
         return self._recorder.history.records
 
     @property
-    def latest_record(self) -> Record | None:
+    def latest_record(self) -> Moment | None:
         """The newest of `recent_records`."""
         return self._recorder.history.latest
 
@@ -113,8 +119,10 @@ class Cluster(Following, Activity):
             past = self._recorder.history
             return History.restored(past.records, past.events)
 
-        label = Label(self.name, self.system_name, self.uri, dict(self.shard_counts))
-        return Recording(self._on_loop(copy), label)
+        return Recording(self._on_loop(copy), self._label())
+
+    def _label(self) -> Label:
+        return Label(self.name, self.system_name, self.uri, dict(self.shard_counts))
 
     def _reported(self) -> ReportSource:
         card, problems, backend = self.card(), self._problems(), self.backend
@@ -135,17 +143,16 @@ class Cluster(Following, Activity):
 
     def card(self) -> CardFacts:
         """The facts of the card."""
-        snapshot = self._recorder.seen
-        facts = CardFacts.gather(
-            name=self.name, uri=self.uri, system=self.system_name, closed=self.closed, snapshot=snapshot,
-            health={} if self.closed else self.health, shard_counts=self.shard_counts,
-            snapshot_age=self._age(),
-            colour=self.colour, read_only=self.read_only, questions=self.questions,
-            ownerless=(self.latest_record.ownerless if self.latest_record is not None else None) or {},
-        )  # fmt: skip
+        moment = self.moment
+        if moment is not None and self.closed:
+            moment = replace(moment, health={})
+        facts = Facts(
+            self._label(), self.clock, age=self._age(), closed=self.closed, colour=self.colour, read_only=self.read_only
+        )
+        card = CardFacts.gather(moment, facts, questions=self.questions)
         wrong = () if self.closed else self._problems()
         named = tuple((each.subject, each.text) for each in wrong)
-        return replace(facts, taken=self.clock, found=self.backend.found or None, problems=named)
+        return replace(card, taken=self.clock, found=self.backend.found or None, problems=named)
 
     def close(self) -> None:
         """Unsubscribe, flush, close. Idempotent."""

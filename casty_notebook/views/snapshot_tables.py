@@ -7,13 +7,13 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.errors import MisuseError
-from casty_notebook.topology.health import NodeHealth
-from casty_notebook.topology.history import History, Record
+from casty_notebook.topology.history import History
 from casty_notebook.topology.mailboxes import Waiting
+from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.node_report import NodeReport
 from casty_notebook.topology.problems import Problem, find_problems
 from casty_notebook.topology.snapshot import TopologySnapshot
@@ -25,16 +25,7 @@ if TYPE_CHECKING:
 
     from casty_notebook.views.report.writing import Source as ReportSource
 
-__all__ = ["Pictured", "Seen"]
-
-
-class Seen(NamedTuple):
-    """The last snapshot, what we see of its nodes, and when it came."""
-
-    snapshot: TopologySnapshot | None
-    health: Mapping[NodeAddress, NodeHealth]
-    time: datetime.datetime | None
-    reports: Mapping[NodeAddress, NodeReport] = {}
+__all__ = ["Pictured"]
 
 
 class Pictured(ABC):
@@ -42,9 +33,14 @@ class Pictured(ABC):
 
     name: str
 
+    @property
     @abstractmethod
-    def _now(self) -> Seen:
-        """What the tables show."""
+    def moment(self) -> Moment | None:
+        """What the tables show, in one value; None where nothing has been seen yet."""
+
+    def _reports(self) -> Mapping[NodeAddress, NodeReport]:
+        """What the nodes last said that they are at, where they were asked."""
+        return {}
 
     @abstractmethod
     def _past(self) -> History:
@@ -65,8 +61,7 @@ class Pictured(ABC):
         """One row per member: what the cluster says (`status`) beside what we see (`reachable`)."""
         from casty_notebook.tables import members
 
-        now = self._now()
-        return members(now.snapshot, now.health, cluster=self.name, taken_at=now.time, reports=now.reports)
+        return members(self.moment, cluster=self.name, reports=self._reports())
 
     @property
     def shards(self) -> pd.DataFrame:
@@ -77,16 +72,14 @@ class Pictured(ABC):
         """One row per allocated shard, of one type or all."""
         from casty_notebook.tables import shards
 
-        now = self._now()
-        return shards(now.snapshot, now.health, shard_type=shard_type, cluster=self.name, taken_at=now.time)
+        return shards(self.moment, shard_type=shard_type, cluster=self.name)
 
     @property
     def services(self) -> pd.DataFrame:
         """One row per registered service instance."""
         from casty_notebook.tables import services
 
-        now = self._now()
-        return services(now.snapshot, now.health, cluster=self.name, taken_at=now.time)
+        return services(self.moment, cluster=self.name)
 
     # --- then ---------------------------------------------------------------------------------------------------------
 
@@ -95,16 +88,16 @@ class Pictured(ABC):
         """What changed, oldest first: the last 10,000 changes that this connection saw."""
         from casty_notebook.tables import events
 
-        now = self._now()
-        return events(tuple(self._past().events), cluster=self.name, snapshot=now.snapshot, taken_at=now.time)
+        moment = self.moment
+        return events(tuple(self._past().events), cluster=self.name, moment=moment)
 
     @property
     def problems(self) -> pd.DataFrame:
         """What is wrong: since when, who says so, what to do. Empty where nothing is."""
         from casty_notebook.tables import problems
 
-        now = self._now()
-        return problems(self._problems(), cluster=self.name, snapshot=now.snapshot, taken_at=now.time)
+        moment = self.moment
+        return problems(self._problems(), cluster=self.name, moment=moment)
 
     def _problems(self) -> tuple[Problem, ...]:
         past = self._past()
@@ -159,9 +152,9 @@ class Pictured(ABC):
 
         first, second = self._record(a), self._record(b)
         changes = self._past().diff(first.time, second.time)
-        return events(changes, cluster=self.name, snapshot=second.snapshot, taken_at=second.time)
+        return events(changes, cluster=self.name, moment=second)
 
-    def _record(self, time: Time) -> Record:
+    def _record(self, time: Time) -> Moment:
         wanted, past = moment_of(time, self._clock()), self._past()
         record = past.at(wanted)
         if record is None and isinstance(time, str | datetime.datetime):

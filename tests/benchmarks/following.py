@@ -6,6 +6,7 @@ import datetime
 
 from casty_notebook import tables
 from casty_notebook.topology.history import History
+from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.snapshot import TopologySnapshot
 from tests.backends.sharded.session.world import World
 from tests.benchmarks.reading import codec
@@ -50,7 +51,7 @@ class Following:
         world.run(seconds)
         assert world.published
         assert self.session.snapshot is newest
-        self.history.note(self._now, newest, self.session.health(world.now))
+        self.history.note(Moment(self._now, newest, self.session.health(world.now)))
 
     @property
     def _now(self) -> datetime.datetime:
@@ -59,7 +60,8 @@ class Following:
     def look(self) -> None:
         """Ask for every table once, as somebody at a notebook does now and then."""
         snapshot, health = self.session.snapshot, self.session.health(self._world.now)
-        tables.members(snapshot, health, cluster="bench", taken_at=self._now)
-        tables.shards(snapshot, health, cluster="bench", taken_at=self._now)
-        tables.services(snapshot, health, cluster="bench", taken_at=self._now)
-        tables.events(self.history.events, cluster="bench", snapshot=snapshot, taken_at=self._now)
+        moment = None if snapshot is None else Moment(self._now, snapshot, health)
+        tables.members(moment, cluster="bench")
+        tables.shards(moment, cluster="bench")
+        tables.services(moment, cluster="bench")
+        tables.events(self.history.events, cluster="bench", moment=moment)

@@ -86,6 +86,7 @@ def _session_steps(before: TopologySnapshot, after: TopologySnapshot) -> dict[st
     """Each call goes on to the other of the two snapshots, so that there is always something new."""
     from casty_notebook.topology.events import diff
     from casty_notebook.topology.history import History
+    from casty_notebook.topology.moment import Moment
 
     assert diff(before, after, NOW)
     history, turn = History(), 0
@@ -94,7 +95,7 @@ def _session_steps(before: TopologySnapshot, after: TopologySnapshot) -> dict[st
     def note() -> None:
         nonlocal turn
         turn += 1
-        assert history.note(NOW + datetime.timedelta(seconds=turn), (before, after)[turn % 2]) or turn == 1
+        assert history.note(Moment(NOW + datetime.timedelta(seconds=turn), (before, after)[turn % 2])) or turn == 1
 
     return {"adopt in a session": adopt, "diff": lambda: diff(before, after, NOW), "note in the history": note}
 
@@ -143,30 +144,32 @@ def _view_steps(before: TopologySnapshot, after: TopologySnapshot) -> dict[str, 
     from casty_notebook import tables
     from casty_notebook.topology.events import diff
     from casty_notebook.topology.health import LinkState, NodeHealth
+    from casty_notebook.topology.moment import Moment
+    from casty_notebook.topology.recording_format import Label
+    from casty_notebook.views.facts import Facts, Shown
     from casty_notebook.views.live.deltas import delta, event_row
-    from casty_notebook.views.live.feed import Facts, Moment
     from casty_notebook.views.live.scene import SceneBuilder
 
     chance = random.Random(3)
     health = {member.address: NodeHealth(LinkState.live, chance.uniform(0.001, 0.002)) for member in after.members}
-    facts = Facts("bench", "casty://bench@10.0.0.0:25520", "bench", NOW)
+    facts = Facts(Label("bench", "bench", "casty://bench@10.0.0.0:25520"), NOW)
+    moments = [Moment(NOW, each, health) for each in (before, after)]
     builder, turn = SceneBuilder(), 0
-    scene = builder.build(Moment(before, health, facts))
+    scene = builder.build(Shown(moments[0], facts))
     rows = [event_row(event) for event in diff(before, after, NOW)]
 
     def update() -> None:
         nonlocal scene, turn
         turn += 1
-        drawn = builder.build(Moment((before, after)[turn % 2], health, facts))
+        drawn = builder.build(Shown(moments[turn % 2], facts))
         packet = delta(scene, drawn, turn, rows)
         assert packet is not None
         assert "types" in packet.head
         assert packet.size > 0  # written as JSON
         scene = drawn
 
-    about: dict[str, Any] = {"cluster": "bench", "taken_at": NOW}
     return {
-        "shards table": lambda: tables.shards(after, health, **about),
-        "members table": lambda: tables.members(after, health, **about),
+        "shards table": lambda: tables.shards(moments[1], cluster="bench"),
+        "members table": lambda: tables.members(moments[1], cluster="bench"),
         "update of a live view": update,
     }

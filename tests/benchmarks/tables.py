@@ -54,17 +54,18 @@ def _makers(nodes: int, types: int, shards: int) -> dict[str, Callable[[], pd.Da
     from casty_notebook import NodeAddress, tables
     from casty_notebook.topology.events import diff
     from casty_notebook.topology.health import LinkState, NodeHealth
+    from casty_notebook.topology.moment import Moment
     from tests.benchmarks.reading import decoded
 
     before, after = (decoded(nodes, types, shards, version) for version in (0, 1))
     health = {NodeAddress(*member.address): NodeHealth(LinkState.live, 0.001) for member in after.members}
     events = diff(before, after, NOW) * 100
-    about: dict[str, Any] = {"cluster": "bench", "taken_at": NOW}
+    moment = Moment(NOW, after, health)
     return {
-        "shards": lambda: tables.shards(after, health, **about),
-        "members": lambda: tables.members(after, health, **about),
-        "services": lambda: tables.services(after, health, **about),
-        "events": lambda: tables.events(events, cluster="bench", snapshot=after, taken_at=NOW),
+        "shards": lambda: tables.shards(moment, cluster="bench"),
+        "members": lambda: tables.members(moment, cluster="bench"),
+        "services": lambda: tables.services(moment, cluster="bench"),
+        "events": lambda: tables.events(events, cluster="bench", moment=moment),
     }
 
 

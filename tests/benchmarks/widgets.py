@@ -20,6 +20,7 @@ from tests.benchmarks.processes import run_fresh
 if TYPE_CHECKING:
     from casty_notebook import NodeAddress
     from casty_notebook.topology.snapshot import TopologySnapshot
+    from casty_notebook.views.facts import Shown
     from casty_notebook.views.live.deltas import Packet
 
 GROUP = "widgets"
@@ -81,12 +82,14 @@ class Moving:
         return {node: made(state, 0.001 * self._chance.uniform(0.9, 1.1)) for node in self.nodes}
 
 
-def _moment(moving: Moving, snapshot: TopologySnapshot) -> object:
-    from casty_notebook.views.live.feed import Facts, Moment
+def _moment(moving: Moving, snapshot: TopologySnapshot) -> Shown:
+    from casty_notebook.topology.moment import Moment
+    from casty_notebook.topology.recording_format import Label
+    from casty_notebook.views.facts import Facts, Shown
 
     time = START + datetime.timedelta(seconds=moving.epoch / 4)
-    facts = Facts("bench", "casty://bench@10.0.0.0:25520", "bench", time, age=0.1, shard_counts={"counter": SHARDS})
-    return Moment(snapshot, moving.health(), facts)  # type: ignore[arg-type]
+    label = Label("bench", "bench", "casty://bench@10.0.0.0:25520", {"counter": SHARDS})
+    return Shown(Moment(time, snapshot, moving.health()), Facts(label, time, age=0.1))  # type: ignore[arg-type]
 
 
 def _written(packet: Packet) -> float:
@@ -104,8 +107,8 @@ def full_state(times: int) -> tuple[float, float]:
 
     moving = Moving()
     moment = _moment(moving, moving.snapshot())
-    size = _written(full(SceneBuilder().build(moment), 1, []))  # type: ignore[arg-type]
-    cost = cpu_median(lambda: _written(full(SceneBuilder().build(moment), 1, [])), times)  # type: ignore[arg-type]
+    size = _written(full(SceneBuilder().build(moment), 1, []))
+    cost = cpu_median(lambda: _written(full(SceneBuilder().build(moment), 1, [])), times)
     return size, cost
 
 
@@ -120,15 +123,15 @@ def updates(moves: str, times: int) -> tuple[float, float, float, float]:
 
     moving, builder = Moving(), SceneBuilder()
     before = moving.snapshot()
-    scene = builder.build(_moment(moving, before))  # type: ignore[arg-type]
+    scene = builder.build(_moment(moving, before))
     sizes, bare, spent, idle = [], [], [], []
     for number in range(times):
         moving.move(moves)
         after = moving.snapshot()
         moment = _moment(moving, after)
-        told = diff(before, after, moment.facts.time)  # type: ignore[attr-defined]
+        told = diff(before, after, moment.facts.time)
         started = time.process_time()
-        drawn = builder.build(moment)  # type: ignore[arg-type]
+        drawn = builder.build(moment)
         packet = delta(scene, drawn, number + 2, [event_row(event) for event in told])
         assert packet is not None
         sizes.append(_written(packet))
@@ -138,7 +141,7 @@ def updates(moves: str, times: int) -> tuple[float, float, float, float]:
         bare.append(_written(without))
         assert without.head["types"][0]["count"] >= MOVED // 2
         started = time.process_time()
-        assert delta(drawn, builder.build(moment), number + 3, []) is None  # type: ignore[arg-type]
+        assert delta(drawn, builder.build(moment), number + 3, []) is None
         idle.append(time.process_time() - started)
         scene, before = drawn, after
     return statistics.median(sizes), statistics.median(bare), statistics.median(spent) * 1e3, statistics.median(idle) * 1e3
@@ -152,7 +155,7 @@ def updates_a_second(seconds: float) -> float:
     from tests.views.scenery import WrittenSource
 
     moving = Moving()
-    source = WrittenSource(_moment(moving, moving.snapshot()))  # type: ignore[arg-type]
+    source = WrittenSource(_moment(moving, moving.snapshot()))
     told: list[float] = []
 
     def hear(head: dict[str, object], _buffers: list[bytes]) -> None:
@@ -164,7 +167,7 @@ def updates_a_second(seconds: float) -> float:
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         moving.move(MOVES[0])
-        source.write(_moment(moving, moving.snapshot()))  # type: ignore[arg-type]
+        source.write(_moment(moving, moving.snapshot()))
         time.sleep(0.05)
     bridge.stop()
     return (len(told) - 1) / (told[-1] - told[0])

@@ -15,9 +15,10 @@ from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.views.live.answers import known_times, past_moment
 from casty_notebook.views.live.deltas import EventRow, Packet, delta, full
-from casty_notebook.views.live.feed import Facts, Moment, Source
+from casty_notebook.views.live.feed import Source
 from casty_notebook.views.live.scene import SceneBuilder
 from casty_notebook.views.live.static_files import module, style
+from tests.views.scenery import moment
 
 MODEL = """
 class Model {
@@ -72,8 +73,7 @@ class FrontEnd:
         events: list[EventRow] | None = None, **facts: Any,
     ) -> Packet | None:  # fmt: skip
         now = datetime.datetime.now(datetime.UTC)
-        known = Facts("shop", "casty://shop@10.0.1.1:25520", "shop", now, **{"age": 0.1, **facts})
-        before, self._scene = self._scene, self._builder.build(Moment(snapshot, health or {}, known))
+        before, self._scene = self._scene, self._builder.build(moment(snapshot, health, time=now, **facts))
         self._sequence += 1
         if before is None:
             packet: Packet | None = full(self._scene, self._sequence, events or [])

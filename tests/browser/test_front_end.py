@@ -14,7 +14,7 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.snapshot import ServiceEntry, TopologySnapshot
-from casty_notebook.views.live.feed import Moment
+from casty_notebook.views.facts import Shown
 from casty_notebook.views.live.scene import milliseconds
 from tests.browser.lab import View
 from tests.browser.page import FrontEnd
@@ -220,7 +220,7 @@ def test_a_moment_that_is_not_remembered_is_never_passed_off_as_another(front_en
     assert "remembered" not in view.banner
 
 
-def an_evening(front: FrontEnd) -> list[Moment]:
+def an_evening(front: FrontEnd) -> list[Shown]:
     """Forty moments with an outage among them, and the events of it, told to a page that has seen the last one only."""
     now = datetime.datetime.now(datetime.UTC)
     times = [now - datetime.timedelta(seconds=80 - 2 * step) for step in range(40)]

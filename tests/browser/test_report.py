@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from casty_notebook.topology.history import History
+from casty_notebook.topology.moment import Moment
 from casty_notebook.views.report.page import MOST_RECORDING
 from casty_notebook.views.report.writing import Source, as_page
 from tests.support.topologies import HOSTILE, member, node, owned_by, topology
@@ -21,7 +22,7 @@ def written(folder: Path, recording: bytes) -> Path:
         members = [member(1), member(2), member(3, name=HOSTILE)]
         left = shards if second < 2 else {"cart": {n: place for n, place in shards["cart"].items() if n % 3 != 2}}
         health = {node(1): LIVE, node(2): LIVE, node(3): DOWN if second > 1 else LIVE}
-        history.note(after(second), topology(members, leader=1, shards=left), health)
+        history.note(Moment(after(second), topology(members, leader=1, shards=left), health))
     path = folder / "incident.html"
     path.write_text(as_page(Source(history=history, label=LABEL, recording=recording, problems=())), "utf-8")
     return path

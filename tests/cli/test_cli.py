@@ -51,6 +51,13 @@ def test_a_message_is_told_and_a_question_answered(demo_cluster: DemoCluster) ->
     assert rows("where", uri, "counter/user-42", *counts)["shard"] == 87
 
 
+def test_a_message_is_told_to_all_that_a_pattern_stands_for(demo_cluster: DemoCluster) -> None:
+    uri, counts = demo_cluster.uri, ("--shards", "counter=100")
+    assert run("tell", uri, "counter/told-{1..3}", f"{MESSAGES}.Increment(2)", *counts).returncode == 0
+    table = rows("ask", uri, "counter/told-{1..3}", f"{MESSAGES}.GetCount()", *counts)
+    assert [row["reply"] for row in table] == [2, 2, 2]
+
+
 def test_a_well_cluster_is_well(demo_cluster: DemoCluster) -> None:
     assert run("doctor", demo_cluster.uri).returncode == 0
     assert run("problems", demo_cluster.uri, "--watch", "0.1").returncode == 0
@@ -72,6 +79,14 @@ def test_what_goes_wrong_has_a_line_and_a_code(arguments: tuple[str, ...], code:
     assert done.returncode == code, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_mistyped_shard_type_is_not_called_empty(demo_cluster: DemoCluster) -> None:
+    done = run("shards", demo_cluster.uri, "countr", "--shards", "counter=100")
+    assert done.returncode == 2
+    assert "no shard type 'countr' is known (there are:" in done.stderr
+    assert "counter" in done.stderr
+    assert run("shards", demo_cluster.uri, "counter", "--shards", "counter=100").returncode == 0
 
 
 def test_it_says_which_release_it_is() -> None:

@@ -36,7 +36,8 @@ from casty_notebook.tables.latency import samples
 from casty_notebook.topology.check_result import Finding, Verdict
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.health import LinkState, NodeHealth
-from casty_notebook.topology.history import History, Record
+from casty_notebook.topology.history import History
+from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.recording_format import Label
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
@@ -47,6 +48,7 @@ from casty_notebook.values.services import Listing, ServiceInstance, ServiceKey
 from casty_notebook.values.standin import StandIn, StandInClass, StandInModule, stand_in_class
 from casty_notebook.views.alarms.bell import Bell
 from casty_notebook.views.checkup import CheckUp
+from casty_notebook.views.facts import Facts
 from casty_notebook.views.live.svg_map import map_html
 from casty_notebook.views.past.recording import Recording
 from casty_notebook.views.report.writing import Source, as_page
@@ -69,8 +71,7 @@ HEALTH = {
 }
 REF = ActorRef(ActorAddress(EVIL, "/" + EVIL, NODE))
 CARD = CardFacts.gather(
-    name=EVIL, uri=EVIL, system=EVIL, closed=False, snapshot=SNAPSHOT, health=HEALTH, shard_counts={EVIL: 9}, snapshot_age=1.0,
-    read_only=True, questions=(EVIL,),
+    Moment(NOW, SNAPSHOT, HEALTH), Facts(Label(EVIL, EVIL, EVIL, {EVIL: 9}), NOW, age=1.0, read_only=True), questions=(EVIL,),
 )  # fmt: skip
 CARD = replace(CARD, found=EVIL)
 STAND_IN = StandIn(StandInClass(EVIL, EVIL), (EVIL,), {EVIL: EVIL})
@@ -111,9 +112,9 @@ SHOWN: dict[str, Callable[[], str]] = {
     "views/alarms/bell.py Bell.__repr__": lambda: repr(_bell()),
     "views/alarms/bell.py Bell._repr_mimebundle_": lambda: str(_bell()._repr_mimebundle_()[0]["text/html"]),
     "backends/contract.py Location.__repr__": lambda: repr(PLACE),
-    "tables/table.py Table.__repr__": lambda: repr(tables.services(SNAPSHOT, HEALTH, cluster=EVIL, taken_at=NOW)),
-    "tables/table.py Table._repr_html_": lambda: _as_html(tables.services(SNAPSHOT, {}, cluster=EVIL, taken_at=NOW)),
-    "tables/table.py TableColumn.__repr__": lambda: repr(tables.members(SNAPSHOT, {}, cluster=EVIL, taken_at=NOW)["roles"]),
+    "tables/table.py Table.__repr__": lambda: repr(tables.services(Moment(NOW, SNAPSHOT, HEALTH), cluster=EVIL)),
+    "tables/table.py Table._repr_html_": lambda: _as_html(tables.services(Moment(NOW, SNAPSHOT), cluster=EVIL)),
+    "tables/table.py TableColumn.__repr__": lambda: repr(tables.members(Moment(NOW, SNAPSHOT), cluster=EVIL)["roles"]),
     "views/reprs/cards.py ShardFact.__str__": lambda: str(ShardFact(EVIL, 1, None)),
     "views/checkup.py CheckUp.__repr__": lambda: repr(CHECKED),
     "views/checkup.py CheckUp._repr_html_": lambda: CHECKED._repr_html_(),
@@ -163,13 +164,13 @@ OTHERS: dict[str, Callable[[], str]] = {
     "a watch as HTML": lambda: watch_html(EVIL, _watched(), NOW),
     "the report": lambda: _recording().report_page(note=EVIL),
     "the report of trouble": lambda: as_page(_reported()),
-    "the map": lambda: map_html(_recording().widget().bridge.moment()),
-    "members": lambda: _table(tables.members(SNAPSHOT, HEALTH, cluster=EVIL, taken_at=NOW)),
-    "shards": lambda: _table(tables.shards(SNAPSHOT, HEALTH, cluster=EVIL, taken_at=NOW)),
+    "the map": lambda: map_html(_recording().widget().bridge.shown()),
+    "members": lambda: _table(tables.members(Moment(NOW, SNAPSHOT, HEALTH), cluster=EVIL)),
+    "shards": lambda: _table(tables.shards(Moment(NOW, SNAPSHOT, HEALTH), cluster=EVIL)),
     "problems": lambda: _table(
-        tables.problems([Problem("bad", "unreached", EVIL, NOW, EVIL, EVIL, EVIL)], cluster=EVIL, snapshot=SNAPSHOT, taken_at=NOW)
+        tables.problems([Problem("bad", "unreached", EVIL, NOW, EVIL, EVIL, EVIL)], cluster=EVIL, moment=Moment(NOW, SNAPSHOT))
     ),
-    "services": lambda: _table(tables.services(SNAPSHOT, HEALTH, cluster=EVIL, taken_at=NOW)),
+    "services": lambda: _table(tables.services(Moment(NOW, SNAPSHOT, HEALTH), cluster=EVIL)),
     "events": lambda: _table(tables.events([EVENT], cluster=EVIL)),
     "answers": lambda: _table(tables.answers([ROW], cluster=EVIL)),
     "answers by field": lambda: _table(tables.answers([FIELDS], cluster=EVIL, fields=True)),
@@ -204,7 +205,7 @@ def _listener() -> Any:
 
 
 def _recording() -> Recording:
-    past = History.restored([Record(NOW, SNAPSHOT, HEALTH)], [EVENT])
+    past = History.restored([Moment(NOW, SNAPSHOT, HEALTH)], [EVENT])
     return Recording(past, Label(EVIL, EVIL, EVIL, {EVIL: 9}))
 
 

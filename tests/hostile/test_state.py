@@ -19,6 +19,7 @@ from casty_notebook.backends.sharded.session.messages import ShardLocation
 from casty_notebook.demo import messages
 from casty_notebook.demo.messages import GetCount
 from casty_notebook.topology.history import MAX_BYTES, MAX_EVENT_BYTES, History
+from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
 from casty_notebook.values.refs import ActorRef
 from tests.hostile.test_stall import STALL
@@ -148,7 +149,7 @@ def test_what_a_history_counts_is_what_it_takes_whatever_changes(part: str) -> N
     try:
         history, before = History(max_bytes=bound, max_event_bytes=bound // 4), tracemalloc.get_traced_memory()[0]
         for turn in range(60):
-            history.note(began + timedelta(minutes=turn), CHANGING[part](turn), {})
+            history.note(Moment(began + timedelta(minutes=turn), CHANGING[part](turn), {}))
         gc.collect()
         taken = tracemalloc.get_traced_memory()[0] - before
     finally:
@@ -166,7 +167,7 @@ def test_a_history_counts_the_texts_that_it_keeps() -> None:
     for turn in range(40):
         roles = frozenset({f"role-{turn}" * 20})
         members = [Member(stranger(n), MemberStatus.up, roles, f"{turn}-{n}-" + "x" * 980) for n in range(1_000)]
-        history.note(began + timedelta(seconds=turn), TopologySnapshot(frozenset(members), None, {}, turn), {})
+        history.note(Moment(began + timedelta(seconds=turn), TopologySnapshot(frozenset(members), None, {}, turn), {}))
     # At least the names themselves, of every moment that is still there.
     assert history.size >= len(history.records) * 1_000 * 980
     assert history.size <= MAX_BYTES + 2_000_000

@@ -8,7 +8,6 @@ PICKLE = "casty_notebook.backends.sharded.codec.pickle"
 KNOWN: set[frozenset[str]] = {
     # The opcodes of a pickle are functions of the machine that runs them, and that machine is a table of them.
     frozenset(f"{PICKLE}.{name}" for name in ("members", "objects", "ops", "reader", "scalars", "shards")),
-    frozenset(f"{PICKLE}.{name}" for name in ("plans", "writer")),
 }
 """Those that are still there; a circle that is a part of one of these is on its way out."""
 

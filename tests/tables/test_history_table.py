@@ -6,6 +6,7 @@ import pandas as pd
 
 from casty_notebook.tables import history
 from casty_notebook.topology.history import History
+from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.snapshot import MemberStatus
 from tests.support.topologies import member, node, owned_by, topology
 from tests.topology.test_history import DOWN, LIVE, after
@@ -13,11 +14,11 @@ from tests.topology.test_history import DOWN, LIVE, after
 
 def test_a_row_for_each_moment_that_showed_something_new() -> None:
     kept = History()
-    kept.note(after(0), topology([member(1), member(2)], leader=1, epoch=3), {node(1): LIVE, node(2): LIVE})
+    kept.note(Moment(after(0), topology([member(1), member(2)], leader=1, epoch=3), {node(1): LIVE, node(2): LIVE}))
     kept.note(
-        after(1),
+        Moment(after(1),
         topology([member(1), member(2, MemberStatus.down)], unreachable=[2], shards={"cart": {0: owned_by(1)}}, epoch=4),
-        {node(1): LIVE, node(2): DOWN},
+        {node(1): LIVE, node(2): DOWN}),
     )
     table = history(kept.records, cluster="prod")
     assert table.drop(columns=["time", "leader"]).to_dict("list") == {
@@ -32,7 +33,7 @@ def test_a_row_for_each_moment_that_showed_something_new() -> None:
 
 def test_dtypes_do_not_depend_on_there_being_rows() -> None:
     kept = History()
-    kept.note(after(0), topology([member(1)], leader=1))
+    kept.note(Moment(after(0), topology([member(1)], leader=1)))
     full, empty = history(kept.records, cluster="prod"), history([], cluster="prod")
     assert [str(kind) for kind in full.dtypes] == [str(kind) for kind in empty.dtypes]
     assert list(full) == list(empty)

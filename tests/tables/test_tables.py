@@ -14,6 +14,7 @@ from casty_notebook.errors import AskTimeout, FailureReport, MisuseError
 from casty_notebook.tables import answers, events, members, services, shards
 from casty_notebook.topology.events import Change, TopologyEvent
 from casty_notebook.topology.health import LinkState, NodeHealth
+from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, TopologySnapshot
 from tests.support.topologies import member, node, owned_by, topology
 
@@ -72,9 +73,9 @@ COLUMNS = {
 
 def from_snapshot(build: Callable[..., pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     return (
-        build(SNAPSHOT, HEALTH, cluster="prod", taken_at=NOW),
-        build(topology(), {}, cluster="prod", taken_at=NOW),
-        build(None, {}, cluster="prod", taken_at=None),
+        build(Moment(NOW, SNAPSHOT, HEALTH), cluster="prod"),
+        build(Moment(NOW, topology()), cluster="prod"),
+        build(None, cluster="prod"),
     )
 
 
@@ -129,7 +130,7 @@ def test_status_and_kind_have_the_same_categories_whatever_occurs() -> None:
 
 
 def test_members_are_listed_in_natural_order_with_both_views() -> None:
-    table = members(SNAPSHOT, HEALTH, cluster="prod", taken_at=NOW)
+    table = members(Moment(NOW, SNAPSHOT, HEALTH), cluster="prod")
     rows = table.drop(columns=["rtt_ms", "reachable"]).to_numpy().tolist()
     assert rows == [
         ["node-1", "10.0.1.1:25520", "up", False, "web", 3, 1, 0],
@@ -141,14 +142,14 @@ def test_members_are_listed_in_natural_order_with_both_views() -> None:
 
 
 def test_roles_split_into_a_row_each() -> None:
-    table = members(SNAPSHOT, HEALTH, cluster="prod", taken_at=NOW).set_index("node")
+    table = members(Moment(NOW, SNAPSHOT, HEALTH), cluster="prod").set_index("node")
     roles = table.roles.str.split(", ").explode()
     assert roles[roles == "web"].index.tolist() == ["node-1", "node-2"]
     assert table[table.roles.str.contains("db")].index.tolist() == ["node-2"]
 
 
 def test_shards_are_listed_by_type_and_number() -> None:
-    table = shards(SNAPSHOT, HEALTH, cluster="prod", taken_at=NOW)
+    table = shards(Moment(NOW, SNAPSHOT, HEALTH), cluster="prod")
     assert table[["type", "shard", "address", "replicas"]].to_numpy().tolist() == [
         ["cart", 0, "10.0.1.1:25520", ""],
         ["cart", 1, "10.0.1.1:25520", ""],
@@ -160,55 +161,55 @@ def test_shards_are_listed_by_type_and_number() -> None:
 
 
 def test_the_owner_of_a_shard_has_no_name_if_it_is_no_member() -> None:
-    table = shards(SNAPSHOT, HEALTH, cluster="prod", taken_at=NOW)
+    table = shards(Moment(NOW, SNAPSHOT, HEALTH), cluster="prod")
     assert table.node.isna().tolist() == [False, False, True, False, False]
     assert table.node.dropna().tolist() == ["node-1", "node-1", "node-10", "node-1"]
 
 
 def test_shards_of_one_type_are_those_of_that_type() -> None:
-    every = shards(SNAPSHOT, HEALTH, cluster="prod", taken_at=NOW)
-    one = shards(SNAPSHOT, HEALTH, shard_type="order", cluster="prod", taken_at=NOW)
+    every = shards(Moment(NOW, SNAPSHOT, HEALTH), cluster="prod")
+    one = shards(Moment(NOW, SNAPSHOT, HEALTH), shard_type="order", cluster="prod")
     assert one.shard.tolist() == every[every.type == "order"].shard.tolist() == [1, 3]
-    assert len(shards(SNAPSHOT, HEALTH, shard_type="nothing", cluster="prod", taken_at=NOW)) == 0
+    assert len(shards(Moment(NOW, SNAPSHOT, HEALTH), shard_type="nothing", cluster="prod")) == 0
 
 
 def test_equal_allocations_make_the_same_table_whether_they_are_one_object_or_many() -> None:
     shared = owned_by(1, 2)
     one = topology([member(1)], shards={"cart": dict.fromkeys(range(20), shared)})
     many = topology([member(1)], shards={"cart": {shard: owned_by(1, 2) for shard in range(20)}})
-    left, right = (shards(each, {}, cluster="prod", taken_at=None) for each in (one, many))
+    left, right = (shards(Moment(NOW, each), cluster="prod") for each in (one, many))
     pd.testing.assert_frame_equal(left, right)
 
 
 def test_a_shard_number_beyond_64_bits_costs_no_table() -> None:
     wild = topology(shards={"cart": {2**70: owned_by(1), -(2**70): owned_by(1), 4: owned_by(2)}})
-    assert shards(wild, {}, cluster="prod", taken_at=None).shard.tolist() == [-(2**63), 4, 2**63 - 1]
+    assert shards(Moment(NOW, wild), cluster="prod").shard.tolist() == [-(2**63), 4, 2**63 - 1]
 
 
 def test_two_nodes_of_one_name_stay_apart_by_address() -> None:
     twins = topology(
         [member(1, name="twin"), member(2, name="twin")], shards={"cart": {0: owned_by(1), 1: owned_by(2)}}
     )
-    table = shards(twins, {}, cluster="prod", taken_at=None)
+    table = shards(Moment(NOW, twins), cluster="prod")
     assert table[["node", "address"]].to_numpy().tolist() == [["twin", "10.0.1.1:25520"], ["twin", "10.0.1.2:25520"]]
-    assert len(members(twins, {}, cluster="prod", taken_at=None)) == 2
+    assert len(members(Moment(NOW, twins), cluster="prod")) == 2
 
 
 def test_names_that_are_no_utf8_can_be_written_by_arrow() -> None:
-    table = members(topology([member(1, MemberStatus.up, "\udcff", name="n\ud800")]), {}, cluster="prod", taken_at=None)
+    table = members(Moment(NOW, topology([member(1, MemberStatus.up, "\udcff", name="n\ud800")])), cluster="prod")
     assert table.node.tolist() == ["n\\ud800"]
     assert table.roles.tolist() == ["\\udcff"]
 
 
 def test_sorting_by_node_is_natural_in_every_table() -> None:
     for build in (members, shards, services):
-        table = build(SNAPSHOT, HEALTH, cluster="prod", taken_at=NOW)
+        table = build(Moment(NOW, SNAPSHOT, HEALTH), cluster="prod")
         order = table.sort_values("node").node.dropna().unique().tolist()
         assert order == [name for name in ("node-1", "node-2", "node-10") if name in order]
 
 
 def test_services_are_listed_by_name_and_node() -> None:
-    table = services(SNAPSHOT, HEALTH, cluster="prod", taken_at=NOW)
+    table = services(Moment(NOW, SNAPSHOT, HEALTH), cluster="prod")
     assert table[["service", "address", "path"]].to_numpy().tolist() == [
         ["mail", "10.0.1.9:25520", "/mail"],
         ["pay", "10.0.1.2:25520", "/pay"],
@@ -219,7 +220,7 @@ def test_services_are_listed_by_name_and_node() -> None:
 
 
 def test_events_keep_their_order_and_time() -> None:
-    table = events(EVENTS, cluster="prod", snapshot=SNAPSHOT, taken_at=NOW)
+    table = events(EVENTS, cluster="prod", moment=Moment(NOW, SNAPSHOT))
     assert table.drop(columns="time").to_numpy().tolist() == [
         ["leader_changed", "leader", "node-1", "node-2", "node-3"],
         ["member_joined", "node-3", "", "up", "cluster"],
@@ -258,18 +259,18 @@ def test_an_error_without_a_report_is_told_by_its_own_words() -> None:
 def test_attrs_say_which_cluster_when_and_at_what_epoch() -> None:
     expected = {"cluster": "prod", "epoch": 7, "time": "2026-01-02T03:04:05.678+00:00"}
     for build in (members, shards, services):
-        assert build(SNAPSHOT, HEALTH, cluster="prod", taken_at=NOW).attrs == expected
-    assert events(EVENTS, cluster="prod", snapshot=SNAPSHOT, taken_at=NOW).attrs == expected
-    assert members(None, {}, cluster="prod", taken_at=None).attrs == {"cluster": "prod", "epoch": None, "time": None}
+        assert build(Moment(NOW, SNAPSHOT, HEALTH), cluster="prod").attrs == expected
+    assert events(EVENTS, cluster="prod", moment=Moment(NOW, SNAPSHOT)).attrs == expected
+    assert members(None, cluster="prod").attrs == {"cluster": "prod", "epoch": None, "time": None}
 
 
 def test_the_time_in_attrs_is_utc_whatever_zone_it_came_in() -> None:
     local = NOW.astimezone(timezone(timedelta(hours=9)))
-    assert members(SNAPSHOT, {}, cluster="prod", taken_at=local).attrs["time"] == "2026-01-02T03:04:05.678+00:00"
+    assert members(Moment(local, SNAPSHOT), cluster="prod").attrs["time"] == "2026-01-02T03:04:05.678+00:00"
 
 
 def test_attrs_survive_filters_and_concat_of_one_snapshot() -> None:
-    table = shards(SNAPSHOT, HEALTH, cluster="prod", taken_at=NOW)
+    table = shards(Moment(NOW, SNAPSHOT, HEALTH), cluster="prod")
     parts = [table[table.type == name] for name in ("cart", "order")]
     assert pd.concat(parts).attrs == table.attrs
 
@@ -288,7 +289,7 @@ def test_tables_can_be_filtered_sorted_grouped_and_written(name: str) -> None:
 def test_a_node_that_is_not_reached_has_no_round_trip() -> None:
     health = {node(1): NodeHealth(LinkState.live, rtt=0.002), node(2): NodeHealth(LinkState.down, rtt=0.001)}
     two = TopologySnapshot(frozenset({Member(node(n), MemberStatus.up, frozenset(), f"node-{n}") for n in (1, 2)}), None, {}, 1)
-    assert members(two, health, cluster="prod", taken_at=None)["rtt_ms"].dropna().tolist() == [2.0]
+    assert members(Moment(NOW, two, health), cluster="prod")["rtt_ms"].dropna().tolist() == [2.0]
 
 
 def test_a_terminal_of_80_columns_shows_every_column(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,6 +297,6 @@ def test_a_terminal_of_80_columns_shows_every_column(monkeypatch: pytest.MonkeyP
     names = [f"a-rather-long-node-name-{n}" for n in (1, 2)]
     two = TopologySnapshot(frozenset({Member(node(n), MemberStatus.up, frozenset(), names[n - 1]) for n in (1, 2)}), None, {}, 1)
     with pd.option_context("display.max_columns", 0, "display.width", 80):
-        shown = repr(members(two, {}, cluster="prod", taken_at=None))
+        shown = repr(members(Moment(NOW, two), cluster="prod"))
     assert all(column in shown for column in ("reachable", "rtt_ms", "replicas"))
     assert max(map(len, shown.splitlines())) <= 80

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from casty_notebook.topology.events import diff
 from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.history import History
+from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.sharing import share, size
 from casty_notebook.topology.snapshot import MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
 from tests.support.topologies import member, node, owned_by, topology
@@ -79,39 +80,52 @@ def test_shards_of_numbers_beyond_64_bits_cost_no_other_shard() -> None:
 
 def test_moments_that_show_nothing_new_are_not_kept() -> None:
     history = History()
-    history.note(after(0), shards(1), {node(1): LIVE})
-    history.note(after(1), shards(1), {node(1): NodeHealth(LinkState.live, rtt=0.5)})
-    history.note(after(2), replace(shards(1), allocation_epoch=99), {node(1): LIVE})
+    history.note(Moment(after(0), shards(1), {node(1): LIVE}))
+    history.note(Moment(after(1), shards(1), {node(1): NodeHealth(LinkState.live, rtt=0.5)}))
+    history.note(Moment(after(2), replace(shards(1), allocation_epoch=99), {node(1): LIVE}))
     assert len(history.records) == 1
-    history.note(after(3), shards(2), {node(1): LIVE})
+    history.note(Moment(after(3), shards(2), {node(1): LIVE}))
     assert [record.time for record in history.records] == [after(0), after(3)]
 
 
 def test_events_are_those_between_the_snapshots_and_of_our_own_connections() -> None:
     history = History()
-    assert history.note(after(0), shards(1), {node(1): LIVE, node(2): LIVE}) == []
+    assert history.note(Moment(after(0), shards(1), {node(1): LIVE, node(2): LIVE})) == []
     snapshot = shards(2)
-    happened = history.note(after(1), snapshot, {node(1): LIVE, node(2): LIVE})
+    happened = history.note(Moment(after(1), snapshot, {node(1): LIVE, node(2): LIVE}))
     assert happened == diff(shards(1), snapshot, after(1))
-    (lost,) = history.note(after(2), snapshot, {node(1): LIVE, node(2): DOWN})
+    (lost,) = history.note(Moment(after(2), snapshot, {node(1): LIVE, node(2): DOWN}))
     assert (lost.kind, lost.subject, lost.after) == ("lost", "node-2", "not reachable from here: connection refused")
-    assert history.note(after(3), snapshot, {node(1): LIVE, node(2): DOWN}) == []
-    (back,) = history.note(after(4), snapshot, {node(1): LIVE, node(2): LIVE})
+    assert history.note(Moment(after(3), snapshot, {node(1): LIVE, node(2): DOWN})) == []
+    (back,) = history.note(Moment(after(4), snapshot, {node(1): LIVE, node(2): LIVE}))
     assert (back.kind, back.subject, back.time) == ("reached_again", "node-2", after(4))
     assert list(history.events) == [*happened, lost, back]
 
 
+def test_a_node_that_is_dialled_again_is_lost_once_and_reached_again_once() -> None:
+    history, dialled = History(), NodeHealth(LinkState.connecting)
+    happened = [
+        history.note(Moment(after(second), shards(1), {node(1): LIVE, node(2): view}))
+        for second, view in enumerate([LIVE, DOWN, dialled, DOWN, dialled, LIVE, dialled, LIVE, dialled, DOWN])
+    ]
+    told = [(second, event.kind, event.before) for second, events in enumerate(happened) for event in events]
+    assert told == [
+        (1, "lost", "reachable from here"), (5, "reached_again", "not reachable from here"), (9, "lost", "reachable from here"),
+    ]  # fmt: skip
+
+
 def test_the_first_connection_to_a_node_is_no_news_but_a_node_never_reached_is() -> None:
     history = History()
-    history.note(after(0), shards(1), {node(1): NodeHealth(LinkState.connecting), node(2): NodeHealth(LinkState.connecting)})
-    events = history.note(after(1), shards(1), {node(1): LIVE, node(2): DOWN})
+    not_yet = NodeHealth(LinkState.connecting)
+    history.note(Moment(after(0), shards(1), {node(1): not_yet, node(2): not_yet}))
+    events = history.note(Moment(after(1), shards(1), {node(1): LIVE, node(2): DOWN}))
     assert [(event.kind, event.subject, event.before) for event in events] == [("lost", "node-2", "")]
 
 
 def test_a_clock_that_goes_backwards_leaves_moments_in_order() -> None:
     history = History()
-    history.note(after(10), shards(1))
-    history.note(after(5), shards(2))
+    history.note(Moment(after(10), shards(1)))
+    history.note(Moment(after(5), shards(2)))
     assert [record.time for record in history.records] == [after(10), after(10)]
     assert history.at(after(10)) is history.latest
 
@@ -119,7 +133,7 @@ def test_a_clock_that_goes_backwards_leaves_moments_in_order() -> None:
 def test_the_oldest_go_first_and_events_outlive_them() -> None:
     history = History(max_records=3)
     for turn in range(10):
-        history.note(after(turn), shards(1 + turn % 2))
+        history.note(Moment(after(turn), shards(1 + turn % 2)))
     assert [record.time for record in history.records] == [after(7), after(8), after(9)]
     assert history.forgotten == 7
     assert len(history.events) == 9
@@ -130,7 +144,7 @@ def test_bytes_are_bounded_and_the_newest_always_stays(limit: int) -> None:
     history = History(max_bytes=limit)
     for turn in range(50):
         owners = {shard: owned_by(1 + (shard + turn) % 3) for shard in range(1000)}
-        history.note(after(turn), topology(shards={"cart": owners}))
+        history.note(Moment(after(turn), topology(shards={"cart": owners})))
     assert history.latest is not None
     assert history.latest.time == after(49)
     assert history.size <= limit or len(history.records) == 1
@@ -146,7 +160,7 @@ def test_the_past_is_found_by_time() -> None:
     history = History()
     assert history.at(START) is None
     for second, owner in ((0, 1), (10, 2), (20, 1)):
-        history.note(after(second), shards(owner))
+        history.note(Moment(after(second), shards(owner)))
     assert history.at(after(-1)) is None
     for moment, owner in ((0, 1), (9.9, 1), (10, 2), (19, 2), (20, 1), (1000, 1)):
         record = history.at(after(moment))
@@ -157,7 +171,7 @@ def test_the_past_is_found_by_time() -> None:
 def test_a_difference_skips_what_was_between_and_goes_backwards_too() -> None:
     history = History()
     for second, owner in ((0, 1), (10, 2), (20, 1)):
-        history.note(after(second), shards(owner), {node(2): DOWN if second == 20 else LIVE})
+        history.note(Moment(after(second), shards(owner), {node(2): DOWN if second == 20 else LIVE}))
     assert [event.kind for event in history.diff(after(0), after(20))] == ["lost"]
     assert [event.after for event in history.diff(after(0), after(10))] == ["4 shards on node-2 (0, 1, 2, 3)"]
     assert [event.after for event in history.diff(after(10), after(0))] == ["4 shards on node-1 (0, 1, 2, 3)"]
@@ -168,7 +182,7 @@ def test_a_difference_skips_what_was_between_and_goes_backwards_too() -> None:
 def test_until_is_the_history_as_it_was() -> None:
     history = History()
     for second, owner in ((0, 1), (10, 2), (20, 1)):
-        history.note(after(second), shards(owner))
+        history.note(Moment(after(second), shards(owner)))
     past = history.until(after(15))
     assert [record.time for record in past.records] == [after(0), after(10)]
     assert [event.time for event in past.events] == [after(10)]

@@ -9,6 +9,7 @@ import pytest
 
 from casty_notebook.topology import owned_once
 from casty_notebook.topology.history import History
+from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.owned_once import OwnedOnce
 from casty_notebook.topology.shard_columns import ShardColumn
 from tests.support.topologies import member, owned_by, topology
@@ -23,14 +24,14 @@ def shop(*shards: int) -> object:
 def test_a_history_says_how_many_shards_are_without_an_owner_at_each_moment() -> None:
     history = History()
     for second, shards in enumerate([(0, 1, 2), (0, 1, 2, 9), (1, 9), (), (0, 1, 2, 9), (0, 1, 2, 3, 9)]):
-        history.note(START + timedelta(seconds=second), shop(*shards))  # type: ignore[arg-type]
+        history.note(Moment(START + timedelta(seconds=second), shop(*shards)))  # type: ignore[arg-type]
     assert [(record.ownerless or {}).get("cart", 0) for record in history.records] == [0, 0, 2, 4, 0, 0]
 
 
 def test_a_copy_of_a_part_still_knows_of_the_shards_from_before() -> None:
     history = History()
     for second, shards in enumerate([(0, 1, 2), (1,), (1, 2)]):
-        history.note(START + timedelta(seconds=second), shop(*shards))  # type: ignore[arg-type]
+        history.note(Moment(START + timedelta(seconds=second), shop(*shards)))  # type: ignore[arg-type]
     copied = History.restored(history.records[1:], ())
     assert [record.ownerless for record in copied.records] == [{"cart": 2}, {"cart": 1}]
 

@@ -14,6 +14,7 @@ from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.history import History
 from casty_notebook.topology.kinds import VIRTUAL
 from casty_notebook.topology.mailboxes import Waiting
+from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.problems import GRACE, KINDS, Known, Problem, find_problems, problem_rows
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, TopologySnapshot
 from casty_notebook.topology.traffic import TrafficRow
@@ -33,7 +34,7 @@ def cluster(**changes: Any) -> TopologySnapshot:
 def seen(*moments: tuple[float, TopologySnapshot, dict[Any, NodeHealth]], now: float) -> tuple[Problem, ...]:
     history = History()
     for second, snapshot, health in moments:
-        history.note(after(second), snapshot, health)
+        history.note(Moment(after(second), snapshot, health))
     return find_problems(history.records, tuple(history.events), after(now), snapshot_age=0.5)
 
 
@@ -50,7 +51,7 @@ def test_what_was_found_before_changes_nothing_but_the_work(steps: list[tuple[in
     history, second = History(), 0
     for later, lost, led in steps:
         second += later
-        history.note(after(second), cluster(leader=1 if led else None), LOST_3 if lost else WELL)
+        history.note(Moment(after(second), cluster(leader=1 if led else None), LOST_3 if lost else WELL))
     records, events = history.records, tuple(history.events)
     some = data.draw(st.integers(1, len(records)))
     seen_at = records[some].time if some < len(records) else after(second + 5)
@@ -130,14 +131,14 @@ def test_a_node_that_comes_and_goes_is_flapping() -> None:
 
 def test_silence_of_the_cluster_is_one() -> None:
     history = History()
-    history.note(after(0), cluster(), WELL)
+    history.note(Moment(after(0), cluster(), WELL))
     (found,) = find_problems(history.records, (), after(60), snapshot_age=42.0)
     assert (found.kind, found.since) == ("stale", after(60) - timedelta(seconds=42))
 
 
 def test_silence_while_no_member_is_reached_is_told_apart_since_the_way_may_be_what_failed() -> None:
     history = History()
-    history.note(after(0), cluster(), dict.fromkeys(WELL, DOWN))
+    history.note(Moment(after(0), cluster(), dict.fromkeys(WELL, DOWN)))
     (found,) = [each for each in find_problems(history.records, (), after(60), snapshot_age=42.0) if each.kind == "stale"]
     assert found.text.startswith("none of its 3 members is reached from here, and the cluster has said nothing for 42 s")
     assert "the network between" in found.remedy
@@ -160,6 +161,9 @@ def test_members_of_a_virtual_cluster_that_disagree_or_were_restarted() -> None:
         ("restarted", "node-2")
     }
     assert seen((0, ring(MemberStatus.alive, "bb"), both), now=60) == ()
+    lives = [(second, ring(MemberStatus.alive, life), both) for second, life in ((0, "bb"), (10, "cc"), (30, "dd"))]
+    (twice,) = seen(*lives, now=40)
+    assert twice.text == "it was restarted 10 s ago, 2 times since 30 s ago: what its actors had in memory alone is gone"
 
 
 def test_rows_for_a_view_are_plain() -> None:
@@ -178,7 +182,7 @@ def asks(*made: tuple[float, int, str | None]) -> list[TrafficRow]:
 
 def of_asks(rows: list[TrafficRow]) -> list[Problem]:
     history = History()
-    history.note(after(0), cluster(), WELL)
+    history.note(Moment(after(0), cluster(), WELL))
     return list(find_problems(history.records, (), after(100), snapshot_age=0.5, asks=rows))
 
 
@@ -238,7 +242,7 @@ def waiting(key: str = "user-42", **changes: Any) -> Waiting:
 
 def of_mailboxes(*those: Waiting) -> list[Problem]:
     history = History()
-    history.note(after(0), cluster(), WELL)
+    history.note(Moment(after(0), cluster(), WELL))
     return list(find_problems(history.records, (), after(40), snapshot_age=0.5, waiting=those))
 
 

@@ -15,6 +15,7 @@ from casty_notebook.errors import InvalidRecording
 from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.history import History
 from casty_notebook.topology.kinds import SHARDED, VIRTUAL
+from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.recording_format import Label, read_history, write_history
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
 from tests.support.topologies import HOSTILE, member, node, owned_by, topology
@@ -31,7 +32,8 @@ def sample() -> History:
             shards={"cart": {shard: owned_by(owner, 1) for shard in range(4)}, "odd": {-5: owned_by(1), 10**12: owned_by(2)}},
             services=[ServiceEntry("pay", node(1), "/pay")] * (second > 0),
         )  # fmt: skip
-        history.note(after(second), snapshot, {node(1): LIVE, node(2): DOWN if second == 3 else LIVE}, node(1))
+        health = {node(1): LIVE, node(2): DOWN if second == 3 else LIVE}
+        history.note(Moment(after(second), snapshot, health), node(1))
     return history
 
 
@@ -62,7 +64,7 @@ def test_one_from_before_it_was_written_who_told_what_is_read() -> None:
 def test_any_history_survives(topologies: list[TopologySnapshot]) -> None:
     history = History()
     for second, snapshot in enumerate(topologies):
-        history.note(after(second), snapshot, {node(1): NodeHealth(list(LinkState)[second % 4], reason="why")})
+        history.note(Moment(after(second), snapshot, {node(1): NodeHealth(list(LinkState)[second % 4], reason="why")}))
     same(read_history(write_history(history, LABEL))[0], history)
 
 
@@ -75,7 +77,7 @@ def test_what_repeats_is_written_once() -> None:
 
 def test_text_that_is_no_unicode_is_written_all_the_same() -> None:
     history = History()
-    history.note(after(0), topology([member(1, name="a\ud800b")]))
+    history.note(Moment(after(0), topology([member(1, name="a\ud800b")])))
     history, _ = read_history(write_history(history, LABEL))
     assert [each.id for each in history.records[0].snapshot.members] == ["a\\ud800b"]
 
@@ -161,7 +163,7 @@ def test_a_virtual_cluster_comes_back_with_lives_opinions_and_shares() -> None:
     slices = {"ring": {number: ShardAllocation(here, (there,)) for number in range(8)}}
     snapshot = TopologySnapshot(frozenset({member}), None, slices, 0, kind=VIRTUAL)
     history = History()
-    history.note(after(1), snapshot)
+    history.note(Moment(after(1), snapshot))
     back, _ = read_history(write_history(history, LABEL))
     assert back.records[0].snapshot == snapshot
     assert back.records[0].snapshot.kind is VIRTUAL

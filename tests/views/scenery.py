@@ -15,32 +15,37 @@ from casty_notebook.errors import MisuseError
 from casty_notebook.loops.background import background_loop
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.health import NodeHealth
+from casty_notebook.topology.moment import Moment
+from casty_notebook.topology.recording_format import Label
 from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.views.facts import Facts, Shown
 from casty_notebook.views.live.deltas import Packet
-from casty_notebook.views.live.feed import Facts, Moment
 from casty_notebook.views.live.scene import Scene
 
 START = datetime.datetime(2026, 11, 3, 12, tzinfo=datetime.UTC)
 
 
 def moment(
-    snapshot: TopologySnapshot | None, health: Mapping[NodeAddress, NodeHealth] | None = None, **facts: Any
-) -> Moment:
-    known = {"name": "shop", "uri": "casty://shop@10.0.1.1:25520", "system": "shop", "time": START, "age": 0.1}
-    return Moment(snapshot, health or {}, Facts(**{**known, **facts}))
+    snapshot: TopologySnapshot | None, health: Mapping[NodeAddress, NodeHealth] | None = None, *,
+    shard_counts: Mapping[str, int] | None = None, time: datetime.datetime = START, **facts: Any,
+) -> Shown:  # fmt: skip
+    """What a view shows of that; `facts` are those of its connection."""
+    label = Label("shop", "shop", "casty://shop@10.0.1.1:25520", shard_counts or {})
+    seen = None if snapshot is None else Moment(time, snapshot, health or {})
+    return Shown(seen, Facts(label, time, **{"age": 0.1, **facts}))
 
 
 class WrittenSource:
     """What a view follows, as the test last wrote it."""
 
-    def __init__(self, now: Moment, earlier: Iterable[Moment] = ()) -> None:
+    def __init__(self, now: Shown, earlier: Iterable[Shown] = ()) -> None:
         self.now = now
         self.past = list(earlier)
         self.events: list[TopologyEvent] = []
         self.callbacks: list[Callable[[], None]] = []
         self.asked = 0
 
-    def current(self) -> Moment:
+    def current(self) -> Shown:
         self.asked += 1
         return self.now
 
@@ -52,14 +57,14 @@ class WrittenSource:
         newer = list(itertools.takewhile(lambda event: event is not last, reversed(self.events)))
         return newer[::-1]
 
-    def earlier(self) -> Iterable[Moment]:
+    def earlier(self) -> Iterable[Shown]:
         return self.past
 
     def times(self, after: datetime.datetime | None = None) -> list[datetime.datetime]:
         times = [each.facts.time for each in (*self.past, self.now)]
         return [time for time in times if after is None or time > after]
 
-    def at(self, time: datetime.datetime) -> Moment | None:
+    def at(self, time: datetime.datetime) -> Shown | None:
         before = [each for each in (*self.past, self.now) if each.facts.time <= time]
         return before[-1] if before else None
 
@@ -69,7 +74,7 @@ class WrittenSource:
     def report(self) -> str:
         return "<!doctype html>\n<title>a report</title>\n"
 
-    def write(self, now: Moment, *events: TopologyEvent) -> None:
+    def write(self, now: Shown, *events: TopologyEvent) -> None:
         """Change what is true and say so on the loop, as a snapshot does."""
 
         async def tell() -> None:

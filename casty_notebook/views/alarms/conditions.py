@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Protocol
 
-from casty_notebook.address import NodeAddress
 from casty_notebook.backends.contract import Backend
 from casty_notebook.errors import ClientClosed, ClusterError, MisuseError
 from casty_notebook.settings import checked_seconds
-from casty_notebook.topology.health import NodeHealth
-from casty_notebook.topology.names import member_at
+from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.problems import Problem
-from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
+from casty_notebook.topology.snapshot import MemberStatus
 from casty_notebook.values.short_repr import brief
 
 __all__ = ["Condition", "answer_is", "as_condition", "is_so", "member_is", "no_problems"]
@@ -27,9 +25,7 @@ class Cluster(Protocol):
     backend: Backend
 
     @property
-    def topology(self) -> TopologySnapshot | None: ...
-    @property
-    def health(self) -> Mapping[NodeAddress, NodeHealth]: ...
+    def moment(self) -> Moment | None: ...
     @property
     def ask(self) -> Callable[..., Any]: ...
     def current_problems(self) -> tuple[Problem, ...]: ...
@@ -115,14 +111,13 @@ class member_is:  # noqa: N801 - it reads as what it says: wait_until(member_is(
         self.seen = "nothing"
 
     def look(self, cluster: Cluster, within: float) -> bool:  # noqa: ARG002 - it asks nobody
-        topology = cluster.topology
-        members = member_at(topology.members) if topology is not None else {}
+        moment = cluster.moment
+        members = moment.members if moment is not None else {}
         member = next((each for each in members.values() if self._node in (each.id, str(each.address))), None)
         if member is None:
             self.seen = f"no member {self._node} among {', '.join(each.id for each in members.values()) or 'none'}"
             return self._status == MemberStatus.removed.name and self._reachable is not True
-        view = cluster.health.get(member.address)
-        reach = view.reachable if view is not None else None
+        reach = moment.reach(member.address) if moment is not None else None
         self.seen = f"{self._node} is {member.status.name} and {_reached(reach)}"
         well = self._status is None or member.status.name == self._status
         return well and (self._reachable is None or reach is self._reachable)

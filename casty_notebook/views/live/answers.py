@@ -36,11 +36,11 @@ def past_moment(source: Source, asked: object) -> Packet:
     if isinstance(asked, bool) or not isinstance(asked, int | float) or not 0 <= asked <= LATEST:
         return Packet({"kind": "past", "asked": None}, [])
     times: Sequence[datetime.datetime] = source.times()
-    moment = source.at(_time(int(asked))) or (source.at(times[0]) if times else None)
+    told = source.at(_time(int(asked))) or (source.at(times[0]) if times else None)
     head: dict[str, Any] = {"kind": "past", "asked": asked, "oldest": milliseconds(times[0]) if times else None}
-    if moment is None:
+    if told is None:
         return Packet(head, [])
-    packet = full(SceneBuilder().build(moment), 0, ())
+    packet = full(SceneBuilder().build(told), 0, ())
     return Packet({**head, "moment": packet.head}, packet.buffers)
 
 
@@ -56,8 +56,8 @@ def place_of(source: Source, asked: object) -> Packet:
         return Packet({**head, "words": printable(repr(where).strip("<>"))}, [])
     # Slices of a ring are those of all types, and are drawn under one name.
     name = where.shard_type if where.kind is SHARDED else None
-    drawn = source.current().snapshot
-    known = [] if drawn is None else list(drawn.shard_allocations)
+    drawn = source.current().moment
+    known = [] if drawn is None else list(drawn.snapshot.shard_allocations)
     return Packet({**head, "type": shown(name or (known[0] if known else "")), "shard": where.shard}, [])
 
 

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 from casty_notebook.logs import room_logger
 from casty_notebook.loops.background import background_loop
 from casty_notebook.topology.events import Change, TopologyEvent
+from casty_notebook.views.facts import Shown
 from casty_notebook.views.live.answers import known_times, past_moment, place_of, report_for
 from casty_notebook.views.live.deltas import EventRow, Packet, Story, delta, event_row, full, reach_events
-from casty_notebook.views.live.feed import Moment, Source
+from casty_notebook.views.live.feed import Source
 from casty_notebook.views.live.scene import Scene, SceneBuilder
 
 __all__ = ["Bridge"]
@@ -91,7 +92,7 @@ class Bridge:
         self.story = story.packets
         self._told = self._loop.run(self._start(story.sequence + 1))
 
-    async def _earlier(self) -> Iterable[Moment]:
+    async def _earlier(self) -> Iterable[Shown]:
         return self._source.earlier()
 
     async def _start(self, sequence: int) -> _Told:
@@ -112,10 +113,10 @@ class Bridge:
         """The last scene told."""
         return self._told.scene
 
-    def moment(self) -> Moment:
+    def shown(self) -> Shown:
         """Ask the source; waits for the loop."""
 
-        async def ask() -> Moment:
+        async def ask() -> Shown:
             return self._source.current()
 
         return self._loop.run(ask())

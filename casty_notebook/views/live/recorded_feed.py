@@ -10,7 +10,8 @@ from casty_notebook.errors import MisuseError
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.history import History
 from casty_notebook.topology.recording_format import Label
-from casty_notebook.views.live.feed import Moment, moment_at, moments, times_after
+from casty_notebook.views.facts import Shown
+from casty_notebook.views.live.feed import moment_at, moments, times_after
 
 __all__ = ["RecordedSource"]
 
@@ -27,11 +28,11 @@ class RecordedSource:
         self._label = label
         self.report = report
 
-    def current(self) -> Moment:
-        moment = self.at(self._records[-1].time)
-        return moment if moment is not None else next(moments(self._records[-1:], self._label))
+    def current(self) -> Shown:
+        shown = self.at(self._records[-1].time)
+        return shown if shown is not None else next(moments(self._records[-1:], self._label))
 
-    def earlier(self) -> Iterable[Moment]:
+    def earlier(self) -> Iterable[Shown]:
         return moments(self._records[-1 - MOST_EARLIER : -1], self._label)
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:  # noqa: ARG002  nothing will ever change
@@ -40,7 +41,7 @@ class RecordedSource:
     def times(self, after: datetime.datetime | None = None) -> Sequence[datetime.datetime]:
         return times_after(self._records, after)
 
-    def at(self, time: datetime.datetime) -> Moment | None:
+    def at(self, time: datetime.datetime) -> Shown | None:
         return moment_at(time, self._records, self._events, self._records[-1].time, self._label)
 
     def where(self, target: str) -> Location:

@@ -13,12 +13,12 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.printable import printable
 from casty_notebook.tables.placements import Placements
 from casty_notebook.topology.events import opinions
-from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import SHARDED, Kind
-from casty_notebook.topology.names import member_at, natural
+from casty_notebook.topology.moment import Moment
+from casty_notebook.topology.names import natural
 from casty_notebook.topology.problems import Problem
-from casty_notebook.topology.snapshot import Member, ShardAllocation, TopologySnapshot
-from casty_notebook.views.live.feed import Facts, Moment
+from casty_notebook.topology.snapshot import Member, ShardAllocation
+from casty_notebook.views.facts import Facts, Shown
 from casty_notebook.views.reprs.plain import clipped
 from casty_notebook.views.theme import Look, health_of, looks_of
 
@@ -146,35 +146,35 @@ class SceneBuilder:
         self._placements: dict[tuple[int, ...], int] = {}
         self._columns: dict[str, tuple[Mapping[int, ShardAllocation], Column]] = {}
 
-    def build(self, moment: Moment) -> Scene:
-        snapshot, health, facts = moment
-        members = member_at(snapshot.members) if snapshot is not None else {}
-        columns = self._columns_of(snapshot, facts)
+    def build(self, told: Shown) -> Scene:
+        moment, facts = told
+        members = moment.members if moment is not None else {}
+        columns = self._columns_of(moment, facts.label.shard_counts)
         used = set().union(*(np.unique(column.codes).tolist() for column in columns.values()))
         if len(self._placements) > 2 * len(used) + SPARE_NUMBERS:
             self._forget()
-            return self.build(moment)
+            return self.build(told)
         placements = tuple(self._placements)
         for address in members:
             self._number(address)
         services = frozenset(
             (shown(entry.key), self._number(entry.node), shown(entry.path))
-            for entry in (snapshot.registry if snapshot is not None else ())
+            for entry in (moment.services if moment is not None else ())
         )
         wanted = {node for code in used for node in placements[code]} | {node for _, node, _ in services}
         nodes = tuple(
-            self._node(address, members.get(address), snapshot, health.get(address))
+            self._node(address, members.get(address), moment)
             if address in members or number in wanted
             else None
             for address, number in self._nodes.items()
         )
         if len(nodes) > 2 * sum(node is not None for node in nodes) + SPARE_NUMBERS:
             self._forget()
-            return self.build(moment)
+            return self.build(told)
         return Scene(
             self._edition, milliseconds(facts.time), facts.age,
-            self._status_of(facts, nodes, SHARDED if snapshot is None else snapshot.kind),
-            None if snapshot is None else snapshot.allocation_epoch, nodes, placements, columns, services, looks_of(columns),
+            self._status_of(facts, nodes, SHARDED if moment is None else moment.kind),
+            None if moment is None else moment.snapshot.allocation_epoch, nodes, placements, columns, services, looks_of(columns),
             None if facts.problems is None else (len(facts.problems), tuple(map(_problem_row, facts.problems[:MOST_PROBLEMS]))),
         )  # fmt: skip
 
@@ -187,12 +187,16 @@ class SceneBuilder:
         nodes = tuple(map(self._number, (allocation.primary, *allocation.replicas)))
         return self._placements.setdefault(nodes, len(self._placements))
 
-    def _columns_of(self, snapshot: TopologySnapshot | None, facts: Facts) -> dict[str, Column]:
+    def _columns_of(self, moment: Moment | None, counts: Mapping[str, int]) -> dict[str, Column]:
+        if moment is None:
+            self._columns = {}
+            return {}
+        ownerless = moment.ownerless or {}
         # A type of which all shards lost their owner is in no snapshot any more, and must not vanish for that.
         nothing: Mapping[int, ShardAllocation] = {}
-        allocations = {**dict.fromkeys(facts.ownerless, nothing), **(snapshot.shard_allocations if snapshot is not None else {})}
+        allocations = {**dict.fromkeys(ownerless, nothing), **moment.snapshot.shard_allocations}
         made = {
-            name: self._column(name, allocations[name], facts.shard_counts.get(name), facts.ownerless.get(name, 0))
+            name: self._column(name, allocations[name], counts.get(name), ownerless.get(name, 0))
             for name in sorted(allocations, key=natural)
         }
         self._columns = {name: (allocations[name], made[name]) for name in made}
@@ -210,18 +214,17 @@ class SceneBuilder:
 
     # --- nodes and banner ---------------------------------------------------------------------------------------------
 
-    def _node(
-        self, address: NodeAddress, member: Member | None, snapshot: TopologySnapshot | None, view: NodeHealth | None
-    ) -> Node:
-        flagged = snapshot is not None and address in snapshot.unreachable
-        reach = view.reachable if view is not None else None
+    def _node(self, address: NodeAddress, member: Member | None, moment: Moment | None) -> Node:
+        flagged, reach, view = False, None, None
+        if moment is not None:
+            flagged, reach, view = moment.flagged(address), moment.reach(address), moment.health.get(address)
         health = health_of(member, reach=reach, flagged=flagged)
         return Node(
             shown(str(address)),
             shown(member.id if member is not None else str(address)),
             member.status.name if member is not None else None,
             shown(", ".join(sorted(member.roles))) if member is not None else "",
-            snapshot is not None and snapshot.leader == address,
+            moment is not None and moment.snapshot.leader == address,
             flagged,
             reach,
             shown(view.reason) if view is not None else "",
@@ -254,7 +257,7 @@ class SceneBuilder:
         stale = facts.age is not None and facts.age > STALE_AFTER
         words = (kind.placement, kind.placements, kind.service, kind.services)
         self._status = Status(
-            shown(facts.name), shown(facts.system), connection, since, stale, kind.name, words, kind.has_leader,
+            shown(facts.label.name), shown(facts.label.system), connection, since, stale, kind.name, words, kind.has_leader,
             facts.colour or "", facts.read_only,
         )  # fmt: skip
         return self._status

@@ -12,8 +12,8 @@ from datetime import datetime
 
 from casty_notebook.logs import room_logger
 from casty_notebook.topology.events import TopologyEvent
-from casty_notebook.topology.history import Record
 from casty_notebook.topology.mailboxes import Waiting
+from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.problems import ASKS_WITHIN, Known, Problem, find_problems
 from casty_notebook.topology.traffic import TrafficHistory
 
@@ -34,10 +34,10 @@ class Search:
         self._looking: asyncio.Future[tuple[tuple[Problem, ...], float]] | None = None
         self._found: tuple[Problem, ...] | None = None
         self._known: Known | None = None
-        self._records: Sequence[Record] = ()
+        self._records: Sequence[Moment] = ()
 
     def __call__(
-        self, records: Sequence[Record], events: Iterable[TopologyEvent], now: datetime, age: float | None,
+        self, records: Sequence[Moment], events: Iterable[TopologyEvent], now: datetime, age: float | None,
         asks: Callable[[], TrafficHistory], waiting: Sequence[Waiting] = (),
     ) -> tuple[Problem, ...] | None:  # fmt: skip
         """Return what was wrong a moment ago, as `find_problems` does, and look again if that is due. On the loop only."""
@@ -64,7 +64,7 @@ class Search:
 
 
 def _look(
-    records: Sequence[Record], events: Sequence[TopologyEvent], now: datetime, age: float | None, known: Known | None,
+    records: Sequence[Moment], events: Sequence[TopologyEvent], now: datetime, age: float | None, known: Known | None,
     asks: TrafficHistory, waiting: Sequence[Waiting],
 ) -> tuple[tuple[Problem, ...], float]:
     start = time.thread_time()

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
 from casty_notebook.topology.names import natural
-from casty_notebook.views.live.feed import Moment
+from casty_notebook.views.facts import Shown
 from casty_notebook.views.live.scene import Node, Scene, SceneBuilder
 from casty_notebook.views.reprs.html import PLACE, Markup, element
 from casty_notebook.views.reprs.plain import few, many
@@ -25,11 +25,11 @@ TEXT = "fill:currentColor;font:12px system-ui,sans-serif"
 type Owned = Mapping[int, Mapping[str, int]]
 
 
-def map_html(moment: Moment) -> str:
-    """A figure with the map of a moment; nothing if there was no snapshot yet."""
-    if moment.snapshot is None:
+def map_html(shown: Shown) -> str:
+    """A figure with the map of a moment; nothing if there was none yet."""
+    if shown.moment is None:
         return ""
-    return str(element("div", topology_svg(SceneBuilder().build(moment)), class_=PLACE))
+    return str(element("div", topology_svg(SceneBuilder().build(shown)), class_=PLACE))
 
 
 def topology_svg(scene: Scene) -> Markup:

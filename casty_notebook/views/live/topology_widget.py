@@ -12,10 +12,11 @@ import traitlets
 
 from casty_notebook.printable import printable
 from casty_notebook.views.closing import ClosingWidget
+from casty_notebook.views.facts import Shown
 from casty_notebook.views.live.beside import open_beside
 from casty_notebook.views.live.bridge import Bridge
 from casty_notebook.views.live.cell_watch import CellWatch
-from casty_notebook.views.live.feed import Moment, Source, card_of
+from casty_notebook.views.live.feed import Source, card_of
 from casty_notebook.views.live.static_files import module, style
 from casty_notebook.views.live.svg_map import map_html
 from casty_notebook.views.reprs.cards import cluster_card_html, cluster_card_text
@@ -76,16 +77,16 @@ class TopologyWidget(ClosingWidget):
         if bundle is None:
             return None
         data, metadata = bundle
-        moment = _taken_now(self.bridge.moment())
-        card = replace(card_of(moment), taken=moment.facts.time)
-        return {**data, "text/plain": cluster_card_text(card), "text/html": cluster_card_html(card) + map_html(moment)}, metadata
+        shown = _taken_now(self.bridge.shown())
+        card = replace(card_of(shown), taken=shown.facts.time)
+        return {**data, "text/plain": cluster_card_text(card), "text/html": cluster_card_html(card) + map_html(shown)}, metadata
 
 
-def _taken_now(moment: Moment) -> Moment:
+def _taken_now(shown: Shown) -> Shown:
     """What is true now became so at some time, and may have been seen long ago; a picture of it is of now."""
-    if moment.facts.recorded or moment.facts.closed:
-        return moment
-    return moment._replace(facts=replace(moment.facts, time=datetime.datetime.now(datetime.UTC)))
+    if shown.facts.recorded or shown.facts.closed:
+        return shown
+    return shown._replace(facts=replace(shown.facts, time=datetime.datetime.now(datetime.UTC)))
 
 
 def _weakly(widget: TopologyWidget) -> Any:

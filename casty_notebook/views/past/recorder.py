@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.contract import Backend
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.history import History
 from casty_notebook.topology.mailboxes import Waiting
+from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.node_report import NodeReport
 from casty_notebook.topology.reported import Reported
 from casty_notebook.topology.snapshot import TopologySnapshot
@@ -30,8 +31,8 @@ class Recorder:
     ----------
     history
         All that is remembered. Changes on the loop only; its `records` and `latest` may be read from any thread.
-    seen, seen_at
-        The last snapshot and when it came.
+    seen
+        The last snapshot as a moment, as it came; None before the first. What our connections say of the nodes goes on changing.
     clock
         What all this is timed by; may be asked from any thread.
     moment
@@ -42,8 +43,7 @@ class Recorder:
         self._backend = backend
         self.clock = SteadyClock()
         self.history = History()
-        self.seen: TopologySnapshot | None = None
-        self.seen_at: datetime.datetime | None = None
+        self.seen: Moment | None = None
         self._reported = Reported()
         self._reports: Mapping[NodeAddress, NodeReport] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -98,14 +98,18 @@ class Recorder:
             listener(events or [])
 
     def _came(self, snapshot: TopologySnapshot) -> None:
-        self.seen, self.seen_at = snapshot, self.clock()
-        self._stir(self.history.note(self.seen_at, snapshot, self._backend.health, self._backend.contact))
+        seen = Moment(self.clock(), snapshot, self._backend.health)
+        events = self.history.note(seen, self._backend.contact)
+        latest = self.history.latest
+        self.seen = replace(seen, ownerless=None if latest is None else latest.ownerless)
+        self._stir(events)
 
     def look(self) -> None:
         """Note what is new of our own connections; done every `LOOK_EVERY`, and by whoever wants to know all up to now."""
         if self.seen is not None:
             before = self.history.latest
-            events = self.history.note(self.clock(), self.seen, self._backend.health) + self._news_of_nodes(self.seen)
+            noted = replace(self.seen, time=self.clock(), health=self._backend.health)
+            events = self.history.note(noted) + self._news_of_nodes(self.seen.snapshot)
             if events or self.history.latest is not before:
                 self._stir(events)
 

@@ -15,10 +15,11 @@ from casty_notebook.topology.recording_format import Label, read_history, write_
 from casty_notebook.values.limits.compression import compress, decompress
 from casty_notebook.values.limits.plain_msgpack import dump_msgpack, read_plain
 from casty_notebook.views.past.times import Time, moment_of, told
-from casty_notebook.views.snapshot_tables import Pictured, Seen
+from casty_notebook.views.snapshot_tables import Pictured
 from casty_notebook.views.whole_file import write_whole
 
 if TYPE_CHECKING:
+    from casty_notebook.topology.moment import Moment
     from casty_notebook.topology.snapshot import TopologySnapshot
     from casty_notebook.views.live.topology_widget import TopologyWidget
     from casty_notebook.views.report.writing import Source as ReportSource
@@ -91,7 +92,7 @@ class Recording(Pictured):
     @property
     def topology(self) -> TopologySnapshot | None:
         """The last snapshot; None if it is empty."""
-        return self._now().snapshot
+        return None if self.moment is None else self.moment.snapshot
 
     def until(self, time: Time) -> Recording:
         """Return the recording as if it had been ended then, so that its tables and view show that moment.
@@ -104,9 +105,10 @@ class Recording(Pictured):
         self._record(time)
         return Recording(self._history.until(moment_of(time, self._clock())), self._label)
 
-    def _now(self) -> Seen:
-        latest = self._history.latest
-        return Seen(None, {}, None) if latest is None else Seen(latest.snapshot, latest.health, latest.time)
+    @property
+    def moment(self) -> Moment | None:
+        """Its last moment; None if it is empty."""
+        return self._history.latest
 
     def _past(self) -> History:
         return self._history

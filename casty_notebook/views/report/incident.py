@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from casty_notebook.errors import ContactAttempt
 from casty_notebook.topology.events import TopologyEvent
-from casty_notebook.topology.history import History, Record
+from casty_notebook.topology.history import History
+from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.problems import LOOK_BACK, Problem
 from casty_notebook.topology.recording_format import Label
 from casty_notebook.topology.traffic import TrafficRow
@@ -24,7 +25,7 @@ __all__ = ["Before", "Incident", "calm_before"]
 class Before:
     """The moment that a report compares with, and why that one."""
 
-    record: Record
+    record: Moment
     why: str
 
 
@@ -63,16 +64,16 @@ class Incident:
     note: str = ""
 
     @property
-    def records(self) -> Sequence[Record]:
+    def records(self) -> Sequence[Moment]:
         return self.history.records
 
     @property
-    def after(self) -> Record:
+    def after(self) -> Moment:
         """The end: the last moment that is remembered."""
         return self.records[-1]
 
 
-def calm_before(records: Sequence[Record], problems: Iterable[Problem], events: Iterable[TopologyEvent]) -> Before:
+def calm_before(records: Sequence[Moment], problems: Iterable[Problem], events: Iterable[TopologyEvent]) -> Before:
     """The last moment before the trouble of now began or, if all is well again, before the last trouble.
 
     What is wrong now may have begun as something else: it is gone back to a moment in which every node was well.
@@ -93,12 +94,8 @@ def calm_before(records: Sequence[Record], problems: Iterable[Problem], events: 
     return Before(calm, "the last moment before the trouble began")
 
 
-def _troubled(record: Record) -> bool:
-    snapshot, health = record.snapshot, record.health
+def _troubled(moment: Moment) -> bool:
     return any(
-        health_of(
-            member, flagged=member.address in snapshot.unreachable,
-            reach=health[member.address].reachable if member.address in health else None,
-        ).tone == "bad"
-        for member in snapshot.members
-    )  # fmt: skip
+        health_of(member, flagged=moment.flagged(member.address), reach=moment.reach(member.address)).tone == "bad"
+        for member in moment.snapshot.members
+    )

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.topology.events import TopologyEvent, opinions
-from casty_notebook.topology.history import Record
-from casty_notebook.topology.names import member_at, name_of, natural
+from casty_notebook.topology.moment import Moment
+from casty_notebook.topology.names import name_of, natural
 from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.recording_format import Label
 from casty_notebook.topology.snapshot import Member
@@ -115,7 +115,7 @@ def _maps(incident: Incident) -> Markup:
     return element("div", *maps, class_="maps")
 
 
-def _map(record: Record, label: Label) -> Markup:
+def _map(record: Moment, label: Label) -> Markup:
     return Markup(map_html(next(moments([record], label))))
 
 
@@ -161,18 +161,17 @@ def _short(text: str) -> str:
     return clipped(text, 300)
 
 
-def _members(record: Record) -> Markup:
-    snapshot, kind = record.snapshot, record.snapshot.kind
-    members = member_at(snapshot.members)
+def _members(moment: Moment) -> Markup:
+    snapshot, kind, members = moment.snapshot, moment.kind, moment.members
     owned: Counter[object] = Counter()
-    for column in snapshot.columns.values():
+    for column in moment.placements.values():
         for placement, count in column.counts():
             owned[placement.primary] += count
-    services = Counter(entry.node for entry in snapshot.registry)
+    services = Counter(entry.node for entry in moment.services)
     rows = (
         (
-            member.id, code(address), member.status.name + (", unreachable" if address in snapshot.unreachable else ""),
-            reach(record.health[address].reachable if address in record.health else None),
+            member.id, code(address), member.status.name + (", unreachable" if moment.flagged(address) else ""),
+            reach(moment.reach(address)),
             *((", ".join(sorted(member.roles)), "yes" if address == snapshot.leader else "") if kind.has_leader else ()),
             *((opinions(member) if member.disputed else "the same",) if kind.has_opinions else ()),
             owned[address], services[address],
@@ -181,16 +180,15 @@ def _members(record: Record) -> Markup:
     )  # fmt: skip
     own = (*(("roles", "leader") if kind.has_leader else ()), *(("members say",) if kind.has_opinions else ()))
     heads = ("node", "address", "the cluster says", "from here", *own, kind.placements, kind.services)
-    return table(f"{many(len(members), 'member')} at {_time(record.time)}", heads, rows, len(members))
+    return table(f"{many(len(members), 'member')} at {_time(moment.time)}", heads, rows, len(members))
 
 
 # --- ourselves ------------------------------------------------------------------------------------------------------------
 
 
 def _here(incident: Incident) -> Markup:
-    record = incident.after
-    members = member_at(record.snapshot.members)
-    views = sorted(record.health.items(), key=lambda item: natural(name_of(item[0], members)))
+    members = incident.after.members
+    views = sorted(incident.after.health.items(), key=lambda item: natural(name_of(item[0], members)))
     links = (
         (
             name_of(address, members), code(address), reach(view.reachable), view.reason,

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from casty_notebook.errors import ContactAttempt, MisuseError
 from casty_notebook.printable import writable
-from casty_notebook.topology.history import History, Record
+from casty_notebook.topology.history import History
+from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.recording_format import Label
 from casty_notebook.topology.traffic import TrafficRow
@@ -37,7 +38,7 @@ class Source:
     traffic: Sequence[TrafficRow] = ()
 
 
-def as_page(source: Source, *, before: Record | None = None, note: str = "", recording: bool = True) -> str:
+def as_page(source: Source, *, before: Moment | None = None, note: str = "", recording: bool = True) -> str:
     """Return the page of a report: what `write_report` writes, and an export button may hand out.
 
     Raises
@@ -49,7 +50,7 @@ def as_page(source: Source, *, before: Record | None = None, note: str = "", rec
 
 
 def write_report(
-    source: Source, path: str | os.PathLike[str] | None, *, before: Record | None = None, note: str = "",
+    source: Source, path: str | os.PathLike[str] | None, *, before: Moment | None = None, note: str = "",
     recording: bool = True, overwrite: bool = False,
 ) -> Path:  # fmt: skip
     """Write the page; a folder, or None for the one where we are, is given a file that is named for cluster and time.
@@ -69,7 +70,7 @@ def write_report(
         raise MisuseError(f"{target} cannot be written: {error.strerror or error}") from None
 
 
-def _incident(source: Source, before: Record | None, note: str, *, recording: bool) -> Incident:
+def _incident(source: Source, before: Moment | None, note: str, *, recording: bool) -> Incident:
     records = source.history.records
     if not records:
         raise MisuseError(f"nothing is remembered of {source.label.name}: there is nothing to report")
@@ -83,6 +84,6 @@ def _incident(source: Source, before: Record | None, note: str, *, recording: bo
     )  # fmt: skip
 
 
-def _card(last: Record, label: Label, problems: Sequence[Problem]) -> CardFacts:
+def _card(last: Moment, label: Label, problems: Sequence[Problem]) -> CardFacts:
     card = card_of(next(moments([last], label)))
     return replace(card, problems=tuple((each.subject, each.text) for each in problems))

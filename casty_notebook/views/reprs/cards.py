@@ -6,16 +6,16 @@ import datetime
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
-from casty_notebook.address import NodeAddress
 from casty_notebook.printable import printable
-from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import SHARDED, Kind
-from casty_notebook.topology.names import member_at, name_of, natural
+from casty_notebook.topology.moment import Moment
+from casty_notebook.topology.names import name_of, natural
 from casty_notebook.topology.node_report import HELPER
-from casty_notebook.topology.snapshot import MemberStatus, TopologySnapshot
+from casty_notebook.topology.snapshot import MemberStatus
+from casty_notebook.views.facts import Facts
 from casty_notebook.views.reprs.html import Markup, code, element, facts, fragment, state
 from casty_notebook.views.reprs.plain import age, clipped, few
 
@@ -54,7 +54,9 @@ class ShardFact:
 
 @dataclass(frozen=True, slots=True)
 class CardFacts:
-    """What the card shows, gathered once: text and HTML say the same.
+    """What the card says, in counts and names; gathered once of a `Moment` and its `Facts`, so that text and HTML say the same.
+
+    It is no moment: nothing can be looked up in it, and it holds no snapshot.
 
     Attributes
     ----------
@@ -107,33 +109,29 @@ class CardFacts:
     taken: datetime.datetime | None = None
 
     @classmethod
-    def gather(
-        cls, *, name: str, uri: str, system: str, closed: bool, snapshot: TopologySnapshot | None,
-        health: Mapping[NodeAddress, NodeHealth], shard_counts: Mapping[str, int], snapshot_age: float | None,
-        colour: str | None = None, read_only: bool = False, questions: tuple[str, ...] = (),
-        ownerless: Mapping[str, int] = {}, recorded: bool = False,
-    ) -> Self:  # fmt: skip
-        """Work out the facts; asks nobody. `snapshot_age` is in seconds, `shard_counts` are those that we were told."""
-        if snapshot is None:
-            return cls(
-                name, uri, system, closed, snapshot_age, shards=_shards({}, shard_counts, {}), colour=colour,
-                read_only=read_only, questions=questions, recorded=recorded,
-            )  # fmt: skip
-        members = member_at(snapshot.members)
-        views = {address: health[address] for address in members if address in health}
-        down = [address for address, view in views.items() if view.reachable is False]
-        services = Counter(entry.key for entry in snapshot.registry)
-        return cls(
-            name, uri, system, closed, snapshot_age, members=len(members),
+    def gather(cls, moment: Moment | None, facts: Facts, *, questions: tuple[str, ...] = ()) -> Self:
+        """Work them out of the moment and of what is known beside it; asks nobody."""
+        label, told = facts.label, facts.label.shard_counts
+        card = cls(
+            label.name, label.uri, label.system, facts.closed, facts.age, shards=_shards({}, told, {}), colour=facts.colour,
+            read_only=facts.read_only, questions=questions, recorded=facts.recorded,
+        )  # fmt: skip
+        if moment is None:
+            return card
+        snapshot, members = moment.snapshot, moment.members
+        reach = {address: moment.reach(address) for address in members}
+        services = Counter(entry.key for entry in moment.services)
+        listed = {kind: len(owned) for kind, owned in snapshot.shard_allocations.items()}
+        return replace(
+            card, members=len(members),
             up=sum(member.status in _WELL for member in members.values()),
-            reachable=sum(view.reachable is True for view in views.values()),
-            undecided=len(members) - sum(view.reachable is not None for view in views.values()),
-            lost=tuple((name_of(address, members), views[address].reason) for address in down),
+            reachable=sum(each is True for each in reach.values()),
+            undecided=sum(each is None for each in reach.values()),
+            lost=tuple((name_of(node, members), moment.health[node].reason) for node in members if reach[node] is False),
             leader=None if snapshot.leader is None else name_of(snapshot.leader, members),
-            shards=_shards({kind: len(owned) for kind, owned in snapshot.shard_allocations.items()}, shard_counts, ownerless),
-            services=tuple((key, services[key]) for key in sorted(services, key=natural)), colour=colour,
-            read_only=read_only, questions=questions, kind=snapshot.kind,
-            disputed=sum(member.disputed for member in members.values()), recorded=recorded,
+            shards=_shards(listed, told, moment.ownerless or {}),
+            services=tuple((key, services[key]) for key in sorted(services, key=natural)), kind=moment.kind,
+            disputed=sum(member.disputed for member in members.values()),
         )  # fmt: skip
 
     @property

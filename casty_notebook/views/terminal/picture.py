@@ -5,17 +5,16 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.console import fitting
 from casty_notebook.printable import printable
 from casty_notebook.topology.events import TopologyEvent
-from casty_notebook.topology.health import NodeHealth
-from casty_notebook.topology.history import Record
 from casty_notebook.topology.kinds import Kind
-from casty_notebook.topology.names import member_at, natural
+from casty_notebook.topology.moment import Moment
+from casty_notebook.topology.names import natural
 from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.snapshot import Member
 from casty_notebook.views.event_runs import runs
@@ -76,9 +75,9 @@ class Picture:
 
 def picture_of(cluster: Cluster) -> Picture:
     """Take the picture of what is known now; asks nobody."""
-    card, record = cluster.card(), cluster.latest_record
+    card, moment = cluster.card(), cluster.latest_record
     problems = () if cluster.closed else cluster.current_problems()
-    nodes = () if record is None else tuple(_nodes(record, {} if cluster.closed else record.health))
+    nodes = () if moment is None else tuple(_nodes(replace(moment, health={}) if cluster.closed else moment))
     types = Counter[str]()
     for node in nodes if not card.kind.every_key_has_a_place else ():  # where a ring is all there is
         types.update(node.owned)
@@ -92,22 +91,21 @@ def _lines(card: CardFacts) -> tuple[tuple[str, str], ...]:
     return tuple((label, text) for label, text in card_lines(card) if label in ("state", "members", "shards"))
 
 
-def _nodes(record: Record, health: Mapping[NodeAddress, NodeHealth]) -> Iterator[NodeRow]:
-    snapshot = record.snapshot
+def _nodes(moment: Moment) -> Iterator[NodeRow]:
     owned: dict[NodeAddress, Counter[str]] = {}
-    for name, column in snapshot.columns.items():
+    for name, column in moment.placements.items():
         for placement, count in column.counts():
             owned.setdefault(placement.primary, Counter())[printable(name)] += count
-    services = Counter(entry.node for entry in snapshot.registry)
-    members: dict[NodeAddress, Member | None] = dict(member_at(snapshot.members))
+    services = Counter(entry.node for entry in moment.services)
+    members: dict[NodeAddress, Member | None] = dict(moment.members)
     # An owner that is no member is one of the things to be seen.
     members.update(dict.fromkeys((address for address in owned if address not in members), None))
     for address, member in members.items():
-        view = health.get(address)
-        judged = health_of(member, reach=None if view is None else view.reachable, flagged=address in snapshot.unreachable)
+        view = moment.health.get(address)
+        judged = health_of(member, reach=moment.reach(address), flagged=moment.flagged(address))
         yield NodeRow(
             clipped(printable(str(address) if member is None else member.id), LONGEST_NAME), printable(str(address)), judged.tone,
-            "no member" if member is None else member.status.name, printable(judged.words), address == snapshot.leader,
+            "no member" if member is None else member.status.name, printable(judged.words), address == moment.snapshot.leader,
             "" if member is None else printable(", ".join(sorted(member.roles))), owned.get(address, {}), services[address],
             None if view is None or view.rtt is None else view.rtt * 1000,
         )  # fmt: skip

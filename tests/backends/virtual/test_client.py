@@ -195,7 +195,7 @@ async def test_a_type_that_no_member_knows_is_asked_only_if_the_user_insists(sho
         await warm(client)
         with pytest.raises(NoSuchType, match=r"Did you mean shop\.actors:counter"):
             await client.ask("countr/a", Get)
-        with pytest.raises(NoSuchType, match=r"force=True \(--force\): the nodes then import"):
+        with pytest.raises(NoSuchType, match=r"force=True: the nodes then import"):
             await client.ask("elsewhere.module:thing/a", Get)
         with pytest.raises(NoSuchType, match="does not have that actor type"):
             await client.ask("shop.actors:nothing/a", Get, force=True)

@@ -193,7 +193,7 @@ def test_whatever_a_page_says_does_no_harm(stage: Stage, content: object) -> Non
 def test_events_reach_late_joiners_once_whoever_saw_them(stage: Stage) -> None:
     stage.bridge.hear(LOOK)
     lost = {node(2): NodeHealth(LinkState.down, None, "refused"), node(1): NodeHealth(LinkState.live)}
-    stage.source.write(of(1)._replace(health=lost))
+    stage.source.write(of(1, health=lost))
     wait_until(lambda: stage.ears.of("delta"))
     stage.source.write(stage.source.now, TopologyEvent(START, "lost", "node-2", "", "seen by the source, too"))
     stage.source.write(stage.source.now, TopologyEvent(START, "leader_changed", "leader", "", "node-1"))

@@ -16,6 +16,7 @@ from casty_notebook.errors import AskTimeout, FailureReport, MisuseError
 from casty_notebook.tables import answers, members, shards
 from casty_notebook.tables.traffic import traffic
 from casty_notebook.topology.health import LinkState, NodeHealth
+from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.traffic import TrafficRow
 from casty_notebook.views.plots.figures import HATCHES, milliseconds, plot_latency, plot_shards
 from casty_notebook.views.plots.traffic import plot_traffic
@@ -43,8 +44,8 @@ def _closed() -> Iterator[None]:
 
 def tables(snapshot: Any = SNAPSHOT) -> tuple[pd.DataFrame, pd.DataFrame]:
     return (
-        members(snapshot, HEALTH, cluster="$prod$", taken_at=None),
-        shards(snapshot, HEALTH, cluster="$prod$", taken_at=None),
+        members(Moment(datetime(2026, 1, 2, tzinfo=UTC), snapshot, HEALTH), cluster="$prod$"),
+        shards(Moment(datetime(2026, 1, 2, tzinfo=UTC), snapshot, HEALTH), cluster="$prod$"),
     )
 
 

@@ -15,6 +15,7 @@ from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import GetCount
 from casty_notebook.errors import MisuseError
 from casty_notebook.topology.history import History
+from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.recording_format import Label
 from casty_notebook.topology.snapshot import MemberStatus
@@ -70,7 +71,7 @@ def told(*moments: str) -> History:
     history = History()
     for second, sign in enumerate("".join(moments)):
         snapshot = topology([member(1), member(2, GONE if sign == "x" else UP)], leader=1, epoch=second)
-        history.note(after(second), snapshot, {node(1): LIVE, node(2): DOWN if sign == "!" else LIVE})
+        history.note(Moment(after(second), snapshot, {node(1): LIVE, node(2): DOWN if sign == "!" else LIVE}))
     return history
 
 
@@ -99,7 +100,8 @@ def test_without_trouble_or_without_calm_the_first_moment_is_shown_and_it_is_sai
 def test_nothing_that_a_peer_wrote_becomes_markup_and_nothing_is_fetched() -> None:
     history = History()
     for second in range(2):
-        history.note(after(second), topology([member(1, name=HOSTILE), member(2)], leader=1), {node(1): DOWN if second else LIVE})
+        snapshot = topology([member(1, name=HOSTILE), member(2)], leader=1)
+        history.note(Moment(after(second), snapshot, {node(1): DOWN if second else LIVE}))
     label = Label(HOSTILE, HOSTILE, "casty://shop@10.0.1.1:25520")
     wrong = Problem("bad", "odd", HOSTILE, after(1), HOSTILE, HOSTILE, HOSTILE)
     page = as_page(source(history, [wrong], label=label), note=HOSTILE)
@@ -129,9 +131,10 @@ def test_a_long_run_of_good_news_is_one_line_and_bad_news_never_is() -> None:
     shards = {0: owned_by(1)}
     for second in range(30):
         shards = {**shards, second: owned_by(1)}
-        history.note(after(second), topology([member(1)], shards={"cart": shards}), {node(1): LIVE})
+        history.note(Moment(after(second), topology([member(1)], shards={"cart": shards}), {node(1): LIVE}))
     for second in range(30, 40):
-        history.note(after(second), topology([member(1)], shards={"cart": shards}), {node(1): DOWN if second % 2 else LIVE})
+        health = {node(1): DOWN if second % 2 else LIVE}
+        history.note(Moment(after(second), topology([member(1)], shards={"cart": shards}), health))
     events = Strict(as_page(source(history))).said.partition("the oldest first")[2]
     assert "shards allocated, 29 times" in events
     assert events.count("connection from here is lost") == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,10 @@ import pytest
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.topology.health import LinkState, NodeHealth
+from casty_notebook.topology.moment import Moment
+from casty_notebook.topology.recording_format import Label
 from casty_notebook.topology.snapshot import MemberStatus, ServiceEntry, TopologySnapshot
+from casty_notebook.views.facts import Facts
 from casty_notebook.views.reprs.cards import CardFacts, ShardFact, cluster_card_html, cluster_card_text
 from tests.support.topologies import HOSTILE, member, node, owned_by, topology
 from tests.views.reading import page
@@ -24,14 +28,16 @@ SNAPSHOT = topology(
     services=[ServiceEntry("pay", node(1), "/pay"), ServiceEntry("pay", node(2), "/pay")],
 )
 
+NOW = datetime.datetime(2026, 11, 3, 12, tzinfo=datetime.UTC)
+
 
 def gather(
-    snapshot: TopologySnapshot | None = SNAPSHOT, health: Mapping[NodeAddress, NodeHealth] | None = None, **other: Any
-) -> CardFacts:
-    known = {"name": "prod", "uri": URI, "system": "shop", "closed": False, "shard_counts": {"cart": 100}}
-    return CardFacts.gather(
-        snapshot=snapshot, health=health or {}, **{**known, "snapshot_age": 0.44, **other}
-    )  # fmt: skip
+    snapshot: TopologySnapshot | None = SNAPSHOT, health: Mapping[NodeAddress, NodeHealth] | None = None, name: str = "prod",
+    shard_counts: Mapping[str, int] | None = None, snapshot_age: float | None = 0.44, **other: Any,
+) -> CardFacts:  # fmt: skip
+    label = Label(name, "shop", URI, {"cart": 100} if shard_counts is None else shard_counts)
+    moment = None if snapshot is None else Moment(NOW, snapshot, health or {})
+    return CardFacts.gather(moment, Facts(label, NOW, snapshot_age, **other))
 
 
 def test_a_healthy_cluster() -> None:

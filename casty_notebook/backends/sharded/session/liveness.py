@@ -9,7 +9,7 @@ from casty_notebook.backends.sharded.session.events import Break, Effect
 from casty_notebook.backends.sharded.session.messages import Find
 from casty_notebook.backends.sharded.session.peers import Peers
 from casty_notebook.backends.sharded.session.shard_locator import Send
-from casty_notebook.backends.sharded.session.state import Link
+from casty_notebook.backends.sharded.session.state import Link, Peer
 from casty_notebook.settings import Settings
 from casty_notebook.topology.health import LinkState
 from casty_notebook.values.refs import ActorRef
@@ -62,6 +62,11 @@ class Liveness:
         """
         if link.opened is not None and link.probe is None and link.heard <= since and link in link.peer.links:
             self.ping(link, now)
+
+    def doubt_all(self, peer: Peer, now: float) -> None:
+        """The cluster says that this node is not well: see whether it answers."""
+        for link in list(peer.links):
+            self.doubt(link, now, now)
 
     def watch(self, now: float, out: list[Effect]) -> None:
         """Ping the silent, judge the pinged, let go of what nothing needs, of all nodes whose time has come."""

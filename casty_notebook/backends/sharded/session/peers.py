@@ -118,8 +118,12 @@ class Peers:
             self._contacts.append(peer)
             self.touch(peer)
 
-    def settle(self, snapshot: TopologySnapshot, now: float) -> None:
-        """Take over the members of a snapshot: dial them, and dial at once those of whom there is news."""
+    def settle(self, snapshot: TopologySnapshot, now: float) -> list[Peer]:
+        """Take over the members of a snapshot: dial them, and dial at once those of whom there is news.
+
+        Returns those that the cluster has just now found to be unwell.
+        """
+        unwell = []
         if self._settling_until == FOREVER:
             for peer in self:  # until now nobody was known to be no member
                 self.touch(peer)
@@ -138,6 +142,8 @@ class Peers:
             if peer.status != status:
                 peer.status = status
                 self._kick(peer, now)
+                if status not in {"joining", "up", "leaving"}:
+                    unwell.append(peer)
         for peer in list(self):
             if peer.address in addresses:
                 continue
@@ -146,6 +152,7 @@ class Peers:
             self.touch(peer)
             if not (peer.links or peer.dialling or peer.queue or peer.contact):
                 self._forget_peer(peer)
+        return unwell
 
     def _forget_peer(self, peer: Peer) -> None:
         del self._by_address[peer.address]

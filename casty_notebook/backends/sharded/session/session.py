@@ -381,7 +381,9 @@ class Session:
         self.snapshot, self.snapshot_at = snapshot, now
         if changed:
             self.subscription.lively = sum(m.status is MemberStatus.up for m in snapshot.members) > 1
-            self.peers.settle(snapshot, now)
+            for peer in self.peers.settle(snapshot, now):
+                # Whether it answers here is said beside the cluster's word, so it is looked at now, not by its silence.
+                self.liveness.doubt_all(peer, now)
             self.router.adopt(snapshot, now, out)
         out.append(Publish(snapshot))
 

@@ -94,8 +94,8 @@ def resolve_type(name: str, known: Iterable[str], *, force: bool) -> str:
     if near:
         advice = f"Did you mean {near[0]}?"
     elif ":" in name:
-        insist = "insist with force=True (--force): the nodes then import its module."
+        insist = "insist with force=True: the nodes then import its module."
         advice = f"A type is listed after its first use. If it exists, {insist}"
     else:
-        advice = "A type is listed after its first use. Write it in full (module:qualname) and insist with force=True (--force)."
+        advice = "A type is listed after its first use. Write it in full (module:qualname) and insist with force=True."
     raise NoSuchType(FailureReport(name, cause, advice))

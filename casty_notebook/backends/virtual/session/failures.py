@@ -87,7 +87,7 @@ def misfit(envelope: Envelope, said: str) -> CastyNotebookError:
     """The type has refused such a message before, which made its actor fail and start again."""
     return MisuseError(
         f"{envelope.name} does not fit {envelope.actor}, which said {said!r} and was restarted by it; it was not sent again. "
-        f"{_mending(said)}, or insist with force=True (--force)"
+        f"{_mending(said)}, or insist with force=True"
     )
 
 
@@ -166,7 +166,7 @@ def of_outcome(known: Known, envelope: Envelope, outcome: Outcome) -> CastyNoteb
         if outcome.error == "SchemaError":
             advice = (
                 f"{envelope.name} does not fit the actor, which was restarted by it; its like to {envelope.actor} is refused "
-                f"from now on. {_mending(outcome.message)}, or insist with force=True (--force)."
+                f"from now on. {_mending(outcome.message)}, or insist with force=True."
             )
         return ActorFailed(_report(known, envelope, cause, advice, may_have_run=True), outcome.error, outcome.message)
     # Missing, unknown and full all mean that nothing ran.

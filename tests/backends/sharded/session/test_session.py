@@ -322,6 +322,21 @@ def test_an_ask_that_times_out_in_silence_has_its_node_looked_at_at_once() -> No
     assert world.session.health(world.now)[node(2)].state is LinkState.suspect
 
 
+def test_a_node_that_the_cluster_finds_unwell_is_looked_at_at_once() -> None:
+    world = ready(shards=all_on(1))
+    world.gossip(0.2)
+    world.freeze(node(2))
+    world.run(3.0)
+    probes = world.session.counters["probes"]
+    world.unreachable = frozenset({node(2), node(3)})
+    world.run(0.3 + Settings().probe_timeout)
+    health = world.session.health(world.now)
+    assert (health[node(2)].state, health[node(3)].state) == (LinkState.suspect, LinkState.live)
+    assert world.session.counters["probes"] == probes + 2
+    world.run(3.0)
+    assert world.session.counters["probes"] == probes + 2
+
+
 def test_a_timeout_of_a_node_that_says_other_things_is_no_reason_to_look() -> None:
     world = ready(shards=all_on(1))
     world.gossip(0.2)

@@ -163,6 +163,15 @@ def test_a_tell_that_finds_no_route_waits_as_long_as_settings_say_and_is_then_dr
     assert said == "1 message that was told was dropped: no route in 3 s (to counter/alice)"
 
 
+def test_the_session_wants_to_be_woken_when_the_time_of_a_tell_is_up() -> None:
+    # Shorter than the pause until anything else is due.
+    world = World(contacts=[node(9)], settings=Settings(tell_expiry=0.05))
+    world.register("counter", 100)
+    world.tell("counter/alice", 1)
+    assert world.session.buffered == 1
+    assert world.session.deadline <= world.now + 0.05
+
+
 def test_a_ruined_session_is_closed_at_once() -> None:
     world = World(nodes=[1])
     world.nodes[node(1)].system = "other"

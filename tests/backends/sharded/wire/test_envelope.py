@@ -104,6 +104,14 @@ def test_a_frame_beyond_the_bound_is_not_built() -> None:
         encode_envelope("t", "s", "h", bytes(100), max_frame=100)
 
 
+def test_a_frame_as_long_as_the_bound_is_built() -> None:
+    frame = encode_envelope("t", "s", "h", bytes(100))
+    length = len(frame) - 4  # The length itself is not counted in it.
+    assert encode_envelope("t", "s", "h", bytes(100), max_frame=length) == frame
+    with pytest.raises(MisuseError, match="max_frame"):
+        encode_envelope("t", "s", "h", bytes(100), max_frame=length - 1)
+
+
 @settings(max_examples=300)
 @given(st.binary(max_size=200))
 def test_any_bytes_give_an_envelope_or_a_protocol_error(body: bytes) -> None:

@@ -113,6 +113,17 @@ def test_no_byte_is_sent_without_credit_and_none_is_lost(bodies: list[bytes], gi
     assert connection.queued == 0
 
 
+def test_a_message_that_is_longer_than_all_credit_waits_and_then_comes_whole() -> None:
+    connection, body = opened(), bytes(range(250)) * 16
+    assert connection.send(b"actors", body)
+    frames = sent(connection.data_to_send())
+    assert [n for *_, n, _ in frames] == [1024, 1024]
+    connection.receive(encode_window(3, 5000))
+    frames += sent(connection.data_to_send())
+    assert b"".join(part for *_, part in frames) == framed(b"actors", body)
+    assert connection.unsent == 0
+
+
 def test_what_waits_for_credit_is_bounded() -> None:
     connection = opened(max_queued=5000)
     taken = [connection.send(b"actors", bytes(1000)) for _ in range(20)]

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import copyreg
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.backends.sharded.codec.pickle import atoms
+from casty_notebook.backends.sharded.codec.pickle.pickling import Pickling, Plan
 from casty_notebook.errors import UnsendableMessage
 from casty_notebook.topology.shard_columns import ShardColumn
 from casty_notebook.values.standin import STATE, StandIn, StandInClass
 
 if TYPE_CHECKING:
     from casty_notebook.backends.sharded.codec.pickle.plain import Form
-    from casty_notebook.backends.sharded.codec.pickle.writer import Pickling
 
-__all__ = ["BUILT_IN", "Plan", "by_dict", "by_fields", "pickles_by_default", "save_class", "save_reduced"]
-
-type Plan = Callable[[Pickling, Any, int], None]
+__all__ = ["BUILT_IN", "by_dict", "by_fields", "pickles_by_default", "save_class", "save_reduced"]
 
 
 def _save_tuple(pickling: Pickling, obj: tuple[Any, ...], depth: int) -> None:

@@ -10,28 +10,26 @@ from __future__ import annotations
 import copyreg
 import dataclasses
 import enum
-from collections.abc import Iterable
 from typing import Any
 
 from casty_notebook.backends.sharded.codec.pickle import atoms
+from casty_notebook.backends.sharded.codec.pickle.pickling import Pickling, Plan
 from casty_notebook.backends.sharded.codec.pickle.plain import Form, PlainWriter
 from casty_notebook.backends.sharded.codec.pickle.plans import (
     BUILT_IN,
-    Plan,
     by_dict,
     by_fields,
     pickles_by_default,
     save_class,
     save_reduced,
 )
-from casty_notebook.errors import UnsendableMessage
 from casty_notebook.settings import Settings
 from casty_notebook.values.castys_refs import check_uri
 from casty_notebook.values.importable import check_importable
 from casty_notebook.values.plain_values import is_foreign, plain_value
 from casty_notebook.values.registry import REF_RESTORERS, Layout, Registry
 
-__all__ = ["PickleWriter", "Pickling"]
+__all__ = ["PickleWriter"]
 
 
 class PickleWriter:
@@ -121,79 +119,3 @@ class PickleWriter:
     def importable_name(self, obj: Any, name: str | None = None) -> bytes:
         """Return the opcodes that name what a node can import."""
         return atoms.name(*check_importable(obj, name, send_main=self._registry.send_main))
-
-
-class Pickling:
-    """One message being written: output, and what was written already by identity."""
-
-    __slots__ = ("_kept", "_max_depth", "_memo", "_plans", "_writer", "out")
-
-    def __init__(self, writer: PickleWriter, plans: dict[type, Plan], max_depth: int) -> None:
-        self.out: list[bytes] = [b"\x80\x05"]
-        self._writer = writer
-        self._plans = plans
-        self._memo: dict[int, int] = {}
-        self._kept: list[Any] = []
-        self._max_depth = max_depth
-
-    def save(self, obj: Any, depth: int) -> None:
-        kind = type(obj)
-        scalar = atoms.SCALARS.get(kind)
-        if scalar is not None:
-            self.out.append(scalar(obj))
-            return
-        index = self._memo.get(id(obj))
-        if index is not None:
-            self.out.append(atoms.recall(index))
-            return
-        if depth >= self._max_depth:
-            raise UnsendableMessage(
-                f"the message is nested deeper than {self._max_depth} levels (Settings.max_depth), or contains itself"
-            )
-        plan = self._plans.get(kind)
-        if plan is None:
-            plan = self._writer.plan(kind, obj)
-        plan(self, obj, depth + 1)
-
-    def remember(self, obj: Any) -> None:
-        """Note that MEMOIZE was just written for `obj`, and hold it, so that its id stays its own."""
-        self._memo[id(obj)] = len(self._memo)
-        self._kept.append(obj)
-
-    def recalled(self, obj: Any) -> bytes | None:
-        """The opcode for an object that was written already."""
-        index = self._memo.get(id(obj))
-        return None if index is None else atoms.recall(index)
-
-    def class_opcodes(self, key: object, name: bytes) -> bytes:
-        """Return what to write for a class or function: the opcodes `name`, later ones of the same `key` a reference."""
-        memo = self._memo
-        index = memo.get(id(key))
-        if index is not None:
-            return atoms.recall(index)
-        memo[id(key)] = len(memo)
-        self._kept.append(key)
-        return name + b"\x94"
-
-    def save_class(self, cls: Any) -> None:
-        self.out.append(self.class_opcodes(cls, self._writer.class_name(cls)))
-
-    def save_named(self, obj: Any, name: str) -> None:
-        """Write something that says itself by which name it is found."""
-        self.out.append(self.class_opcodes(obj, self._writer.importable_name(obj, name)))
-
-    def save_call(self, key: object, name: bytes, args: tuple[Any, ...], obj: Any, depth: int) -> None:
-        """Write a call of one argument that makes `obj`."""
-        self.out.append(self.class_opcodes(key, name))
-        self.save(args[0], depth)
-        self.out.append(b"\x85R\x94")
-        self.remember(obj)
-
-    def save_many(self, items: Iterable[Any], close: bytes, depth: int) -> None:
-        self.out.append(b"(")
-        for item in items:
-            self.save(item, depth)
-        self.out.append(close)
-
-    def save_pairs(self, items: Iterable[tuple[Any, Any]], depth: int) -> None:
-        self.save_many((part for pair in items for part in pair), b"u", depth)

@@ -1,0 +1,56 @@
+"""What a view or a card is told beside the cluster's moment: the connection, or the recording, by which it came."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from casty_notebook.topology.moment import Moment
+from casty_notebook.topology.problems import Problem
+from casty_notebook.topology.recording_format import Label
+
+__all__ = ["Facts", "Shown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """How a moment came to us, and what was found in it and those before.
+
+    It is no part of the `Moment`: it is ours, not the cluster's; it is there before the first moment and after the last; most of
+    it changes while the moment stays what it is, and none of it is remembered.
+
+    Attributes
+    ----------
+    label
+        Which cluster, by which connection.
+    time
+        When this is told: the moment's own time, or now where it is closed or nothing has been seen yet.
+    age
+        Seconds since a node last sent a snapshot, changed or not; None before the first and for a recording.
+    closed
+        The connection was closed: nothing will change any more.
+    recorded
+        This is no connection at all.
+    problems
+        What is wrong; None where nobody has looked.
+    colour, read_only
+        How the connection was marked; not said again of a moment before.
+    """
+
+    label: Label
+    time: datetime.datetime
+    age: float | None = None
+    closed: bool = False
+    recorded: bool = False
+    problems: Sequence[Problem] | None = None
+    colour: str | None = None
+    read_only: bool = False
+
+
+class Shown(NamedTuple):
+    """All that a view shows, at one time; `moment` is None while nothing has been seen."""
+
+    moment: Moment | None
+    facts: Facts
