@@ -27,6 +27,8 @@ class Kind:
         Each member says of each what it thinks; members have lives (incarnations).
     every_key_has_a_place
         Any entity's owner can be computed, used or not, without its type's number of shards.
+    tells_activity
+        Its nodes can say which keys are active, where they have the helper (`nodeside`).
     """
 
     name: str
@@ -38,11 +40,12 @@ class Kind:
     has_leader: bool
     has_opinions: bool
     every_key_has_a_place: bool
+    tells_activity: bool
 
 
-SHARDED = Kind("sharded", "0.15 to 0.21", "shard", "shards", "service", "services", True, False, False)
+SHARDED = Kind("sharded", "0.15 to 0.21", "shard", "shards", "service", "services", True, False, False, False)
 """Shards placed by a coordinator, services in a registry, one gossip (docs/protocol-sharded.md)."""
-VIRTUAL = Kind("virtual", "0.30", "ring slice", "ring slices", "type", "types", False, True, True)
+VIRTUAL = Kind("virtual", "0.30", "ring slice", "ring slices", "type", "types", False, True, True, True)
 """Virtual actors on a hash ring, types that members have met, opinions (docs/protocol-virtual.md)."""
 
 KINDS = {kind.name: kind for kind in (SHARDED, VIRTUAL)}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from casty_notebook.address import NodeAddress
 from casty_notebook.topology.moment import Moment
+from casty_notebook.topology.node_report import NodeReport
 from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.recording_format import Label
 
@@ -35,6 +37,8 @@ class Facts:
         This is no connection at all.
     problems
         What is wrong; None where nobody has looked.
+    reports, activity_hint
+        What the nodes say that they are at, and how to get that where they do not; nothing of a moment before.
     colour, read_only
         How the connection was marked; not said again of a moment before.
     """
@@ -45,6 +49,8 @@ class Facts:
     closed: bool = False
     recorded: bool = False
     problems: Sequence[Problem] | None = None
+    reports: Mapping[NodeAddress, NodeReport] = field(default_factory=dict)
+    activity_hint: str = ""
     colour: str | None = None
     read_only: bool = False
 

@@ -11,7 +11,12 @@ from casty_notebook.demo import DemoCluster
 from tests.browser.lab import Notebook
 from tests.support.waiting import wait_until
 
-SHOWN = "import casty_notebook\ncluster = casty_notebook.connect({uri!r})\nview = cluster.widget(); view"
+SHOWN = """import casty_notebook
+cluster = casty_notebook.connect({uri!r})
+cluster.ask_many("counter/key-{{1..60}}", "casty_notebook.demo.messages.GetCount()")
+slow = next(f"sleeper/key-{{n}}" for n in range(100) if cluster.where(f"sleeper/key-{{n}}").node == "node-2")
+for _ in range(200): cluster.tell(slow, "casty_notebook.demo.messages.GetCount()")
+view = cluster.widget(); view"""
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +37,12 @@ def test_all_tabs_speak_of_a_virtual_cluster_in_its_words_and_its_past_can_be_go
     wait_until(lambda: view.colours > 2, message="the canvas stays empty")
     assert "ring slices" in view.lane("node-1").inner_text()
     assert "leader" not in view.lane("node-1").inner_text()
+
+    # The demo's nodes have the helper, and are asked by the view alone.
+    wait_until(lambda: "active key" in view.lane("node-1").inner_text())
+    wait_until(lambda: "counter (60)" in view.root.locator(".ct-note").inner_text())
+    wait_until(lambda: view.lane("node-2").locator(".ct-active").inner_text().endswith("waiting"))
+    notebook.picture(artifacts / "virtual-activity.png")
 
     view.root.get_by_label("Find").fill("counter/user-42")
     view.root.get_by_label("Find").press("Enter")

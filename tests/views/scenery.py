@@ -44,10 +44,14 @@ class WrittenSource:
         self.events: list[TopologyEvent] = []
         self.callbacks: list[Callable[[], None]] = []
         self.asked = 0
+        self.looked = 0
 
     def current(self) -> Shown:
         self.asked += 1
         return self.now
+
+    def look(self) -> None:
+        self.looked += 1
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         self.callbacks.append(callback)

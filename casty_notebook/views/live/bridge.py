@@ -184,6 +184,7 @@ class Bridge:
         while len(self._pages) >= MOST_PAGES:
             del self._pages[next(iter(self._pages))]
         self._pages[page] = time.monotonic()
+        self._source.look()
         self._update()
         if content.get("full"):
             self._emit(self.full_state())
@@ -203,6 +204,7 @@ class Bridge:
         self._drop_silent_pages()
         self._set_timer(INTERVAL if self._pages else None)
         if self._pages:
+            self._source.look()
             self._update()
             self._beat()
 

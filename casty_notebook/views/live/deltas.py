@@ -14,6 +14,7 @@ import numpy as np
 
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.views.event_words import EVENT_WORDS, EventWords
+from casty_notebook.views.live.activity_scene import activity_change, activity_whole
 from casty_notebook.views.live.scene import Array, Column, Node, Scene, milliseconds, shown
 
 __all__ = ["EventRow", "Packet", "Story", "delta", "event_row", "full", "reach_events"]
@@ -52,6 +53,7 @@ def full(scene: Scene, sequence: int, events: Sequence[EventRow], untold: int = 
         "services": sorted(scene.services),
         "looks": scene.looks,
         "problems": scene.problems,
+        "activity": activity_whole(scene.activity),
         "kinds": _kinds(scene),
         "untold": untold,
     }
@@ -87,6 +89,8 @@ def delta(before: Scene, after: Scene, sequence: int, events: Sequence[EventRow]
         parts["looks"] = after.looks
     if before.problems != after.problems:
         parts["problems"] = after.problems
+    if before.activity != after.activity:
+        parts["activity"] = activity_change(before.activity, after.activity)
     if types := list(_changed_types(before, after, buffers)):
         parts["types"] = types
     if not parts.keys() - {"epoch"} and not events:

@@ -16,6 +16,7 @@ from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.problems import find_problems
 from casty_notebook.topology.recording_format import Label
 from casty_notebook.views.facts import Facts, Shown
+from casty_notebook.views.live.glances import Glances
 from casty_notebook.views.live.search import Search
 from casty_notebook.views.reprs.cards import CardFacts
 
@@ -33,6 +34,10 @@ class Source(Protocol):
 
     def current(self) -> Shown:
         """Return what is true now. Called up to four times a second while somebody looks."""
+        ...
+
+    def look(self) -> None:
+        """Somebody looks, now and four times a second as long as that is so: ask what nobody says unasked."""
         ...
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -73,6 +78,7 @@ class LiveSource:
     def __init__(self, cluster: Followed) -> None:
         self._cluster = cluster
         self._search = Search()
+        self._glances = Glances(cluster.backend)
 
     def current(self) -> Shown:
         cluster, backend = self._cluster, self._cluster.backend
@@ -81,6 +87,8 @@ class LiveSource:
             self._label, cluster.clock, age=None if closed else backend.snapshot_age, closed=closed, colour=cluster.colour,
             read_only=cluster.read_only,
         )  # fmt: skip
+        if not closed:
+            facts = replace(facts, reports=backend.last_reports, activity_hint=self._glances.hint(backend.kind))
         latest = cluster.latest_record
         if latest is None:
             return Shown(None, facts)
@@ -90,6 +98,10 @@ class LiveSource:
         # What the history shares with moments before is equal; the epoch, which is nothing to look at, is the last one's.
         health = {} if closed else _as_noted(latest.health, backend.health)
         return Shown(replace(latest, snapshot=backend.topology or latest.snapshot, health=health), facts)
+
+    def look(self) -> None:
+        if not self._cluster.closed:
+            self._glances.look()
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         return self._cluster.backend.on_snapshot(lambda _snapshot: callback())

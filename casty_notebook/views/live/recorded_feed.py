@@ -35,6 +35,9 @@ class RecordedSource:
     def earlier(self) -> Iterable[Shown]:
         return moments(self._records[-1 - MOST_EARLIER : -1], self._label)
 
+    def look(self) -> None:
+        """Nobody is there to be asked."""
+
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:  # noqa: ARG002  nothing will ever change
         return lambda: None
 

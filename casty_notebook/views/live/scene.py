@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from casty_notebook.topology.names import natural
 from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.snapshot import Member, ShardAllocation
 from casty_notebook.views.facts import Facts, Shown
+from casty_notebook.views.live.activity_scene import NOTHING, Activity, activity_of
 from casty_notebook.views.reprs.plain import clipped
 from casty_notebook.views.theme import Look, health_of, looks_of
 
@@ -113,6 +114,7 @@ class Scene:
     looks: tuple[Look, ...]
     problems: tuple[int, tuple[ProblemRow, ...]] | None
     """How many there are, and the first of them; None where nobody has looked."""
+    activity: Activity = NOTHING
 
 
 def milliseconds(time: datetime.datetime) -> int:
@@ -138,6 +140,8 @@ class SceneBuilder:
         self._edition = 0
         self._status: Status | None = None
         self._rtt: dict[NodeAddress, float] = {}
+        self._told: tuple[object, object, Activity] = (None, None, NOTHING)
+        self._active: tuple[str, ...] = ()
         self._forget()
 
     def _forget(self) -> None:
@@ -176,6 +180,7 @@ class SceneBuilder:
             self._status_of(facts, nodes, SHARDED if moment is None else moment.kind),
             None if moment is None else moment.snapshot.allocation_epoch, nodes, placements, columns, services, looks_of(columns),
             None if facts.problems is None else (len(facts.problems), tuple(map(_problem_row, facts.problems[:MOST_PROBLEMS]))),
+            self._activity_of(facts, nodes, tuple(columns)),
         )  # fmt: skip
 
     # --- numbers ------------------------------------------------------------------------------------------------------
@@ -211,6 +216,28 @@ class SceneBuilder:
         fits = (placed.shards > -(2**31)) & (placed.shards < 2**31)
         ids, codes = placed.shards[fits], placed.codes[fits]
         return Column(ids, numbers[codes] if len(codes) else codes, total, int((~fits).sum()), ownerless)
+
+    def _activity_of(self, facts: Facts, nodes: tuple[Node | None, ...], types: tuple[str, ...]) -> Activity:
+        """Reports are the same until the nodes were asked again: they are summed up once."""
+        if not facts.reports:
+            return NOTHING._replace(hint=printable(clipped(facts.activity_hint, 2 * LONGEST_NAME)))
+        reports, shape, activity = self._told
+        lanes = self._edition, tuple(node is not None for node in nodes), types
+        if reports is not facts.reports or shape != lanes:
+
+            def looks(names: list[str]) -> tuple[Look, ...]:
+                return looks_of([*types, *names])[len(types) :]
+
+            activity, self._active = activity_of(facts.reports, self._lane(nodes), looks, shown, self._active)
+            self._told = facts.reports, lanes, activity
+        return activity
+
+    def _lane(self, nodes: tuple[Node | None, ...]) -> Callable[[NodeAddress], int | None]:
+        def lane(address: NodeAddress) -> int | None:
+            number = self._nodes.get(address)
+            return None if number is None or nodes[number] is None else number
+
+        return lane
 
     # --- nodes and banner ---------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from casty_notebook.topology.names import natural
 from casty_notebook.views.facts import Shown
+from casty_notebook.views.live.activity_scene import DEEP, Activity
 from casty_notebook.views.live.scene import Node, Scene, SceneBuilder
 from casty_notebook.views.reprs.html import PLACE, Markup, element
 from casty_notebook.views.reprs.plain import few, many
@@ -47,6 +48,8 @@ def topology_svg(scene: Scene) -> Markup:
     for number, node in nodes[:MOST_LANES]:
         counts = owned.get(number, {})
         body, height = _cells(counts, looks, top) if cells else _bars(counts, looks, top, largest)
+        drawn, dots = _dots(scene.activity, number, top + height - 4)
+        body, height = [*body, *drawn], height + dots
         height = max(height, LANE + (0 if node.health == "good" else 16 * len(_lines_of(node.words))))
         # Types of a virtual cluster are met by all members before long, and say nothing of one.
         named = scene.services if scene.status.leads else ()
@@ -130,9 +133,38 @@ def _bars(counts: Mapping[str, int], looks: Mapping[str, tuple[str, str]], top: 
     return parts, LANE
 
 
+def _dots(activity: Activity, number: int, top: int) -> tuple[list[Markup], int]:
+    """Active keys by type, a dot for so many of them, and what waits in their mailboxes."""
+    parts: list[Markup] = []
+    left, row = LABELS, 0
+    for place, active, queued, deepest in activity.rows.get(number, ()):
+        look = activity.looks[place]
+        dots = -(-active // activity.per)
+        deep = deepest >= DEEP
+        words = f"{active:,}" + (f" · {deepest:,} deep" if deep else f" · {queued:,} waiting" if queued else "")
+        width = 16 + 8 * dots + 7 * len(words) + 14
+        if left > LABELS and left + width > WIDTH:
+            left, row = LABELS, row + 1
+        y = top + 8 + 16 * row
+        parts.append(_words(left, y + 4, look.letter))
+        # One line of round dashes: a dot is no element of its own.
+        waiting = f"{many(queued, 'message')} waiting, {deepest:,} in the deepest mailbox"
+        title = element("title", f"{look.name}: {many(active, 'active key')}, {waiting}")
+        parts.append(element("path", title, d=f"M{left + 18} {y}h{max(0, 8 * dots - 7)}", stroke=look.colour, stroke_width="6",
+                             stroke_linecap="round", stroke_dasharray="0 8", fill="none"))  # fmt: skip
+        parts.append(_words(left + 18 + 8 * dots, y + 4, words, weight="600" if deep else ""))
+        left += width
+    return parts, 16 * (row + 1) if parts else 0
+
+
 def _notes(scene: Scene, looks: Mapping[str, tuple[str, str]], nodes: int) -> Iterator[str]:
     legend = (f"{letter} {name} ({_count(scene, name)})" for name, (letter, _) in looks.items())
     yield few(legend, 6) if looks else f"no {scene.status.words[1]} listed"
+    if scene.activity.looks:
+        living = {place for rows in scene.activity.rows.values() for place, *_ in rows}
+        keys = few((f"{look.letter} {look.name}" for place, look in enumerate(scene.activity.looks) if place in living), 8)
+        each = f"; {scene.activity.per:,} a dot" if scene.activity.per > 1 else ""
+        yield from textwrap.wrap(f"dots: active keys of {keys}{each}", 110)
     if nodes > MOST_LANES:
         yield f"{MOST_LANES:,} of {nodes:,} nodes shown"
     yield f"as it was at {_date(scene.time)}"

@@ -76,6 +76,17 @@ def test_nothing_is_made_or_sent_while_nobody_looks(stage: Stage) -> None:
         stage.source.write(of(shards))
     assert stage.ears.heard == []
     assert stage.source.asked == asked
+    assert stage.source.looked == 0
+
+
+def test_the_source_is_told_that_somebody_looks_as_long_as_that_is_so(stage: Stage) -> None:
+    stage.bridge.hear(LOOK)
+    wait_until(lambda: stage.source.looked > 3)
+    stage.bridge.hear({**LOOK, "visible": False})
+    stage.pass_time(0.0)
+    looked = stage.source.looked
+    stage.pass_time(4 * INTERVAL)
+    assert stage.source.looked == looked
 
 
 def test_whoever_looks_is_told_what_is_new_and_then_each_change_by_the_loop_alone(stage: Stage) -> None:

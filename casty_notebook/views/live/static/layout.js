@@ -1,6 +1,6 @@
 // Where everything on the map goes: a lane for each node, in it the shards by type, each group led by its type's letter.
 
-import { inOrder } from "./look.js";
+import { inOrder, many } from "./look.js";
 
 export const LABELS = 208;
 const GUTTER = 16; // for the letters of groups that begin a row, so that no cell is ever under one
@@ -9,6 +9,10 @@ const NO_OWNER = -1;
 const SIZES = [[4, 1], [6, 1], [8, 1], [11, 2], [14, 2], [18, 2], [24, 3]]; // prettier-ignore
 const MOST_CELLS = [Infinity, 16000, 7000, 1600, 450]; // for which a size still is a good one
 const MANY_LANES = 24; // beyond which lanes are compact unless somebody says otherwise
+export const DOTS_AFTER = 15; // the letter
+export const DOT = 8; // from one dot of active keys to the next
+const DOTS_ROW = 17; // height of a row of them
+const WIDTHS = { count: 7.1, waiting: 5.9, deep: 7.4 }; // of a sign beside them, about
 const LETTERS = 26; // of a state that surely fit in one line of a label
 
 export const ORDERS = { name: "by name", trouble: "troubled first", only: "troubled only" };
@@ -31,9 +35,9 @@ export function lanesOf(state, order = "name") {
 }
 
 /** How high a label must be: what is wrong with a node is never cut, since half of it may say the opposite. */
-function labelHeight(node, { compact, badges }) {
+function labelHeight(node, { compact, badges, active }) {
   const lines = node.health === "good" ? 0 : Math.ceil(node.words.length / LETTERS);
-  return compact ? 22 + 16 * lines : 44 + 16 * lines + (badges ? 20 : 0);
+  return compact ? 22 + 16 * lines : 44 + 16 * lines + (badges ? 20 : 0) + (active ? 16 : 0);
 }
 
 /**
@@ -56,8 +60,10 @@ export function layoutOf(state, width, { replicas = false, order = "name", compa
     const node = state.nodes[number];
     const lane = { number, node, top, groups: [], shards: 0, replicas: 0, services: close ? [] : (services.get(number) ?? []) };
     const end = placeGroups(lane, owned[number] ?? [], columns, step);
-    const least = labelHeight(node, { compact: close, badges: lane.services.length || replicas });
-    lane.height = Math.max(least, Math.ceil(end / columns) * step + 2 * (close ? 5 : PADDING));
+    const cells = Math.ceil(end / columns) * step;
+    const dots = placeActivity(lane, state.activity, { left, right: width - PADDING, top: cells, close });
+    const least = labelHeight(node, { compact: close, badges: lane.services.length || replicas, active: lane.activity.length });
+    lane.height = Math.max(least, cells + dots + 2 * (close ? 5 : PADDING));
     top += lane.height + 1;
     lanes.push(lane);
   }
@@ -86,6 +92,46 @@ function placeGroups(lane, groups, columns, step) {
     lane[kind === "owned" ? "shards" : "replicas"] += ids.length;
   }
   return end;
+}
+
+/**
+ * Below a lane's cells: of each type its letter, a dot for so many active keys each, their count, and what waits. In a compact
+ * lane one dot shows the colour, and of what waits only a deep mailbox is said. Returns the height that this takes.
+ */
+function placeActivity(lane, activity, { left, right, top, close }) {
+  lane.activity = [];
+  let [x, row] = [left, 0];
+  for (const each of activity?.rows.get(lane.number) ?? []) {
+    const look = activity.looks[each.type];
+    if (!look) continue;
+    const dots = close ? Math.min(1, each.active) : Math.ceil(each.active / activity.per);
+    const count = each.active.toLocaleString("en");
+    const deep = each.deepest >= activity.deep;
+    const shallow = each.queued && !close ? `${each.queued.toLocaleString("en")} waiting` : "";
+    const waits = deep ? `${each.deepest.toLocaleString("en")} deep` : shallow;
+    const beside = waits ? 6 + waits.length * (deep ? WIDTHS.deep : WIDTHS.waiting) + (deep ? 8 : 0) : 0;
+    const width = DOTS_AFTER + dots * DOT + 4 + count.length * WIDTHS.count + beside;
+    if (x > left && x + width > right) [x, row] = [left, row + 1];
+    lane.activity.push({ ...each, look, dots, count, waits, deep, x, y: top + 2 + row * DOTS_ROW, width });
+    x += width + 12;
+  }
+  return lane.activity.length ? (row + 1) * DOTS_ROW + 2 : 0;
+}
+
+/** What a lane's node is at, in a few words. */
+export function activeWords({ activity }) {
+  const sum = (key) => activity.reduce((total, each) => total + each[key], 0);
+  const waiting = sum("queued");
+  return `${many(sum("active"), "active key")}${waiting ? ` · ${waiting.toLocaleString("en")} waiting` : ""}`;
+}
+
+/** The active keys that are drawn at a point of the map; null beside them. */
+export function activityAt(layout, x, y) {
+  const lane = laneAt(layout, y);
+  const top = y - (lane?.top ?? 0) - layout.padding;
+  return (
+    lane?.activity.find((each) => x >= each.x && x < each.x + each.width && top >= each.y && top < each.y + DOTS_ROW) ?? null
+  );
 }
 
 /** Where a group's letter stands: its left edge and the top of the cells in its row. */

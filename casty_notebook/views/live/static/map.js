@@ -1,6 +1,6 @@
 // The map: labels are elements (read aloud, selected, themed by CSS), shards are drawn on one canvas of the visible part.
 
-import { cellAt, cellOf, cornerOf, laneAt, layoutOf, letterOf } from "./layout.js";
+import { activeWords, activityAt, cellAt, cellOf, cornerOf, DOT, DOTS_AFTER, laneAt, layoutOf, letterOf } from "./layout.js";
 import { healthOf, make, many, markOf, say } from "./look.js";
 import { placeOf, shardAt, shardCount } from "./state.js";
 
@@ -159,7 +159,10 @@ export class ClusterMap {
     pen.clearRect(0, 0, width, height);
     pen.translate(0, -scrollTop);
     this.colours(pen, ratio);
-    for (const lane of this.visibleLanes()) this.paintLane(pen, lane, now);
+    for (const lane of this.visibleLanes()) {
+      this.paintLane(pen, lane, now);
+      this.paintActivity(pen, lane);
+    }
     if (this.cursor && document.activeElement === this.element) this.ring(pen, this.cursor, this.ink.text, 2, 1);
   }
 
@@ -217,6 +220,44 @@ export class ClusterMap {
               Math.min(1, (news.until - now) / 3000),
             );
         });
+      }
+    }
+  }
+
+  /** Active keys as dots, one for each or for several; a deep mailbox swells the first and is said in reverse. */
+  paintActivity(pen, lane) {
+    const family = getComputedStyle(this.element).fontFamily;
+    pen.textBaseline = "middle";
+    for (const each of lane.activity) {
+      const middle = lane.top + this.layout.padding + each.y + 8;
+      pen.font = `600 11px ${family}`;
+      pen.fillStyle = this.ink.text;
+      pen.fillText(each.look.letter, each.x + 1, middle + 0.5);
+      let x = each.x + DOTS_AFTER;
+      pen.fillStyle = each.look.colour;
+      pen.beginPath();
+      for (let dot = 0; dot < each.dots; dot += 1) {
+        const radius = each.deep && dot === 0 ? 5 : 3;
+        pen.moveTo(x + 4 + radius + dot * DOT, middle);
+        pen.arc(x + 4 + dot * DOT, middle, radius, 0, 2 * Math.PI);
+      }
+      pen.fill();
+      x += each.dots * DOT + 4;
+      pen.font = `11px ${family}`;
+      pen.fillStyle = this.ink.text;
+      pen.fillText(each.count, x, middle + 0.5);
+      x += pen.measureText(each.count).width + 6;
+      if (each.deep) {
+        pen.font = `600 11px ${family}`;
+        const wide = pen.measureText(each.waits).width + 8;
+        pen.beginPath();
+        pen.roundRect(x, middle - 7, wide, 14, 3);
+        pen.fill();
+        pen.fillStyle = this.ink.ground;
+        pen.fillText(each.waits, x + 4, middle + 0.5);
+      } else if (each.waits) {
+        pen.fillStyle = this.ink.faint;
+        pen.fillText(each.waits, x, middle + 0.5);
       }
     }
   }
@@ -280,7 +321,7 @@ export class ClusterMap {
     label.dataset.node = node.name;
     label.classList.toggle("ct-news", Boolean(news));
     label.classList.toggle("ct-found", this.found.nodes.has(lane.number));
-    const [head, load, words, badges, change] = label.firstChild.children;
+    const [head, load, words, active, badges, change] = label.firstChild.children;
     const [mark, name, crown] = head.children;
     say(mark, markOf(node));
     say(name, node.name);
@@ -290,6 +331,7 @@ export class ClusterMap {
     const replicas = this.wishes.replicas ? ` + ${many(lane.replicas, "replica")}` : "";
     say(load, `${many(lane.shards, placement, placements)}${replicas}`);
     say(words, node.health === "good" ? (node.rtt == null ? "" : `${node.rtt} ms`) : healthOf(node));
+    say(active, lane.activity.length ? activeWords(lane) : "");
     const changes = news ? [news.gained && `+${news.gained}`, news.lost && `−${news.lost}`, news.word] : [];
     say(change, changes.filter(Boolean).join(" · "));
     words.title = node.reason;
@@ -310,17 +352,33 @@ export class ClusterMap {
     return shardAt(this.state, group.name, group.ids[at]);
   }
 
-  hit(event) {
+  placeOf(event) {
     const box = this.element.getBoundingClientRect();
     const x = event.clientX - box.left - this.element.clientLeft;
-    const y = event.clientY - box.top - this.element.clientTop + this.element.scrollTop;
-    return this.layout ? cellAt(this.layout, x, y) : null;
+    return [x, event.clientY - box.top - this.element.clientTop + this.element.scrollTop];
+  }
+
+  hit(event) {
+    return this.layout ? cellAt(this.layout, ...this.placeOf(event)) : null;
+  }
+
+  /** In words, the active keys that are pointed at. */
+  activeOf(event) {
+    const [x, y] = this.placeOf(event);
+    const each = this.layout ? activityAt(this.layout, x, y) : null;
+    if (!each) return null;
+    const waiting = each.queued
+      ? `${many(each.queued, "message")} waiting, ${each.deepest.toLocaleString("en")} in the deepest mailbox`
+      : "nothing waits in their mailboxes";
+    return {
+      words: `${each.look.name} on ${laneAt(this.layout, y).node.name} · ${many(each.active, "active key")} · ${waiting}`,
+    };
   }
 
   point(event) {
     const cell = this.hit(event);
     this.element.style.cursor = cell ? "pointer" : "";
-    this.onPoint(cell && this.shardOf(cell));
+    this.onPoint(cell ? this.shardOf(cell) : this.activeOf(event));
   }
 
   click(event) {
@@ -399,7 +457,7 @@ function newLabel() {
     make("span", { class: "ct-name" }),
     make("span", { class: "ct-crown" }),
   );
-  const rest = ["ct-load", "ct-words", "ct-badges", "ct-change"].map((name) => make("div", { class: name }));
+  const rest = ["ct-load", "ct-words", "ct-active", "ct-badges", "ct-change"].map((name) => make("div", { class: name }));
   return make("div", { class: "ct-lane", role: "listitem" }, make("div", { class: "ct-label" }, head, ...rest));
 }
 

@@ -77,6 +77,43 @@ function looksFrom(looks) {
   return new Map(looks.map(([name, letter, colour], place) => [name, { letter, colour, texture: place % 7 }]));
 }
 
+/** Four counts of each type: its place among the looks, active keys, messages in their mailboxes, and in the deepest. */
+function activityRows(counts) {
+  const rows = [];
+  for (let at = 0; at + 3 < counts.length; at += 4) {
+    const [type, active, queued, deepest] = counts.slice(at, at + 4);
+    rows.push({ type, active, queued, deepest });
+  }
+  return rows;
+}
+
+/** What the nodes are at, by their numbers; without any rows, perhaps how to get that. */
+function wholeActivity(head) {
+  if (!head) return { hint: "", looks: [], per: 1, deep: 1, rows: new Map() };
+  const looks = head.looks.map(([name, letter, colour]) => ({ name, letter, colour }));
+  const rows = new Map(head.rows.map(([number, counts]) => [number, activityRows(counts)]));
+  return { hint: head.hint, looks, per: head.per, deep: head.deep, rows };
+}
+
+export function changedActivity(before, head) {
+  if (head.rows) return wholeActivity(head);
+  const rows = new Map(before.rows);
+  for (const [number, counts] of head.changed) {
+    if (counts === null) {
+      rows.delete(number);
+      continue;
+    }
+    const byType = new Map((rows.get(number) ?? []).map((row) => [row.type, row]));
+    for (const row of activityRows(counts)) byType.set(row.type, row);
+    const living = [...byType.values()].filter(({ active, queued }) => active || queued);
+    rows.set(
+      number,
+      living.sort((a, b) => a.type - b.type),
+    );
+  }
+  return { ...before, per: head.per, rows };
+}
+
 export function decodeFull(head, buffers) {
   const left = [...buffers];
   return {
@@ -91,6 +128,7 @@ export function decodeFull(head, buffers) {
     services: head.services,
     looks: looksFrom(head.looks),
     problems: head.problems ?? null, // [how many, the first of them]; null where nobody has looked
+    activity: wholeActivity(head.activity),
     moved: new Map(),
     bytes: buffers.reduce((sum, view) => sum + view.byteLength, 1000),
   };
@@ -116,6 +154,7 @@ export function applyDelta(before, head, buffers) {
     placements: head.placements ? [...before.placements, ...head.placements] : before.placements,
     types,
     problems: "problems" in head ? head.problems : before.problems,
+    activity: head.activity ? changedActivity(before.activity, head.activity) : before.activity,
     looks: head.looks ? looksFrom(head.looks) : before.looks,
     services: head.services ? changedServices(before.services, head.services) : before.services,
   };

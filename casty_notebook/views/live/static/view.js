@@ -57,6 +57,7 @@ class View {
     this.banner = make("div", { class: "ct-banner" }, this.dot, this.words, this.troubled, this.wrong, this.age);
     this.map = new ClusterMap({ onPick: (shard) => this.pick(shard), onPoint: (shard, aloud) => this.describe(shard, aloud) });
     this.legend = make("div", { class: "ct-legend" });
+    this.note = make("div", { class: "ct-hint ct-note", hidden: true });
     this.grids = {
       Members: new Grid("members", MEMBER_COLUMNS),
       Shards: new Grid("shards", SHARD_COLUMNS, { onPick: (key) => this.pickRow(key) }),
@@ -67,7 +68,7 @@ class View {
     this.bar = new TimeBar(this.moments);
     this.side = make("div", { class: "ct-side", role: "status", "aria-live": "polite" });
     this.panels = {
-      Map: make("div", {}, this.buildTools(), this.map.element),
+      Map: make("div", {}, this.buildTools(), this.map.element, this.note),
       Problems: this.problems.element,
       Members: this.grids.Members.element,
       Shards: this.grids.Shards.element,
@@ -289,6 +290,7 @@ class View {
         this.tab === "Shards" ? new ShardRows(state) : this.tab === "Members" ? memberRows(state) : serviceRows(state),
       );
     this.compact.checked = this.map.layout?.compact ?? false;
+    this.drawActivity(state);
     if (this.sought.value) this.find(answered);
     this.describe(this.pointed && this.shard(this.pointed.type, this.pointed.id));
   }
@@ -388,6 +390,23 @@ class View {
     );
   }
 
+  /** Below the map: whose dots they are and how many keys one is; or how to get them. */
+  drawActivity({ activity: { hint, looks, per, rows } }) {
+    const counts = looks.map(() => 0);
+    for (const each of rows.values()) for (const { type, active } of each) if (type in counts) counts[type] += active;
+    const dots = per > 1 && !this.map.layout?.compact ? `a dot is ${per.toLocaleString("en")} keys` : "";
+    const text = [hint, dots, ...looks.map(({ name, letter, colour }, place) => [name, letter, colour, counts[place]])].join();
+    if (this.activityText === text) return;
+    this.activityText = text;
+    this.note.hidden = !hint && !looks.length;
+    const living = looks.map((look, place) => ({ ...look, place })).filter(({ place }) => counts[place]);
+    const entries = living.map(({ name, letter, colour, place }) => {
+      const dot = make("span", { class: "ct-swatch ct-round", style: `background:${colour}`, "aria-hidden": "true" });
+      return make("span", {}, dot, make("b", {}, letter), ` ${name} (${counts[place].toLocaleString("en")})`);
+    });
+    this.note.replaceChildren(hint || "active keys", ...entries, dots);
+  }
+
   // --- one shard
 
   pickRow(key) {
@@ -416,7 +435,8 @@ class View {
   /** The shard that is pointed at, else the one that was picked, as they are now. */
   describe(shard, aloud = false) {
     this.side.setAttribute("aria-live", aloud || shard?.note ? "polite" : "off");
-    this.pointed = shard && !shard.note ? shard : null;
+    this.pointed = shard && !shard.note && !shard.words ? shard : null;
+    if (shard?.words) return void say(this.side, shard.words);
     const about = shard ?? (this.finding ? null : this.picked?.());
     if (!about && this.finding) return void say(this.side, this.finding);
     if (!about)

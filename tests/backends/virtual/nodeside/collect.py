@@ -21,7 +21,7 @@ Typed = (
 """A set of each type that is told apart here, with one value in it."""
 
 
-async def put(into: Any, key: int, value: str) -> None:
+async def put(into: Any, key: int, value: str) -> Any:
     """Again if it was not done: on a busy machine two nodes may lose sight of each other for a moment."""
     for _ in range(10):
         try:

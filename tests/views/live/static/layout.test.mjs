@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cellAt, cellOf, cellSize, cornerOf, lanesOf, layoutOf, letterOf } from "../modules/layout.js";
+import { activeWords, activityAt, cellAt, cellOf, cellSize, cornerOf, lanesOf, layoutOf, letterOf } from "../modules/layout.js";
 
 const node = (number, health = "good", words = "reachable") => ({
   name: `node-${number}`,
@@ -114,4 +114,60 @@ test("a point on a cell finds it, and a shard its cell", () => {
   assert.equal(hit.group.ids[hit.at], 31);
   assert.equal(hit.group.name, "user");
   assert.equal(cellAt(layout, 5, y), null);
+});
+
+/** Nodes that say what they are at: of each, four counts a type. */
+function telling(rows, { per = 1, nodes = three } = {}) {
+  const looks = [
+    { name: "cart", letter: "C", colour: "#111" },
+    { name: "order", letter: "O", colour: "#222" },
+  ];
+  const told = rows.map((counts) => counts.map(([type, active, queued, deepest]) => ({ type, active, queued, deepest })));
+  return { ...cluster(nodes, { ring: 30 }), activity: { hint: "", looks, per, deep: 10, rows: new Map(told.entries()) } };
+}
+
+test("below its cells a lane has a dot for so many active keys each, their count, and what waits", () => {
+  const layout = layoutOf(telling([[[0, 24, 2, 1], [1, 3, 340, 338]]], { per: 5 }), 900);
+  const [cart, order] = layout.lanes[0].activity;
+  assert.deepEqual([cart.dots, cart.count, cart.waits, cart.deep], [5, "24", "2 waiting", false]);
+  assert.deepEqual([order.dots, order.count, order.waits, order.deep], [1, "3", "338 deep", true]);
+  assert.equal(activeWords(layout.lanes[0]), "27 active keys · 342 waiting");
+  assert.deepEqual(layout.lanes[1].activity, []);
+  const silent = layoutOf(cluster(three, { ring: 30 }), 900);
+  assert.ok(layout.lanes[0].height > silent.lanes[0].height);
+  assert.equal(layout.lanes[1].height, silent.lanes[1].height);
+}); // prettier-ignore
+
+test("what does not fit beside goes below, in no lane but its own", () => {
+  const many = Array.from({ length: 12 }, (_, place) => [place % 2, 1000, 20, 20]);
+  const layout = layoutOf(telling([many, many, many]), 420);
+  for (const lane of layout.lanes) {
+    assert.equal(lane.activity.length, 12);
+    for (const each of lane.activity) {
+      assert.ok(each.x >= layout.left);
+      assert.ok(layout.padding + each.y + 16 <= lane.height, "inside of its lane");
+    }
+    assert.ok(new Set(lane.activity.map(({ y }) => y)).size > 2);
+  }
+});
+
+test("in a compact lane one dot shows the colour, and only a deep mailbox is said", () => {
+  const [cart, order] = layoutOf(telling([[[0, 24, 2, 1], [1, 3, 340, 338]]]), 900, { compact: true }).lanes[0].activity;
+  assert.deepEqual([cart.dots, cart.waits], [1, ""]);
+  assert.deepEqual([order.dots, order.waits], [1, "338 deep"]);
+}); // prettier-ignore
+
+test("active keys are found where they are drawn", () => {
+  const layout = layoutOf(telling([[[0, 24, 2, 1], [1, 3, 340, 338]]]), 900);
+  const [lane] = layout.lanes;
+  for (const each of lane.activity) {
+    const found = activityAt(layout, each.x + 3, lane.top + layout.padding + each.y + 5);
+    assert.equal(found, each);
+    assert.equal(cellAt(layout, each.x + 3, lane.top + layout.padding + each.y + 5), null);
+  }
+  assert.equal(activityAt(layout, layout.left + 2, lane.top + layout.padding + 2), null);
+}); // prettier-ignore
+
+test("a type that nobody has told how to draw is left out", () => {
+  assert.deepEqual(layoutOf(telling([[[7, 24, 2, 1]]]), 900).lanes[0].activity, []);
 });
