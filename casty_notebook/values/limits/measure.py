@@ -19,6 +19,9 @@ from casty_notebook.values.standin import StandIn, contents
 __all__ = ["Measure", "TooMuch"]
 
 
+_FLAT = 3
+
+
 class TooMuch(Exception):
     """A value is deeper, larger or more circular than allowed; says which."""
 
@@ -56,7 +59,25 @@ class Measure:
         known = self._cache.get(id(obj))
         if known is not None:
             return known[0]
-        return self._walk(obj, parts)
+        return self._flat(obj) or self._walk(obj, parts)
+
+    def _flat(self, obj: Any) -> int:
+        """The weight of a message whose fields hold leaves, or sets of them, as members and services do; 0 of any other.
+
+        Such a one is three deep and cannot contain itself: a thousand of them are the keys of a large cluster's snapshot.
+        """
+        entry, nesting = self._registry.entry_of(type(obj)), self._registry.nesting
+        if entry is None or self._max_depth < _FLAT:
+            return 0
+        weight = 1
+        for name in entry.shape.fields:
+            part = getattr(obj, name)
+            weight += 1
+            if type(part) in nesting:
+                if type(part) is not frozenset or not nesting.isdisjoint(map(type, part)):
+                    return 0
+                weight += len(part)
+        return weight if weight <= self._max_weight else 0
 
     def _walk(self, root: Any, parts: Iterator[Any]) -> int:
         cache, weight = self._cache, 1

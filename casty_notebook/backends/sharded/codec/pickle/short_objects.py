@@ -20,17 +20,19 @@ __all__ = ["LONGEST", "NOT_ALONE", "alone", "short_object"]
 
 LONGEST = 1024
 """Bytes of a pickle that is read so. What it becomes has at most 64 fields, and some ten times its bytes."""
+_SHORTEST = 32
+"""Of an object's; no number's is as long."""
 _FIELDS = 64
 _MEMORY, _ITEMS, _DEPTH, _WORK = 1 << 20, 1_000, 4, 0.01
 """Bounds (`Settings`) below which somebody wants to know more closely: far above what such a pickle can take."""
 
-_FRAME, _SHORT_TEXT, _MEMO = 0x95, 0x8C, 0x94
+_FRAME, _SHORT_TEXT, _MEMO, _BUILD = 0x95, 0x8C, 0x94, 0x62
 _OPENED = b"\x94\x93\x94)\x81\x94}\x94"
 """After the names of module and class: the class itself, its instance, its dict."""
 _MARK, _ITEMS_SET, _ITEM_SET, _BUILT = b"(", b"u", b"s", b"b."
 _CONSTANTS: dict[int, Any] = {0x4E: None, 0x88: True, 0x89: False}
 _NUMBERS = {0x4B: Struct("<B"), 0x4D: Struct("<H"), 0x4A: Struct("<i"), 0x47: Struct(">d")}
-_LONG = 0x8A
+_BYTE, _LONG = 0x4B, 0x8A
 
 
 # --- one scalar ---------------------------------------------------------------------------------------------------------
@@ -53,6 +55,8 @@ def alone(data: bytes, start: int) -> Any:
     size = len(data) - start
     if not 4 <= size <= _LONGEST_ALONE or data[start] != 0x80 or data[start + 1] > 5:
         return NOT_ALONE
+    if data[-2] == _BUILD and size >= _SHORTEST:
+        return NOT_ALONE  # an object; of scalars only texts are as long, and none ends so
     at = start + 2
     if data[at] == _FRAME:
         at += 9
@@ -81,8 +85,8 @@ class _Form:
     """How the instances of one class are pickled."""
 
     opening: bytes
-    keys: tuple[tuple[bytes, str], ...]
-    """Each field's name as opcodes, and as text."""
+    keys: tuple[tuple[bytes, int, str], ...]
+    """Each field's name as opcodes, how many bytes these are, and the name as text."""
     closing: bytes
     build: Callable[[dict[str, Any]], Any]
 
@@ -90,7 +94,9 @@ class _Form:
 def short_object(data: bytes, start: int, held: int, registry: Registry, settings: Settings) -> Any:
     """Read a pickle that is one such object and nothing else; `NOT_ALONE` for any other."""
     size = len(data)
-    if not 32 <= size - start <= LONGEST or data[start] != 0x80 or data[start + 1] not in (4, 5) or data[start + 2] != _FRAME:
+    if not _SHORTEST <= size - start <= LONGEST:
+        return NOT_ALONE
+    if data[start] != 0x80 or data[start + 1] not in (4, 5) or data[start + 2] != _FRAME:
         return NOT_ALONE
     at = start + 11
     if int.from_bytes(data[start + 3 : at], "little") != size - at or data[at] != _SHORT_TEXT:
@@ -123,24 +129,26 @@ def _read(form: _Form, data: bytes, at: int) -> Any:
     at += len(form.opening)
     values: dict[str, Any] = {}
     try:
-        for key, name in form.keys:
+        for key, size, name in form.keys:
             if not data.startswith(key, at):
                 return NOT_ALONE
-            at += len(key)
+            at += size
             code = data[at]
-            number = _NUMBERS.get(code)
-            if number is not None:
-                values[name] = number.unpack_from(data, at + 1)[0]
-                at += 1 + number.size
-            elif code in _CONSTANTS:
-                values[name] = _CONSTANTS[code]
-                at += 1
+            if code == _BYTE:  # most numbers; no struct has to be asked
+                values[name] = data[at + 1]
+                at += 2
             elif code == _SHORT_TEXT:
                 end = at + 2 + data[at + 1]
                 if data[end] != _MEMO:
                     return NOT_ALONE
                 values[name] = str(data[at + 2 : end], "utf-8", "surrogatepass")
                 at = end + 1
+            elif (number := _NUMBERS.get(code)) is not None:
+                values[name] = number.unpack_from(data, at + 1)[0]
+                at += 1 + number.size
+            elif code in _CONSTANTS:
+                values[name] = _CONSTANTS[code]
+                at += 1
             elif code == _LONG and data[at + 1] <= 16:
                 end = at + 2 + data[at + 1]
                 values[name] = int.from_bytes(data[at + 2 : end], "little", signed=True)
@@ -182,6 +190,8 @@ def _form(names: bytes, registry: Registry) -> _Form | None:
     encoded = [(field, field.encode()) for field in fields]
     if any(len(name) > 255 for _, name in encoded):
         return None
-    keys = tuple((bytes((_SHORT_TEXT, len(name))) + name + bytes((_MEMO,)), field) for field, name in encoded)
+    keys = tuple(
+        (bytes((_SHORT_TEXT, len(name))) + name + bytes((_MEMO,)), len(name) + 3, field) for field, name in encoded
+    )
     several = len(fields) > 1
     return _Form(_OPENED + _MARK * several, keys, (_ITEMS_SET if several else _ITEM_SET) + _BUILT, entry.build)
