@@ -57,6 +57,8 @@ class Location:
     --------
     >>> Location("counter/a", "counter", "a", 70, "node-2", NodeAddress("10.0.1.11", 25520), (), reachable=True, status="up")
     <Location of counter/a: shard 70 on node-2 at 10.0.1.11:25520, up, reachable>
+    >>> Location("counter/a", "counter", "a", 70, None, None, (), reachable=None, status=None)
+    <Location of counter/a: shard 70, which no node owns: not in use yet, or about to be placed>
     """
 
     target: str
@@ -72,6 +74,9 @@ class Location:
     kind: Kind = SHARDED
 
     def __repr__(self) -> str:
+        if self.address is None and self.shard is not None:
+            unplaced = "not in use yet, or about to be placed"
+            return printable(f"<Location of {self.target}: {self.kind.placement} {self.shard}, which no node owns: {unplaced}>")
         shard = f"{self.kind.placement} {self.shard} " if self.shard is not None else ""
         node = f"on {self.node} at {self.address}" if self.node else f"at {self.address}" if self.address else "nowhere known"
         what = "replicas" if self.shard_type is not None else "and"

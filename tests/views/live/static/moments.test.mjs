@@ -129,7 +129,24 @@ test("events are put together from their texts, and from what two of them end in
       [5, 0, 1, 7, 3, 4],
       [0, 5, 6, 7, 7],
     ];
-    model.tell({ kind: "delta", edition: 1, sequence: 2, time: 6000, age: 0.1, events: { rows, texts, says: [["node-1", 2], ["", 1]] } }, []);
+    model.tell(
+      {
+        kind: "delta",
+        edition: 1,
+        sequence: 2,
+        time: 6000,
+        age: 0.1,
+        events: {
+          rows,
+          texts,
+          says: [
+            ["node-1", 2],
+            ["", 1],
+          ],
+        },
+      },
+      [],
+    );
     assert.deepEqual(moments.events, [
       [5990, "shards_moved", "cart", "1 shard on node-1 (7)", "1 shard on node-2 (7)", "node-1"],
       [5995, "shards_moved", "cart", "", "1 shard on node-2 (7)", "node-1"],
