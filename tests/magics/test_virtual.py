@@ -93,6 +93,16 @@ def test_a_pinned_type_is_asked_on_one_member_or_all(connected: Shell) -> None:
     assert len(everyone) >= 1
 
 
+def test_a_key_that_was_forgotten_is_told_once(connected: Shell, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing on the wire tells which types are pinned, and a node makes such a key for any type."""
+    for _ in range(2):
+        connected.run("%casty_ask counter shop.actors.Get()")
+        connected.run("%casty_ask counter/user-1 shop.actors.Get()")
+    (said,) = [record.getMessage() for record in caplog.records if "names no key" in record.getMessage()]
+    assert said.startswith("counter names no key: asked is the one called 'default', pinned to ")
+    assert said.endswith("A type that is not pinned wants counter/KEY; it has such a key now")
+
+
 def test_the_doctor_knows_the_kind_corrects_the_name_and_asks_what_members_think(connected: Shell, shop: VirtualCluster) -> None:
     checked = connected.run(f"%casty_doctor casty://another-name@127.0.0.1:{shop.ports[1]}")
     assert checked.ok, repr(checked)

@@ -13,12 +13,15 @@ from casty_notebook.backends.read_only import ReadOnlyRail
 from casty_notebook.backends.virtual.aio.client import VirtualClient
 from casty_notebook.backends.virtual.aio.collections import Structures
 from casty_notebook.backends.virtual.aio.node_reports import ROWS
+from casty_notebook.backends.virtual.aio.targets import PINNED_KEY
 from casty_notebook.backends.virtual.codec.values import EntityKey
 from casty_notebook.backends.virtual.session.events import TellMade
 from casty_notebook.backends.virtual.session.members import OWNING, Members, pinned_to
 from casty_notebook.backends.virtual.session.picture import Painter, slice_of
 from casty_notebook.backends.virtual.session.ring import NodeId, token
 from casty_notebook.errors import ContactAttempt, FailureReport, MisuseError, NoSuchService
+from casty_notebook.logs import room_logger
+from casty_notebook.printable import printable
 from casty_notebook.topology.check_result import Finding
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.kinds import VIRTUAL
@@ -31,6 +34,8 @@ from casty_notebook.values.standin import StandIn, StandInClass
 from casty_notebook.values.targets import Exact, only_target
 
 __all__ = ["VirtualBackend", "VirtualRoute"]
+
+log = room_logger(__name__)
 
 
 GLANCE = 20
@@ -67,6 +72,8 @@ class VirtualBackend:
         self._rail = rail
         self._painter = Painter()
         self._named: tuple[TopologySnapshot | None, dict[NodeAddress, str]] = (None, {})
+        self._keyless: set[str] = set()
+        """Types that were asked by their name alone: nothing on the wire tells which are pinned; nodes make such a key of any."""
 
     async def open(self, timeout: float) -> None:
         await self.client.__aenter__()
@@ -149,7 +156,14 @@ class VirtualBackend:
         entity, name = self._parsed(target)
         if self._rail is not None and force:
             raise MisuseError("a read-only connection insists on nothing: it makes a node import a module, or restart an actor")
-        return VirtualRoute(name, self.client.resolve(entity, force=force), force)
+        key = self.client.resolve(entity, force=force)
+        if not {"/", "@"} & set(name) and name not in self._keyless:
+            self._keyless.add(name)  # as many as there are types: it has been resolved
+            log.warning(
+                "%s names no key: asked is the one called %r, pinned to %s. A type that is not pinned wants %s/KEY; it has such "
+                "a key now", printable(name), PINNED_KEY, self.node_name(pinned_to(key.key)) or key.key, printable(name),
+            )  # fmt: skip
+        return VirtualRoute(name, key, force)
 
     def _parsed(self, target: Any) -> tuple[EntityKey | str, str]:
         if isinstance(target, EntityKey):
