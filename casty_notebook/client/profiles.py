@@ -42,8 +42,9 @@ LARGEST = 1024 * 1024
 _TYPES: dict[str, tuple[type, ...]] = {
     "uri": (str,), "shards": (dict,), "name": (str,), "address_map": (dict,), "timeout": (int, float), "serializer": (str,),
     "compression": (str,), "tls": (dict,), "messages": (), "settings": (dict,), "ssh": (str, dict), "read_only": (bool,),
-    "questions": (list,), "send_main": (bool,), "colour": (str,),
+    "questions": (list,), "send_main": (bool,), "colour": (str,), "trace": (),
 }  # fmt: skip
+_NOT_TEXT = {"messages": "messages are classes", "trace": "trace is a function"}
 _CALLED = {str: "text", dict: "a table", int: "a number", float: "a number", bool: "true or false", list: "a list"}
 _SECRETS = ("passw", "passphrase", "secret", "token", "credential", "private_key")
 _ELSEWHERE = (
@@ -134,7 +135,7 @@ def _check(where: str, profile: Mapping[str, Any]) -> None:
         if types is None:
             raise MisuseError(f"{where} has a key {key!r}; {_near(key, _TYPES)}")
         if not types:
-            raise MisuseError(f"{where}: {key} are classes, and a file has none: give them to connect(…, {key}=…)")
+            raise MisuseError(f"{where}: {_NOT_TEXT[key]}, and a file has none: give it in code, connect(…, {key}=…)")
         if type(value) not in types:  # true is a number to Python, and "false" is true
             raise MisuseError(f"{where}: {key} must be {' or '.join(dict.fromkeys(_CALLED[each] for each in types))}")
 

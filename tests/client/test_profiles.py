@@ -85,6 +85,7 @@ def test_an_address_is_left_as_it_is() -> None:
         (f"[prod]\nuri = '{URI}'\ntimeout = true", "timeout must be a number"),
         (f"[prod]\nuri = '{URI}'\nshards = 100", "shards must be a table"),
         (f"[prod]\nuri = '{URI}'\nmessages = ['os']", "messages are classes, and a file has none"),
+        (f"[prod]\nuri = '{URI}'\ntrace = 'os.system'", "trace is a function, and a file has none"),
         (f"[prod]\nuri = '{URI}'\nquestions = ['GetCount']", "must be dotted names"),
         (f"[prod]\nuri = '{URI}'\nsettings = {{ ask_timout = 1 }}", "did you mean ask_timeout?"),
         (f"[prod]\nuri = '{URI}'\nssh = {{ destination = 'b', port = 1 }}", "a key 'port'; there are agent"),

@@ -53,7 +53,7 @@ async def test_a_name_that_does_not_resolve_says_so(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_closed_port_ends_the_waiting_and_names_the_doctor() -> None:
-    with pytest.raises(NoContactPoint, match=r"cannot be reached.*%casty_doctor"):
+    with pytest.raises(NoContactPoint, match=r"cannot be reached; casty_notebook\.doctor\(…\)"):
         connect(f"casty://shop@127.0.0.1:{free_port()}", name="closed", timeout=60)
 
 

@@ -55,10 +55,10 @@ def on_screen(text: str, columns: int, lines: int) -> str:
 
     Examples
     --------
-    >>> print(on_screen("Watch of two\n  one  1\n  two  2\n  three  3", 9, 5))
-    Watch of
+    >>> print(on_screen("Watch of two\n  one  1\n  two  2\n  three  3", 8, 5))
+    Watch o
       one
-    … 2 more
+    … 2 mor
     """
     rows = text.splitlines()
     room = max(1, lines - 2)  # for the prompt, and the line of what ended it

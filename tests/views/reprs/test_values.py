@@ -173,7 +173,7 @@ class TestFailures:
     def test_without_advice_and_story_nothing_is_left_empty(self) -> None:
         read = page(values.ask_failed_html(NodeUnreachable(FailureReport("pay", "node-1 refused."))))
         assert read.paragraphs == ["✕ node-1 refused."]
-        assert read.rows == [["target", "pay"], ["snapshot", "none yet"], ["executed", "no: it was not sent"]]
+        assert read.rows == [["target", "pay"], ["executed", "no: it was not sent"]]
         assert "details" not in read.text
 
 
