@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from casty_notebook.settings import Settings
@@ -99,10 +100,18 @@ async def cut_inside_a_frame(make: Maker, *, cuts: int = 5) -> Outcome:
                 end = loop.time()
             answers = sorted(s.ended for s in load.samples if s.ok)
             gaps = [next((at - cut for at in answers if at > cut), NEVER) for cut in tap.cuts]
+            failed = load.failed(load.samples)
+            # What was on its way when we noticed; where the machine is held up that is more, but never what came after.
+            spans = pairwise([*tap.cuts, NEVER])
+            lost = [[sample for sample in failed if cut <= sample.ended < after] for cut, after in spans]
+            later = [each for some in lost for each in some if each.started > min(sample.ended for sample in some)]
             return Outcome(
-                f"cut inside a frame, {cuts} times", observer.name, len(load.samples), len(load.failed(load.samples)),
+                f"cut inside a frame, {cuts} times", observer.name, len(load.samples), len(failed),
                 load.gap(load.samples, start, end), max(gaps, default=NEVER), load.errors,
-                {"cuts": len(tap.cuts), "connections": tap.connections},
+                {
+                    "cuts": len(tap.cuts), "connections": tap.connections, "lost by a cut": sum(map(len, lost)),
+                    "asked after it was noticed": len(later),
+                },
             )  # fmt: skip
 
 
