@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,14 @@ from casty_notebook.demo import DemoCluster, messages
 
 TELLTALE = ("antigravity", "this", "telnetlib", "ctypes.util")
 """Modules that only code which was received would import."""
+
+
+@pytest.fixture(autouse=True)
+def only_its_own_garbage() -> Iterator[None]:
+    """What other tests left in this process is not walked in the processor time that a reader is given."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
