@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import math
 import os
 import sys
 import threading
@@ -20,7 +21,9 @@ __all__ = ["BackgroundLoop", "background_loop"]
 log = room_logger(__name__)
 
 POLL = 0.2
-"""Windows does not interrupt a lock's wait for Ctrl-C, so there it is waited for in slices."""
+"""Seconds of one wait for a lock. Windows does not interrupt it for Ctrl-C; elsewhere a Ctrl-C is missed that comes just before
+the lock is waited for, or is given to another thread: what Python noted of it is looked at between two waits.
+"""
 
 
 LOOP = "CASTY_NOTEBOOK_LOOP"
@@ -185,13 +188,13 @@ class BackgroundLoop:
                 "use the awaitable form, for example ask_async, or another thread"
             )
         future = self.submit(coroutine)
-        until = None if within is None else monotonic() + within
+        until = math.inf if within is None else monotonic() + within
         try:
             while True:
                 try:
-                    return future.result(every if tick is not None or sys.platform == "win32" else within)
+                    return future.result(min(every, max(0.0, until - monotonic())))
                 except TimeoutError:
-                    if future.done() or (until is not None and monotonic() >= until):
+                    if future.done() or monotonic() >= until:
                         raise
                 if tick is not None:
                     tick()
