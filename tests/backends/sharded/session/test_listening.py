@@ -125,6 +125,7 @@ def test_a_cancelled_one_leaves_nothing(left: bool) -> None:
     listening = world.listen(PRICES if left else "unheard-of/1")
     world.run(0.1)
     generation = listening.generation
+    assert world.session.expects(listening.id)
     world.feed(AskCancelled(listening.id))
     assert world.session.pending_asks == world.session.buffered == 0
     assert not world.session.expects(listening.id)
