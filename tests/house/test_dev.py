@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -188,16 +189,20 @@ def test_browser_tests_alone_are_run_without_the_plugin_that_they_do_not_mix_wit
     assert said == ["-m", "pytest", *(["-p", "no:asyncio"] if alone else []), *arguments]
 
 
-def test_all_tests_are_two_runs_and_the_one_that_is_run_beside_the_other_is_shown(checkout: Checkout) -> None:
+def test_all_tests_are_three_runs_and_what_one_leaves_out_another_has(checkout: Checkout) -> None:
     checkout.python("python3")
     said = "\n".join(checkout.pytest())
-    beside = "-m\npytest\n-q\n-p\nno:asyncio\ntests/browser"
-    others = "-n\n3\n--dist\nloadfile\n--no-loadscope-reorder\ncasty_notebook\ntests\n--ignore=tests/browser"
-    assert said.index("tests.versions.environments") < said.index(others) < said.index(beside)
+    pure = re.search(r"-q\ncasty_notebook\n((?:tests/\S+\n)+)", said)
+    assert pure is not None
+    left_out = "".join(f"--ignore={folder}\n" for folder in [*pure[1].split(), "tests/browser"])
+    beside = "-m\npytest\n-q\n-p\nno:asyncio\ntests/browser\n"
+    others = f"-n\n3\n--dist\nloadfile\n--no-loadscope-reorder\ntests\n{left_out}"
+    places = [f"{said}\n".index(each) for each in ("tests.versions.environments", pure[0], beside, others)]
+    assert places == sorted(places)
 
 
-@pytest.mark.parametrize("failing", ["tests/browser", "casty_notebook"])
-def test_all_tests_fail_where_either_run_does(checkout: Checkout, failing: str) -> None:
+@pytest.mark.parametrize("failing", ["tests/browser", "tests/values", "--ignore=tests/browser"])
+def test_all_tests_fail_where_any_run_does(checkout: Checkout, failing: str) -> None:
     checkout.python("python3")
     checkout.pytest()
     python = checkout.root / ".venv/bin/python"
