@@ -192,7 +192,7 @@ def test_browser_tests_alone_are_run_without_the_plugin_that_they_do_not_mix_wit
 def test_all_tests_are_three_runs_and_what_one_leaves_out_another_has(checkout: Checkout) -> None:
     checkout.python("python3")
     said = "\n".join(checkout.pytest())
-    pure = re.search(r"-q\ncasty_notebook\n((?:tests/\S+\n)+)", said)
+    pure = re.search(r"-n\n2\n--dist\nloadfile\ncasty_notebook\n((?:tests/\S+\n)+)", said)
     assert pure is not None
     left_out = "".join(f"--ignore={folder}\n" for folder in [*pure[1].split(), "tests/browser"])
     beside = "-m\npytest\n-q\n-p\nno:asyncio\ntests/browser\n"
