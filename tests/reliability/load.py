@@ -41,6 +41,11 @@ class Sample:
         return self.ended - self.started
 
     @property
+    def gone_to(self) -> str | None:
+        """The node that it had left for when it failed, as far as the client says."""
+        return self.error.report.owner if isinstance(self.error, AskFailed) and self.had_left else None
+
+    @property
     def had_left(self) -> bool:
         """Its node may have got it, as far as the client says: the other one never does."""
         return isinstance(self.error, AskFailed) and self.error.report.may_have_run

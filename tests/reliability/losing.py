@@ -198,7 +198,7 @@ async def rolling_restart(make: Maker, *, rate: float = 200.0) -> Outcome:
                 down.append(await _restart(demo, node.name))
                 await asyncio.sleep(3.0)
             end = loop.time()
-        spared, hit = _by_blame(load, down)
+        spared, hit = _by_blame(load, demo, down)
         return Outcome(
             f"rolling restart of 3 nodes, {rate:g} asks/s", observer.name, len(spared), len(load.failed(spared)),
             load.gap(spared, start, end), max(_back_after(hit, listening) for *_, listening, _ in down), load.errors,
@@ -224,13 +224,19 @@ async def _restart(demo: DemoCluster, name: str) -> tuple[str, float, float, flo
     return name, killed, listening or NEVER, loop.time()
 
 
-def _by_blame(load: Load, down: list[tuple[str, float, float, float]]) -> tuple[list[Sample], list[Sample]]:
-    """Asks that nothing but the client could lose, and asks to entities of a node that was down then (or 1 s before)."""
+def _by_blame(load: Load, demo: DemoCluster, down: list[tuple[str, float, float, float]]) -> tuple[list[Sample], list[Sample]]:
+    """Asks that nothing but the client could lose, and asks to entities of a node that was down then (or 1 s before).
+
+    Whose entity it was is known from the last answer, or from where the client says that the ask had gone: an entity that has
+    just moved has answered from its old home last.
+    """
+    addresses = {name: "{}:{}".format(*demo.node(name).address) for name, *_ in down}
     spared: list[Sample] = []
     hit: list[Sample] = []
     for sample in load.samples:
         excused = any(
-            sample.home == name and sample.started <= listening + 1.0 and sample.ended >= killed
+            (sample.home == name or sample.gone_to == addresses[name])
+            and sample.started <= listening + 1.0 and sample.ended >= killed
             for name, killed, listening, _ in down
         )
         (hit if excused else spared).append(sample)
@@ -262,7 +268,7 @@ async def ten_kills(make: Maker, *, kills: int = 10) -> Outcome:
                 down.append(await _restart(demo, f"node-{kill % 3 + 1}"))
             await asyncio.sleep(3.0)
             end = loop.time()
-        spared, hit = _by_blame(load, down)
+        spared, hit = _by_blame(load, demo, down)
         dials = [address for _, address in observer.dials]
         return Outcome(
             f"{kills} kills in a row (3 nodes)", observer.name, len(spared), len(load.failed(spared)),
