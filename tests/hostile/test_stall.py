@@ -16,12 +16,8 @@ from tests.support.fake_node import Connection, FakeNode
 
 STALL = 5.0
 """Seconds. On a quiet machine a tenth of one; such payloads of 2 MB stood the loop for minutes."""
-BUSY = 1.0
-"""Seconds of processor time that the loop may spend in one go; by count a tenth of one, and twice that for the fake node.
-
-Three other workers on two cores make processor time itself longer: what took 0.24 s alone took 0.56 s beside them. The attacks
-took 3 to 60.
-"""
+BUSY = 0.5
+"""Seconds of processor time that the loop may spend in one go; by count a tenth of one, and twice that for the fake node."""
 LONG = pickle.dumps([{"number": n} for n in range(60_000)], 5)
 
 

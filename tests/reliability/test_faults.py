@@ -184,8 +184,8 @@ def test_a_frozen_contact_node_is_noticed_within_the_window_and_not_stormed_when
 def test_a_quiet_cluster_is_probed_once_a_window_and_never_reconnected(outcome: Outcome) -> None:
     assert outcome.failed == 0
     assert outcome.facts["reconnects"] == 0
-    # Windows of 3 s in 12 s, of which the ends may fall either side; a busy machine makes each longer by the time of an answer.
-    assert 2 <= outcome.facts["envelopes sent meanwhile"] <= 5, outcome.facts["_sent"]
+    # Windows of 3 s in 12 s; the ends may fall either side.
+    assert 3 <= outcome.facts["envelopes sent meanwhile"] <= 5, outcome.facts["_sent"]
 
 
 @judges("cut")
