@@ -6,7 +6,7 @@ import argparse
 import os
 import signal
 import sys
-import threading
+import time
 from collections.abc import Sequence
 
 from casty_notebook.errors import CastyNotebookError
@@ -57,7 +57,8 @@ def _keep_running(nodes: int, shards: int) -> None:
             print(f"{node.name}   {node.address}   process {node.pid}")
         types = ",".join(f"{name}={count}" for name, count in demo.shards.items())
         print(f"\n%casty_connect {demo.uri} --shards {types}\n\nCtrl-C ends it.", flush=True)
-        threading.Event().wait()
+        while True:
+            time.sleep(1.0)  # in slices, for a Ctrl-C that comes just before one: see `loops.background.POLL`
 
 
 if __name__ == "__main__":
