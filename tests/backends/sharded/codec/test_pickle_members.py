@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casty_notebook.backends.sharded.codec.pickle.reader import Machine, loads
+from casty_notebook.backends.sharded.codec.pickle.machine import Machine
+from casty_notebook.backends.sharded.codec.pickle.reader import loads
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.settings import Settings
 from tests.backends.sharded.codec.test_pickle_shards import nodes, outcome, placed

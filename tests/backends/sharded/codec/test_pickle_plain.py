@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.backends.sharded.aio.wire_classes import build_registry
-from casty_notebook.backends.sharded.codec.pickle.reader import Machine
+from casty_notebook.backends.sharded.codec.pickle.machine import Machine
+from casty_notebook.backends.sharded.codec.pickle.reader import run
 from casty_notebook.backends.sharded.codec.pickle.short_objects import NOT_ALONE, alone
 from casty_notebook.backends.sharded.codec.pickle.writer import PickleWriter
 from casty_notebook.errors import UnsendableMessage
@@ -108,7 +109,7 @@ short = st.one_of(
 
 def _by_the_machine(data: bytes, start: int) -> Any:
     try:
-        return Machine(data, _registry(), Settings(), start=start).run()
+        return run(Machine(data, _registry(), Settings(), start=start))
     except (Refused, ValueError, IndexError):
         return NOT_ALONE
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.sharded.codec.pickle import shards as pickle_shards
-from casty_notebook.backends.sharded.codec.pickle.reader import Machine, loads
+from casty_notebook.backends.sharded.codec.pickle.machine import Machine
+from casty_notebook.backends.sharded.codec.pickle.reader import loads, run
 from casty_notebook.backends.sharded.codec.pickle.shard_tables import Replay
 from casty_notebook.backends.sharded.codec.pickle.shards import _ONE, _ids, _Strange
 from casty_notebook.errors import UndecodableMessage
@@ -55,7 +56,7 @@ def placed(shards: Any, homes: list[Any], replicas: int = 0, *, fresh: bool = Fa
 def runs(payload: bytes) -> int:
     """How many memo entries were only counted, which tells that runs were read."""
     machine = Machine(payload, table(), Settings())
-    machine.run()
+    run(machine)
     return machine.skipped
 
 
@@ -181,7 +182,7 @@ def outcome(payload: bytes, *, bulk: bool) -> Any:
     """What is read and in what order, and what it counted as; None where it is refused."""
     machine = Machine(payload, table(), Settings(), bulk=bulk)
     try:
-        read = machine.run()
+        read = run(machine)
     except Replay:
         return outcome(payload, bulk=False)
     except Exception:
@@ -381,7 +382,7 @@ def test_without_the_class_in_the_table_nothing_is_read_in_runs() -> None:
 
 def read_by_opcodes(payload: bytes) -> Any:
     """What the machine itself makes, before the codec puts into columns what is not yet."""
-    return Machine(payload, table(), Settings()).run()
+    return run(Machine(payload, table(), Settings()))
 
 
 @pytest.mark.parametrize("size", [20, 999, 1000, 1001, 2000, 3000, 3001, 7500])

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casty_notebook.backends.sharded.codec.pickle.reader import Machine, loads
+from casty_notebook.backends.sharded.codec.pickle.machine import Machine
+from casty_notebook.backends.sharded.codec.pickle.reader import loads, run
 from casty_notebook.backends.sharded.codec.pickle.short_objects import LONGEST, NOT_ALONE, short_object
 from casty_notebook.settings import Settings
 from casty_notebook.values.registry import Registry
@@ -55,7 +56,7 @@ def fast(data: bytes, **options: Any) -> Any:
 
 
 def slow(data: bytes) -> Any:
-    return Machine(data, REGISTRY, SETTINGS).run()
+    return run(Machine(data, REGISTRY, SETTINGS))
 
 
 @given(OBJECTS, st.sampled_from([4, 5]))

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from casty_notebook.backends.sharded.codec.pickle.machine import GONE, Machine
 from casty_notebook.values.limits.size_model import NUMBER, SET, SET_ITEM, TEXT
 from casty_notebook.values.registry import Entry
 
-if TYPE_CHECKING:
-    from casty_notebook.backends.sharded.codec.pickle.reader import Machine
-
-__all__ = ["MemberRun"]
+__all__ = ["read_members"]
 
 _REF = rb"(h.|j....)"
 _OBJECT = rb"%b\)\x81\x94\}\x94\(%b" % (_REF, _REF)
@@ -39,6 +37,20 @@ _KEYS = ("address", "host", "port", "status", "roles", "id")
 
 class _Other(Exception):
     """No member of the usual form."""
+
+
+def read_members(machine: Machine, pos: int) -> int:
+    """Read the members that may follow at `pos`; returns where they end."""
+    if not machine.bulk_allowed:
+        return pos
+    if machine.member_run is None:
+        member, address = machine.registry.entry("casty.Member"), machine.registry.entry("casty.NodeAddress")
+        if member is None or address is None:
+            return pos
+        machine.member_run = MemberRun(member, address)
+    end = machine.member_run.read(machine, pos)
+    machine.weigh()
+    return end
 
 
 class _Texts:
@@ -82,18 +94,18 @@ class MemberRun:
         self._address = address
         self._known: tuple[Any, ...] | None = None
 
-    def read(self, machine: Machine, pos: int, gone: Any) -> int:
+    def read(self, machine: Machine, pos: int) -> int:
         """Push the members that begin at `pos`; returns where the first begins that is to be read by its opcodes."""
         if len(machine.meta) + 2 > machine.guard.max_depth:
             return pos
         try:
             for _ in range(_MOST):
-                pos = self._one(machine, pos, gone)
+                pos = self._one(machine, pos)
         except _Other:
             pass
         return pos
 
-    def _one(self, machine: Machine, pos: int, gone: Any) -> int:
+    def _one(self, machine: Machine, pos: int) -> int:
         data, texts = machine.data, _Texts(machine)
         head = _match(_HEAD, data, pos)
         host, end = texts.read(head.end())
@@ -117,7 +129,7 @@ class MemberRun:
         address = self._address.build({"host": host, "port": number})
         held = frozenset(roles)
         made = self._member.build({"address": address, "status": status, "roles": held, "id": name})
-        machine.memo.extend((made, gone, address, gone, *texts.made[:before_name], held, *texts.made[before_name:]))
+        machine.memo.extend((made, GONE, address, GONE, *texts.made[:before_name], held, *texts.made[before_name:]))
         machine.lossy = True
         machine.stack.append(made)
         return end + 2

@@ -8,7 +8,6 @@ from sys import getsizeof
 from types import SimpleNamespace
 from typing import Any
 
-from casty_notebook.backends.sharded.codec.pickle.members import MemberRun
 from casty_notebook.backends.sharded.codec.pickle.standard_types import BUILDERS, MOST_ARGUMENTS, Constructor, uuid_from_state
 from casty_notebook.values.limits.budget import CostGuard, Refused
 from casty_notebook.values.limits.size_model import (
@@ -64,8 +63,8 @@ class Objects:
     """
 
     __slots__ = (
-        "_guard", "_member_entry", "_registry", "_shard_entry", "_waiting", "absorbed", "finals", "member_made", "members",
-        "shards_seen", "unfinished",
+        "_guard", "_member_entry", "_registry", "_shard_entry", "_waiting", "absorbed", "finals", "member_made", "shards_seen",
+        "unfinished",
     )  # fmt: skip
 
     def __init__(self, registry: Registry, guard: CostGuard) -> None:
@@ -79,7 +78,6 @@ class Objects:
         self.shards_seen = False
         self._member_entry = registry.entry("casty.Member")
         self.member_made = False
-        self.members: MemberRun | None = None
 
     def find(self, module: Any, name: Any) -> Any:
         """A global: a class of the table, else an inert name."""
@@ -225,14 +223,6 @@ class Objects:
         elif state:
             raise Refused(f"sets the state of a {kind.__qualname__}, which has none or has it already")
         return target
-
-    def member_run(self) -> MemberRun | None:
-        """The way to read further members, if their classes are in the table."""
-        if self.members is None and self._member_entry is not None:
-            address = self._registry.entry("casty.NodeAddress")
-            if address is not None:
-                self.members = MemberRun(self._member_entry, address)
-        return self.members
 
     def _unfinished(self, index: int, finish: Callable[[Any], Any]) -> Unfinished:
         self.unfinished += 1

@@ -8,14 +8,13 @@ that only Python 2 writes, have no function and are refused.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from casty_notebook.backends.sharded.codec.pickle.machine import Machine
+from casty_notebook.backends.sharded.codec.pickle.members import read_members
 from casty_notebook.backends.sharded.codec.pickle.scalars import SCALARS, U32, U64, Op, constant, decimal, line, number
+from casty_notebook.backends.sharded.codec.pickle.shards import read_shards, set_items
 from casty_notebook.values.limits import size_model as weights
 from casty_notebook.values.limits.budget import Refused
-
-if TYPE_CHECKING:
-    from casty_notebook.backends.sharded.codec.pickle.reader import Machine
 
 __all__ = ["BINGET", "MEMOIZE", "OPCODES", "op_name"]
 
@@ -51,7 +50,7 @@ def _stop(machine: Machine, pos: int) -> int:
 def _mark(machine: Machine, pos: int) -> int:
     machine.push_mark()
     if machine.objects.shards_seen and machine.data[pos] in _SHARD_KEYS:
-        return machine.shards(pos)
+        return read_shards(machine, pos)
     return pos
 
 
@@ -201,10 +200,6 @@ def _setitem(machine: Machine, pos: int) -> int:
     return pos
 
 
-def _setitems(machine: Machine, pos: int) -> int:
-    return machine.set_items(pos)
-
-
 # --- names and objects -----------------------------------------------------------------------------------------------
 
 
@@ -246,9 +241,9 @@ def _build(machine: Machine, pos: int) -> int:
     machine.build()
     objects = machine.objects
     if objects.shards_seen and machine.data[pos] in _SHARD_KEYS:
-        return machine.shards(pos)
+        return read_shards(machine, pos)
     if objects.member_made and machine.data[pos] in _REFS:
-        return machine.members(pos)
+        return read_members(machine, pos)
     return pos
 
 
@@ -259,7 +254,7 @@ _READ: dict[bytes, Op] = SCALARS | {
     b")": constant(()), b"]": _empty(list, weights.LIST), b"}": _empty(dict, weights.DICT),
     b"\x8f": _empty(set, weights.SET),
     b"\x85": _tuple_of(1), b"\x86": _tuple_of(2), b"\x87": _tuple_of(3), b"t": _tuple, b"l": _list, b"d": _dict,
-    b"\x91": _frozenset, b"a": _append, b"e": _appends, b"\x90": _additems, b"s": _setitem, b"u": _setitems,
+    b"\x91": _frozenset, b"a": _append, b"e": _appends, b"\x90": _additems, b"s": _setitem, b"u": set_items,
     b"c": _global, b"\x93": _stack_global, b"\x81": _newobj, b"\x92": _newobj_ex, b"R": _reduce, b"b": _build,
 }
 # fmt: on
@@ -269,7 +264,7 @@ def _refused(machine: Machine, pos: int) -> int:  # noqa: ARG001
     raise Refused("honest nodes do not write this opcode")
 
 
-# MEMOIZE is executed by the machine's own loop, and so is BINGET of what needs no look.
+# MEMOIZE is executed by the reader's own loop, and so is BINGET of what needs no look.
 OPCODES: list[Op] = [_READ.get(bytes([code]), _refused) for code in range(256)]
 """By opcode."""
 

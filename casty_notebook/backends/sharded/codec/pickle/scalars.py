@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from struct import Struct
 from sys import getsizeof
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from casty_notebook.backends.sharded.codec.pickle.machine import Machine
 from casty_notebook.values.limits.budget import Refused
 from casty_notebook.values.limits.pre_scan import text_weight
 from casty_notebook.values.limits.size_model import NUMBER, TEXT
-
-if TYPE_CHECKING:
-    from casty_notebook.backends.sharded.codec.pickle.reader import Machine
 
 __all__ = [
     "MAX_INT_BYTES", "SCALARS", "U32", "U64", "Op", "constant", "decimal", "line", "number",

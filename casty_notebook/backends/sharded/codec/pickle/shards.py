@@ -17,19 +17,17 @@ from collections.abc import Iterable, Sequence
 from itertools import repeat
 from operator import attrgetter, itemgetter
 from struct import unpack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.sharded.codec.numbering import Numbering
+from casty_notebook.backends.sharded.codec.pickle.machine import Machine
 from casty_notebook.backends.sharded.codec.pickle.shard_tables import Replay, ShardTable, ascending
 from casty_notebook.topology.shard_columns import ShardAllocation
 from casty_notebook.values.limits.size_model import NUMBER, TUPLE
 from casty_notebook.values.registry import Entry
 
-if TYPE_CHECKING:
-    from casty_notebook.backends.sharded.codec.pickle.reader import Machine
-
-__all__ = ["ShardRun"]
+__all__ = ["read_shards", "set_items"]
 
 _BATCH = 1000
 """What pickle writes in one SETITEMS. It bounds the memory of the expressions and of the columns."""
@@ -74,18 +72,33 @@ class _Strange(Exception):
     """Bytes that have the form of a shard's but another meaning, or that were cut at a wrong place."""
 
 
-class ShardRun:
-    """Reads runs of entries for one machine; remembers the nodes and placements it has seen.
+def read_shards(machine: Machine, pos: int) -> int:
+    """Read the shard table that may begin at `pos`, many entries at a time; returns where it ends."""
+    entry = machine.registry.shard_entry
+    if not machine.bulk_allowed or entry is None:
+        return pos
+    if machine.shard_run is None:
+        machine.shard_run = ShardRun(machine, entry)
+    return machine.shard_run.read(machine, pos)
 
-    Attributes
-    ----------
-    failed
-        An entry had the form but not the meaning of a shard's; the machine reads on alone.
-    """
+
+def set_items(machine: Machine, pos: int) -> int:
+    """SETITEMS, which may end a batch of a table; returns where to read on."""
+    items = machine.pop_mark()
+    target = machine.stack[-1]
+    machine.add_pairs(target, items)
+    if machine.table is None or machine.shard_run is None or machine.table.target is not target:
+        return pos
+    del target  # the table looks who else has it
+    return machine.shard_run.go_on(machine, machine.table, pos)
+
+
+class ShardRun:
+    """Reads runs of entries for one machine; remembers the nodes and placements it has seen."""
 
     __slots__ = (
         "_built", "_copies", "_data", "_entry", "_frame", "_guard", "_known", "_memo", "_middle", "_nodes", "_numbering",
-        "_placed", "_replicas", "_seen", "failed",
+        "_placed", "_replicas", "_seen",
     )  # fmt: skip
 
     def __init__(self, machine: Machine, entry: Entry) -> None:
@@ -101,7 +114,6 @@ class ShardRun:
         self._numbering = Numbering(machine.guard)
         self._copies: set[int] = set()
         self._seen = self._built = 0
-        self.failed = False
 
     def read(self, machine: Machine, pos: int) -> int:
         """Push the entries that begin at `pos`, or put their batches into a column; returns where that ends."""
@@ -138,7 +150,7 @@ class ShardRun:
                 self._check_frame(first[2], first[4])
                 pos, run = self._columns(first) or self._padded(first) or self._rows(first)
             except _Strange:
-                self.failed = True
+                machine.bulk_allowed = False  # it has the form but not the meaning of a shard's
                 break
             self._count(machine, *run)
             runs.append(run)
@@ -149,7 +161,7 @@ class ShardRun:
     def _table(self, machine: Machine) -> ShardTable | None:
         """The table that the batch on the stack belongs to, with what is on the stack in it; None if it is to be no column."""
         table, level = machine.table, machine.meta[-1] if machine.meta else []
-        if table is None and self._entry.cls is ShardAllocation and not self.failed:
+        if table is None and self._entry.cls is ShardAllocation and machine.bulk_allowed:
             table = ShardTable.begun(machine.meta, machine.memo, self._guard, self._numbering)
         if table is None:
             return None
@@ -164,12 +176,12 @@ class ShardRun:
     def go_on(self, machine: Machine, table: ShardTable, pos: int) -> int:
         """A batch of the open table was taken: begin the next one, or close the table. Returns where to read on."""
         data = self._data
-        if data[pos : pos + 1] == _MARK and data[pos + 1 : pos + 2] in _KEYS and not self.failed:
+        if data[pos : pos + 1] == _MARK and data[pos + 1 : pos + 2] in _KEYS and machine.bulk_allowed:
             machine.push_mark()
             self._guard.count(1)
             return pos + 1
         single = _ONE.match(data, pos)
-        if single is not None and data[single.end() : single.end() + 1] == _SETITEM and not self.failed:
+        if single is not None and data[single.end() : single.end() + 1] == _SETITEM and machine.bulk_allowed:
             # What is left over from batches of a thousand is set without a mark.
             ((shards, numbers),), end = self._runs(machine, pos)
             table.take(shards, numbers)
