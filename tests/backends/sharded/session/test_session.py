@@ -425,6 +425,23 @@ def test_after_a_loss_all_nodes_share_a_fresh_identity_again_and_old_links_go() 
     assert len({identity for _, identity in world.links.values()}) == 1
 
 
+def test_where_an_old_link_goes_the_newer_carries_envelopes_from_that_moment_on() -> None:
+    world = ready(shards=all_on(3))
+    world.gossip()
+    world.run(11.0)
+    world.cut(node(2))  # which gives everybody a link under a fresh identity
+    ends = -1
+    for _ in range(1000):
+        world.run(0.001)
+        before, ends = ends, sum(address == node(3) for address, _ in world.links.values())
+        if ends < before:
+            break
+    assert (before, ends) == (2, 1)
+    ask = world.ask("counter/user-42")
+    world.run(0.01)
+    assert ask in world.replies
+
+
 def test_unsubscribing_is_made_up_for_when_a_lost_contact_comes_back() -> None:
     world = ready()
     world.gossip()
@@ -433,6 +450,28 @@ def test_unsubscribing_is_made_up_for_when_a_lost_contact_comes_back() -> None:
     world.run(3.0)
     subscriptions = sum(len(place.subscribers) for place in world.nodes.values())
     assert subscriptions == 1
+
+
+def test_what_is_owed_for_a_ref_is_not_paid_once_that_ref_is_subscribed_again() -> None:
+    world = ready(nodes=(1, 2))
+    world.gossip()
+    world.run(5.0)
+    world.freeze(node(1))
+    world.freeze(node(2))
+    world.run(15.0)
+    assert world.session.contact is None
+    world.thaw(node(1))
+    world.run(1.0)
+    assert world.session.contact == node(1)
+    # A fresh identity goes to the other node first, and then to this one: with a new link debts are paid.
+    world.thaw(node(2))
+    world.cut(node(2))
+    identities = set()
+    for _ in range(1000):
+        world.run(0.001)
+        identities |= {identity for address, identity in world.links.values() if address == node(1)}
+        assert world.nodes[node(1)].subscribers
+    assert len(identities) == 2
 
 
 def test_closing_leaves_no_subscription_and_no_link() -> None:
