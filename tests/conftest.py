@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -17,13 +17,15 @@ from casty_notebook.demo import DemoCluster
 from casty_notebook.loops.background import LOOP
 from tests.support.leftovers import describe, leftovers, mark_this_run
 from tests.support.order import longest_first
+from tests.support.skips import fail_unless_allowed
 from tests.support.waiting import wait_until
 from tests.versions.environments import interpreters
 
 mark_this_run()
 
 # A property is about values. How long one example takes says more about what else the machine does; pytest-timeout ends a hang.
-settings.register_profile("casty_notebook", deadline=None)
+# Of hypothesis' own defaults also on a build server, where it would try the same examples for ever.
+settings.register_profile("casty_notebook", settings.get_profile("default"), deadline=None, print_blob=True)
 settings.load_profile("casty_notebook")
 
 # Most users have no uvloop; what differs on it is tested in tests/networks/test_uvloop.py.
@@ -41,6 +43,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Workers of pytest-xdist are given files in the order in which they were found (``--no-loadscope-reorder``)."""
     if hasattr(config, "workerinput"):
         longest_first(items)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A build server skips only what it may."""
+    report = yield
+    fail_unless_allowed(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for files that skip as a whole."""
+    report = yield
+    fail_unless_allowed(report)
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -16,15 +16,13 @@ from typing import Any
 
 import psutil
 import pytest
+from playwright import sync_api
 
+from tests.browser.lab import Jupyter, Notebook, written
+from tests.browser.page import FrontEnd
 from tests.house.source import ROOT
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
-
-sync_api = pytest.importorskip("playwright.sync_api")
-
-from tests.browser.lab import Jupyter, Notebook, written  # noqa: E402
-from tests.browser.page import FrontEnd  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = [

@@ -223,7 +223,7 @@ def test_all_tests_end_with_what_was_left_out_and_how_to_get_it(checkout: Checko
     checkout.python("python3")
     checkout.pytest()
     lines = [line for line in checkout.dev("test").stderr.splitlines() if "left out" in line]
-    expected = {"chromium": "chromium", "sshd": "openssh-server", "ip": "iproute2"}
+    expected = {"chromium": "chromium", "sshd": "openssh-server", "ip": "iproute2", "node": "nodejs"}
     for program, package in expected.items():
         is_there = any(Path(folder, program).exists() for folder in ("/usr/sbin", "/sbin"))
         named = [line for line in lines if f"for want of {program} (Debian: apt-get install {package})" in line]

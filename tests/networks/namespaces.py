@@ -63,7 +63,8 @@ class Network:
     """Made on entering, gone on leaving, with everything that runs in it."""
 
     def __init__(self, folder: Path, *, label: str = "") -> None:
-        need(os.geteuid() == 0 and shutil.which("ip"), "root, for network namespaces,")
+        need(os.geteuid() == 0, "root, for network namespaces,")
+        need(shutil.which("ip"), "iproute2")
         self._folder = folder
         self._boxes = {name: f"{PREFIX}-{os.getpid()}-{label}{name}" for name in ("client", "bastion", "node-1", "node-2")}
         self._processes: list[subprocess.Popen[Any]] = []

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,9 +72,8 @@ def test_it_is_looked_up_as_the_dict_is(table: dict[int, ShardAllocation], key: 
 
 
 def test_numbers_of_numpy_and_fractions_find_what_they_equal_and_lists_are_no_keys() -> None:
-    numpy = pytest.importorskip("numpy")
     made = column({3: owned_by(1), 9: owned_by(2)})
-    assert made[numpy.int64(9)] == made[numpy.uint8(9)] == made[Fraction(9)] == owned_by(2)  # type: ignore[index]
+    assert made[np.int64(9)] == made[np.uint8(9)] == made[Fraction(9)] == owned_by(2)  # type: ignore[index]
     odd: Any = []
     for ask in (lambda: odd in made, lambda: made.get(odd), lambda: made[odd]):
         with pytest.raises(TypeError, match="unhashable"):

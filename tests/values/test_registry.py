@@ -9,6 +9,8 @@ import types
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import msgspec
+import pydantic
 import pytest
 
 from casty_notebook.errors import MisuseError
@@ -186,9 +188,7 @@ def test_an_enum_s_own_search_for_values_never_runs() -> None:
 
 
 def test_a_struct_that_runs_code_when_built_is_refused() -> None:
-    msgspec = pytest.importorskip("msgspec")
-
-    class Struct(msgspec.Struct):  # type: ignore[misc,name-defined]
+    class Struct(msgspec.Struct):
         value: int
 
         def __post_init__(self) -> None:
@@ -199,13 +199,11 @@ def test_a_struct_that_runs_code_when_built_is_refused() -> None:
 
 
 def test_a_model_is_built_past_its_validators() -> None:
-    pydantic = pytest.importorskip("pydantic")
-
-    class Model(pydantic.BaseModel):  # type: ignore[misc,name-defined]
+    class Model(pydantic.BaseModel):
         value: int
         items: list[int] = pydantic.Field(default_factory=list)
 
-        @pydantic.field_validator("value")  # type: ignore[untyped-decorator]
+        @pydantic.field_validator("value")
         @classmethod
         def check(cls, value: int) -> int:
             raise AssertionError("executed")

@@ -14,6 +14,10 @@ import uuid
 import zoneinfo
 from typing import Any
 
+import attrs
+import cloudpickle  # type: ignore[import-untyped]
+import msgspec
+import pydantic
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -188,7 +192,6 @@ def test_a_cached_property_that_was_read_on_the_node_is_no_field_and_no_obstacle
 
 
 def test_attrs_msgspec_and_pydantic_classes_come_as_themselves() -> None:
-    attrs = pytest.importorskip("attrs")
     made: list[Any] = []
     module = sys.modules[__name__]
 
@@ -197,22 +200,11 @@ def test_attrs_msgspec_and_pydantic_classes_come_as_themselves() -> None:
         value: int
         note: str = "x"
 
-    made.append(AttrsMessage(1))  # type: ignore[call-arg]  # attrs may not be here, so it is untyped
-    try:
-        import msgspec
-
-        Message = msgspec.defstruct("Message", [("value", int), ("note", str, "x")], module=__name__)
-        Keyword = msgspec.defstruct("Keyword", [("value", int), ("note", str, "x")], module=__name__, kw_only=True)
-        made += [Message(1), Keyword(value=1)]
-    except ImportError:
-        pass
-    try:
-        import pydantic
-
-        Model = pydantic.create_model("Model", value=(int, ...), note=(str, "x"), __module__=__name__)
-        made.append(Model(value=1))
-    except ImportError:
-        pass
+    made.append(AttrsMessage(1))
+    Message = msgspec.defstruct("Message", [("value", int), ("note", str, "x")], module=__name__)
+    Keyword = msgspec.defstruct("Keyword", [("value", int), ("note", str, "x")], module=__name__, kw_only=True)
+    Model = pydantic.create_model("Model", value=(int, ...), note=(str, "x"), __module__=__name__)
+    made += [Message(1), Keyword(value=1), Model(value=1)]
     for message in made:
         cls = type(message)
         cls.__qualname__ = cls.__name__
@@ -228,7 +220,6 @@ def test_attrs_msgspec_and_pydantic_classes_come_as_themselves() -> None:
 
 
 def test_a_pickle_of_cloudpickle_with_a_function_by_value_runs_nothing() -> None:
-    cloudpickle = pytest.importorskip("cloudpickle")
     data = cloudpickle.dumps(lambda: sys.exit("executed"))
     with pytest.raises(UndecodableMessage):
         codec(serializer="cloudpickle").decode(data)
