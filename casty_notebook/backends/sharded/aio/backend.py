@@ -11,7 +11,6 @@ from casty_notebook.backends.sharded.aio.client import ClusterClient
 from casty_notebook.backends.sharded.aio.listener import Listener
 from casty_notebook.backends.sharded.aio.resolver import Route, TargetResolver
 from casty_notebook.backends.sharded.aio.structures import Structures
-from casty_notebook.backends.sharded.session.encodings import guesses_logged
 from casty_notebook.backends.sharded.session.events import TellMade
 from casty_notebook.errors import ContactAttempt, MisuseError
 from casty_notebook.topology.check_result import Finding
@@ -96,8 +95,7 @@ class ShardedBackend:
 
     @property
     def found(self) -> str:
-        wrong = self.client.wrong_guesses
-        return f"{self.client.encoding}, found by asking: {guesses_logged(wrong)}" if wrong else ""
+        return self.client.encoding_note
 
     @property
     def traffic(self) -> TrafficHistory:

@@ -229,6 +229,11 @@ class ClusterClient:
         return self._pump.session.subscription.wrong_guesses if self._pump is not None else 0
 
     @property
+    def encoding_note(self) -> str:
+        """The encoding, and what guesses at it have left in the nodes' logs; empty if there were none."""
+        return self._pump.session.subscription.note if self._pump is not None else ""
+
+    @property
     def contact(self) -> NodeAddress | None:
         """The node whose snapshots are followed now."""
         return self._pump.session.contact if self._pump is not None else None

@@ -12,7 +12,7 @@ from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.backends.sharded.aio.client import ClusterClient
 from casty_notebook.backends.sharded.aio.contact_probe import knock
 from casty_notebook.backends.sharded.session.census import too_few, too_many
-from casty_notebook.backends.sharded.session.encodings import Encoding, guesses_logged
+from casty_notebook.backends.sharded.session.encodings import Encoding
 from casty_notebook.backends.sharded.session.messages import Find
 from casty_notebook.errors import CastyNotebookError, NoContactPoint, SystemNameMismatch
 from casty_notebook.net.contact_probe import certificates, skipped, versions
@@ -134,15 +134,11 @@ class _Examination:
             return
         versions = "casty 0.15" if encoding.layout == "flat" else "casty 0.16 to 0.21"
         yield Finding("layout", Verdict.ok, f"{encoding.layout}: {versions}")
-        wrong = self._client.wrong_guesses
-        if not wrong:
-            yield Finding("serializer", Verdict.ok, encoding.configured)
-            return
-        text = f"{encoding.configured}, found by asking: {guesses_logged(wrong)}"
-        if encoding.layout == "flat":
-            yield Finding("serializer", Verdict.ok, text)
-        else:
+        text = self._client.encoding_note or encoding.configured
+        if self._client.wrong_guesses and encoding.configuration != ("pickle", None):
             yield Finding("serializer", Verdict.warn, text, f"pass {encoding.options}")
+        else:
+            yield Finding("serializer", Verdict.ok, text)
 
     def _members(self, members: list[Member], snapshot: TopologySnapshot) -> Iterator[Finding]:
         health = self._client.health

@@ -247,8 +247,11 @@ class Session:
     def _connected(self, event: Connected, now: float, _out: list[Effect]) -> None:
         """Ping a member behind the handshake, whose answer says nothing by itself: the two come back in one round trip."""
         link = self.peers.links.get(event.link)
+        if link is None:
+            return
+        link.greeted = now
         # Only where the handshake cannot bring news: of who answers there, or of what it understands.
-        if link is None or not link.peer.member or link.dialled != link.peer.address or self.subscription.encoding is None:
+        if not link.peer.member or link.dialled != link.peer.address or self.subscription.encoding is None:
             return
         if self.state in ("open", "leaving"):
             self.liveness.ping(link, now)
@@ -397,7 +400,7 @@ class Session:
                     self._greet(each, now)
                 else:
                     each.pinged = None  # in a way that nobody reads any more
-            if before is None and self.subscription.wrong_guesses:
+            if before is None and self.subscription.wrong_guesses and self.subscription.was_found:
                 out.append(Report(self.subscription.what_was_found(self.system_name)))
         return followed
 

@@ -37,7 +37,8 @@ class Link:
     """dialling --Connected--> greeted --LinkOpened--> open --LinkLost | Hangup--> gone."""
 
     __slots__ = (
-        "asks", "dialled", "generation", "heard", "id", "opened", "peer", "pinged", "probe", "read_up_to", "spare", "used",
+        "asks", "dialled", "generation", "greeted", "heard", "id", "opened", "peer", "pinged", "probe", "read_up_to", "spare",
+        "used",
     )  # fmt: skip
 
     def __init__(self, link_id: int, peer: Peer, dialled: NodeAddress, generation: Generation, *, spare: bool = False) -> None:
@@ -47,6 +48,8 @@ class Link:
         self.generation = generation
         self.spare = spare
         """Opened beside a healthy link only to receive replies under a newer identity."""
+        self.greeted: float | None = None
+        """When the handshake was sent. What its answer takes is what the node's loop, and ours, take at least for any other."""
         self.opened: float | None = None
         self.heard = 0.0
         self.used = 0.0

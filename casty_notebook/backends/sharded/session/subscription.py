@@ -22,6 +22,9 @@ __all__ = ["SUBSCRIPTION_PATH", "TOPOLOGY_PATH", "Subscription"]
 TOPOLOGY_PATH = "/_cluster/_topology"
 SUBSCRIPTION_PATH = "/_topology_sub"
 MAX_DEBTS = 16
+PATIENCE = 5.0
+"""Times the handshake's own duration that a node is given for an answer before it is asked in another encoding. A handshake takes
+one turn of the node's loop, a first push several, of three actors."""
 
 
 class _Request:
@@ -75,6 +78,8 @@ class Subscription:
         self._tried: dict[Encoding, None] = {}
         self.wrong_guesses = 0
         """So many requests in another encoding went out until the first was answered; each is a line in a node's log."""
+        self.was_found = False
+        """The encoding is not the one that nodes are asked in first. Otherwise wrong guesses mean that they answered late."""
         self._following: _Request | None = None
         self._asking: list[_Request] = []
         self._debts: dict[NodeAddress, list[ActorRef]] = {}
@@ -137,10 +142,19 @@ class Subscription:
         """All of one cluster's nodes agree, outside an upgrade; that may change the layout (section 7), nothing else."""
         if self.encoding is None:
             self.wrong_guesses = sum(tried != encoding for request in self._requests() for tried in request.tried)
+            self.was_found = encoding != self._encodings[0]
         self.encoding, self._doubted = encoding, False
         self._tried.clear()
         alike = (each for each in self._encodings if each.configuration == encoding.configuration)
         self._encodings = tuple(dict.fromkeys((encoding, *alike)))
+
+    @property
+    def note(self) -> str:
+        """What is worth a line where the encoding is shown: what guesses left in the nodes' logs, and why."""
+        if self.encoding is None or not self.wrong_guesses:
+            return ""
+        how = "found by asking" if self.was_found else "though its nodes were slow to say so"
+        return f"{self.encoding}, {how}: {guesses_logged(self.wrong_guesses)}"
 
     def what_was_found(self, system: str) -> str:
         """For the log: what asking found out, and what it cost."""
@@ -286,8 +300,14 @@ class Subscription:
         # The first two are all that most clusters need, and get time for an answer: each further one is a line in the
         # node's log. Later answers are recognised just as well, so the rarer ones follow each other more quickly.
         pause = self._settings.layout_probe if len(request.tried) <= 2 else self._settings.encoding_probe
-        request.next_guess = now + pause
+        request.next_guess = now + max(pause, self._busy(request.link))
         self._send(request.link, TOPOLOGY_PATH, SubscribeTopology(request.ref), encoding)
+
+    def _busy(self, link: Link) -> float:
+        """What silence of a node that is this busy does not mean yet; of no node more than a probe is given."""
+        if link.greeted is None or link.opened is None:
+            return 0.0
+        return min(PATIENCE * (link.opened - link.greeted), self._settings.probe_timeout)
 
     # --- leaving -----------------------------------------------------------------------------------------------
 

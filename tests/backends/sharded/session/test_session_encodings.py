@@ -81,6 +81,25 @@ def test_a_cluster_of_the_newest_layout_never_logs_a_guess() -> None:
     assert not world.reports
 
 
+def test_a_cluster_that_is_slow_in_everything_is_not_asked_in_another_encoding() -> None:
+    world = Speaking(PICKLE[0])
+    world.delay, world.greeting = 0.3, 0.3  # The first push takes 0.6 s, more than a quick node is given.
+    world.run(5.0)
+    assert world.session.snapshot is not None
+    assert not world.log
+
+
+def test_a_cluster_whose_nodes_are_slow_to_answer_was_not_found_by_asking() -> None:
+    world = Speaking(PICKLE[0], nodes=(1,))
+    world.run(0.0015)  # The handshake was answered, the subscription is on its way.
+    world.delay = 0.5
+    world.run(5.0)
+    assert world.session.snapshot is not None
+    assert world.session.subscription.wrong_guesses == len(world.log) == 1
+    assert world.session.subscription.note == "pickle, though its nodes were slow to say so: 1 wrong guess is in its nodes' logs"
+    assert not world.reports
+
+
 def test_what_was_found_is_reported_once_with_what_to_pass() -> None:
     world = Speaking(JSON, nodes=(1,))
     world.run(20.0)

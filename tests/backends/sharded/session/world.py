@@ -82,6 +82,8 @@ class World:
                  fixed: NodeAddress | None = None, encodings: tuple[Encoding, ...] = PICKLE) -> None:  # fmt: skip
         self.now = 0.0
         self.delay = 0.001
+        self.greeting = 0.0
+        """What a node takes to answer a handshake beside that."""
         self.nodes = {node(n): Node(node(n)) for n in nodes}
         self.members = dict.fromkeys(self.nodes, MemberStatus.up)
         self.unreachable: frozenset[NodeAddress] = frozenset()
@@ -204,8 +206,14 @@ class World:
         else:
             self.links[link] = (address, identity)
             self.feed(Connected(link))
-            if link in self.links:  # as long as nothing that was sent since has ended it
-                self.feed(LinkOpened(link, address))
+            if self.greeting:
+                self.later(lambda: self._greet(link, address), self.greeting)
+            else:
+                self._greet(link, address)
+
+    def _greet(self, link: int, address: NodeAddress) -> None:
+        if link in self.links:  # as long as nothing that was sent since has ended it
+            self.feed(LinkOpened(link, address))
 
     def _transmit(self, link: int, outgoing: Outgoing) -> None:
         if link in self.stuck:
