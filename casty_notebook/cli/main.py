@@ -118,7 +118,7 @@ def _shards(options: argparse.Namespace) -> int:
 
 def _check_shard_type(cluster: Cluster, shard_type: str) -> None:
     """A mistyped type has no shards, too, but that is not what was asked."""
-    if cluster.kind.every_key_has_a_place:
+    if not cluster.kind.places_by_type:
         raise MisuseError("the ring is the same for keys of all types: leave out the type, or ask where TYPE/KEY is")
     known = sorted({*cluster.shard_counts, *cluster.shards["type"].unique()})
     if shard_type not in known:

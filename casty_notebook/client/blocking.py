@@ -25,7 +25,7 @@ from casty_notebook.loops.home import asyncio_needed
 from casty_notebook.net.ssh import SSHGateway
 from casty_notebook.settings import checked_count, checked_seconds
 from casty_notebook.topology.health import NodeHealth
-from casty_notebook.topology.kinds import SHARDED, Kind
+from casty_notebook.topology.kinds import KINDS, Kind
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.values.generics import M, R
 from casty_notebook.values.refs import ActorRef, EntityRef
@@ -450,23 +450,24 @@ class BlockingClient:
     def lookup(self, service: Any) -> Listing: ...
     def lookup(self, service: Any) -> Listing[Any]:
         """The instances of a service in the last snapshot."""
-        client = self._sharded("lookup")
+        client = self._client_for("lookup", lambda kind: not kind.finds_types)
         return self._on_loop(lambda: client.lookup(service))
 
     def entity_ref(self, shard_type: str, num_shards: int) -> EntityRef:
         """Settle the number of shards of a type, so that its entities are reached with zero hops."""
-        client = self._sharded("entity_ref")
+        client = self._client_for("entity_ref", lambda kind: not kind.every_key_has_a_place)
         return self._on_loop(lambda: client.entity_ref(shard_type, num_shards))
 
     def where(self, target: AnyTarget) -> Location:
         """Shard, owner, replicas and reachability of a target, as known now; asks nobody."""
         return self._on_loop(lambda: self.backend.where(target))
 
-    def _sharded(self, what: str) -> Any:
-        """The client of a sharded cluster, for what only such a one has."""
-        if self.backend.kind is not SHARDED:
-            kind = self.backend.kind
-            raise MisuseError(f"{what} is for clusters of casty {SHARDED.casty}; this one, of {kind.casty}, has {kind.services}")
+    def _client_for(self, what: str, has_it: Callable[[Kind], bool]) -> Any:
+        """The asyncio client, for `what` not every kind of cluster has."""
+        kind = self.backend.kind
+        if not has_it(kind):
+            those = " and ".join(each.casty for each in KINDS.values() if has_it(each))
+            raise MisuseError(f"{what} is for clusters of casty {those}; this one, of {kind.casty}, has {kind.services}")
         return self.backend.client
 
     # --- distributed structures -----------------------------------------------------------------------------------------

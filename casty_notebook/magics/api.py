@@ -21,7 +21,6 @@ from casty_notebook.magics.connecting import (
 )
 from casty_notebook.magics.suggest import closest, did_you_mean
 from casty_notebook.printable import printable
-from casty_notebook.topology.kinds import VIRTUAL
 from casty_notebook.topology.names import entity_types, service_names
 from casty_notebook.values.targets import Exact, expand_ranges
 
@@ -249,19 +248,17 @@ def _check_target(cluster: Cluster, target: str) -> None:
     """Refuse a name that nobody has while a similar one is live. Any other unknown name is the cluster's to answer."""
     if "://" in target or (topology := cluster.topology) is None:
         return
-    name, slash, entity = target.partition("/")
+    kind, (name, slash, entity) = topology.kind, target.partition("/")
     if slash:
         known = entity_types(topology, cluster.shard_counts)
         if name not in known and "@" not in name and (guess := closest(name, known)):
-            new = "" if topology.kind is VIRTUAL else f" If {name!r} is new, connect with --shards {name}=NUMBER."
-            what = "type" if topology.kind is VIRTUAL else "shard type"
-            raise MisuseError(f"{target}: no {what} {name!r} is known. Did you mean {guess}/{entity}?{new}") from None
+            new = "" if kind.every_key_has_a_place else f" If {name!r} is new, connect with --shards {name}=NUMBER."
+            raise MisuseError(f"{target}: no {kind.entity_type} {name!r} is known. Did you mean {guess}/{entity}?{new}") from None
         return
     services = service_names(topology)
     if name not in services and "@" not in name and (guess := closest(name, services)):
-        what = "type" if topology.kind is VIRTUAL else "service"
-        known_as = "known" if topology.kind is VIRTUAL else "registered"
-        raise MisuseError(f"no {what} {name!r} is {known_as}. Did you mean {guess}?") from None
+        known_as = "known" if kind.finds_types else "registered"
+        raise MisuseError(f"no {kind.service} {name!r} is {known_as}. Did you mean {guess}?") from None
 
 
 # --- tables and views --------------------------------------------------------------------------------------------
@@ -283,7 +280,7 @@ def casty_shards(shard_type: str | None = None, *, connection: str | None = None
     cluster = find_connection(connection)
     if shard_type is None:
         return cluster.shards
-    if cluster.kind is VIRTUAL:
+    if not cluster.kind.places_by_type:
         raise MisuseError("the ring is the same for keys of all types: leave out the type, or ask %casty_where TYPE/KEY")
     known = entity_types(cluster.topology, cluster.shard_counts)
     if shard_type not in known:

@@ -1,20 +1,22 @@
-"""The table of service instances."""
+"""The table of service instances, or of the types that members have met."""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from casty_notebook.tables.columns import attrs_of, frame, reachable, repeated, text
-from casty_notebook.tables.virtual import virtual_types
-from casty_notebook.topology.kinds import VIRTUAL
 from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.names import name_of, natural
+from casty_notebook.topology.node_report import HELPER
 
 __all__ = ["services"]
 
+_COLLECTIONS = "casty."
+"""Where the types of casty's own collections live."""
+
 
 def services(moment: Moment | None, *, cluster: str) -> pd.DataFrame:
-    """One row per registered service instance, by service, node and path.
+    """One row per registered service instance, by service, node and path; or per type and member that has met it.
 
     Instances are candidates: one that stopped stays registered as long as its node lives (PROTOCOL section 9).
 
@@ -26,6 +28,9 @@ def services(moment: Moment | None, *, cluster: str) -> pd.DataFrame:
         Where it is; `node` is missing if that is no member.
     reachable
         Whether we reach the node; missing while we do not know.
+    type, module, kind
+        On a virtual cluster in place of service and path: a type's name, the module that the nodes import it from, and
+        ``collection`` for casty's own, ``helper`` for what lets the nodes be looked into, ``application`` for all others.
 
     Examples
     --------
@@ -39,8 +44,8 @@ def services(moment: Moment | None, *, cluster: str) -> pd.DataFrame:
     service node         address      path  reachable
     payment  NaN 10.0.1.10:25520 /payments       <NA>
     """
-    if moment is not None and moment.kind is VIRTUAL:
-        return virtual_types(moment, cluster=cluster)
+    if moment is not None and moment.kind.finds_types:
+        return _types(moment, cluster)
     members = moment.members if moment is not None else {}
     entries = sorted(
         moment.services if moment is not None else (),
@@ -56,3 +61,43 @@ def services(moment: Moment | None, *, cluster: str) -> pd.DataFrame:
         },
         attrs_of(cluster, moment),
     )
+
+
+def _types(moment: Moment, cluster: str) -> pd.DataFrame:
+    """A type is met when it is first used.
+
+    Examples
+    --------
+    >>> from casty_notebook.topology.kinds import VIRTUAL
+    >>> from datetime import UTC, datetime
+    >>> from casty_notebook.address import NodeAddress
+    >>> from casty_notebook.topology.snapshot import ServiceEntry, TopologySnapshot
+    >>> entry = ServiceEntry("shop.actors:counter", NodeAddress("10.0.1.10", 25520), "")
+    >>> snapshot = TopologySnapshot(frozenset(), None, {}, 0, registry=frozenset({entry}), kind=VIRTUAL)
+    >>> table = services(Moment(datetime(2026, 1, 2, tzinfo=UTC), snapshot), cluster="prod")
+    >>> print(table[["type", "module", "kind"]].to_string(index=False))
+       type      module        kind
+    counter shop.actors application
+    """
+    members = moment.members
+    place = {address: number for number, address in enumerate(members)}
+    entries = sorted(moment.services, key=lambda entry: (natural(entry.key), place.get(entry.node, len(place)), entry.node))
+    parted = [entry.key.partition(":") for entry in entries]
+    return frame(
+        {
+            "type": repeated([name or module for module, _, name in parted]),
+            "module": repeated([module if name else "" for module, _, name in parted]),
+            "kind": repeated(
+                [_kind(entry.key) for entry in entries],
+                ["application", "collection", "helper"],
+            ),
+            "node": repeated([members[entry.node].id if entry.node in members else None for entry in entries]),
+            "address": repeated([str(entry.node) for entry in entries]),
+            "reachable": reachable([entry.node for entry in entries], moment),
+        },
+        attrs_of(cluster, moment),
+    )
+
+
+def _kind(name: str) -> str:
+    return "helper" if name == HELPER else "collection" if name.startswith(_COLLECTIONS) else "application"

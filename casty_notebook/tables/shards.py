@@ -10,7 +10,7 @@ import pandas as pd
 from casty_notebook.address import NodeAddress
 from casty_notebook.tables.columns import attrs_of, categorical, codes_of, frame, reachable
 from casty_notebook.tables.placements import Placements
-from casty_notebook.topology.kinds import VIRTUAL
+from casty_notebook.topology.kinds import SHARDED
 from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.names import name_of, natural
 from casty_notebook.topology.snapshot import Member, ShardAllocation
@@ -26,7 +26,8 @@ def shards(moment: Moment | None, *, shard_type: str | None = None, cluster: str
     Columns
     -------
     type, shard
-        Sharded type and the shard's number; on a virtual cluster `slice` alone, one of 1,024 equal parts of the ring.
+        Sharded type and the shard's number. Where placements serve the keys of all types, their number alone: on a virtual
+        cluster `slice`, one of 1,024 equal parts of the ring.
     node, address
         Its owner; `node` is missing if the owner is no member.
     replicas
@@ -59,11 +60,12 @@ def shards(moment: Moment | None, *, shard_type: str | None = None, cluster: str
     placed = _joined([part.codes + starts[id(part.distinct)] for part in parts])
     numbers = _joined([part.shards for part in parts])
     kinds = codes_of(types, {name: code for code, name in enumerate(types)})
-    named = {"type": categorical(np.repeat(kinds, sizes), types), "shard": numbers}
+    kind = SHARDED if moment is None else moment.kind
+    named = {"type": categorical(np.repeat(kinds, sizes), types)} if kind.places_by_type else {}
     return frame(
         {
-            # The ring is the same for keys of all types.
-            **({"slice": numbers} if moment is not None and moment.kind is VIRTUAL else named),
+            **named,
+            kind.number: numbers,
             **_placement_columns(distinct, placed, moment),
         },
         attrs_of(cluster, moment),

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.topology.kinds import VIRTUAL
 from casty_notebook.topology.snapshot import Member, MemberStatus, TopologySnapshot
 
 __all__ = ["NaturalKey", "entity_types", "member_at", "name_of", "natural", "service_names"]
@@ -52,18 +51,18 @@ def member_at(members: Iterable[Member]) -> dict[NodeAddress, Member]:
 def entity_types(snapshot: TopologySnapshot | None, told: Iterable[str] = ()) -> set[str]:
     """What may stand before the slash of ``counter/user-42``.
 
-    Sharded types, those that we were `told` of among them; or the types that members of a virtual cluster have met, short and
-    in full.
+    Types with shards, those that we were `told` of among them; or, where types are found by name, those that members have met,
+    short and in full.
     """
-    if snapshot is None or snapshot.kind is not VIRTUAL:
+    if snapshot is None or not snapshot.kind.finds_types:
         return {*told, *(snapshot.shard_allocations if snapshot is not None else ())}
     keys = {entry.key for entry in snapshot.registry}
     return keys | {key.partition(":")[2] or key for key in keys}
 
 
 def service_names(snapshot: TopologySnapshot | None) -> set[str]:
-    """What has instances: services; on a virtual cluster the types, of which pinned ones have one on each member."""
-    if snapshot is not None and snapshot.kind is VIRTUAL:
+    """What has instances: services; or the types that are found by name, of which pinned ones have one on each member."""
+    if snapshot is not None and snapshot.kind.finds_types:
         return entity_types(snapshot)
     return {entry.key for entry in snapshot.registry} if snapshot is not None else set()
 

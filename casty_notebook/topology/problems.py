@@ -11,7 +11,6 @@ from typing import NamedTuple
 from casty_notebook.address import NodeAddress
 from casty_notebook.topology.events import Change, TopologyEvent, opinions
 from casty_notebook.topology.health import NodeHealth
-from casty_notebook.topology.kinds import SHARDED
 from casty_notebook.topology.mailboxes import Waiting
 from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.names import name_of, natural
@@ -252,7 +251,7 @@ def _of_placements(moment: Moment, members: Mapping[NodeAddress, Member]) -> Ite
         owned: Counter[NodeAddress] = Counter()
         for placement, count in column.counts():
             owned[placement.primary] += count
-        what = words.placements if words is not SHARDED else f"{words.placements} of {name}"
+        what = f"{words.placements} of {name}" if words.places_by_type else words.placements
         for node, count in owned.items():
             if node not in members:
                 text = f"{count:,} {what} are placed at {node}, which is no member"
@@ -263,7 +262,7 @@ def _of_placements(moment: Moment, members: Mapping[NodeAddress, Member]) -> Ite
                 text = f"{count:,} {what} are placed on {who}, which is not there"
                 remedy = "restart that node, or wait until the cluster moves them; asks are held until then"
                 yield ("owner_lost", f"{name} on {who}"), _Sign("bad", "cluster, here", text, remedy)
-        if words is SHARDED:
+        if not words.every_key_has_a_place:  # what a hash makes uneven nobody can mend
             yield from _unevenness(name, owned, members, moment)
 
 
@@ -293,7 +292,7 @@ def _unevenness(
 def _of_services(
     moment: Moment, members: Mapping[NodeAddress, Member], most: Mapping[str, int]
 ) -> Iterator[tuple[tuple[str, str], _Sign]]:
-    if moment.kind is not SHARDED:
+    if moment.kind.finds_types:  # which are met, and no more
         return
     living: Counter[str] = Counter()
     other: dict[str, NodeAddress] = {}

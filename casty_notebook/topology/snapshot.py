@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.topology.kinds import SHARDED, VIRTUAL, Kind
+from casty_notebook.topology.kinds import SHARDED, Kind
 from casty_notebook.topology.shard_columns import ShardAllocation, ShardColumn, as_column, in_column
 
 __all__ = ["Member", "MemberStatus", "ServiceEntry", "ShardAllocation", "TopologySnapshot"]
@@ -106,11 +106,14 @@ class TopologySnapshot:
         return sum(map(len, self.shard_allocations.values()))
 
     def __repr__(self) -> str:
-        shards = self.shard_count
-        if self.kind is VIRTUAL:
-            types = len({entry.key for entry in self.registry})
-            return f"<TopologySnapshot: {len(self.members)} members of a virtual cluster, {shards} ring slices, {types} types>"
-        return (
-            f"<TopologySnapshot: {len(self.members)} members, leader {self.leader}, {shards} shards of "
-            f"{len(self.shard_allocations)} types, {len(self.registry)} service instances, epoch {self.allocation_epoch}>"
-        )
+        kind = self.kind
+        led = f", leader {self.leader}" if kind.has_leader else f" of a {kind.name} cluster"
+        placed = f"{self.shard_count} {kind.placements}"
+        found = f"{len(self.registry)} service instances"
+        if kind.places_by_type:
+            placed += f" of {len(self.shard_allocations)} types"
+        if kind.finds_types:
+            found = f"{len({entry.key for entry in self.registry})} {kind.services}"
+        # A hash places anew by itself; only what is chosen is counted.
+        epoch = "" if kind.every_key_has_a_place else f", epoch {self.allocation_epoch}"
+        return f"<TopologySnapshot: {len(self.members)} members{led}, {placed}, {found}{epoch}>"

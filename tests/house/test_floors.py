@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 
@@ -163,6 +164,51 @@ def test_nothing_unpickles() -> None:
         if found.module.split(".")[0] in {"pickle", "_pickle", "cloudpickle", "dill", "marshal", "shelve"}
     ]
     assert pickling == [], "a stock unpickler runs what a peer sends; codec reads pickles by a closed table"
+
+
+KIND_NAMES = {"SHARDED", "VIRTUAL"}
+
+
+def asks_which_kind(node: ast.AST) -> bool:
+    """Whether it compares a value with one of the two kinds, or a kind's name with a text."""
+    if isinstance(node, ast.Compare):
+        sides = [node.left, *node.comparators]
+    elif isinstance(node, ast.MatchValue):
+        sides = [node.value]
+    else:
+        return False
+    for part in (part for side in sides for part in ast.walk(side)):
+        named = part.id if isinstance(part, ast.Name) else part.attr if isinstance(part, ast.Attribute) else None
+        if named in KIND_NAMES or (isinstance(part, ast.Constant) and part.value in {"sharded", "virtual"}):
+            return True
+    return False
+
+
+def test_nothing_above_the_backends_asks_which_kind_a_cluster_is() -> None:
+    asking = [
+        f"{place(file)}:{getattr(node, 'lineno', '')}"
+        for file in files()
+        if not place(file).startswith("backends/") and place(file) != "topology/kinds.py"
+        for node in ast.walk(tree(file))
+        if asks_which_kind(node)
+    ]
+    assert asking == [], "ask its Kind for a word or a capability: a third kind is a row in topology/kinds.py"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "kind is VIRTUAL", "moment.kind is not kinds.SHARDED", "kind in (SHARDED, VIRTUAL)", "kind.name == VIRTUAL.name",
+        "kind.name == 'virtual'", "'sharded' != kind.name",
+    ],
+)  # fmt: skip
+def test_such_a_question_is_noticed(line: str) -> None:
+    assert any(map(asks_which_kind, ast.walk(ast.parse(line))))
+
+
+def test_the_front_end_does_not_ask_it_either() -> None:
+    asking = [file.name for file in (PACKAGE / "views").rglob("*.js") if re.search(r"status\.kind\b", file.read_text("utf-8"))]
+    assert asking == [], "status.words and status.leads say what is drawn"
 
 
 def test_names_are_imported_by_text_at_the_roof_only() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 from casty_notebook.errors import CastyNotebookError
 from casty_notebook.printable import printable
-from casty_notebook.topology.kinds import SHARDED
 from casty_notebook.views.live.deltas import Packet, full
 from casty_notebook.views.live.feed import Source
 from casty_notebook.views.live.scene import SceneBuilder, milliseconds, shown
@@ -54,8 +53,8 @@ def place_of(source: Source, asked: object) -> Packet:
         return Packet({**head, "error": printable(str(error))}, [])
     if where.shard is None:
         return Packet({**head, "words": printable(repr(where).strip("<>"))}, [])
-    # Slices of a ring are those of all types, and are drawn under one name.
-    name = where.shard_type if where.kind is SHARDED else None
+    # Placements that serve all types are drawn under one name.
+    name = where.shard_type if where.kind.places_by_type else None
     drawn = source.current().moment
     known = [] if drawn is None else list(drawn.snapshot.shard_allocations)
     return Packet({**head, "type": shown(name or (known[0] if known else "")), "shard": where.shard}, [])

@@ -216,7 +216,7 @@ def card_lines(facts: CardFacts) -> Iterator[tuple[str, str]]:
     else:
         yield "shards", few(map(str, facts.shards)) or "none in use yet"
     if facts.members is not None:
-        none = "none" if facts.kind is SHARDED else f"none met yet: a {facts.kind.service} is known after its first use"
+        none = f"none met yet: a {facts.kind.service} is known after its first use" if facts.kind.finds_types else "none"
         yield facts.kind.services, few(f"{printable(key)} ({count:,})" for key, count in facts.services) or none
 
 
@@ -224,11 +224,6 @@ def _activity(facts: CardFacts) -> str:
     if any(key == HELPER for key, _ in facts.services):
         return "cluster.activations, cluster.loads and cluster.node_log ask the nodes"
     return "not told; the nodes do once they have the file casty_notebook.nodeside.FILE"
-
-
-def _well(kind: Kind) -> str:
-    """What a member that is well is called."""
-    return "up" if kind is SHARDED else "alive"
 
 
 def _state(facts: CardFacts) -> str:
@@ -246,8 +241,8 @@ def _members(facts: CardFacts) -> str:
     if not facts.members:
         return "none"
     if facts.closed:
-        return f"{facts.members:,}, {facts.up:,} {_well(facts.kind)} (when it was closed)"
-    parts = [f"{facts.members:,}", f"{facts.up:,} {_well(facts.kind)}", f"{facts.reachable:,} reachable from here"]
+        return f"{facts.members:,}, {facts.up:,} {facts.kind.well} (when it was closed)"
+    parts = [f"{facts.members:,}", f"{facts.up:,} {facts.kind.well}", f"{facts.reachable:,} reachable from here"]
     if facts.disputed:
         parts.append(f"{facts.disputed:,} of whom members do not say the same")
     if facts.undecided:

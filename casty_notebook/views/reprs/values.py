@@ -11,7 +11,6 @@ from casty_notebook.backends.contract import Location
 from casty_notebook.errors import AskFailed, NoContactPoint
 from casty_notebook.printable import printable
 from casty_notebook.topology.health import NodeHealth
-from casty_notebook.topology.kinds import VIRTUAL
 from casty_notebook.topology.names import member_at, name_of, natural
 from casty_notebook.topology.snapshot import Member, TopologySnapshot
 from casty_notebook.values.refs import ActorRef, EntityRef
@@ -79,7 +78,7 @@ def location_html(place: Location) -> str:
     if place.shard_type is not None:
         rows += [
             ("type", place.shard_type),
-            ("key" if place.kind is VIRTUAL else "entity", code(place.entity_id)),
+            (place.kind.entity, code(place.entity_id)),
             (place.kind.placement, _placement(place)),
         ]
     rows += [
@@ -100,7 +99,7 @@ def location_html(place: Location) -> str:
 def _placement(place: Location) -> str:
     if place.shard is not None:
         return f"{place.shard:,}"
-    return "none: it is pinned to its node" if place.kind is VIRTUAL else "unknown: the number of shards was not given"
+    return "none: it is pinned to its node" if place.kind.every_key_has_a_place else "unknown: the number of shards was not given"
 
 
 def ask_failed_html(error: AskFailed) -> str:
