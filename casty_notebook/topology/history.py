@@ -19,7 +19,7 @@ from casty_notebook.topology.snapshot import TopologySnapshot
 
 __all__ = ["History"]
 
-MAX_RECORDS = 5_000
+MAX_MOMENTS = 5_000
 MAX_BYTES = 32 * 1024 * 1024
 """Of a cluster of 4 types × 10,000 shards that changes all the time, the last 800 moments or more."""
 MAX_EVENTS = 10_000
@@ -34,12 +34,12 @@ class History:
     """
 
     def __init__(
-        self, *, max_records: int = MAX_RECORDS, max_bytes: int = MAX_BYTES, max_events: int = MAX_EVENTS,
+        self, *, max_moments: int = MAX_MOMENTS, max_bytes: int = MAX_BYTES, max_events: int = MAX_EVENTS,
         max_event_bytes: int = MAX_EVENT_BYTES,
     ) -> None:  # fmt: skip
-        self._max_records, self._max_bytes = max_records, max_bytes
+        self._max_moments, self._max_bytes = max_moments, max_bytes
         self._max_event_bytes = max_event_bytes
-        self._records: deque[Moment] = deque()
+        self._moments: deque[Moment] = deque()
         self._sizes: deque[int] = deque()
         self._last: TopologySnapshot | None = None
         self._owned_once = OwnedOnce()
@@ -54,12 +54,12 @@ class History:
         """Moments that had to go."""
 
     @classmethod
-    def restored(cls, records: Iterable[Moment], events: Iterable[TopologyEvent]) -> History:
+    def restored(cls, moments: Iterable[Moment], events: Iterable[TopologyEvent]) -> History:
         """Return a history of moments and events that were kept elsewhere, oldest first, all of them."""
-        history = cls(max_records=10**9, max_bytes=10**12, max_events=10**9, max_event_bytes=10**12)
-        for record in records:
+        history = cls(max_moments=10**9, max_bytes=10**12, max_events=10**9, max_event_bytes=10**12)
+        for moment in moments:
             latest = history.latest
-            history._append(replace(record, snapshot=share(record.snapshot, latest.snapshot if latest is not None else None)))
+            history._append(replace(moment, snapshot=share(moment.snapshot, latest.snapshot if latest is not None else None)))
         history._keep(events)
         return history
 
@@ -95,23 +95,23 @@ class History:
         while len(self.events) > self._max_events or (self._events_size > self._max_event_bytes and len(self.events) > 1):
             self._events_size -= _event_size(self.events.popleft())
 
-    def _append(self, record: Moment) -> None:
-        ownerless = self._owned_once.note(record.snapshot.columns)
-        if record.ownerless is None:  # one that was kept elsewhere knows of times before this history
-            record = replace(record, ownerless=ownerless)
-        size = record.size(self.latest)
-        self._records.append(record)
+    def _append(self, moment: Moment) -> None:
+        ownerless = self._owned_once.note(moment.snapshot.columns)
+        if moment.ownerless is None:  # one that was kept elsewhere knows of times before this history
+            moment = replace(moment, ownerless=ownerless)
+        size = moment.size(self.latest)
+        self._moments.append(moment)
         self._sizes.append(size)
         self.size += size
-        while len(self._records) > 1 and (len(self._records) > self._max_records or self.size > self._max_bytes):
+        while len(self._moments) > 1 and (len(self._moments) > self._max_moments or self.size > self._max_bytes):
             self._drop_oldest()
 
     def _drop_oldest(self) -> None:
         """The second one may share what the oldest was charged for, so it is charged anew."""
-        self._records.popleft()
+        self._moments.popleft()
         self.size -= self._sizes.popleft()
         self.forgotten += 1
-        whole = self._records[0].size(None)
+        whole = self._moments[0].size(None)
         self.size += whole - self._sizes[0]
         self._sizes[0] = whole
 
@@ -120,27 +120,27 @@ class History:
     @property
     def latest(self) -> Moment | None:
         """The newest moment."""
-        return self._records[-1] if self._records else None
+        return self._moments[-1] if self._moments else None
 
     @property
-    def records(self) -> Sequence[Moment]:
+    def moments(self) -> Sequence[Moment]:
         """All moments, oldest first; a copy."""
-        return tuple(self._records)
+        return tuple(self._moments)
 
     def at(self, time: datetime) -> Moment | None:
         """Return what was true at that time: the last one not after it. None if that is no longer, or not yet, known."""
-        records = self.records
-        place = bisect_right(records, time, key=lambda record: record.time)
-        return records[place - 1] if place else None
+        moments = self.moments
+        place = bisect_right(moments, time, key=lambda moment: moment.time)
+        return moments[place - 1] if place else None
 
     def diff(self, first: datetime, second: datetime) -> list[TopologyEvent]:
         """List what changed from one time to another, as if nothing had been between; backwards too.
 
         Nothing is said about a time before the first moment: it counts as that one.
         """
-        if not self._records:
+        if not self._moments:
             return []
-        start, end = (self.at(time) or self._records[0] for time in (first, second))
+        start, end = (self.at(time) or self._moments[0] for time in (first, second))
         if start is end:
             return []
         after = end.snapshot
@@ -149,7 +149,7 @@ class History:
     def until(self, time: datetime) -> History:
         """Return the history as it was at that time."""
         return History.restored(
-            (record for record in self.records if record.time <= time),
+            (moment for moment in self.moments if moment.time <= time),
             (event for event in tuple(self.events) if event.time <= time),
         )
 

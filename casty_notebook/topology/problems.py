@@ -94,10 +94,10 @@ class Known(NamedTuple):
     began: Mapping[tuple[str, str], datetime]
 
     @classmethod
-    def of(cls, records: Sequence[Moment], found: Iterable[Problem]) -> Known | None:
-        """What was found in these records."""
+    def of(cls, moments: Sequence[Moment], found: Iterable[Problem]) -> Known | None:
+        """What was found in these moments."""
         began = {(each.kind, each.subject): each.since for each in found}
-        return cls(records[-1].time, began) if records else None
+        return cls(moments[-1].time, began) if moments else None
 
 
 class _Sign(NamedTuple):
@@ -111,14 +111,14 @@ type _Signs = dict[tuple[str, str], _Sign]
 
 
 def find_problems(
-    records: Sequence[Moment], events: Iterable[TopologyEvent], now: datetime, *, snapshot_age: float | None = None,
+    moments: Sequence[Moment], events: Iterable[TopologyEvent], now: datetime, *, snapshot_age: float | None = None,
     asks: Sequence[TrafficRow] = (), waiting: Sequence[Waiting] = (), known: Known | None = None,
 ) -> tuple[Problem, ...]:  # fmt: skip
     """What is wrong now, the worst and oldest first.
 
     Parameters
     ----------
-    records
+    moments
         The moments that are remembered, oldest first; the last one is the present.
     events
         What happened, oldest first.
@@ -133,28 +133,28 @@ def find_problems(
     known
         What was found before, of the same cluster: what has been so since needs no looking back for when it began.
     """
-    if not records:
+    if not moments:
         return ()
-    records, events = records[-LOOK_BACK:], tuple(events)
+    moments, events = moments[-LOOK_BACK:], tuple(events)
     most: Counter[str] = Counter()
-    for registry in {id(record.snapshot.registry): record.snapshot.registry for record in records}.values():
+    for registry in {id(moment.snapshot.registry): moment.snapshot.registry for moment in moments}.values():
         most |= Counter(entry.key for entry in registry)
     # Of the moments before only as many are looked at as what is wrong now goes back to.
     reached = frozenset(event.subject for event in events if event.kind == Change.lost)
-    signs = [_signs(records[-1], most, reached)]
+    signs = [_signs(moments[-1], most, reached)]
     found = []
     for key, sign in signs[0].items():
-        since = _since(key, records, signs, most, known)
+        since = _since(key, moments, signs, most, known)
         if (now - since).total_seconds() >= GRACE[key[0]]:
             found.append(Problem(sign.severity, *key, since, sign.says, sign.text, sign.remedy))
-    members = records[-1].members
+    members = moments[-1].members
     found += _of_events(events, {member.id for member in members.values()}, now)
     found += _of_asks(failing(asks, ASKS_WITHIN), members, now)
     found += _of_mailboxes(waiting, members)
     if snapshot_age is not None and snapshot_age > STALE and sum(each.status in WELL for each in members.values()) > 1:
         text = f"the cluster has said nothing for {snapshot_age:.0f} s; what is shown may be as old"
         remedy = "see whether any member is reached (%casty_members), and examine the way: %casty_doctor"
-        if all(_lost(each.address, {}, records[-1]) for each in members.values()):
+        if all(_lost(each.address, {}, moments[-1]) for each in members.values()):
             text = f"none of its {len(members):,} members is reached from here, and {text}"
             remedy = "all are down, or the network between has failed (tunnel, VPN): %casty_doctor examines the way"
         found.append(Problem("bad", "stale", "cluster", now - timedelta(seconds=snapshot_age), "here", text, remedy))
@@ -173,19 +173,19 @@ def problem_rows(problems: Iterable[Problem]) -> list[dict[str, str]]:
 
 
 def _since(
-    key: tuple[str, str], records: Sequence[Moment], signs: list[_Signs], most: Mapping[str, int], known: Known | None
+    key: tuple[str, str], moments: Sequence[Moment], signs: list[_Signs], most: Mapping[str, int], known: Known | None
 ) -> datetime:
     """When that began: the first moment of those up to now that all show it. `signs` of moments, the last first, are kept."""
-    since = records[-1].time
+    since = moments[-1].time
     found = known.began.get(key) if known is not None else None
-    for back in range(1, len(records)):
-        if known is not None and found is not None and records[-back].time <= known.until:
+    for back in range(1, len(moments)):
+        if known is not None and found is not None and moments[-back].time <= known.until:
             return found
         if back == len(signs):
-            signs.append(_signs(records[-1 - back], most))
+            signs.append(_signs(moments[-1 - back], most))
         if key not in signs[back]:
             break
-        since = records[-1 - back].time
+        since = moments[-1 - back].time
     return since
 
 

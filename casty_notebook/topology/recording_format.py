@@ -18,7 +18,7 @@ from casty_notebook.address import NodeAddress, check_host, check_port
 from casty_notebook.errors import InvalidAddress, InvalidRecording
 from casty_notebook.topology.events import Change, TopologyEvent
 from casty_notebook.topology.health import LinkState, NodeHealth
-from casty_notebook.topology.history import MAX_EVENTS, MAX_RECORDS, History
+from casty_notebook.topology.history import MAX_EVENTS, MAX_MOMENTS, History
 from casty_notebook.topology.kinds import KINDS, SHARDED
 from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.shard_columns import ShardColumn, code_type, column_of
@@ -89,17 +89,17 @@ def write_history(history: History, label: Label) -> dict[str, Any]:
     events = tuple(history.events)
     records = [
         {
-            "time": _micros(record.time),
-            "kind": record.snapshot.kind.name,
-            "members": sorted(members[each] for each in record.snapshot.members),
-            "leader": None if record.snapshot.leader is None else nodes[record.snapshot.leader],
-            "shards": {_text(name): columns.place(id(each), each) for name, each in record.snapshot.columns.items()},
-            "epoch": max(min(record.snapshot.allocation_epoch, _WORD), -_WORD),
-            "unreachable": sorted(nodes[node] for node in record.snapshot.unreachable),
-            "services": sorted(services[each] for each in record.snapshot.registry),
-            "health": [[nodes[node], view.state.value, _text(view.reason), view.rtt] for node, view in record.health.items()],
+            "time": _micros(moment.time),
+            "kind": moment.snapshot.kind.name,
+            "members": sorted(members[each] for each in moment.snapshot.members),
+            "leader": None if moment.snapshot.leader is None else nodes[moment.snapshot.leader],
+            "shards": {_text(name): columns.place(id(each), each) for name, each in moment.snapshot.columns.items()},
+            "epoch": max(min(moment.snapshot.allocation_epoch, _WORD), -_WORD),
+            "unreachable": sorted(nodes[node] for node in moment.snapshot.unreachable),
+            "services": sorted(services[each] for each in moment.snapshot.registry),
+            "health": [[nodes[node], view.state.value, _text(view.reason), view.rtt] for node, view in moment.health.items()],
         }
-        for record in history.records
+        for moment in history.moments
     ]
     return {
         "version": VERSION,
@@ -206,14 +206,14 @@ class _Reader:
             )
 
     def history(self) -> History:
-        if len(self._tree["records"]) > MAX_RECORDS or len(self._tree["events"]) > MAX_EVENTS:
-            raise InvalidRecording(f"it has more than {MAX_RECORDS:,} moments, or {MAX_EVENTS:,} events")
-        records = [self._record(each) for each in self._tree["records"]]
-        if any(later.time < earlier.time for earlier, later in pairwise(records)):
+        if len(self._tree["records"]) > MAX_MOMENTS or len(self._tree["events"]) > MAX_EVENTS:
+            raise InvalidRecording(f"it has more than {MAX_MOMENTS:,} moments, or {MAX_EVENTS:,} events")
+        moments = [self._moment(each) for each in self._tree["records"]]
+        if any(later.time < earlier.time for earlier, later in pairwise(moments)):
             raise InvalidRecording("its moments are not in order of time")
         events = self._tree["events"]
         says = self._tree.get("says", [""] * len(events))
-        return History.restored(records, (_event(*each) for each in zip(events, says, strict=True)))
+        return History.restored(moments, (_event(*each) for each in zip(events, says, strict=True)))
 
     def _node(self, place: Any) -> NodeAddress:
         return _item(self._nodes, place)
@@ -231,7 +231,7 @@ class _Reader:
             raise InvalidRecording("it lists a shard twice")
         return column_of(ids, narrow, tuple(self._placements[code] for code in used))
 
-    def _record(self, tree: Mapping[str, Any]) -> Moment:
+    def _moment(self, tree: Mapping[str, Any]) -> Moment:
         snapshot = TopologySnapshot(
             frozenset(_item(self._members, place) for place in tree["members"]),
             None if tree["leader"] is None else self._node(tree["leader"]),

@@ -97,14 +97,17 @@ class Cluster(Following, Activity):
         return self._recorder.history.events
 
     @property
-    def recent_records(self) -> Sequence[Moment]:
+    def recent_moments(self) -> Sequence[Moment]:
         """What `history` is made of, the present moment last; to be read on the background loop, where it grows."""
-        return self._recorder.history.records
+        return self._recorder.history.moments
 
     @property
-    def latest_record(self) -> Moment | None:
-        """The newest of `recent_records`."""
+    def latest_moment(self) -> Moment | None:
+        """The newest of `recent_moments`."""
         return self._recorder.history.latest
+
+    recent_records, latest_record = recent_moments, latest_moment
+    """As they were called before; they stay."""
 
     @property
     def recent_waiting(self) -> Sequence[Waiting]:
@@ -117,7 +120,7 @@ class Cluster(Following, Activity):
 
         def copy() -> History:
             past = self._recorder.history
-            return History.restored(past.records, past.events)
+            return History.restored(past.moments, past.events)
 
         return Recording(self._on_loop(copy), self._label())
 

@@ -102,7 +102,7 @@ class Pictured(ABC):
     def _problems(self) -> tuple[Problem, ...]:
         past = self._past()
         return find_problems(
-            past.records, tuple(past.events), self._clock(), snapshot_age=self._age(), asks=self._asks(), waiting=self._waiting()
+            past.moments, tuple(past.events), self._clock(), snapshot_age=self._age(), asks=self._asks(), waiting=self._waiting()
         )
 
     def _asks(self) -> Sequence[TrafficRow]:
@@ -122,7 +122,7 @@ class Pictured(ABC):
         """One row per remembered moment, oldest first; moments that showed nothing new are not remembered."""
         from casty_notebook.tables import history
 
-        return history(self._past().records, cluster=self.name)
+        return history(self._past().moments, cluster=self.name)
 
     def at(self, time: Time) -> TopologySnapshot:
         """Return the topology as it was known at that time.
@@ -138,7 +138,7 @@ class Pictured(ABC):
         MisuseError
             If the time is none, or before all that is remembered.
         """
-        return self._record(time).snapshot
+        return self._moment_at(time).snapshot
 
     def diff(self, a: Time, b: Time = 0) -> pd.DataFrame:
         """Return what changed from `a` to `b` as if nothing had been between, in the form of `events`; 0 is now.
@@ -150,25 +150,25 @@ class Pictured(ABC):
         """
         from casty_notebook.tables import events
 
-        first, second = self._record(a), self._record(b)
+        first, second = self._moment_at(a), self._moment_at(b)
         changes = self._past().diff(first.time, second.time)
         return events(changes, cluster=self.name, moment=second)
 
-    def _record(self, time: Time) -> Moment:
+    def _moment_at(self, time: Time) -> Moment:
         wanted, past = moment_of(time, self._clock()), self._past()
-        record = past.at(wanted)
-        if record is None and isinstance(time, str | datetime.datetime):
+        found = past.at(wanted)
+        if found is None and isinstance(time, str | datetime.datetime):
             # Not on the scale that the tables show: by the wall clock, then, if that was set back since.
-            record = past.at(wanted + self._set_back())
-        if record is None:
-            records = past.records
-            if not records:
+            found = past.at(wanted + self._set_back())
+        if found is None:
+            moments = past.moments
+            if not moments:
                 raise MisuseError(f"nothing is remembered of {self.name}")
             raise MisuseError(
-                f"{told(wanted)} is before all that is remembered of {self.name}: that is {told(records[0].time)} to "
-                f"{told(records[-1].time)}, {len(records):,} moments"
+                f"{told(wanted)} is before all that is remembered of {self.name}: that is {told(moments[0].time)} to "
+                f"{told(moments[-1].time)}, {len(moments):,} moments"
             )
-        return record
+        return found
 
     # --- an incident as one file --------------------------------------------------------------------------------------
 
@@ -205,14 +205,14 @@ class Pictured(ABC):
         """
         from casty_notebook.views.report.writing import write_report
 
-        then = None if before is None else self._record(before)
+        then = None if before is None else self._moment_at(before)
         return write_report(self._reported(), path, before=then, note=note, recording=recording, overwrite=overwrite)
 
     def report_page(self, *, before: Time | None = None, note: str = "", recording: bool = True) -> str:
         """Return what `report` writes, for whoever hands it out in another way. The parameters are those of `report`."""
         from casty_notebook.views.report.writing import as_page
 
-        then = None if before is None else self._record(before)
+        then = None if before is None else self._moment_at(before)
         return as_page(self._reported(), before=then, note=note, recording=recording)
 
     # --- plots --------------------------------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ async def _cluster(port: int, shards: int) -> AsyncIterator[Receiver]:
     )
     cluster.client.on_snapshot(lambda _snapshot: news.set())
     yield Receiver(
-        lambda: cluster.recent_records[-1].snapshot.allocation_epoch,  # what its history has taken in
+        lambda: cluster.recent_moments[-1].snapshot.allocation_epoch,  # what its history has taken in
         lambda: cluster.client.counters["snapshots"], news,
     )  # fmt: skip
     await asyncio.to_thread(cluster.close)

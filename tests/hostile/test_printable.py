@@ -174,7 +174,7 @@ OTHERS: dict[str, Callable[[], str]] = {
     "events": lambda: _table(tables.events([EVENT], cluster=EVIL)),
     "answers": lambda: _table(tables.answers([ROW], cluster=EVIL)),
     "answers by field": lambda: _table(tables.answers([FIELDS], cluster=EVIL, fields=True)),
-    "history": lambda: _table(tables.history(_recording()._past().records, cluster=EVIL)),
+    "history": lambda: _table(tables.history(_recording()._past().moments, cluster=EVIL)),
     "samples": lambda: _table(samples([ROW], cluster=EVIL)),
 }
 
@@ -242,7 +242,7 @@ def _reported() -> Source:
 
 def _pictured() -> str:
     cluster: Any = SimpleNamespace(
-        name=EVIL, closed=False, latest_record=_recording()._past().latest, recent_events=(EVENT,), card=lambda: CARD,
+        name=EVIL, closed=False, latest_moment=_recording()._past().latest, recent_events=(EVENT,), card=lambda: CARD,
         current_problems=lambda: (PROBLEM,),
     )  # fmt: skip
     return repr(picture_of(cluster))

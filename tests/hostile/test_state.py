@@ -169,7 +169,7 @@ def test_a_history_counts_the_texts_that_it_keeps() -> None:
         members = [Member(stranger(n), MemberStatus.up, roles, f"{turn}-{n}-" + "x" * 980) for n in range(1_000)]
         history.note(Moment(began + timedelta(seconds=turn), TopologySnapshot(frozenset(members), None, {}, turn), {}))
     # At least the names themselves, of every moment that is still there.
-    assert history.size >= len(history.records) * 1_000 * 980
+    assert history.size >= len(history.moments) * 1_000 * 980
     assert history.size <= MAX_BYTES + 2_000_000
     assert history.forgotten > 0
     assert sum(len(event.subject) + len(event.before) + len(event.after) for event in history.events) <= MAX_EVENT_BYTES

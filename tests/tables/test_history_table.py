@@ -20,7 +20,7 @@ def test_a_row_for_each_moment_that_showed_something_new() -> None:
         topology([member(1), member(2, MemberStatus.down)], unreachable=[2], shards={"cart": {0: owned_by(1)}}, epoch=4),
         {node(1): LIVE, node(2): DOWN}),
     )
-    table = history(kept.records, cluster="prod")
+    table = history(kept.moments, cluster="prod")
     assert table.drop(columns=["time", "leader"]).to_dict("list") == {
         "members": [2, 2], "up": [2, 1], "unreachable": [0, 1], "reachable": [2, 1], "shards": [0, 1],
         "services": [0, 0], "epoch": [3, 4],
@@ -34,6 +34,6 @@ def test_a_row_for_each_moment_that_showed_something_new() -> None:
 def test_dtypes_do_not_depend_on_there_being_rows() -> None:
     kept = History()
     kept.note(Moment(after(0), topology([member(1)], leader=1)))
-    full, empty = history(kept.records, cluster="prod"), history([], cluster="prod")
+    full, empty = history(kept.moments, cluster="prod"), history([], cluster="prod")
     assert [str(kind) for kind in full.dtypes] == [str(kind) for kind in empty.dtypes]
     assert list(full) == list(empty)

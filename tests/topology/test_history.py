@@ -83,9 +83,9 @@ def test_moments_that_show_nothing_new_are_not_kept() -> None:
     history.note(Moment(after(0), shards(1), {node(1): LIVE}))
     history.note(Moment(after(1), shards(1), {node(1): NodeHealth(LinkState.live, rtt=0.5)}))
     history.note(Moment(after(2), replace(shards(1), allocation_epoch=99), {node(1): LIVE}))
-    assert len(history.records) == 1
+    assert len(history.moments) == 1
     history.note(Moment(after(3), shards(2), {node(1): LIVE}))
-    assert [record.time for record in history.records] == [after(0), after(3)]
+    assert [record.time for record in history.moments] == [after(0), after(3)]
 
 
 def test_events_are_those_between_the_snapshots_and_of_our_own_connections() -> None:
@@ -126,15 +126,15 @@ def test_a_clock_that_goes_backwards_leaves_moments_in_order() -> None:
     history = History()
     history.note(Moment(after(10), shards(1)))
     history.note(Moment(after(5), shards(2)))
-    assert [record.time for record in history.records] == [after(10), after(10)]
+    assert [record.time for record in history.moments] == [after(10), after(10)]
     assert history.at(after(10)) is history.latest
 
 
 def test_the_oldest_go_first_and_events_outlive_them() -> None:
-    history = History(max_records=3)
+    history = History(max_moments=3)
     for turn in range(10):
         history.note(Moment(after(turn), shards(1 + turn % 2)))
-    assert [record.time for record in history.records] == [after(7), after(8), after(9)]
+    assert [record.time for record in history.moments] == [after(7), after(8), after(9)]
     assert history.forgotten == 7
     assert len(history.events) == 9
 
@@ -147,9 +147,9 @@ def test_bytes_are_bounded_and_the_newest_always_stays(limit: int) -> None:
         history.note(Moment(after(turn), topology(shards={"cart": owners})))
     assert history.latest is not None
     assert history.latest.time == after(49)
-    assert history.size <= limit or len(history.records) == 1
+    assert history.size <= limit or len(history.moments) == 1
     assert history.size == sum(
-        record.size(before) for before, record in zip((None, *history.records), history.records, strict=False)
+        record.size(before) for before, record in zip((None, *history.moments), history.moments, strict=False)
     )
 
 
@@ -184,5 +184,5 @@ def test_until_is_the_history_as_it_was() -> None:
     for second, owner in ((0, 1), (10, 2), (20, 1)):
         history.note(Moment(after(second), shards(owner)))
     past = history.until(after(15))
-    assert [record.time for record in past.records] == [after(0), after(10)]
+    assert [record.time for record in past.moments] == [after(0), after(10)]
     assert [event.time for event in past.events] == [after(10)]

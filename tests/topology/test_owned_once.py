@@ -25,15 +25,15 @@ def test_a_history_says_how_many_shards_are_without_an_owner_at_each_moment() ->
     history = History()
     for second, shards in enumerate([(0, 1, 2), (0, 1, 2, 9), (1, 9), (), (0, 1, 2, 9), (0, 1, 2, 3, 9)]):
         history.note(Moment(START + timedelta(seconds=second), shop(*shards)))  # type: ignore[arg-type]
-    assert [(record.ownerless or {}).get("cart", 0) for record in history.records] == [0, 0, 2, 4, 0, 0]
+    assert [(record.ownerless or {}).get("cart", 0) for record in history.moments] == [0, 0, 2, 4, 0, 0]
 
 
 def test_a_copy_of_a_part_still_knows_of_the_shards_from_before() -> None:
     history = History()
     for second, shards in enumerate([(0, 1, 2), (1,), (1, 2)]):
         history.note(Moment(START + timedelta(seconds=second), shop(*shards)))  # type: ignore[arg-type]
-    copied = History.restored(history.records[1:], ())
-    assert [record.ownerless for record in copied.records] == [{"cart": 2}, {"cart": 1}]
+    copied = History.restored(history.moments[1:], ())
+    assert [record.ownerless for record in copied.moments] == [{"cart": 2}, {"cart": 1}]
 
 
 def columns(**ids: range | array[int]) -> dict[str, ShardColumn]:

@@ -35,7 +35,7 @@ def seen(*moments: tuple[float, TopologySnapshot, dict[Any, NodeHealth]], now: f
     history = History()
     for second, snapshot, health in moments:
         history.note(Moment(after(second), snapshot, health))
-    return find_problems(history.records, tuple(history.events), after(now), snapshot_age=0.5)
+    return find_problems(history.moments, tuple(history.events), after(now), snapshot_age=0.5)
 
 
 def kinds(problems: Sequence[Problem]) -> set[tuple[str, str]]:
@@ -52,7 +52,7 @@ def test_what_was_found_before_changes_nothing_but_the_work(steps: list[tuple[in
     for later, lost, led in steps:
         second += later
         history.note(Moment(after(second), cluster(leader=1 if led else None), LOST_3 if lost else WELL))
-    records, events = history.records, tuple(history.events)
+    records, events = history.moments, tuple(history.events)
     some = data.draw(st.integers(1, len(records)))
     seen_at = records[some].time if some < len(records) else after(second + 5)
     before = find_problems(records[:some], [each for each in events if each.time < seen_at], seen_at)
@@ -132,14 +132,14 @@ def test_a_node_that_comes_and_goes_is_flapping() -> None:
 def test_silence_of_the_cluster_is_one() -> None:
     history = History()
     history.note(Moment(after(0), cluster(), WELL))
-    (found,) = find_problems(history.records, (), after(60), snapshot_age=42.0)
+    (found,) = find_problems(history.moments, (), after(60), snapshot_age=42.0)
     assert (found.kind, found.since) == ("stale", after(60) - timedelta(seconds=42))
 
 
 def test_silence_while_no_member_is_reached_is_told_apart_since_the_way_may_be_what_failed() -> None:
     history = History()
     history.note(Moment(after(0), cluster(), dict.fromkeys(WELL, DOWN)))
-    (found,) = [each for each in find_problems(history.records, (), after(60), snapshot_age=42.0) if each.kind == "stale"]
+    (found,) = [each for each in find_problems(history.moments, (), after(60), snapshot_age=42.0) if each.kind == "stale"]
     assert found.text.startswith("none of its 3 members is reached from here, and the cluster has said nothing for 42 s")
     assert "the network between" in found.remedy
 
@@ -183,7 +183,7 @@ def asks(*made: tuple[float, int, str | None]) -> list[TrafficRow]:
 def of_asks(rows: list[TrafficRow]) -> list[Problem]:
     history = History()
     history.note(Moment(after(0), cluster(), WELL))
-    return list(find_problems(history.records, (), after(100), snapshot_age=0.5, asks=rows))
+    return list(find_problems(history.moments, (), after(100), snapshot_age=0.5, asks=rows))
 
 
 def test_asks_that_go_on_failing_are_a_problem_with_their_causes() -> None:
@@ -243,7 +243,7 @@ def waiting(key: str = "user-42", **changes: Any) -> Waiting:
 def of_mailboxes(*those: Waiting) -> list[Problem]:
     history = History()
     history.note(Moment(after(0), cluster(), WELL))
-    return list(find_problems(history.records, (), after(40), snapshot_age=0.5, waiting=those))
+    return list(find_problems(history.moments, (), after(40), snapshot_age=0.5, waiting=those))
 
 
 def test_a_mailbox_that_grows_or_stands_is_one_by_its_nodes_word_with_its_figures() -> None:

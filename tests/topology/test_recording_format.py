@@ -42,7 +42,7 @@ def tree() -> dict[str, Any]:
 
 
 def same(one: History, other: History) -> None:
-    assert one.records == other.records
+    assert one.moments == other.moments
     assert list(one.events) == list(other.events)
 
 
@@ -79,7 +79,7 @@ def test_text_that_is_no_unicode_is_written_all_the_same() -> None:
     history = History()
     history.note(Moment(after(0), topology([member(1, name="a\ud800b")])))
     history, _ = read_history(write_history(history, LABEL))
-    assert [each.id for each in history.records[0].snapshot.members] == ["a\\ud800b"]
+    assert [each.id for each in history.moments[0].snapshot.members] == ["a\\ud800b"]
 
 
 def broken(*path: Any, value: Any) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def test_garbage_anywhere_is_refused_or_harmless(data: st.DataObject) -> None:
         history, _ = read_history(made)
     except InvalidRecording:
         return
-    for record in history.records:
+    for record in history.moments:
         assert record.snapshot.shard_allocations is not None
         assert record.time.tzinfo is datetime.UTC
 
@@ -165,8 +165,8 @@ def test_a_virtual_cluster_comes_back_with_lives_opinions_and_shares() -> None:
     history = History()
     history.note(Moment(after(1), snapshot))
     back, _ = read_history(write_history(history, LABEL))
-    assert back.records[0].snapshot == snapshot
-    assert back.records[0].snapshot.kind is VIRTUAL
+    assert back.moments[0].snapshot == snapshot
+    assert back.moments[0].snapshot.kind is VIRTUAL
 
 
 def test_recordings_of_the_first_version_are_read_as_those_of_sharded_clusters() -> None:
@@ -177,4 +177,4 @@ def test_recordings_of_the_first_version_are_read_as_those_of_sharded_clusters()
     for row in old["members"]:
         del row[4:]
     history, _ = read_history(old)
-    assert {record.snapshot.kind for record in history.records} == {SHARDED}
+    assert {record.snapshot.kind for record in history.moments} == {SHARDED}

@@ -89,10 +89,10 @@ class LiveSource:
         )  # fmt: skip
         if not closed:
             facts = replace(facts, reports=backend.last_reports, activity_hint=self._glances.hint(backend.kind))
-        latest = cluster.latest_record
+        latest = cluster.latest_moment
         if latest is None:
             return Shown(None, facts)
-        past = cluster.recent_records, cluster.recent_events
+        past = cluster.recent_moments, cluster.recent_events
         wrong = () if closed else self._search(*past, cluster.clock, facts.age, lambda: backend.traffic, cluster.recent_waiting)
         facts = replace(facts, time=facts.time if closed else latest.time, problems=wrong)
         # What the history shares with moments before is equal; the epoch, which is nothing to look at, is the last one's.
@@ -117,14 +117,14 @@ class LiveSource:
 
     def earlier(self) -> Iterable[Shown]:
         cluster = self._cluster
-        return moments(cluster.recent_records[-1 - MOST_EARLIER : -1], self._label, recorded=False)
+        return moments(cluster.recent_moments[-1 - MOST_EARLIER : -1], self._label, recorded=False)
 
     def times(self, after: datetime.datetime | None = None) -> Sequence[datetime.datetime]:
-        return times_after(self._cluster.recent_records, after)
+        return times_after(self._cluster.recent_moments, after)
 
     def at(self, time: datetime.datetime) -> Shown | None:
         cluster = self._cluster
-        return moment_at(time, cluster.recent_records, cluster.recent_events, cluster.clock, self._label, recorded=False)
+        return moment_at(time, cluster.recent_moments, cluster.recent_events, cluster.clock, self._label, recorded=False)
 
     def where(self, target: str) -> Location:
         return self._cluster.backend.where(target)
@@ -153,27 +153,27 @@ def card_of(shown: Shown) -> CardFacts:
     return CardFacts.gather(*shown)
 
 
-def times_after(records: Sequence[Moment], after: datetime.datetime | None) -> list[datetime.datetime]:
-    """When the records were that came after a time; all of them without one."""
-    first = 0 if after is None else bisect_right(records, after, key=lambda record: record.time)
-    return [record.time for record in records[first:]]
+def times_after(past: Sequence[Moment], after: datetime.datetime | None) -> list[datetime.datetime]:
+    """When the moments were that came after a time; all of them without one."""
+    first = 0 if after is None else bisect_right(past, after, key=lambda each: each.time)
+    return [each.time for each in past[first:]]
 
 
 def moment_at(
-    time: datetime.datetime, records: Sequence[Moment], events: Iterable[TopologyEvent], now: datetime.datetime, label: Label,
+    time: datetime.datetime, past: Sequence[Moment], events: Iterable[TopologyEvent], now: datetime.datetime, label: Label,
     *, recorded: bool = True,
 ) -> Shown | None:  # fmt: skip
-    """Unpack what was true at a time, with what was wrong by the end of that moment; None if it is before all records."""
-    place = bisect_right(records, time, key=lambda record: record.time)
+    """Unpack what was true at a time, with what was wrong by the end of that moment; None if it is before all of them."""
+    place = bisect_right(past, time, key=lambda each: each.time)
     if not place:
         return None
-    end = records[place].time if place < len(records) else now
-    shown = next(moments(records[place - 1 : place], label, recorded=recorded))
-    wrong = find_problems(records[:place], [event for event in events if event.time < end], end)
+    end = past[place].time if place < len(past) else now
+    shown = next(moments(past[place - 1 : place], label, recorded=recorded))
+    wrong = find_problems(past[:place], [event for event in events if event.time < end], end)
     return shown._replace(facts=replace(shown.facts, problems=wrong))
 
 
-def moments(records: Sequence[Moment], label: Label, *, recorded: bool = True) -> Iterator[Shown]:
+def moments(past: Sequence[Moment], label: Label, *, recorded: bool = True) -> Iterator[Shown]:
     """Give the moments one after another; what did not change between two is the same object."""
-    for record in records:
-        yield Shown(record, Facts(label, record.time, recorded=recorded))
+    for each in past:
+        yield Shown(each, Facts(label, each.time, recorded=recorded))

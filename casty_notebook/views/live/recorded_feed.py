@@ -23,17 +23,17 @@ class RecordedSource:
     """A history of which nothing is going on."""
 
     def __init__(self, history: History, label: Label, report: Callable[[], str]) -> None:
-        self._records = history.records
+        self._moments = history.moments
         self._events = tuple(history.events)
         self._label = label
         self.report = report
 
     def current(self) -> Shown:
-        shown = self.at(self._records[-1].time)
-        return shown if shown is not None else next(moments(self._records[-1:], self._label))
+        shown = self.at(self._moments[-1].time)
+        return shown if shown is not None else next(moments(self._moments[-1:], self._label))
 
     def earlier(self) -> Iterable[Shown]:
-        return moments(self._records[-1 - MOST_EARLIER : -1], self._label)
+        return moments(self._moments[-1 - MOST_EARLIER : -1], self._label)
 
     def look(self) -> None:
         """Nobody is there to be asked."""
@@ -42,10 +42,10 @@ class RecordedSource:
         return lambda: None
 
     def times(self, after: datetime.datetime | None = None) -> Sequence[datetime.datetime]:
-        return times_after(self._records, after)
+        return times_after(self._moments, after)
 
     def at(self, time: datetime.datetime) -> Shown | None:
-        return moment_at(time, self._records, self._events, self._records[-1].time, self._label)
+        return moment_at(time, self._moments, self._events, self._moments[-1].time, self._label)
 
     def where(self, target: str) -> Location:
         raise MisuseError(f"a recording cannot say where {target} is: only a connection knows how entities are placed")

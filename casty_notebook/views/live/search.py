@@ -34,19 +34,19 @@ class Search:
         self._looking: asyncio.Future[tuple[tuple[Problem, ...], float]] | None = None
         self._found: tuple[Problem, ...] | None = None
         self._known: Known | None = None
-        self._records: Sequence[Moment] = ()
+        self._moments: Sequence[Moment] = ()
 
     def __call__(
-        self, records: Sequence[Moment], events: Iterable[TopologyEvent], now: datetime, age: float | None,
+        self, moments: Sequence[Moment], events: Iterable[TopologyEvent], now: datetime, age: float | None,
         asks: Callable[[], TrafficHistory], waiting: Sequence[Waiting] = (),
     ) -> tuple[Problem, ...] | None:  # fmt: skip
         """Return what was wrong a moment ago, as `find_problems` does, and look again if that is due. On the loop only."""
         self._take()
         if self._looking is None and time.monotonic() >= self._due:
             known, happened = self._known, tuple(events)
-            self._records = records
+            self._moments = moments
             loop = asyncio.get_running_loop()
-            self._looking = loop.run_in_executor(None, _look, records, happened, now, age, known, asks(), waiting)
+            self._looking = loop.run_in_executor(None, _look, moments, happened, now, age, known, asks(), waiting)
         return self._found
 
     def _take(self) -> None:
@@ -59,15 +59,15 @@ class Search:
             self._due = time.monotonic() + LOOK_EVERY
             return
         self._found, taken = looking.result()
-        self._known = Known.of(self._records, self._found)
+        self._known = Known.of(self._moments, self._found)
         self._due = time.monotonic() + max(LOOK_EVERY, SHARE * taken)
 
 
 def _look(
-    records: Sequence[Moment], events: Sequence[TopologyEvent], now: datetime, age: float | None, known: Known | None,
+    moments: Sequence[Moment], events: Sequence[TopologyEvent], now: datetime, age: float | None, known: Known | None,
     asks: TrafficHistory, waiting: Sequence[Waiting],
 ) -> tuple[tuple[Problem, ...], float]:
     start = time.thread_time()
     rows = asks.rows(within=ASKS_WITHIN)
-    found = find_problems(records, events, now, snapshot_age=age, known=known, asks=rows, waiting=waiting)
+    found = find_problems(moments, events, now, snapshot_age=age, known=known, asks=rows, waiting=waiting)
     return found, time.thread_time() - start

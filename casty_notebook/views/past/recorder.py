@@ -30,7 +30,7 @@ class Recorder:
     Attributes
     ----------
     history
-        All that is remembered. Changes on the loop only; its `records` and `latest` may be read from any thread.
+        All that is remembered. Changes on the loop only; its `moments` and `latest` may be read from any thread.
     seen
         The last snapshot as a moment, as it came; None before the first. What our connections say of the nodes goes on changing.
     clock

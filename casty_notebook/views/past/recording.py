@@ -102,7 +102,7 @@ class Recording(Pictured):
         MisuseError
             As `at` does.
         """
-        self._record(time)
+        self._moment_at(time)
         return Recording(self._history.until(moment_of(time, self._clock())), self._label)
 
     @property
@@ -123,7 +123,7 @@ class Recording(Pictured):
         return Source(history=self._history, label=self._label, recording=self.to_bytes(), problems=self._problems())
 
     def __len__(self) -> int:
-        return len(self._history.records)
+        return len(self._history.moments)
 
     def widget(self) -> TopologyWidget:
         """Return a view of all its moments, with the timeline to go through them; no cluster is asked.
@@ -141,7 +141,7 @@ class Recording(Pictured):
         return TopologyWidget(RecordedSource(self._history, self._label, self.report_page))
 
     def __repr__(self) -> str:
-        records = self._history.records
-        span = f"{told(records[0].time)} to {told(records[-1].time)}" if records else "empty"
+        moments = self._history.moments
+        span = f"{told(moments[0].time)} to {told(moments[-1].time)}" if moments else "empty"
         events = len(self._history.events)
-        return f"<Recording of {printable(self.name)}: {len(records):,} moments, {events:,} events, {span}>"
+        return f"<Recording of {printable(self.name)}: {len(moments):,} moments, {events:,} events, {span}>"

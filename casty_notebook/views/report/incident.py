@@ -25,7 +25,7 @@ __all__ = ["Before", "Incident", "calm_before"]
 class Before:
     """The moment that a report compares with, and why that one."""
 
-    record: Moment
+    moment: Moment
     why: str
 
 
@@ -64,31 +64,31 @@ class Incident:
     note: str = ""
 
     @property
-    def records(self) -> Sequence[Moment]:
-        return self.history.records
+    def moments(self) -> Sequence[Moment]:
+        return self.history.moments
 
     @property
     def after(self) -> Moment:
         """The end: the last moment that is remembered."""
-        return self.records[-1]
+        return self.moments[-1]
 
 
-def calm_before(records: Sequence[Moment], problems: Iterable[Problem], events: Iterable[TopologyEvent]) -> Before:
+def calm_before(moments: Sequence[Moment], problems: Iterable[Problem], events: Iterable[TopologyEvent]) -> Before:
     """The last moment before the trouble of now began or, if all is well again, before the last trouble.
 
     What is wrong now may have begun as something else: it is gone back to a moment in which every node was well.
     """
-    recent = records[-LOOK_BACK:]
+    recent = moments[-LOOK_BACK:]
     last = next((place for place in reversed(range(len(recent))) if _troubled(recent[place])), None)
     begun = [problem.since for problem in problems if problem.severity == "bad"]
     if last is None and not begun:
         begun = [event.time for event in events if is_bad_news(event)][:1]
     if begun:
-        at_it = bisect_left(recent, min(begun), key=lambda record: record.time)
+        at_it = bisect_left(recent, min(begun), key=lambda moment: moment.time)
         last = at_it if last is None else min(last, at_it)
     if last is None:
-        return Before(records[0], "the first moment that is remembered; no trouble was seen")
-    calm = next((record for record in reversed(recent[:last]) if not _troubled(record)), None)
+        return Before(moments[0], "the first moment that is remembered; no trouble was seen")
+    calm = next((moment for moment in reversed(recent[:last]) if not _troubled(moment)), None)
     if calm is None:
         return Before(recent[0], "the first moment that was looked at; there was trouble already")
     return Before(calm, "the last moment before the trouble began")

@@ -64,9 +64,9 @@ def _style() -> str:
 
 
 def _opening(incident: Incident) -> Iterator[Markup]:
-    records, events = incident.records, incident.history.events
-    seen = f"Seen from {_time(records[0].time)} to {_time(records[-1].time)}: "
-    counts = f"{many(len(records), 'moment')}, {many(len(events), 'event')}."
+    moments, events = incident.moments, incident.history.events
+    seen = f"Seen from {_time(moments[0].time)} to {_time(moments[-1].time)}: "
+    counts = f"{many(len(moments), 'moment')}, {many(len(events), 'event')}."
     yield element("p", f"Written at {_time(incident.written)}. {seen}{counts} All times are in UTC.")
     if incident.note:
         yield element("blockquote", incident.note)
@@ -107,7 +107,7 @@ def _problems(problems: Sequence[Problem]) -> Markup:
 
 def _maps(incident: Incident) -> Markup:
     before = incident.before
-    shown = [("Before", before.record, before.why), ("After", incident.after, "the last moment that is remembered")]
+    shown = [("Before", before.moment, before.why), ("After", incident.after, "the last moment that is remembered")]
     maps = (
         element("section", element("h3", f"{title}: {_time(record.time)}"), element("p", why), _map(record, incident.label))
         for title, record, why in shown
@@ -120,7 +120,7 @@ def _map(record: Moment, label: Label) -> Markup:
 
 
 def _changes(incident: Incident) -> Markup:
-    before, after = incident.before.record, incident.after
+    before, after = incident.before.moment, incident.after
     changes = incident.history.diff(before.time, after.time)
     span = f"From {_time(before.time)} to {_time(after.time)}, as if nothing had been in between:"
     if not changes:

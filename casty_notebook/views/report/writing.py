@@ -71,13 +71,13 @@ def write_report(
 
 
 def _incident(source: Source, before: Moment | None, note: str, *, recording: bool) -> Incident:
-    records = source.history.records
-    if not records:
+    moments = source.history.moments
+    if not moments:
         raise MisuseError(f"nothing is remembered of {source.label.name}: there is nothing to report")
-    calm = calm_before(records, source.problems, source.history.events)
+    calm = calm_before(moments, source.problems, source.history.events)
     return Incident(
         written=datetime.datetime.now(datetime.UTC), history=source.history, label=source.label,
-        card=source.card if source.card is not None else _card(records[-1], source.label, source.problems),
+        card=source.card if source.card is not None else _card(moments[-1], source.label, source.problems),
         problems=source.problems, before=calm if before is None else Before(before, "the moment that was asked for"),
         recording=source.recording if recording else None, counters=source.counters, attempts=source.attempts,
         traffic=source.traffic, note=note,

@@ -75,7 +75,7 @@ class Picture:
 
 def picture_of(cluster: Cluster) -> Picture:
     """Take the picture of what is known now; asks nobody."""
-    card, moment = cluster.card(), cluster.latest_record
+    card, moment = cluster.card(), cluster.latest_moment
     problems = () if cluster.closed else cluster.current_problems()
     nodes = () if moment is None else tuple(_nodes(replace(moment, health={}) if cluster.closed else moment))
     types = Counter[str]()

@@ -62,7 +62,7 @@ def followed(demo_cluster: DemoCluster) -> Iterator[Cluster]:
 
 
 def test_a_cluster_can_be_looked_back_at_after_its_clock_was_set_back(followed: Cluster) -> None:
-    clocks, records = followed._recorder.clock, followed._recorder.history.records
+    clocks, records = followed._recorder.clock, followed._recorder.history.moments
     began = records[0].time
     right = clocks._wall
     clocks._wall = lambda: right() - HOUR

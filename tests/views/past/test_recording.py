@@ -166,7 +166,7 @@ def test_times_have_many_forms() -> None:
 def test_the_view_of_a_recording_has_its_whole_past_and_all_events() -> None:
     source = RecordedSource(sample(), LABEL, lambda: "")
     earlier, last = list(source.earlier()), source.current()
-    assert [shown.moment for shown in [*earlier, last]] == list(sample().records)
+    assert [shown.moment for shown in [*earlier, last]] == list(sample().moments)
     assert all(shown.facts.recorded for shown in [*earlier, last])
     assert source.events_after(None) == list(sample().events)
     assert source.events_after(source.events_after(None)[-1]) == []

@@ -87,14 +87,14 @@ def told(*moments: str) -> History:
 )
 def test_the_end_is_compared_with_the_last_moment_before_the_trouble(moments: str, begun: list[int], calm: int) -> None:
     history = told(moments)
-    found = calm_before(history.records, map(problem, begun), history.events)
-    assert found.record.time == after(calm), found.why
+    found = calm_before(history.moments, map(problem, begun), history.events)
+    assert found.moment.time == after(calm), found.why
 
 
 def test_without_trouble_or_without_calm_the_first_moment_is_shown_and_it_is_said() -> None:
     quiet, loud = told("."), told("!x!")
-    assert "no trouble was seen" in calm_before(quiet.records, [], quiet.events).why
-    assert "there was trouble already" in calm_before(loud.records, [problem(0)], loud.events).why
+    assert "no trouble was seen" in calm_before(quiet.moments, [], quiet.events).why
+    assert "there was trouble already" in calm_before(loud.moments, [problem(0)], loud.events).why
 
 
 def test_nothing_that_a_peer_wrote_becomes_markup_and_nothing_is_fetched() -> None:

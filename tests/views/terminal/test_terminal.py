@@ -136,6 +136,7 @@ def test_the_picture_is_that_of_either_kind_of_cluster(demo_cluster: DemoCluster
         assert [row.name for row in picture.nodes] == ["node-1", "node-2", "node-3"]
         assert sum(row.total for row in picture.nodes) == cluster.shards.shape[0]
     assert "closed" in repr(picture_of(cluster))
+    assert cluster.latest_record is cluster.latest_moment  # its name before
     with connect(demo_cluster.uri, name="careful", colour="crimson", read_only=True) as cluster:
         assert "[crimson, read-only]" in picture_of(cluster).title
     with connect(virtual_demo.uri, name="virtual") as cluster:
