@@ -71,30 +71,35 @@ def members(moment: Moment | None, *, cluster: str, reports: Reports | None = No
       node status  ring_share  types incarnation
     node-1  alive         1.0      0    ab12cd34
     """
+    return frame(_columns(moment, reports or {}), attrs_of(cluster, moment))
+
+
+def _columns(moment: Moment | None, reports: Reports) -> dict[str, Any]:
+    """All of them, in order."""
     by_address = moment.members if moment is not None else {}
     addresses, rows = list(by_address), list(by_address.values())
     kind = SHARDED if moment is None else moment.kind
     found = Counter(entry.node for entry in moment.services) if moment is not None else Counter[NodeAddress]()
-    own: dict[str, Any] = {}
+    leads, said, lives = {}, {}, {}
     if kind.has_leader:
-        own["leader"] = np.array([moment is not None and address == moment.snapshot.leader for address in addresses], bool)
-        own["roles"] = text([", ".join(sorted(member.roles)) for member in rows])
-    return frame(
-        {
-            "node": repeated([member.id for member in rows]),
-            "address": repeated([str(address) for address in addresses]),
-            "status": repeated([member.status.name for member in rows], kind.statuses),
-            **({"opinions": text([opinions(member) if member.disputed else "" for member in rows])} if kind.has_opinions else {}),
-            "reachable": reachable(addresses, moment),
-            **own,
-            **(_shares(rows) if kind.every_key_has_a_place else _loads(addresses, moment)),
-            kind.services: _counts(addresses, found),
-            **({"incarnation": text([member.incarnation[:8] for member in rows])} if kind.has_opinions else {}),
-            "rtt_ms": round_trips(addresses, moment),
-            **activity_columns(addresses, reports or {}),
-        },
-        attrs_of(cluster, moment),
-    )
+        leads["leader"] = np.array([moment is not None and address == moment.snapshot.leader for address in addresses], bool)
+        leads["roles"] = text([", ".join(sorted(member.roles)) for member in rows])
+    if kind.has_opinions:
+        said["opinions"] = text([opinions(member) if member.disputed else "" for member in rows])
+        lives["incarnation"] = text([member.incarnation[:8] for member in rows])
+    return {
+        "node": repeated([member.id for member in rows]),
+        "address": repeated([str(address) for address in addresses]),
+        "status": repeated([member.status.name for member in rows], kind.statuses),
+        **said,
+        "reachable": reachable(addresses, moment),
+        **leads,
+        **(_shares(rows) if kind.every_key_has_a_place else _loads(addresses, moment)),
+        kind.services: _counts(addresses, found),
+        **lives,
+        "rtt_ms": round_trips(addresses, moment),
+        **activity_columns(addresses, reports),
+    }
 
 
 def _loads(addresses: Sequence[NodeAddress], moment: Moment | None) -> dict[str, Any]:
