@@ -23,6 +23,8 @@ _SMALL = 5
 _TOKEN_COST, _VALUE_COST = 400, 150
 """Nanoseconds to look at one token here, and to make its value in the parser."""
 _TOKENS = 4096
+_FEW = 64
+"""Values that are walked from one to the next before the bytes are counted: most long messages are one long text or blob."""
 _PIECE = 1 << 20
 _NOT_ASCII, _ASTRAL = re.compile(rb"[\x80-\xff]"), re.compile(rb"[\xf0-\xff]")
 
@@ -152,6 +154,10 @@ def skim_msgpack(data: bytes, start: int, guard: CostGuard, *, kept: bool = Fals
         guard.spend(size * _WORST)
         return size
     guard.work.charge(size)
+    if _is_few(data, start):
+        guard.work.charge(_FEW * (_TOKEN_COST + _VALUE_COST))
+        guard.spend(_skim_msgpack(data, start, guard, kept=kept))
+        return _FEW
     lists, maps, texts, numbers = (_count(data, start, kind) for kind in (_LISTS, _MAPS, _TEXTS, _NUMBERS))
     crude = lists * LIST + maps * (_OBJECT + 15 * PAIR) + texts * TEXT + numbers * NUMBER + size * (SLOT + 4)
     if crude * _SHARE < guard.room and size < guard.max_items:
@@ -159,6 +165,26 @@ def skim_msgpack(data: bytes, start: int, guard: CostGuard, *, kept: bool = Fals
     else:
         guard.spend(_skim_msgpack(data, start, guard, kept=kept))
     return lists + maps
+
+
+def _is_few(data: bytes, pos: int) -> bool:
+    """Whether all of it is at most `_FEW` values, however long."""
+    end = len(data)
+    for _ in range(_FEW):
+        if pos >= end:
+            return True
+        code = data[pos]
+        pos += 1
+        if 0xA0 <= code < 0xC0:
+            pos += code & 31
+        elif code in _PLAIN:
+            pos += _PLAIN[code]
+        elif code in _COUNTED:
+            pos += _COUNTED[code]
+        elif code in _SIZED:
+            width = _SIZED[code]
+            pos += width + int.from_bytes(data[pos : pos + width]) + (0xC7 <= code <= 0xC9)
+    return pos >= end
 
 
 def _count(data: bytes, start: int, codes: bytes) -> int:

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 from time import monotonic
 
+import psutil
 import pytest
 
 from casty_notebook import VirtualClient
 from casty_notebook.address import NodeAddress
-from casty_notebook.errors import AskTimeout, NodeUnreachable
+from casty_notebook.backends.virtual.session.members import Members
+from casty_notebook.backends.virtual.session.picture import Painter
+from casty_notebook.errors import AskTimeout, NoContactPoint, NodeUnreachable
+from casty_notebook.topology.events import Change, TopologyEvent, diff
 from casty_notebook.topology.health import LinkState
 from tests.backends.virtual.cluster import VirtualCluster
-from tests.backends.virtual.messages import Add, Get
+from tests.backends.virtual.messages import Add, Get, Size
 from tests.backends.virtual.test_client import client_of, warm
 
 AGREED = 25.0
 """Seconds until members agree on a death: 10 with their default periods, and as many again on a busy machine."""
+
+
+def reason(client: VirtualClient, port: int) -> str:
+    return client.health[NodeAddress("127.0.0.1", port)].reason
 
 
 async def until(true: Callable[[], object], timeout: float = AGREED) -> None:
@@ -104,6 +113,68 @@ async def test_a_node_that_leaves_in_order_costs_nothing_and_all_killed_are_foun
             cluster.start(cluster.ports[0], [])
             cluster.start(cluster.ports[1], [cluster.ports[0]])
             assert await asked == 0  # what was kept in memory alone is gone with the nodes
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_a_frozen_node_that_had_answered_is_not_called_an_older_casty() -> None:
+    with VirtualCluster() as cluster:
+        async with client_of(cluster) as client:
+            await warm(client)
+            frozen = cluster.ports[2]
+            cluster.freeze(frozen)
+            # Silent for ten seconds the connection is given up; its kernel takes the next one, and its process says nothing.
+            await until(lambda: "no answer to the hello" in reason(client, frozen))
+            assert reason(client, frozen).endswith("it said nothing: its process hangs or stands still")
+            cluster.thaw(frozen)
+            await until(lambda: state(client, frozen) is LinkState.live)
+    with VirtualCluster(1) as cluster:
+        cluster.freeze(cluster.ports[0])
+        await until(lambda: psutil.Process(cluster.pids[0]).status() == psutil.STATUS_STOPPED)
+        async with client_of(cluster) as client:
+            with pytest.raises(NoContactPoint, match=r"it said nothing: a casty of 0\.15 to 0\.21, or a node that hangs"):
+                await client.wait_for_members()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_a_cluster_that_is_started_anew_as_a_whole_has_restarted() -> None:
+    with VirtualCluster() as cluster:
+        async with client_of(cluster) as client:
+            await warm(client)
+            painter = Painter()
+            before = painter.paint(client.members)
+            told: list[TopologyEvent] = []
+
+            def changed(members: Members) -> None:
+                nonlocal before
+                after = painter.paint(members)
+                assert after is not None
+                told.extend(diff(before, after, datetime.now(UTC)))
+                before = after
+
+            client.on_change(changed)
+            for port in cluster.ports:
+                cluster.kill(port)
+            await until(lambda: all(state(client, port) is not LinkState.live for port in cluster.ports))
+            for place, port in enumerate(cluster.ports):
+                await asyncio.to_thread(cluster.start, port, cluster.ports[:place])
+            await until(lambda: sum(each.kind == Change.member_restarted for each in told) == 3)
+            await until(lambda: all(status(client, port) == "alive" for port in cluster.ports))
+            assert not [each for each in told if each.kind in (Change.member_joined, Change.member_removed)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_forty_answers_of_three_megabytes_at_once_come_and_no_node_is_suspected_meanwhile() -> None:
+    """Their nodes' tables lie behind them: for longer than a silent node is waited for on a slow machine."""
+    with VirtualCluster() as cluster:
+        async with client_of(cluster) as client:
+            await warm(client)
+            for _ in range(3):
+                asks = [client.ask(f"shop.actors:zoo/big-{n}", Size(3_000_000), timeout=60, force=True) for n in range(40)]
+                assert [len(reply) for reply in await asyncio.gather(*asks)] == [3_000_000] * 40
+            assert client.counters["lost_links"] == 0
 
 
 async def test_twenty_clients_leave_nothing_behind(shop: VirtualCluster) -> None:

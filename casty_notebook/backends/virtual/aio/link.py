@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import deque
 from time import monotonic
 from typing import Protocol, cast
 
@@ -20,6 +21,13 @@ HELLO_TIMEOUT = 1.5
 """Seconds for the answer to a hello: a node answers in about 1 ms, and a user is told after two."""
 READ_FIRST, READ_MOST = 16 * 1024, 256 * 1024
 """Bytes of the buffer that a socket is read into; it grows for one that fills it, as long answers do."""
+AT_ONCE = 64 * 1024
+"""Bytes of messages after which others have their turn of the loop: six hundred short answers, or one table of some hundred
+members, are 10 ms of work here and in all that hangs on them."""
+BESIDES = 64
+"""Bytes that a message counts besides its own: the shortest is no work of a few bytes."""
+HEARD_EVERY = 0.25
+"""Seconds between two times at which the owner is told that bytes came; it judges silence in seconds."""
 
 
 class LinkOwner(Protocol):
@@ -28,6 +36,7 @@ class LinkOwner(Protocol):
     def link_opened(self, link: LinkProtocol, event: Accepted) -> None: ...
     def link_refused(self, link: LinkProtocol, event: Rejected) -> None: ...
     def link_leaving(self, link: LinkProtocol) -> None: ...
+    def link_heard(self, link: LinkProtocol) -> None: ...
     def messages_came(self, link: LinkProtocol, messages: list[Message]) -> None: ...
     def link_ended(self, link: LinkProtocol, reason: str, *, silent: bool = False) -> None: ...
     def link_flushed(self) -> None: ...
@@ -42,20 +51,28 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
     """
 
     def __init__(
-        self, link_id: int, dialled: NodeAddress, hello: Hello, settings: Settings, owner: LinkOwner, *, secure: bool
-    ) -> None:
+        self, link_id: int, dialled: NodeAddress, hello: Hello, settings: Settings, owner: LinkOwner, *, secure: bool,
+        known: bool = False,
+    ) -> None:  # fmt: skip
         self.id = link_id
         self.dialled = dialled
         self.node: NodeAddress | None = None
         self._connection = Connection(hello, settings.max_buffered_bytes)
         self._owner = owner
         self._secure = secure
+        self._known = known
         self._transport: asyncio.Transport | None = None
         self._greeting: Alarm | None = None
         self._loop = asyncio.get_running_loop()
         self._room = memoryview(bytearray(READ_FIRST))
         self._flush_due = False
         self._paused = False
+        self._heard_at = 0.0
+        self._unread: deque[Message] = deque()
+        """Messages that came and wait for their turn; nothing is read meanwhile."""
+        self._unread_end: str | None = None
+        """How the connection ended behind them."""
+        self._held_back = False
         self.ended = False
 
     # --- asyncio's calls -------------------------------------------------------------------------------------------
@@ -80,13 +97,16 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         self.data_received(bytes(room[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
-        if self.ended:
+        if self.ended or self._unread_end is not None:
             return
         try:
             events = self._connection.receive(data)
         except ProtocolError as error:
             self._fail(str(error))
             return
+        if self.node is not None and (now := monotonic()) - self._heard_at >= HEARD_EVERY:
+            self._heard_at = now
+            self._owner.link_heard(self)
         messages: list[Message] = []
         for event in events:
             if type(event) is Message:
@@ -96,9 +116,37 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
             else:
                 self._answered(cast(Accepted | Rejected, event))
         if messages and not self.ended:
-            self._owner.messages_came(self, messages)
+            if len(data) <= AT_ONCE and not self._unread:
+                self._owner.messages_came(self, messages)
+            else:
+                self._take_in_turns(messages)
         # Behind the tasks that wait for these replies: what they ask next leaves with the credit, without a turn of its own.
         self._flush_soon()
+
+    def _take_in_turns(self, messages: list[Message]) -> None:
+        """More came at once than is to be handled in one go: `AT_ONCE` bytes now, the rest in the next turns of the loop."""
+        more = bool(self._unread)
+        self._unread += messages  # nothing overtakes what waits; some transports hand over a last piece after a pause
+        if not more:
+            self._take_turn()
+
+    def _take_turn(self) -> None:
+        if self.ended:
+            self._unread.clear()
+            return
+        unread, taken, size = self._unread, [], 0
+        while unread and size < AT_ONCE:
+            taken.append(unread.popleft())
+            size += len(taken[-1].body) + BESIDES
+        self._owner.messages_came(self, taken)
+        if unread:
+            self._loop.call_soon(self._take_turn)
+        if self._unread_end is not None:
+            if not unread:
+                self._fail(self._unread_end)
+        elif self._transport is not None and not self.ended and self._held_back is not bool(unread):
+            self._held_back = bool(unread)
+            (self._transport.pause_reading if self._held_back else self._transport.resume_reading)()
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -123,7 +171,8 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         elif exc is not None:
             self._fail(f"connection lost during the hello: {exc}")
         else:
-            self._fail("closed the connection without answering the hello: a casty before 0.30, or no casty node")
+            who = "a node that is stopping or starting" if self._known else "a casty before 0.30, or no casty node"
+            self._fail(f"closed the connection without answering the hello: {who}")
 
     # --- the hello -------------------------------------------------------------------------------------------------
 
@@ -141,20 +190,20 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
 
     def _greeting_late(self) -> None:
         what = "answered something else" if self._connection.heard_anything else "said nothing"
-        reason = f"no answer to the hello within {HELLO_TIMEOUT:g} s; it {what}: a casty of 0.15 to 0.21, or a node that hangs"
-        self._fail(reason, silent=True)
+        who = "its process hangs or stands still" if self._known else "a casty of 0.15 to 0.21, or a node that hangs"
+        self._fail(f"no answer to the hello within {HELLO_TIMEOUT:g} s; it {what}: {who}", silent=True)
 
     # --- sending ---------------------------------------------------------------------------------------------------
 
-    def send(self, service: bytes, body: bytes) -> bool:
-        """Take one message. Returns False if too much waits for the node.
+    def send(self, service: bytes, body: bytes, *, always: bool = False) -> bool:
+        """Take one message. Returns False if too much waits for the node, unless `always`.
 
         Raises
         ------
         ValueError
             If it is longer than the cluster's limit for one message.
         """
-        if self.ended or not self._connection.send(service, body):
+        if self.ended or not self._connection.send(service, body, always=always):
             return False
         if not self._flush_due:
             self._flush_soon()
@@ -168,7 +217,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
 
     def _flush(self) -> None:
         self._flush_due = False
-        if self._transport is not None and not self.ended and not self._paused:
+        if self._transport is not None and not self.ended and not self._paused and self._unread_end is None:
             data = self._connection.data_to_send()
             if data:
                 self._transport.write(data)
@@ -213,6 +262,12 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
 
     def _fail(self, reason: str, *, silent: bool = False) -> None:
         if self.ended:
+            return
+        if self._unread:
+            # What came before is heard first.
+            self._unread_end = self._unread_end or reason
+            if self._transport is not None:
+                self._transport.abort()
             return
         self.abort()
         self._owner.link_ended(self, reason, silent=silent)

@@ -27,6 +27,7 @@ from casty_notebook.backends.virtual.session.events import (
     Hangup,
     Heard,
     Leave,
+    LinkHeard,
     LinkLeaving,
     LinkLost,
     LinkOpened,
@@ -56,8 +57,6 @@ __all__ = ["Pump"]
 
 log = room_logger(__name__)
 
-LARGE = 32 * 1024
-"""Bytes of an answer that is read beside the loop, so that the loop goes on meanwhile: four of them may become an object."""
 OVERFULL = "the node reads more slowly than we send, and what waits for it is at the bound (max_buffered_bytes)."
 
 
@@ -142,6 +141,8 @@ class Pump:
         if message.service == protocol.REPLIES:
             return Replied(protocol.read_reply(message.body))
         if message.service == protocol.MEMBERSHIP:
+            if not self.session.awaits_table(link.id):
+                return None  # nobody asked, so that it is not worth the reading
             records = protocol.read_membership(message.body)
             return TableCame(link.id, records) if records is not None else None
         if message.service == protocol.ACTORS:
@@ -153,7 +154,9 @@ class Pump:
 
     def _dial(self, effect: Dial) -> None:
         hello = Hello(effect.cluster, self._incarnation, effect.limits)
-        link = LinkProtocol(effect.link, effect.address, hello, self._settings, self, secure=self._dialler.secure)
+        link = LinkProtocol(
+            effect.link, effect.address, hello, self._settings, self, secure=self._dialler.secure, known=effect.known
+        )
         self._links[effect.link] = link
         self._trace.tell("dial", link=effect.link, node=effect.address)
         task = self._dials[effect.link] = self._loop.create_task(self._dial_link(effect.address, link))
@@ -172,6 +175,9 @@ class Pump:
     def link_opened(self, link: LinkProtocol, event: Accepted) -> None:
         self._trace.tell("link.opened", link=link.id, node=event.node)
         self.feed(LinkOpened(link.id, event.node, event.incarnation))
+
+    def link_heard(self, link: LinkProtocol) -> None:
+        self.feed(LinkHeard(link.id))
 
     def link_leaving(self, link: LinkProtocol) -> None:
         log.debug("%s says goodbye on link %d", link.node, link.id)
@@ -206,7 +212,7 @@ class Pump:
     # --- messages out ----------------------------------------------------------------------------------------------
 
     def _send_sync(self, effect: Sync) -> None:
-        self._links[effect.link].send(protocol.MEMBERSHIP, self._sync)
+        self._links[effect.link].send(protocol.MEMBERSHIP, self._sync, always=True)
 
     def tell(self, event: TellMade) -> None:
         """Feed a tell, and raise at once if the connection does not take it: nothing is kept then.
@@ -260,7 +266,7 @@ class Pump:
         future = self.futures.pop(effect.number, None)
         if future is None or future.done():
             return
-        if len(effect.data) > LARGE:
+        if not self._reader.is_quick(effect.data):
             task = self._loop.create_task(self._read_beside(effect.data, future))
             self._reading.add(task)
             task.add_done_callback(self._reading.discard)

@@ -11,7 +11,7 @@ from casty_notebook.errors import UndecodableMessage, UnsendableMessage
 from casty_notebook.settings import Settings
 from casty_notebook.values.limits.plain_msgpack import read_plain
 
-__all__ = ["glimpse", "pack", "unpack", "unpack_message"]
+__all__ = ["glimpse", "pack", "unpack", "unpack_message", "where_bytes_begin"]
 
 _BOUNDS = Settings()
 _MOST_CONTAINERS = 5_000
@@ -22,6 +22,8 @@ _GLIMPSED = 40
 """Characters or bytes of a text that an error shows."""
 _KEPT = 1024 * 1024
 """Bytes of a message whose room is not kept for the next."""
+_BYTES = {0xC4: 2, 0xC5: 3, 0xC6: 5}
+"""Heads of byte strings, and how long each is."""
 _packer = msgpack.Packer()
 """One for all: it writes trees of plain values in one go, and runs no code of anybody's meanwhile."""
 _SMALL = 64 * 1024
@@ -69,6 +71,18 @@ def unpack(data: bytes) -> Any:
         For what is not msgpack, or would take more memory or work than other backends' messages may.
     """
     return read_plain(data, _BOUNDS) if len(data) > _SMALL else _unpacked(data)
+
+
+def where_bytes_begin(data: bytes, start: int = 0) -> int:
+    """Where in `data` the bytes of the byte string begin that is all of it from `start` on; 0 if anything else is there.
+
+    Examples
+    --------
+    >>> where_bytes_begin(pack(b"abc")), where_bytes_begin(pack("abc")), where_bytes_begin(pack(b"abc") + b"d")
+    (2, 0, 0)
+    """
+    at = start + _BYTES.get(data[start], 0) if start < len(data) else start
+    return at if at > start and len(data) - at == int.from_bytes(data[start + 1 : at]) else 0
 
 
 def unpack_message(data: bytes) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.backends.virtual.codec.packing import glimpse, pack, unpack_message
+from casty_notebook.backends.virtual.codec.packing import glimpse, pack, unpack_message, where_bytes_begin
 from casty_notebook.errors import CastyNotebookError, UndecodableMessage
 
 __all__ = [
@@ -194,6 +194,10 @@ def read_reply(body: bytes) -> Outcome:
         data = body[_VALUED + 1 :]
         if len(data) == body[_VALUED]:
             return Outcome(int.from_bytes(body[len(_REPLY) : _NUMBERED]), "Value", data)
+    elif body.startswith(_REPLY) and body.startswith(_VALUE[:-1], _NUMBERED):
+        at = where_bytes_begin(body, _VALUED - 1)
+        if at:
+            return Outcome(int.from_bytes(body[len(_REPLY) : _NUMBERED]), "Value", body[at:])
     tree = unpack_message(body)
     try:
         fields = tree[1]

@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple, Union, get_args, get_origin
 from uuid import UUID
 
-from casty_notebook.backends.virtual.codec.packing import pack, unpack
+from casty_notebook.backends.virtual.codec.packing import pack, unpack, where_bytes_begin
 from casty_notebook.errors import MisuseError, UndecodableMessage, UnsendableMessage
 from casty_notebook.settings import Settings
 from casty_notebook.values.limits.probing import FEW, KeyWatch
@@ -32,6 +32,8 @@ MAX_DEPTH = 100
 """Nesting of a message; honest ones stay below 20."""
 MAX_OBJECTS = 150_000
 """Dataclasses in one value; each takes up to half a kilobyte here, and a few bytes on the wire."""
+LARGE = 32 * 1024
+"""Bytes of a value that is read beside the loop, so that the loop goes on meanwhile: four of them may become an object."""
 MESSAGE = "the message"
 """How a message as a whole is called in errors; its fields are called by their names."""
 _BOUNDS = Settings()
@@ -286,6 +288,11 @@ _MISFITS = (Misfit, ValueError, TypeError, LookupError, ArithmeticError)
 """What building a value of a class says to fields that are not its own, `Decimal` and dates out of range among them."""
 
 
+def _blob(data: bytes) -> int:
+    """Where a byte string begins that a value is, within the bound of memory; 0 of any other value. It is in there only once."""
+    return where_bytes_begin(data) if len(data) <= _BOUNDS.max_memory else 0
+
+
 class ValueReader:
     """Trees to values, with the classes that were named.
 
@@ -339,6 +346,8 @@ class ValueReader:
         """
         if len(data) == 1 and data in _ONE_BYTE:
             return _ONE_BYTE[data]
+        if len(data) > LARGE and (at := _blob(data)):
+            return data[at:]
         tree = unpack(data)
         if type(tree) in _PLAIN:
             return tree
@@ -350,6 +359,10 @@ class ValueReader:
             raise UndecodableMessage(str(error)) from None
         except RecursionError:
             raise UndecodableMessage(f"a value is nested more than {MAX_DEPTH} deep") from None
+
+    def is_quick(self, data: bytes) -> bool:
+        """Whether a value is read in no time: it is short, or one byte string."""
+        return len(data) <= LARGE or _blob(data) > 0
 
     def shown(self, tree: Any) -> Any:
         """A tree whose type is not known."""

@@ -16,7 +16,8 @@ from casty_notebook.errors import CastyNotebookError
 
 __all__ = [
     "Answer", "AskCancelled", "AskMade", "Cancel", "Close", "Closed", "Deliver", "Dial", "Effect", "Event", "Fail", "Hangup",
-    "Heard", "Leave", "LinkLeaving", "LinkLost", "LinkOpened", "LinkRefused", "ListenMade", "Publish", "Replied", "Report",
+    "Heard", "Leave", "LinkHeard", "LinkLeaving", "LinkLost", "LinkOpened", "LinkRefused", "ListenMade", "Publish", "Replied",
+    "Report",
     "Returned", "Sync", "TableCame", "TellMade", "Tick", "Unsent",
 ]  # fmt: skip
 
@@ -53,6 +54,13 @@ class LinkLost:
 @dataclass(frozen=True, slots=True)
 class LinkLeaving:
     """A node said goodbye: it answers what it was asked before, and reads nothing new."""
+
+    link: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkHeard:
+    """Bytes came by a link, whatever they are: part of a long answer, credit for what we send. Told now and then."""
 
     link: int
 
@@ -149,8 +157,8 @@ class Close:
 
 
 type Event = (
-    LinkOpened | LinkRefused | LinkLeaving | LinkLost | TableCame | Replied | Returned | AskMade | TellMade | AskCancelled
-    | Unsent | Tick | Leave | Close
+    LinkOpened | LinkRefused | LinkHeard | LinkLeaving | LinkLost | TableCame | Replied | Returned | AskMade | TellMade
+    | AskCancelled | Unsent | Tick | Leave | Close
 )  # fmt: skip
 
 
@@ -165,6 +173,8 @@ class Dial:
     address: NodeAddress
     cluster: str
     limits: Limits
+    known: bool = False
+    """A node of casty 0.30 has answered there, or is a member there."""
 
 
 @dataclass(frozen=True, slots=True)

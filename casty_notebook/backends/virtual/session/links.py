@@ -57,10 +57,17 @@ class Peer:
     wanted: bool = False
     incarnation: bytes | None = None
     """The life of the node that the link leads to."""
+    answered: bool = False
+    """A node has taken our hello there, whichever it was."""
     status: str = ""
     """What the members said of it last; a change is news worth a dial."""
     lane: Lane = field(default_factory=new_lane)
     """How long its answers took, until they are counted."""
+
+    @property
+    def known(self) -> bool:
+        """It is a node of casty 0.30: it has answered, or those that have name it as one."""
+        return self.answered or bool(self.status)
 
     @property
     def live(self) -> bool:
@@ -113,7 +120,7 @@ class Peers:
     def settle(self, members: Members, now: float) -> None:
         """Want a link to every member, up to `Settings.eager_links`; forget who is no member any more."""
         addresses = set()
-        for place, member in enumerate(members.members):
+        for place, member in enumerate((*members.members, *members.missing)):
             addresses.add(member.address)
             peer = self._get_or_add(member.address, now)
             peer.wanted = place < self.settings.eager_links
@@ -148,6 +155,7 @@ class Peers:
             self._led_astray(dialled_as, node, now)
             return None
         peer = self._get_or_add(node, now)
+        dialled_as.answered = peer.answered = True
         if peer is not dialled_as:
             dialled_as.link = None
             dialled_as.wanted = False
@@ -219,18 +227,26 @@ class Peers:
                 address = peer.via if peer.via is not None and peer.breaker.failures % 2 == 0 else peer.address
                 link = peer.link = self.links[self._next_link] = Link(self._next_link, peer, address)
                 self._next_link += 1
-                out.append(Dial(link.id, address, cluster, limits))
+                out.append(Dial(link.id, address, cluster, limits, peer.known))
         return wake
 
-    def sync_due(self, now: float, out: list[Effect]) -> float:
-        """Ask whoever's table is due; judge whoever has not answered. Returns when to look again."""
-        wake = FOREVER
-        for link in list(self.links.values()):
+    def sync_due(self, now: float, out: list[Effect]) -> tuple[float, list[Link]]:
+        """Ask whoever's table is due; judge whoever has not answered. Returns when to look again, and the links to give up."""
+        wake, mute = FOREVER, []
+        for link in self.links.values():
             if link.opened and not link.leaving:
-                wake = min(wake, self._sync_link(link, now, out))
-        return wake
+                due = self._sync_link(link, now, out)
+                if due is None:
+                    mute.append(link)
+                else:
+                    wake = min(wake, due)
+        return wake, mute
 
-    def _sync_link(self, link: Link, now: float, out: list[Effect]) -> float:
+    def _sync_link(self, link: Link, now: float, out: list[Effect]) -> float | None:
+        """When to look at a link again; None if its node has been silent for too long.
+
+        Whatever comes is life: behind forty answers of 3 MB, or as many questions of ours, a table takes its time.
+        """
         s = self.settings
         if link.asked is None:
             if link.next_sync > now:
@@ -238,18 +254,12 @@ class Peers:
             link.asked = now
             out.append(Sync(link.id))
             return now + s.probe_timeout
-        breaker = link.peer.breaker
+        breaker, quiet = link.peer.breaker, max(link.heard, link.asked)
         if breaker.state is LinkState.live:
-            if link.asked + s.probe_timeout > now:
-                return link.asked + s.probe_timeout
-            breaker.missed(now, f"no table of members for {now - link.asked:.1f} s")
-        end = max(link.heard, link.asked) + s.liveness_window
-        if end > now:
-            return end
-        reason = f"silent for {now - link.heard:.1f} s"
-        self.hang_up(link, out)
-        breaker.ended(now, reason, last_route=not self.any_live)
-        return now
+            if quiet + s.probe_timeout > now:
+                return quiet + s.probe_timeout
+            breaker.missed(now, f"no table of members for {now - link.asked:.1f} s, and nothing else")
+        return quiet + s.liveness_window if quiet + s.liveness_window > now else None
 
     def table_came(self, link: Link, members: int, now: float) -> None:
         """The answer to a sync; the next one goes out after a pause that grows with the size of the cluster."""

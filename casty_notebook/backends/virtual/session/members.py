@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from casty_notebook.address import NodeAddress
@@ -47,6 +47,11 @@ class VirtualMember:
         """Not all who list it agree."""
         return len(set(self.opinions.values())) > 1
 
+
+RETURN = 30.0
+"""Seconds for which a member is missed after all who knew it were started anew; then it is gone."""
+MOST_MISSING = 1_000
+"""Beyond that they are gone at once: a node may name strangers without end, and start anew as often."""
 RECENT = 4_096
 """Keys whose place is remembered."""
 
@@ -70,11 +75,15 @@ class Members:
         The other lives of nodes, which keep their places on the ring until they are removed.
     ring
         Of all lives that are listed.
+    missing
+        Members of before that no member names, and that none of them has ever named in this life: all who knew them were
+        started anew, too. They own nothing; most often they are being started as well.
     """
 
     members: tuple[VirtualMember, ...]
     former: tuple[VirtualMember, ...]
     ring: Ring
+    missing: tuple[VirtualMember, ...] = ()
     types: tuple[str, ...] = field(init=False, compare=False, repr=False)
     """Every type that any member has met."""
     _by_address: Mapping[NodeAddress, VirtualMember] = field(init=False, compare=False, repr=False)
@@ -140,7 +149,7 @@ class Members:
 
     def unlike(self, other: Members | None) -> bool:
         """Whether anything that a person sees or a message's way depends on differs."""
-        return other is None or (self.members, self.former) != (other.members, other.former)
+        return other is None or (self.members, self.former, self.missing) != (other.members, other.former, other.missing)
 
 
 def pinned_to(key: str) -> NodeAddress | None:
@@ -162,21 +171,40 @@ def pinned_to(key: str) -> NodeAddress | None:
         return None
 
 
+class _Table(NamedTuple):
+    """What one life of a node said last."""
+
+    at: float
+    life: bytes
+    records: Mapping[NodeId, Record]
+    knew: frozenset[NodeId]
+    """Whom of those that are shown it named before."""
+
+
 class Tables:
     """The last table of each member, and when it came."""
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
-        self._tables: dict[NodeAddress, tuple[float, tuple[Record, ...]]] = {}
+        self._tables: dict[NodeAddress, _Table] = {}
         self._ring: Ring | None = None
+        self._shown: dict[NodeId, VirtualMember] = {}
+        self._missing: dict[NodeId, float] = {}
+        """Since when, of those in `_shown` that are missing."""
 
-    def take(self, reporter: NodeAddress, records: tuple[Record, ...], now: float) -> None:
-        self._tables[reporter] = (now, records)
+    def take(self, reporter: NodeAddress, records: tuple[Record, ...], now: float, life: bytes = b"") -> None:
+        """A table came from this life of a node."""
+        table = {NodeId(record.address, record.incarnation): record for record in records}
+        before = self._tables.get(reporter)
+        knew = frozenset[NodeId]()
+        if before is not None and before.life == life:
+            knew = frozenset((before.knew | before.records.keys()) & self._shown.keys())
+        self._tables[reporter] = _Table(now, life, table, knew)
 
     def came_at(self, reporter: NodeAddress) -> float | None:
         """When a member's table last came."""
         entry = self._tables.get(reporter)
-        return entry[0] if entry is not None else None
+        return entry.at if entry is not None else None
 
     def merged(self) -> Members | None:
         """What the fresh tables say together; None before the first.
@@ -186,22 +214,43 @@ class Tables:
         """
         if not self._tables:
             return None
-        newest = max(at for at, _ in self._tables.values())
-        fresh = {who: table for who, (at, table) in self._tables.items() if newest - at <= self._patience}
+        newest = max(table.at for table in self._tables.values())
+        fresh = {who: table for who, table in self._tables.items() if newest - table.at <= self._patience}
         lives: dict[NodeId, dict[NodeAddress, Record]] = {}
         for who, table in fresh.items():
-            for record in table:
-                lives.setdefault(NodeId(record.address, record.incarnation), {})[who] = record
+            for node, record in table.records.items():
+                lives.setdefault(node, {})[who] = record
         listed = [_member(node, records) for node, records in lives.items() if 2 * len(records) >= len(fresh)]
         self._forget({member.address for member in listed}, set(fresh))
-        return self._members(listed)
+        members = self._members(listed, self._still_missing(listed, fresh, newest))
+        self._shown = {member.id: member for member in (*members.members, *members.missing)}
+        return members
+
+    def _still_missing(
+        self, listed: list[VirtualMember], fresh: Mapping[NodeAddress, _Table], now: float
+    ) -> tuple[VirtualMember, ...]:
+        """Who was shown, and is named by nobody that could know: a node that has just been started knows nobody yet.
+
+        Without this a cluster whose nodes are all started anew would lose its members and gain them again one by one.
+        """
+        addresses, missing = {member.address for member in listed}, {}
+        for node, member in self._shown.items():
+            if node.address in addresses or (node not in self._missing and member.status not in OWNING):
+                continue
+            if any(node in table.knew and node not in table.records for table in fresh.values()):
+                continue  # one that knew it says that it is gone
+            since = self._missing.get(node, now)
+            if now - since <= RETURN:
+                missing[node] = since
+        self._missing = missing if len(missing) <= MOST_MISSING else {}
+        return tuple(replace(self._shown[node], status="dead", types=frozenset(), opinions={}) for node in sorted(self._missing))
 
     def _forget(self, members: set[NodeAddress], fresh: set[NodeAddress]) -> None:
         """What was said by who is no member any more and says nothing any more."""
         for who in [who for who in self._tables if who not in members and who not in fresh]:
             del self._tables[who]
 
-    def _members(self, listed: list[VirtualMember]) -> Members:
+    def _members(self, listed: list[VirtualMember], missing: tuple[VirtualMember, ...]) -> Members:
         by_address: dict[NodeAddress, list[VirtualMember]] = {}
         for member in sorted(listed, key=lambda member: (_BADNESS[member.status], member.incarnation)):
             by_address.setdefault(member.address, []).append(member)
@@ -210,7 +259,7 @@ class Tables:
         nodes = {member.id for member in listed}
         if self._ring is None or set(self._ring.nodes) != nodes:
             self._ring = Ring(nodes, self._ring)
-        return Members(shown, former, self._ring)
+        return Members(shown, former, self._ring, missing)
 
 
 def _member(node: NodeId, records: Mapping[NodeAddress, Record]) -> VirtualMember:

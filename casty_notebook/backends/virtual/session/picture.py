@@ -57,19 +57,19 @@ class Painter:
         registry = frozenset(ServiceEntry(name, member.address, "") for member in members.members for name in member.types)
         before = self._picture
         self._picture = TopologySnapshot(
-            frozenset(map(self._member, members.members)), None, self._placed, 0, frozenset(),
+            frozenset(map(self._member, (*members.members, *members.missing))), None, self._placed, 0, frozenset(),
             before.registry if before is not None and before.registry == registry else registry, kind=VIRTUAL,
         )  # fmt: skip
         return self._picture
 
     def _name(self, members: Members) -> None:
-        for member in members.members:  # they come in the order of their addresses
+        for member in (*members.members, *members.missing):  # they come in the order of their addresses
             if member.address not in self._names:
                 self._named += 1
                 self._names[member.address] = f"node-{self._named}"
         if len(self._names) > MOST_NAMES:
             # Members are what nodes say they are, and there is no end of them.
-            self._names = {member.address: self._names[member.address] for member in members.members}
+            self._names = {each.address: self._names[each.address] for each in (*members.members, *members.missing)}
 
     def _member(self, member: VirtualMember) -> Member:
         said = tuple(sorted((who, MemberStatus[status]) for who, status in member.opinions.items()))

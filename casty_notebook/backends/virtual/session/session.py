@@ -23,6 +23,7 @@ from casty_notebook.backends.virtual.session.events import (
     Hangup,
     Heard,
     Leave,
+    LinkHeard,
     LinkLeaving,
     LinkLost,
     LinkOpened,
@@ -110,8 +111,8 @@ class Session:
             AskMade: self._ask_made, ListenMade: self._ask_made, TellMade: self._tell_made, AskCancelled: self._cancelled,
             Replied: self._replied,
             Unsent: self._unsent, Returned: self._returned, TableCame: self._table_came, LinkOpened: self._link_opened,
-            LinkRefused: self._link_refused, LinkLeaving: self._link_leaving, LinkLost: self._link_lost, Tick: self._tick,
-            Leave: self._leave, Close: self._close,
+            LinkRefused: self._link_refused, LinkHeard: self._link_heard, LinkLeaving: self._link_leaving,
+            LinkLost: self._link_lost, Tick: self._tick, Leave: self._leave, Close: self._close,
         }  # fmt: skip
 
     # --- the one way in --------------------------------------------------------------------------------------------
@@ -140,8 +141,13 @@ class Session:
         self._wake = FOREVER
         if self.state == "closed":
             return
+        syncs, mute = self.peers.sync_due(now, out)
+        while mute:
+            for link in mute:
+                out.append(Hangup(link.id))
+                self._gone(link.id, f"silent for {now - link.heard:.1f} s", now, out)
+            syncs, mute = self.peers.sync_due(now, out)  # a loss makes the others be asked sooner
         dials = self.peers.dial_due(self.cluster, self.limits, now, out)
-        syncs = self.peers.sync_due(now, out)
         retries = min((each.not_before for each in self._envelopes.held() if each.not_before > now), default=FOREVER)
         self._wake = min(dials, syncs, retries)
 
@@ -218,6 +224,11 @@ class Session:
         for peer in self.peers:
             peer.breaker.kick(now)
 
+    def _link_heard(self, event: LinkHeard, now: float, out: list[Effect]) -> None:
+        link = self.peers.links.get(event.link)
+        if link is not None and self.peers.heard(link, now):
+            self._review(now, out)
+
     def _link_leaving(self, event: LinkLeaving, now: float, _out: list[Effect]) -> None:
         link = self.peers.links.get(event.link)
         if link is not None and not link.leaving:
@@ -259,14 +270,19 @@ class Session:
 
     # --- members ---------------------------------------------------------------------------------------------------
 
+    def awaits_table(self, link_id: int) -> bool:
+        """Whether a table of members was asked for by that link."""
+        link = self.peers.links.get(link_id)
+        return link is not None and link.opened and link.asked is not None
+
     def _table_came(self, event: TableCame, now: float, out: list[Effect]) -> None:
         link = self.peers.links.get(event.link)
-        if link is None or not link.opened or link.asked is None:
+        if link is None or not self.awaits_table(event.link):
             return  # nobody asked: who sends many tables is not to make us look at all members as often
         self.counters["tables"] += 1
         revived = self.peers.heard(link, now)
         self.peers.table_came(link, len(event.records), now)
-        self._tables.take(link.peer.address, event.records, now)
+        self._tables.take(link.peer.address, event.records, now, link.peer.incarnation or b"")
         merged = self._tables.merged()
         self.table_at = now
         if merged is not None and merged.unlike(self.members):

@@ -97,8 +97,13 @@ class Connection:
 
     # --- out -------------------------------------------------------------------------------------------------------
 
-    def send(self, service: bytes, body: bytes) -> bool:
+    def send(self, service: bytes, body: bytes, *, always: bool = False) -> bool:
         """Queue one message. Returns False, and keeps nothing of it, if too much waits for the node's credit already.
+
+        Parameters
+        ----------
+        always
+            Take it whatever waits: a short one of which there is only one at a time.
 
         Raises
         ------
@@ -109,7 +114,7 @@ class Connection:
         if size > self._limits.message:
             raise ValueError(f"{size:,} bytes; the cluster's limit for one message is {self._limits.message:,}")
         waiting = self.queued + self._out_bytes + len(self._pending) * _BESIDES
-        if waiting and waiting + size > self._max_queued:
+        if waiting and waiting + size > self._max_queued and not always:
             return False
         self._write(STREAM, service, body)
         return True
