@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.console import fitting
+from casty_notebook.console import cells, fitting, in_cells
 from casty_notebook.printable import printable
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.kinds import Kind
@@ -26,16 +26,40 @@ from casty_notebook.views.theme import MARKS, health_of
 if TYPE_CHECKING:
     from casty_notebook.views.cluster import Cluster
 
-__all__ = ["SORTS", "NodeRow", "Picture", "cells_of", "event_lines", "headings_of", "picture_of", "problem_lines", "sorted_nodes"]
+__all__ = [
+    "SORTS", "NodeRow", "Picture", "Room", "cells_of", "event_lines", "headings_of", "picture_of", "problem_lines", "room_of",
+    "sorted_nodes",
+]  # fmt: skip
 
-BAR = 16
-"""Signs of the bar of the node that owns most."""
 LONGEST_NAME = 40
+LONGEST_TEXT = 60
+"""Cells of an address, of roles, of what a problem is of."""
+LONGEST_LINE = 1_000
 MOST_TYPES = 4
 """Types with a column of their own."""
 EVENTS = 200
 LAST_EVENTS = 12
 """Of a picture that is printed once."""
+
+
+class Room(NamedTuple):
+    """How much a row may take: signs of the bar of the node that owns most, cells of a node's name and of a type's."""
+
+    bar: int = 16
+    name: int = LONGEST_NAME
+    type: int = 20
+    status: str = "cluster says"
+    """Heading of what the cluster says."""
+
+
+WIDE, NARROW = Room(), Room(5, 16, 10, "cluster")
+"""In a terminal of 80 columns the longest words about a node, and what it owns, have to be seen beside its name."""
+ROOMY = 100
+
+
+def room_of(width: int) -> Room:
+    """What rows may take in a terminal of so many columns."""
+    return WIDE if width >= ROOMY else NARROW
 
 
 class NodeRow(NamedTuple):
@@ -104,7 +128,7 @@ def _nodes(moment: Moment) -> Iterator[NodeRow]:
         view = moment.health.get(address)
         judged = health_of(member, reach=moment.reach(address), flagged=moment.flagged(address))
         yield NodeRow(
-            clipped(printable(str(address) if member is None else member.id), LONGEST_NAME), printable(str(address)), judged.tone,
+            printable(str(address) if member is None else member.id), printable(str(address)), judged.tone,
             "no member" if member is None else member.status.name, printable(judged.words), address == moment.snapshot.leader,
             "" if member is None else printable(", ".join(sorted(member.roles))), owned.get(address, {}), services[address],
             None if view is None or view.rtt is None else view.rtt * 1000,
@@ -134,36 +158,42 @@ def _searched(node: NodeRow) -> str:
     return " ".join((node.name, node.address, node.status, node.words, node.roles, leader)).casefold()
 
 
-def headings_of(picture: Picture) -> list[str]:
-    """The columns of the nodes' table."""
-    leader = ["leader", "roles"] if picture.kind.has_leader else []
-    types = list(picture.types[:MOST_TYPES]) + (["others"] if len(picture.types) > MOST_TYPES else [])
-    return ["node", "address", "cluster says", "from here", *leader, *types, picture.kind.placements, picture.kind.services, "ms"]
+def headings_of(picture: Picture, room: Room = WIDE) -> list[str]:
+    """The columns of the nodes' table: first what one looks for when there is trouble, last what may be long."""
+    leads = picture.kind.has_leader
+    leader, roles = ["leader"] * leads, ["roles"] * leads
+    types = [in_cells(name, room.type) for name in picture.types[:MOST_TYPES]]
+    others = ["others"] if len(picture.types) > MOST_TYPES else []
+    placed, found = picture.kind.placements, picture.kind.services
+    return ["node", room.status, "from here", placed, *leader, "ms", found, *types, *others, "address", *roles]
 
 
-def cells_of(picture: Picture, node: NodeRow) -> list[str]:
+def cells_of(picture: Picture, node: NodeRow, room: Room = WIDE) -> list[str]:
     """What stands under the headings."""
     most = max((each.total for each in picture.nodes), default=0)
-    bar = "█" * (-(-node.total * BAR // most) if most else 0)
-    leader = ["★" if node.leader else "", node.roles] if picture.kind.has_leader else []
+    bar = "█" * (-(-node.total * room.bar // most) if most else 0)
+    leads = picture.kind.has_leader
+    leader, roles = ["★" if node.leader else ""] * leads, [in_cells(node.roles, LONGEST_TEXT)] * leads
     shown = [node.owned.get(name, 0) for name in picture.types[:MOST_TYPES]]
     others = [node.total - sum(shown)] if len(picture.types) > MOST_TYPES else []
     return [
-        f"{MARKS[node.tone]} {node.name}", node.address, node.status, node.words, *leader,
-        *(f"{count:,}" if count else "" for count in (*shown, *others)), f"{bar:<{BAR}} {node.total:,}" if node.total else "",
-        f"{node.services:,}" if node.services else "", "" if node.rtt is None else f"{node.rtt:.1f}",
+        f"{MARKS[node.tone]} {in_cells(node.name, room.name)}", node.status, node.words,
+        f"{bar:<{room.bar}} {node.total:,}" if node.total else "", *leader,
+        "" if node.rtt is None else f"{node.rtt:.1f}", f"{node.services:,}" if node.services else "",
+        *(f"{count:,}" if count else "" for count in (*shown, *others)), in_cells(node.address, LONGEST_TEXT), *roles,
     ]  # fmt: skip
 
 
 def problem_lines(problems: Sequence[Problem]) -> list[tuple[str, str, str]]:
     """Tone, what is wrong, and what to do."""
     return [
-        (
-            "bad" if each.severity == "bad" else "open",
-            printable(f"{each.subject}: {each.text} (since {_clock(each.since)}, says {each.says})"), printable(each.remedy),
-        )
+        ("bad" if each.severity == "bad" else "open", in_cells(_said(each), LONGEST_LINE), in_cells(each.remedy, LONGEST_LINE))
         for each in problems
-    ]  # fmt: skip
+    ]
+
+
+def _said(each: Problem) -> str:
+    return f"{in_cells(each.subject, LONGEST_TEXT)}: {each.text} (since {_clock(each.since)}, says {each.says})"
 
 
 def event_lines(events: Sequence[TopologyEvent]) -> list[tuple[str, str]]:
@@ -179,7 +209,7 @@ def _run_line(run: tuple[TopologyEvent, ...]) -> tuple[str, str]:
     change = " → ".join(filter(None, (event.before, event.after)))
     if len(run) > 1:
         what, change = f"{what}, {len(run):,} times", f"until {_clock(last.time)}"
-    return tone, printable(clipped(f"{_clock(event.time)} {by:<7} {event.subject}: {what} ({change})", 300))
+    return tone, in_cells(clipped(f"{_clock(event.time)} {by:<7} {event.subject}: {what} ({change})", 300), LONGEST_LINE)
 
 
 def _clock(time: datetime.datetime) -> str:
@@ -203,6 +233,6 @@ def _text(picture: Picture) -> Iterator[str]:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        yield "  ".join(cell + " " * (width - cells(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()

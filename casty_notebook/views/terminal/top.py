@@ -15,10 +15,12 @@ from casty_notebook.views.terminal.picture import (
     SORTS,
     NodeRow,
     Picture,
+    Room,
     cells_of,
     event_lines,
     headings_of,
     problem_lines,
+    room_of,
     sorted_nodes,
 )
 from casty_notebook.views.theme import BAD, MARKS
@@ -29,7 +31,7 @@ EVERY = 0.5
 MOST_ROWS = 500
 """Nodes in the table; a filter reaches the others."""
 COLOURS = {"bad": BAD, "open": "#e69f00", "good": "#3ea66f", "": ""}
-WORDS = 4
+WORDS = 3
 """Columns of words about the node: they are coloured where it is in trouble."""
 
 Cells = tuple[tuple[str, str], ...]
@@ -61,6 +63,7 @@ class Top(App[None]):
         super().__init__()
         self._look = look
         self._by, self._backwards, self._wanted = 0, False, ""
+        self._room: Room | None = None
         self._headings: list[str] = []
         self._shown: dict[str, Cells] = {}
 
@@ -76,6 +79,9 @@ class Top(App[None]):
         self.query_one("#nodes", DataTable).focus()
         self.show()
         self.set_interval(EVERY, self.show)
+
+    def on_resize(self) -> None:
+        self.show()
 
     def show(self) -> None:
         """Look again, and draw what differs."""
@@ -97,22 +103,24 @@ class Top(App[None]):
 
     def _show_nodes(self, picture: Picture, nodes: Sequence[NodeRow]) -> None:
         table = self.query_one("#nodes", DataTable)
-        headings = headings_of(picture)
-        rows = {node.address: tuple((cell, node.tone) for cell in cells_of(picture, node)) for node in nodes}
-        if headings == self._headings and list(rows) == list(self._shown):
+        room = room_of(self.size.width)
+        headings = headings_of(picture, room)
+        rows = {node.address: tuple((cell, node.tone) for cell in cells_of(picture, node, room)) for node in nodes}
+        if (room, headings) == (self._room, self._headings) and list(rows) == list(self._shown):
             for place, (address, cells) in enumerate(rows.items()):
                 for column, (cell, before) in enumerate(zip(cells, self._shown[address], strict=True)):
                     if cell != before:
-                        table.update_cell_at((place, column), _cell(column, *cell))  # type: ignore[arg-type]
+                        # What is wrong with a node is longer than that all is well, and must not be cut.
+                        table.update_cell_at((place, column), _cell(column, *cell), update_width=True)  # type: ignore[arg-type]
         else:
             self._rebuild(table, headings, rows)
-        self._headings, self._shown = headings, rows
+        self._room, self._headings, self._shown = room, headings, rows
 
     def _rebuild(self, table: DataTable[Text], headings: Sequence[str], rows: dict[str, Cells]) -> None:
         """Other rows, or in another order: whoever stands on a row stays on it."""
         stood = list(self._shown)[table.cursor_row] if 0 <= table.cursor_row < len(self._shown) else None
         table.clear(columns=True)
-        table.add_columns(*headings)
+        table.add_columns(*map(Text, headings))  # names of types are no markup
         for address, cells in rows.items():
             table.add_row(*(_cell(column, *cell) for column, cell in enumerate(cells)), key=address)
         if stood in rows:

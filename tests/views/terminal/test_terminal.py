@@ -13,8 +13,10 @@ import pexpect
 import pytest
 
 from casty_notebook import connect
+from casty_notebook.console import cells, in_cells
 from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import GetCount
+from casty_notebook.printable import printable
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.kinds import SHARDED
 from casty_notebook.topology.problems import Problem
@@ -25,6 +27,8 @@ from tests.support.waiting import wait_until
 from tests.topology.test_history import after
 
 pytest.importorskip("textual", reason="extra top: ./dev setup installs it")
+
+from rich.cells import cell_len
 
 from casty_notebook.views.terminal.top import Top
 
@@ -65,8 +69,8 @@ def test_bars_compare_nodes_and_many_types_become_others() -> None:
     assert last[headings_of(PICTURE).index("shards")] == f"{'█' * 16} 90"
     kinds = tuple(f"t{n}" for n in range(6))
     wide = replace(PICTURE, types=kinds, nodes=(NODES[0]._replace(owned=dict.fromkeys(kinds, 2)),))
-    assert headings_of(wide)[6:12] == ["t0", "t1", "t2", "t3", "others", "shards"]
-    assert cells_of(wide, wide.nodes[0])[6:11] == ["2", "2", "2", "2", "4"]
+    assert headings_of(wide)[7:12] == ["t0", "t1", "t2", "t3", "others"]
+    assert cells_of(wide, wide.nodes[0])[7:12] == ["2", "2", "2", "2", "4"]
 
 
 def test_what_a_peer_wrote_is_neither_a_sequence_of_the_terminal_nor_markup() -> None:
@@ -76,6 +80,67 @@ def test_what_a_peer_wrote_is_neither_a_sequence_of_the_terminal_nor_markup() ->
     assert "\x1b" not in shown
     assert "\u202e" not in shown
     assert "<script>alert(1)</script>\\x1b[2J" in shown
+
+
+AWKWARD = [
+    HOSTILE, "節点" * 40, "a" * 5_000, "e" + "\u0301" * 300, "\u0301mark", "\u202eevil\u200f\u2067", "שלום עולם",
+    "\U0001f469\u200d\U0001f469\U0001f3fd\U0001f1e9\U0001f1ea\u2764\ufe0f", "[red]x[/] [/y] [link=http://x]",
+    "한국어\u1100\u1161\u11a8",
+]  # fmt: skip
+
+
+def awkward() -> Picture:
+    """Every kind of name that could break a row, as node, type, roles, subject."""
+    words = "reachable, but the cluster says not"
+    nodes = tuple(
+        node(number, "bad", shards=number)._replace(
+            name=printable(name), words=words, roles=printable(name), owned={printable(name): number, "cart": 1_000}
+        )
+        for number, name in enumerate(AWKWARD, start=1)
+    )
+    wrong = tuple(Problem("bad", "odd", name, after(0), "here", name, name) for name in AWKWARD)
+    events = tuple(TopologyEvent(after(0), "lost", name, name, name) for name in AWKWARD)
+    types = ("cart", printable(HOSTILE), AWKWARD[8])
+    return replace(PICTURE, nodes=nodes, types=types, problems=wrong, events=events)
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+@pytest.mark.parametrize("most", [10, 16, 40])
+def test_a_name_is_no_wider_than_its_room_in_any_terminal(name: str, most: int) -> None:
+    shown = in_cells(name, most)
+    assert cells(shown) == cell_len(shown) <= most
+    assert not re.search("[\ufe0f\u200d\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff]|\u0301{5}|^\u0301", shown)
+
+
+def test_names_that_differ_at_their_end_stay_different() -> None:
+    assert len({in_cells(f"casty-eu-west-1-shop-{number:04}", 16) for number in range(300)}) == 300
+
+
+def test_in_a_text_the_columns_stand_below_one_another_whatever_nodes_are_called() -> None:
+    lines = repr(awkward()).splitlines()
+    head = next(line for line in lines if line.startswith("node "))
+    rows = [line for line in lines if line.startswith("✕ ") and "reachable, but" in line]
+    assert len(rows) == len(AWKWARD)
+    assert {cells(row.partition("reachable, but")[0]) for row in rows} == {head.index("from here")}
+
+
+async def test_at_80_columns_what_a_node_owns_is_seen_beside_the_longest_words_and_names() -> None:
+    screen = Screen(awkward())
+    async with screen.app.run_test(size=(80, 30)) as pilot:
+        table: Any = screen.app.query_one("#nodes")
+        widths = {str(column.label): column.get_render_width(table) for column in table.ordered_columns}
+        assert [*widths][:4] == ["node", "cluster", "from here", "shards"]
+        assert sum([*widths.values()][:4]) <= 80
+        assert {cell_len(table.render_line(place).text) for place in range(table.size.height)} == {table.size.width}
+        await pilot.resize_terminal(140, 30)
+        await pilot.pause()
+        assert [str(column.label) for column in table.ordered_columns][1] == "cluster says"
+        screen.picture = replace(PICTURE, nodes=(node(1)._replace(words="x"),))
+        screen.app.show()
+        screen.picture = replace(PICTURE, nodes=(node(1)._replace(words="reachable, but the cluster says not"),))
+        screen.app.show()
+        await pilot.pause()
+        assert "reachable, but the cluster says not" in table.render_line(1).text
 
 
 class Screen:
@@ -141,16 +206,16 @@ def test_the_picture_is_that_of_either_kind_of_cluster(demo_cluster: DemoCluster
         assert "[crimson, read-only]" in picture_of(cluster).title
     with connect(virtual_demo.uri, name="virtual") as cluster:
         picture = picture_of(cluster)
-        assert headings_of(picture) == ["node", "address", "cluster says", "from here", "ring slices", "types", "ms"]
+        assert headings_of(picture) == ["node", "cluster says", "from here", "ring slices", "ms", "types", "address"]
         assert sum(row.total for row in picture.nodes) == 1024
         assert "leader" not in headings_of(picture)
 
 
 @contextmanager
-def terminal(*arguments: str, term: str = "xterm-256color") -> Iterator[Any]:
-    command = ["-m", "casty_notebook.cli.main", *arguments]
+def terminal(*arguments: str, term: str = "xterm-256color", size: tuple[int, int] = (40, 140)) -> Iterator[Any]:
+    command = ["-m", *(arguments if arguments[0].startswith("tests.") else ("casty_notebook.cli.main", *arguments))]
     environment = {"TERM": term, "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", "HOME": str(ROOT)}
-    process = pexpect.spawn(sys.executable, command, encoding="utf-8", timeout=30, env=environment, dimensions=(40, 140))
+    process = pexpect.spawn(sys.executable, command, encoding="utf-8", timeout=30, env=environment, dimensions=size)
     try:
         yield process
     finally:
@@ -191,3 +256,29 @@ def test_a_terminal_that_cannot_be_drawn_on_gets_the_text_once(demo_cluster: Dem
         shown.expect(pexpect.EOF)
         shown.close()
         assert shown.exitstatus == 2
+
+
+@pytest.mark.parametrize("kind", ["sharded", "virtual"])
+def test_a_terminal_of_80_columns_shows_what_each_node_owns(
+    kind: str, demo_cluster: DemoCluster, virtual_demo: DemoCluster
+) -> None:
+    uri = demo_cluster.uri if kind == "sharded" else virtual_demo.uri
+    with connect(demo_cluster.uri, shards=demo_cluster.shards, name="used") as cluster:
+        assert cluster.ask_many("counter/user-{1..30}", GetCount).error.isna().all()
+    with terminal("top", uri, size=(24, 80)) as shown:
+        expect_all(shown, "● node-1", "● node-2", "● node-3", "█████ ")
+        shown.send("q")
+        shown.expect(pexpect.EOF)
+
+
+def test_nothing_that_a_peer_wrote_reaches_a_real_terminal_as_it_was() -> None:
+    with terminal("tests.views.terminal.awkward", size=(60, 120)) as shown:
+        expect_all(shown, "\\u202eevil", "[red]x[/]", "<script>alert(1)", "events, the newest first")
+        seen = shown.before
+        shown.send("q")
+        shown.expect(pexpect.EOF)
+        seen += shown.before
+        shown.close()
+        assert shown.exitstatus == 0
+    assert "\x1b[2J\"'&" not in seen
+    assert not re.search("[\u200d-\u200f\u202a-\u202e\u2066-\u2069\ufe0f\U0001f3fb-\U0001f3ff]", seen)
