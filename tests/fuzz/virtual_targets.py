@@ -21,12 +21,15 @@ from casty_notebook.backends.virtual.session.events import (
     LinkLost,
     LinkOpened,
     LinkRefused,
+    MakeRing,
     Replied,
     Returned,
+    RingMade,
     TableCame,
     TellMade,
     Tick,
 )
+from casty_notebook.backends.virtual.session.ring import Ring
 from casty_notebook.backends.virtual.session.session import Session
 from casty_notebook.backends.virtual.wire import Accepted, Connection, Hello, Leaving, Limits, Message, Rejected
 from casty_notebook.backends.virtual.wire.hello import decode_ack, decode_reject
@@ -140,6 +143,8 @@ class _Life:
                 self.open.add(link)
             case Hangup(link):
                 self.open.discard(link)
+            case MakeRing(nodes, before):
+                self.feed(RingMade(Ring(nodes, before)))
             case Deliver(link) if link not in self.open:
                 raise AssertionError("a message went out by a link that is closed")
             case _:

@@ -36,7 +36,9 @@ class Client:
         self.asked: list[tuple[NodeAddress, int, int]] = []
         tables = Tables(5.0)
         tables.take(NODES[0], tuple(Record(node, bytes(16), "alive", types) for node in NODES), 0.0)
-        self._members = tables.merged()
+        merged = tables.merged()
+        assert isinstance(merged, Members)
+        self._members = merged
 
     @property
     def members(self) -> Members | None:

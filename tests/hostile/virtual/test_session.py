@@ -21,8 +21,9 @@ from casty_notebook.backends.virtual.session.events import (
     TellMade,
     Tick,
 )
-from casty_notebook.backends.virtual.session.members import Tables
+from casty_notebook.backends.virtual.session.members import Tables, Unplaced
 from casty_notebook.backends.virtual.session.picture import MOST_NAMES, Painter
+from casty_notebook.backends.virtual.session.ring import Ring
 from casty_notebook.backends.virtual.session.session import CORRECTIONS, RECENT_TELLS
 from casty_notebook.backends.virtual.wire import Limits, Refusal
 from casty_notebook.settings import Settings
@@ -204,7 +205,9 @@ def test_names_of_members_that_are_gone_are_remembered_up_to_a_bound() -> None:
     painter, tables = Painter(), Tables(5.0)
     for turn in range(60):
         tables.take(stranger(0).address, tuple(stranger(n, turn) for n in range(250)), float(turn))
-        picture = painter.paint(tables.merged())
+        merged = tables.merged()
+        assert isinstance(merged, Unplaced)
+        picture = painter.paint(tables.placed(merged, Ring(merged.nodes, merged.before)))
         assert picture is not None
         assert len({member.id for member in picture.members}) == 250
     assert len(painter._names) <= MOST_NAMES

@@ -32,10 +32,12 @@ from casty_notebook.backends.virtual.session.events import (
     LinkLost,
     LinkOpened,
     LinkRefused,
+    MakeRing,
     Publish,
     Replied,
     Report,
     Returned,
+    RingMade,
     Sync,
     TableCame,
     TellMade,
@@ -43,6 +45,7 @@ from casty_notebook.backends.virtual.session.events import (
     Unsent,
 )
 from casty_notebook.backends.virtual.session.members import Members
+from casty_notebook.backends.virtual.session.ring import Ring
 from casty_notebook.backends.virtual.session.session import Session
 from casty_notebook.backends.virtual.wire import Accepted, Hello, Message, Rejected
 from casty_notebook.errors import CastyNotebookError, UndecodableMessage
@@ -95,7 +98,7 @@ class Pump:
         self._performers: dict[type[Effect], Callable[[Any], None]] = {
             Dial: self._dial, Hangup: self._hang_up, Sync: self._send_sync, Deliver: self._deliver, Cancel: self._cancel,
             Answer: self._answer, Heard: self._heard, Fail: self._fail, Publish: self._publish, Report: self._report,
-            Closed: self._closed,
+            MakeRing: self._make_ring, Closed: self._closed,
         }  # fmt: skip
 
     # --- events in -------------------------------------------------------------------------------------------------
@@ -301,6 +304,14 @@ class Pump:
         future = self.futures.pop(effect.number, None)
         if future is not None and not future.done():
             future.set_exception(effect.error)
+
+    def _make_ring(self, effect: MakeRing) -> None:
+        task = self._loop.create_task(self._ring_beside(effect))
+        self._reading.add(task)
+        task.add_done_callback(self._reading.discard)
+
+    async def _ring_beside(self, effect: MakeRing) -> None:
+        self.feed(RingMade(await self._loop.run_in_executor(None, Ring.prepared, effect.nodes, effect.before)))
 
     def _publish(self, effect: Publish) -> None:
         self._look_at_reach()

@@ -21,7 +21,7 @@ GONE = "left"
 """A member that is listed so is none any more; casty's own client does not show it."""
 MAX_MEMBERS = 1_000
 """Members in one table; casty 0.30 has not been seen with more than a few. The ring of a thousand others takes some tenths of a
-second, in which nobody else has a turn."""
+second of a thread."""
 MAX_NAME = 1_000
 """Characters of an address or of the name of a type."""
 MAX_KEY = 64 * 1024

@@ -11,14 +11,15 @@ from typing import ClassVar
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.codec.protocol import Outcome, Record, WrongOwner
 from casty_notebook.backends.virtual.session.members import Members
+from casty_notebook.backends.virtual.session.ring import NodeId, Ring
 from casty_notebook.backends.virtual.wire import Limits, Refusal
 from casty_notebook.errors import CastyNotebookError
 
 __all__ = [
     "Answer", "AskCancelled", "AskMade", "Cancel", "Close", "Closed", "Deliver", "Dial", "Effect", "Event", "Fail", "Hangup",
-    "Heard", "Leave", "LinkHeard", "LinkLeaving", "LinkLost", "LinkOpened", "LinkRefused", "ListenMade", "Publish", "Replied",
-    "Report",
-    "Returned", "Sync", "TableCame", "TellMade", "Tick", "Unsent",
+    "Heard", "Leave", "LinkHeard", "LinkLeaving", "LinkLost", "LinkOpened", "LinkRefused", "ListenMade", "MakeRing", "Publish",
+    "Replied", "Report",
+    "Returned", "RingMade", "Sync", "TableCame", "TellMade", "Tick", "Unsent",
 ]  # fmt: skip
 
 
@@ -142,6 +143,13 @@ class Unsent:
 
 
 @dataclass(frozen=True, slots=True)
+class RingMade:
+    """The ring that a `MakeRing` wanted."""
+
+    ring: Ring
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed."""
 
@@ -158,7 +166,7 @@ class Close:
 
 type Event = (
     LinkOpened | LinkRefused | LinkHeard | LinkLeaving | LinkLost | TableCame | Replied | Returned | AskMade | TellMade
-    | AskCancelled | Unsent | Tick | Leave | Close
+    | AskCancelled | Unsent | RingMade | Tick | Leave | Close
 )  # fmt: skip
 
 
@@ -238,6 +246,14 @@ class Fail:
 
 
 @dataclass(frozen=True, slots=True)
+class MakeRing:
+    """Make the ring of many nodes, beside whatever else there is to do; one at a time."""
+
+    nodes: frozenset[NodeId]
+    before: Ring | None
+
+
+@dataclass(frozen=True, slots=True)
 class Publish:
     """The members look different now."""
 
@@ -256,4 +272,4 @@ class Closed:
     """All is left."""
 
 
-type Effect = Dial | Hangup | Sync | Deliver | Cancel | Answer | Heard | Fail | Publish | Report | Closed
+type Effect = Dial | Hangup | Sync | Deliver | Cancel | Answer | Heard | Fail | MakeRing | Publish | Report | Closed

@@ -11,7 +11,7 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.codec.protocol import STATUSES, Record
 from casty_notebook.backends.virtual.session.ring import NodeId, Ring
 
-__all__ = ["Members", "Placed", "Tables", "VirtualMember"]
+__all__ = ["Members", "Placed", "Tables", "Unplaced", "VirtualMember"]
 
 _BADNESS = {status: place for place, status in enumerate(STATUSES)}
 OWNING = frozenset({"alive", "suspect"})
@@ -50,6 +50,8 @@ class VirtualMember:
 
 RETURN = 30.0
 """Seconds for which a member is missed after all who knew it were started anew; then it is gone."""
+RING_AT_ONCE = 100
+"""Nodes whose ring, shares and slices are made at once, in some 30 ms."""
 MOST_MISSING = 1_000
 """Beyond that they are gone at once: a node may name strangers without end, and start anew as often."""
 RECENT = 4_096
@@ -171,6 +173,16 @@ def pinned_to(key: str) -> NodeAddress | None:
         return None
 
 
+class Unplaced(NamedTuple):
+    """Members whose ring is still to be made, which takes longer than others should wait for it."""
+
+    members: tuple[VirtualMember, ...]
+    former: tuple[VirtualMember, ...]
+    missing: tuple[VirtualMember, ...]
+    nodes: frozenset[NodeId]
+    before: Ring | None
+
+
 class _Table(NamedTuple):
     """What one life of a node said last."""
 
@@ -206,8 +218,8 @@ class Tables:
         entry = self._tables.get(reporter)
         return entry.at if entry is not None else None
 
-    def merged(self) -> Members | None:
-        """What the fresh tables say together; None before the first.
+    def merged(self) -> Members | Unplaced | None:
+        """What the fresh tables say together; None before the first. Of many members the ring is left to the caller: `placed`.
 
         Each life of a node has the status that most tables give it. One that most tables do not list is gone. Tables that
         are older than `patience` no longer count, unless there is no other.
@@ -225,6 +237,11 @@ class Tables:
         members = self._members(listed, self._still_missing(listed, fresh, newest))
         self._shown = {member.id: member for member in (*members.members, *members.missing)}
         return members
+
+    def placed(self, unplaced: Unplaced, ring: Ring) -> Members:
+        """Members with the ring that was made of their nodes."""
+        self._ring = ring
+        return Members(unplaced.members, unplaced.former, ring, unplaced.missing)
 
     def _still_missing(
         self, listed: list[VirtualMember], fresh: Mapping[NodeAddress, _Table], now: float
@@ -250,14 +267,16 @@ class Tables:
         for who in [who for who in self._tables if who not in members and who not in fresh]:
             del self._tables[who]
 
-    def _members(self, listed: list[VirtualMember], missing: tuple[VirtualMember, ...]) -> Members:
+    def _members(self, listed: list[VirtualMember], missing: tuple[VirtualMember, ...]) -> Members | Unplaced:
         by_address: dict[NodeAddress, list[VirtualMember]] = {}
         for member in sorted(listed, key=lambda member: (_BADNESS[member.status], member.incarnation)):
             by_address.setdefault(member.address, []).append(member)
         shown = tuple(lives[0] for _, lives in sorted(by_address.items()))
         former = tuple(member for _, lives in sorted(by_address.items()) for member in lives[1:])
-        nodes = {member.id for member in listed}
-        if self._ring is None or set(self._ring.nodes) != nodes:
+        nodes = frozenset(member.id for member in listed)
+        if self._ring is None or frozenset(self._ring.nodes) != nodes:
+            if len(nodes) > RING_AT_ONCE:
+                return Unplaced(shown, former, missing, nodes, self._ring)
             self._ring = Ring(nodes, self._ring)
         return Members(shown, former, self._ring, missing)
 

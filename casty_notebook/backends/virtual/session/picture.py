@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.session.members import OWNING, Members, VirtualMember
-from casty_notebook.backends.virtual.session.ring import NodeId, Ring
+from casty_notebook.backends.virtual.session.ring import SLICES, NodeId, Ring
 from casty_notebook.topology.kinds import VIRTUAL
 from casty_notebook.topology.shard_columns import ShardColumn, coded
 from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, ShardAllocation, TopologySnapshot
@@ -13,8 +13,6 @@ __all__ = ["RING", "SLICES", "Painter", "slice_of"]
 
 RING = "ring"
 """What the one thing that is placed is called: the slices are the same for keys of all types."""
-SLICES = 1024
-"""Equal parts of the ring; their numbers stay when members change."""
 _SHIFT = 64 - 10
 MOST_NAMES = 10_000
 """Addresses whose names are remembered after they have gone."""
@@ -88,7 +86,7 @@ class Painter:
         self._placed_for = members.ring, owning
         known: dict[tuple[NodeId, ...], ShardAllocation] = {}
         placed: list[ShardAllocation] = []
-        for replicas in members.ring.slices(SLICES):
+        for replicas in members.ring.slices():
             allocation = known.get(replicas)
             if allocation is None:
                 allocation = known[replicas] = _allocation(replicas, owning)

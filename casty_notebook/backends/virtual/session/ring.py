@@ -14,12 +14,14 @@ from uuid import UUID
 
 from casty_notebook.address import NodeAddress
 
-__all__ = ["NodeId", "Ring"]
+__all__ = ["SLICES", "NodeId", "Ring"]
 
 TOKENS = 128
 """Places of one node on the ring."""
 REPLICAS = 3
 """Nodes that keep a key, unless its type says otherwise; that is not on the wire."""
+SLICES = 1024
+"""Equal parts of the ring; their numbers stay when members change."""
 _CIRCLE = 1 << 64
 _PLACES = [b"%d" % place for place in range(TOKENS)]
 
@@ -65,7 +67,7 @@ class Ring:
         A ring whose nodes' places need not be computed again.
     """
 
-    __slots__ = ("_owners", "_places", "_replicas", "_tokens", "nodes")
+    __slots__ = ("_owners", "_places", "_replicas", "_shares", "_slices", "_tokens", "nodes")
 
     def __init__(self, nodes: Iterable[NodeId], before: Ring | None = None) -> None:
         self.nodes: tuple[NodeId, ...] = tuple(sorted(set(nodes)))
@@ -77,6 +79,16 @@ class Ring:
         self._owners = array("L", [number // TOKENS for number in order])
         self._replicas: dict[int, tuple[NodeId, ...]] = {}
         """Of what lies before a token, by the token's number: `REPLICAS` nodes, found once."""
+        self._shares: dict[NodeId, tuple[float, float]] | None = None
+        self._slices: Sequence[tuple[NodeId, ...]] | None = None
+
+    @classmethod
+    def prepared(cls, nodes: Iterable[NodeId], before: Ring | None = None) -> Ring:
+        """A ring with all that takes long found: of a thousand nodes that is some tenths of a second, on whichever thread."""
+        ring = cls(nodes, before)
+        ring.all_shares()
+        ring.slices()
+        return ring
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -119,8 +131,13 @@ class Ring:
             before = place
         return {self.nodes[index]: arc / _CIRCLE for index, arc in arcs.items()}
 
-    def all_shares(self, count: int = REPLICAS) -> dict[NodeId, tuple[float, float]]:
-        """Of each node the part of all keys of which it is the first replica, and the part of which it is any."""
+    def all_shares(self) -> dict[NodeId, tuple[float, float]]:
+        """Of each node the part of all keys of which it is the first replica, and the part of which it is any. Found once."""
+        if self._shares is None:
+            self._shares = self._all_shares(REPLICAS)
+        return self._shares
+
+    def _all_shares(self, count: int) -> dict[NodeId, tuple[float, float]]:
         tokens = list(self._tokens)
         arcs = list(map(sub, tokens, [tokens[-1] - _CIRCLE, *tokens])) if tokens else []
         first, kept = [0] * len(self.nodes), [0] * len(self.nodes)
@@ -135,7 +152,9 @@ class Ring:
                 kept[node] += arc
         return {node: (first[index] / _CIRCLE, kept[index] / _CIRCLE) for index, node in enumerate(self.nodes)}
 
-    def slices(self, number: int = 1024, count: int = REPLICAS) -> Sequence[tuple[NodeId, ...]]:
-        """The replicas at the middle of each of `number` equal parts of the ring; the parts stay when members change."""
-        width = _CIRCLE // number
-        return [self.at(part * width + width // 2, count) for part in range(number)]
+    def slices(self) -> Sequence[tuple[NodeId, ...]]:
+        """The replicas at the middle of each of `SLICES` equal parts of the ring; the parts stay when members change."""
+        if self._slices is None:
+            width = _CIRCLE // SLICES
+            self._slices = [self.at(part * width + width // 2) for part in range(SLICES)]
+        return self._slices

@@ -29,17 +29,19 @@ from casty_notebook.backends.virtual.session.events import (
     LinkOpened,
     LinkRefused,
     ListenMade,
+    MakeRing,
     Publish,
     Replied,
     Report,
     Returned,
+    RingMade,
     TableCame,
     TellMade,
     Tick,
     Unsent,
 )
 from casty_notebook.backends.virtual.session.links import Link, Peers
-from casty_notebook.backends.virtual.session.members import Members, Tables, pinned_to
+from casty_notebook.backends.virtual.session.members import Members, Tables, Unplaced, pinned_to
 from casty_notebook.backends.virtual.session.misfits import Misfits
 from casty_notebook.backends.virtual.wire import Limits
 from casty_notebook.errors import CastyNotebookError, ContactAttempt
@@ -101,6 +103,9 @@ class Session:
         self._envelopes = Envelopes(in_flight)
         self._misfits = Misfits(settings.max_shard_types)
         self._tables = Tables(PATIENCE)
+        self._unplaced: Unplaced | None = None
+        """Members whose ring is being made."""
+        self._tables_since = False
         self._corrections = 0
         self._recent_tells = RecentTells(RECENT_TELLS)
         self._trace: deque[tuple[float, str]] = deque(maxlen=settings.story_length)
@@ -112,7 +117,7 @@ class Session:
             Replied: self._replied,
             Unsent: self._unsent, Returned: self._returned, TableCame: self._table_came, LinkOpened: self._link_opened,
             LinkRefused: self._link_refused, LinkHeard: self._link_heard, LinkLeaving: self._link_leaving,
-            LinkLost: self._link_lost, Tick: self._tick, Leave: self._leave, Close: self._close,
+            LinkLost: self._link_lost, RingMade: self._ring_made, Tick: self._tick, Leave: self._leave, Close: self._close,
         }  # fmt: skip
 
     # --- the one way in --------------------------------------------------------------------------------------------
@@ -283,18 +288,40 @@ class Session:
         revived = self.peers.heard(link, now)
         self.peers.table_came(link, len(event.records), now)
         self._tables.take(link.peer.address, event.records, now, link.peer.incarnation or b"")
-        merged = self._tables.merged()
         self.table_at = now
-        if merged is not None and merged.unlike(self.members):
-            self._attempted(link, "connected, and tables of members come")
-            self.members, self.changed_at = merged, now
-            self.peers.settle(merged, now)
-            self._note("members: " + ", ".join(f"{each.address} {each.status}" for each in merged.members[:8]))
-            out.append(Publish(merged))
-            self._follow_moved(merged, out)
+        self._attempted(link, "connected, and tables of members come")
+        if self._unplaced is None:
+            self._look_at_tables(now, out)
+        else:
+            self._tables_since = True
+        if revived:
             self._review(now, out)
-        elif revived:
-            self._review(now, out)
+
+    def _look_at_tables(self, now: float, out: list[Effect]) -> None:
+        merged = self._tables.merged()
+        if type(merged) is Unplaced:
+            self._unplaced = merged
+            out.append(MakeRing(merged.nodes, merged.before))
+        elif type(merged) is Members and merged.unlike(self.members):
+            self._take_members(merged, now, out)
+
+    def _ring_made(self, event: RingMade, now: float, out: list[Effect]) -> None:
+        """The members that wait for it are told first, however many tables have come since: else a change might never be."""
+        unplaced, self._unplaced = self._unplaced, None
+        if unplaced is None or self.state == "closed":
+            return
+        self._take_members(self._tables.placed(unplaced, event.ring), now, out)
+        if self._tables_since:
+            self._tables_since = False
+            self._look_at_tables(now, out)
+
+    def _take_members(self, members: Members, now: float, out: list[Effect]) -> None:
+        self.members, self.changed_at = members, now
+        self.peers.settle(members, now)
+        self._note("members: " + ", ".join(f"{each.address} {each.status}" for each in members.members[:8]))
+        out.append(Publish(members))
+        self._follow_moved(members, out)
+        self._review(now, out)
 
     def _follow_moved(self, members: Members, out: list[Effect]) -> None:
         """A key that has moved starts anew elsewhere, from its state: whom its actor had in mind to tell is forgotten."""

@@ -24,10 +24,12 @@ from casty_notebook.backends.virtual.session.events import (
     LinkOpened,
     LinkRefused,
     ListenMade,
+    MakeRing,
     Publish,
     Replied,
     Report,
     Returned,
+    RingMade,
     Sync,
     TableCame,
     TellMade,
@@ -93,6 +95,8 @@ class World:
         self.failures: dict[int, CastyNotebookError] = {}
         self.cancelled: list[Cancel] = []
         self.reports: list[str] = []
+        self.rings: list[MakeRing] = []
+        """Those that are still being made."""
         self.published = 0
         self.closed = False
         self.feed(Tick())
@@ -142,6 +146,9 @@ class World:
         assert effect.number not in self.failures
         self.failures[effect.number] = effect.error
 
+    def _makering(self, effect: MakeRing) -> None:
+        self.rings.append(effect)
+
     def _publish(self, effect: Publish) -> None:
         assert effect.members is self.session.members
         self.published += 1
@@ -170,6 +177,11 @@ class World:
             else:
                 self.links[link] = node
                 self.feed(LinkOpened(link, node.address, node.incarnation))
+
+    def make_rings(self) -> None:
+        rings, self.rings = self.rings, []
+        for wanted in rings:
+            self.feed(RingMade(Ring(wanted.nodes, wanted.before)))
 
     def answer_syncs(self) -> None:
         syncs, self.syncs = self.syncs, []
@@ -216,6 +228,7 @@ class World:
             self.feed(Tick())
             self.answer_dials()
             self.answer_syncs()
+            self.make_rings()
             self.answer_messages()
         self.now = end
 
@@ -224,6 +237,7 @@ class World:
         for _ in range(10):
             self.answer_dials()
             self.answer_syncs()
+            self.make_rings()
             self.answer_messages()
 
     def kill(self, node: Node) -> None:
