@@ -132,7 +132,10 @@ def _problems(options: argparse.Namespace) -> int:
     with opened(options) as cluster:
         sleep(options.watch)  # what is wrong for a moment is none: see `topology.problems.GRACE`
         found = cluster.problems
-    print_table(found, options.form)
+    if options.form is None:
+        print(repr(found))
+    else:
+        print_table(found, options.form)
     return FAILED if (found.severity == "bad").any() else 0
 
 

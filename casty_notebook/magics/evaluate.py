@@ -168,6 +168,8 @@ def _check_names(source: str, tree: ast.expr, namespace: Mapping[str, Any], boun
         guess = closest(name, names)
         dotted = next((path for path in _dotted_paths(tree) if path.startswith(f"{name}.")), None)
         hint = f" Did you mean {guess}?" if guess else ""
+        if not guess and name[:1].isupper():
+            hint = f" Import it, or write it in full, like bank.messages.{name}: then the class is not needed here."
         if dotted and not guess:
             hint = f" Import {name}. Only a dotted name with a capital, like bank.messages.GetBalance, is sent by name."
         where = "" if source.strip() == name else f"{_shown(source)}: "

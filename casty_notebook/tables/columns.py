@@ -23,9 +23,9 @@ __all__ = ["attrs_of", "categorical", "codes_of", "frame", "reachable", "repeate
 type Codes = np.ndarray[Any, np.dtype[np.signedinteger[Any]]]
 
 
-def frame(columns: Mapping[str, Any], attrs: Mapping[str, Any]) -> pd.DataFrame:
+def frame(columns: Mapping[str, Any], attrs: Mapping[str, Any], table: type[Table] = Table) -> pd.DataFrame:
     """Put ready columns together."""
-    made = Table(columns, copy=False)
+    made = table(columns, copy=False)
     made.attrs.update(attrs)
     return made
 

@@ -2,15 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pandas as pd
 
+from casty_notebook.console import fitting
+from casty_notebook.printable import printable
 from casty_notebook.tables.columns import attrs_of, frame, repeated, text
+from casty_notebook.tables.table import Table
 from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.problems import KINDS, Problem
 
-__all__ = ["problems"]
+__all__ = ["ProblemTable", "problems"]
+
+NONE = "no problems"
+WIDEST = 120
+"""Characters of a line: longer ones are hard to read, whatever the terminal has."""
+
+
+class ProblemTable(Table):
+    """A table whose printed form is for reading: a paragraph for each problem with all that is said of it, and what to try.
+
+    A row per problem would be wider than any terminal, cut or wrapped into blocks of columns that nobody can follow.
+    Without one of its columns it is printed as any other table is.
+    """
+
+    @property
+    def _constructor(self) -> Any:
+        return ProblemTable
+
+    @property
+    def _is_whole(self) -> bool:
+        return {"severity", "subject", "since", "says", "text", "remedy"} <= set(self.columns)
+
+    def __repr__(self) -> str:
+        if not self._is_whole:
+            return super().__repr__()
+        width = min(shutil.get_terminal_size().columns, WIDEST)
+        return fitting("\n".join(line for row in self.itertuples() for line in _paragraph(row, width)) or NONE)
+
+    def _repr_html_(self) -> str | None:
+        return NONE if self.empty and self._is_whole else super()._repr_html_()
+
+
+def _paragraph(row: Any, width: int) -> Iterator[str]:
+    yield f"{row.severity:4} {printable(row.subject)}, since {row.since:%Y-%m-%d %H:%M:%S} UTC, by {printable(row.says)}"
+    for mark, said in (("  ", row.text), ("> ", row.remedy)):
+        yield from textwrap.wrap(
+            printable(said), width, initial_indent=f"     {mark}", subsequent_indent="       ", break_on_hyphens=False
+        )
 
 
 def problems(found: Sequence[Problem], *, cluster: str, moment: Moment | None = None) -> pd.DataFrame:
@@ -31,8 +74,8 @@ def problems(found: Sequence[Problem], *, cluster: str, moment: Moment | None = 
 
     Examples
     --------
-    >>> len(problems([], cluster="prod"))
-    0
+    >>> problems([], cluster="prod")
+    no problems
     """
     return frame(
         {
@@ -45,4 +88,5 @@ def problems(found: Sequence[Problem], *, cluster: str, moment: Moment | None = 
             "remedy": text([each.remedy for each in found]),
         },
         attrs_of(cluster, moment),
+        ProblemTable,
     )

@@ -7,16 +7,13 @@ import pandas as pd
 from casty_notebook.tables.columns import attrs_of, frame, reachable, repeated, text
 from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.names import name_of, natural
-from casty_notebook.topology.node_report import HELPER
+from casty_notebook.topology.node_report import TYPE_KINDS, type_kind
 
 __all__ = ["services"]
 
-_COLLECTIONS = "casty."
-"""Where the types of casty's own collections live."""
-
-
 def services(moment: Moment | None, *, cluster: str) -> pd.DataFrame:
-    """One row per registered service instance, by service, node and path; or per type and member that has met it.
+    """One row per registered service instance, by service, node and path; or per type and member that has met it, the application's
+    types first.
 
     Instances are candidates: one that stopped stays registered as long as its node lives (PROTOCOL section 9).
 
@@ -81,15 +78,20 @@ def _types(moment: Moment, cluster: str) -> pd.DataFrame:
     """
     members = moment.members
     place = {address: number for number, address in enumerate(members)}
-    entries = sorted(moment.services, key=lambda entry: (natural(entry.key), place.get(entry.node, len(place)), entry.node))
+    entries = sorted(
+        moment.services,
+        key=lambda entry: (
+            TYPE_KINDS.index(type_kind(entry.key)), natural(entry.key), place.get(entry.node, len(place)), entry.node,
+        ),
+    )
     parted = [entry.key.partition(":") for entry in entries]
     return frame(
         {
             "type": repeated([name or module for module, _, name in parted]),
             "module": repeated([module if name else "" for module, _, name in parted]),
             "kind": repeated(
-                [_kind(entry.key) for entry in entries],
-                ["application", "collection", "helper"],
+                [type_kind(entry.key) for entry in entries],
+                TYPE_KINDS,
             ),
             "node": repeated([members[entry.node].id if entry.node in members else None for entry in entries]),
             "address": repeated([str(entry.node) for entry in entries]),
@@ -97,7 +99,3 @@ def _types(moment: Moment, cluster: str) -> pd.DataFrame:
         },
         attrs_of(cluster, moment),
     )
-
-
-def _kind(name: str) -> str:
-    return "helper" if name == HELPER else "collection" if name.startswith(_COLLECTIONS) else "application"

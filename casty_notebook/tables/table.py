@@ -21,6 +21,9 @@ __all__ = ["Table", "TableColumn"]
 MOST_WRAPPED = 20
 """Columns that a terminal shows, in as many lines as they need; as pandas does in a notebook."""
 
+MOST_OF_A_CELL = 300
+"""Characters of a text that a notebook shows: every reason and remedy of ours, and not the whole of somebody's reply."""
+
 
 class TableColumn(pd.Series):
     """A column of a `Table`."""
@@ -60,7 +63,9 @@ class Table(pd.DataFrame):
             return fitting(printable_lines(super().__repr__()))
 
     def _repr_html_(self) -> str | None:
-        with pd.option_context("display.html.use_mathjax", False):
+        # A page wraps what is long. Cut at pandas' 50 characters, a reason is no reason; who has set another length keeps it.
+        cut = pd.get_option("display.max_colwidth")
+        with pd.option_context("display.html.use_mathjax", False, "display.max_colwidth", MOST_OF_A_CELL if cut == 50 else cut):
             shown = super()._repr_html_()  # type: ignore[misc]
         return None if shown is None else printable_lines(shown)
 

@@ -7,9 +7,14 @@ from datetime import datetime
 
 from casty_notebook.address import NodeAddress
 
-__all__ = ["HELPER", "Activation", "LogLine", "NodeReport", "TypeLoad", "key_of", "short_of"]
+__all__ = ["HELPER", "TYPE_KINDS", "Activation", "LogLine", "NodeReport", "TypeLoad", "key_of", "short_of", "type_kind"]
 
 HELPER = "casty_nodeside:look"
+COLLECTIONS = "casty."
+"""Where the types of casty's own collections live."""
+
+TYPE_KINDS = ("application", "collection", "helper")
+"""What a type may be for, in the order in which somebody looks for one."""
 """The type that tells it, pinned to each node that has the file (`nodeside`)."""
 
 
@@ -94,3 +99,14 @@ def key_of(actor: str, key: str) -> str:
     'counter/user-42'
     """
     return f"{short_of(actor)}/{key}"
+
+
+def type_kind(name: str) -> str:
+    """Whose a type is: the application's, casty's own collections', or what lets the nodes be looked into.
+
+    Examples
+    --------
+    >>> type_kind("shop.actors:counter"), type_kind("casty.collections:register")
+    ('application', 'collection')
+    """
+    return "helper" if name == HELPER else "collection" if name.startswith(COLLECTIONS) else "application"

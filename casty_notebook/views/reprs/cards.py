@@ -13,7 +13,7 @@ from casty_notebook.printable import printable
 from casty_notebook.topology.kinds import SHARDED, Kind
 from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.names import name_of, natural
-from casty_notebook.topology.node_report import HELPER
+from casty_notebook.topology.node_report import HELPER, TYPE_KINDS, type_kind
 from casty_notebook.topology.snapshot import MemberStatus
 from casty_notebook.views.facts import Facts
 from casty_notebook.views.reprs.html import Markup, code, element, facts, fragment, state
@@ -130,7 +130,7 @@ class CardFacts:
             lost=tuple((name_of(node, members), moment.health[node].reason) for node in members if reach[node] is False),
             leader=None if snapshot.leader is None else name_of(snapshot.leader, members),
             shards=_shards(listed, told, moment.ownerless or {}),
-            services=tuple((key, services[key]) for key in sorted(services, key=natural)), kind=moment.kind,
+            services=_services(services, moment.kind), kind=moment.kind,
             disputed=sum(member.disputed for member in members.values()),
         )  # fmt: skip
 
@@ -217,7 +217,24 @@ def card_lines(facts: CardFacts) -> Iterator[tuple[str, str]]:
         yield "shards", few(map(str, facts.shards)) or "none in use yet"
     if facts.members is not None:
         none = f"none met yet: a {facts.kind.service} is known after its first use" if facts.kind.finds_types else "none"
-        yield facts.kind.services, few(f"{printable(key)} ({count:,})" for key, count in facts.services) or none
+        yield facts.kind.services, _named(facts) or none
+
+
+def _services(counted: Counter[str], kind: Kind) -> tuple[tuple[str, int], ...]:
+    """By name, and where they are types those of the application first: nobody looks for the parts of casty's collections."""
+    by_name = sorted(counted, key=natural)
+    if kind.finds_types:
+        by_name.sort(key=lambda key: TYPE_KINDS.index(type_kind(key)))
+    return tuple((key, counted[key]) for key in by_name)
+
+
+def _named(facts: CardFacts) -> str:
+    listed = facts.services
+    if facts.kind.finds_types:
+        listed = tuple(each for each in listed if type_kind(each[0]) == TYPE_KINDS[0])
+    shown = few(f"{printable(key)} ({count:,})" for key, count in listed)
+    own = len(facts.services) - len(listed)
+    return ", and ".join(filter(None, (shown, f"{own:,} of casty's own" if own else "")))
 
 
 def _activity(facts: CardFacts) -> str:
