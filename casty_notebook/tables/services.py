@@ -11,9 +11,9 @@ from casty_notebook.topology.node_report import TYPE_KINDS, type_kind
 
 __all__ = ["services"]
 
+
 def services(moment: Moment | None, *, cluster: str) -> pd.DataFrame:
-    """One row per registered service instance, by service, node and path; or per type and member that has met it, the application's
-    types first.
+    """One row per registered service instance, by service, node and path; or per type and member that has met it.
 
     Instances are candidates: one that stopped stays registered as long as its node lives (PROTOCOL section 9).
 
@@ -27,7 +27,7 @@ def services(moment: Moment | None, *, cluster: str) -> pd.DataFrame:
         Whether we reach the node; missing while we do not know.
     type, module, kind
         On a virtual cluster in place of service and path: a type's name, the module that the nodes import it from, and
-        ``collection`` for casty's own, ``helper`` for what lets the nodes be looked into, ``application`` for all others.
+        ``application``, which come first, ``collection`` for casty's own, ``helper`` for what lets the nodes be looked into.
 
     Examples
     --------
