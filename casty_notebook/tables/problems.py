@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
 
-from casty_notebook.console import fitting
+from casty_notebook.console import fitting, line_width
 from casty_notebook.printable import printable
 from casty_notebook.tables.columns import attrs_of, frame, repeated, text
 from casty_notebook.tables.table import Table
@@ -19,8 +18,6 @@ from casty_notebook.topology.problems import KINDS, Problem
 __all__ = ["ProblemTable", "problems"]
 
 NONE = "no problems"
-WIDEST = 120
-"""Characters of a line: longer ones are hard to read, whatever the terminal has."""
 
 
 class ProblemTable(Table):
@@ -41,7 +38,7 @@ class ProblemTable(Table):
     def __repr__(self) -> str:
         if not self._is_whole:
             return super().__repr__()
-        width = min(shutil.get_terminal_size().columns, WIDEST)
+        width = line_width()
         return fitting("\n".join(line for row in self.itertuples() for line in _paragraph(row, width)) or NONE)
 
     def _repr_html_(self) -> str | None:
