@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 import sys
 import unicodedata
 
@@ -75,15 +74,6 @@ def _steady(text: str) -> str:
 
 def _written_out(sign: str) -> str:
     return sign.encode("unicode_escape").decode("ascii")
-
-
-WIDEST = 120
-"""Characters of a line of prose: longer ones are hard to read, whatever the terminal has."""
-
-
-def line_width() -> int:
-    """How long a line of prose may be: the terminal's width, or that of an old one where there is none."""
-    return min(shutil.get_terminal_size().columns, WIDEST)
 
 
 def fitting(text: str) -> str:

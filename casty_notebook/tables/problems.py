@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from casty_notebook.console import fitting, line_width
+from casty_notebook.console import fitting
 from casty_notebook.printable import printable
 from casty_notebook.tables.columns import attrs_of, frame, repeated, text
 from casty_notebook.tables.table import Table
@@ -18,6 +18,8 @@ from casty_notebook.topology.problems import KINDS, Problem
 __all__ = ["ProblemTable", "problems"]
 
 NONE = "no problems"
+READABLE = 80
+"""Characters of a line, unless pandas was told another width."""
 
 
 class ProblemTable(Table):
@@ -38,7 +40,7 @@ class ProblemTable(Table):
     def __repr__(self) -> str:
         if not self._is_whole:
             return super().__repr__()
-        width = line_width()
+        width = pd.get_option("display.width") or READABLE
         return fitting("\n".join(line for row in self.itertuples() for line in _paragraph(row, width)) or NONE)
 
     def _repr_html_(self) -> str | None:
