@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from casty_notebook.values.short_repr import brief
@@ -16,7 +16,7 @@ _PLAIN = (str, int, bool, float, bytes, type(None))
 
 
 class Conformity:
-    """What the annotations of one class demand of a finished instance.
+    """What the annotations of one class demand of a finished instance, as far as it comes from a peer: of these `fields`.
 
     Attributes
     ----------
@@ -28,16 +28,18 @@ class Conformity:
 
     __slots__ = ("_checks", "closed", "mutable")
 
-    def __init__(self, cls: type, is_ref: Check) -> None:
+    def __init__(self, cls: type, fields: Collection[str], is_ref: Check) -> None:
         self.mutable = False
         self.closed = True
-        self._checks = [(name, self._check(hint, is_ref)) for name, hint in get_type_hints(cls).items()]
+        hints = get_type_hints(cls)
+        # Most fields are of one class, and a call for each is what a check costs most.
+        self._checks = [(name, hints[name], self._check(hints[name], is_ref)) for name in fields]
 
     def complaint(self, made: Any) -> str | None:
         """Say which field is wrong and what it holds, or None."""
-        for name, check in self._checks:
+        for name, kind, check in self._checks:
             value = getattr(made, name)
-            if not check(value):
+            if type(value) is not kind and not check(value):
                 return f"{type(made).__qualname__}.{name} came as {type(value).__qualname__}: {brief(value)}"
         return None
 
@@ -48,6 +50,9 @@ class Conformity:
             return _anything
         origin, args = get_origin(hint), get_args(hint)
         if origin in (Union, types.UnionType):
+            if all(choice in _PLAIN or _is_message(choice) for choice in args):
+                kinds = frozenset(args)
+                return lambda value: type(value) in kinds
             choices = [self._check(choice, is_ref) for choice in args]
             return lambda value: any(check(value) for check in choices)
         if origin is frozenset:

@@ -57,7 +57,7 @@ class Entry:
         """The demands on casty's own messages; None for the user's classes, which pickle does not check either."""
         if self._conformity is None and self._is_ref is not None and self.shape.family != "enum":
             # Late, since annotations name classes that are registered after this one.
-            self._conformity = Conformity(self.cls, self._is_ref)
+            self._conformity = Conformity(self.cls, self.shape.fields, self._is_ref)
         return self._conformity
 
     @property

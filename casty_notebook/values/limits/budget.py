@@ -170,8 +170,9 @@ class CostGuard:
             return
         here = () if isinstance(target, type) else target
         if not kinds <= _SCALARS:
-            for key in keys:
-                self.check_hashing(key)
+            if len(kinds) > 1 or not self._check_alike(keys):
+                for key in keys:
+                    self.check_hashing(key)
         elif len(here) + len(keys) <= FEW:
             return
         watch = self._watch(target)
@@ -190,6 +191,32 @@ class CostGuard:
             watch = self._watches[id(target)] = KeyWatch(target)
         return watch
 
+    def _check_alike(self, keys: list[Any]) -> bool:
+        """As `check_hashing` of each; False, and nothing is done, if they have to be looked at one by one."""
+        weights = self._measured().weigh_alike(keys) if self._is_measured else None
+        if weights is None or weights[0] > _MOST_IN_KEY:
+            return False
+        self.work.charge(_PER_STRANGE_KEY * len(keys))
+        self._count_hashed(weights[1])
+        return True
+
+    @property
+    def _is_measured(self) -> bool:
+        """Whether a key may be too deep, or too large when written out."""
+        return self.shared or self.containers > self.max_depth
+
+    def _measured(self) -> Measure:
+        if self._measure is None:
+            self.spend(_PER_MEASURED * self.containers)  # those that are still to come are not
+            self._measure = Measure(self._registry, self.max_depth, self.max_items)
+        return self._measure
+
+    def _count_hashed(self, weight: int) -> None:
+        self.work.charge(_PER_VALUE_IN_KEY * weight)
+        self._hashed += weight
+        if self._hashed > self.max_items:
+            raise Refused(f"its keys hold more than {self.max_items:,} values (Settings.max_items)")
+
     def check_hashing(self, key: Any) -> None:
         """Refuse to hash what is too deep, too large when written out, or not finished."""
         if type(key) in _SCALARS:
@@ -197,17 +224,11 @@ class CostGuard:
         if type(key) is Unfinished:
             raise Refused("an object is used as a key before it has its state")
         self.work.charge(_PER_STRANGE_KEY)
-        if self.shared or self.containers > self.max_depth:
-            if self._measure is None:
-                self.spend(_PER_MEASURED * self.containers)  # those that are still to come are not
-                self._measure = Measure(self._registry, self.max_depth, self.max_items)
-            weight = self._measure.weigh(key)
+        if self._is_measured:
+            weight = self._measured().weigh(key)
             if weight > _MOST_IN_KEY:
                 raise Refused(f"a key of {weight:,} values; at most {_MOST_IN_KEY:,} are hashed")
-            self.work.charge(_PER_VALUE_IN_KEY * weight)
-            self._hashed += weight
-            if self._hashed > self.max_items:
-                raise Refused(f"its keys hold more than {self.max_items:,} values (Settings.max_items)")
+            self._count_hashed(weight)
 
     def check_change(self, target: Any) -> None:
         """Refuse to change what was measured as a key."""

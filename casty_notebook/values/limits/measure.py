@@ -7,7 +7,9 @@ to hash, compare or print; nesting ends the process, since hashing a tuple recur
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any
 
@@ -53,13 +55,14 @@ class Measure:
         TooMuch
             Beyond either bound, or if `obj` contains itself.
         """
-        parts = self._parts(obj)
-        if parts is None:
-            return 1
         known = self._cache.get(id(obj))
         if known is not None:
             return known[0]
-        return self._flat(obj) or self._walk(obj, parts)
+        flat = self._flat(obj)
+        if flat:
+            return flat
+        parts = self._parts(obj)
+        return 1 if parts is None else self._walk(obj, parts)
 
     def _flat(self, obj: Any) -> int:
         """The weight of a message whose fields hold leaves, or sets of them, as members and services do; 0 of any other.
@@ -67,7 +70,7 @@ class Measure:
         Such a one is three deep and cannot contain itself: a thousand of them are the keys of a large cluster's snapshot.
         """
         entry, nesting = self._registry.entry_of(type(obj)), self._registry.nesting
-        if entry is None or self._max_depth < _FLAT:
+        if entry is None or entry.leaf or self._max_depth < _FLAT:
             return 0
         weight = 1
         for name in entry.shape.fields:
@@ -78,6 +81,23 @@ class Measure:
                     return 0
                 weight += len(part)
         return weight if weight <= self._max_weight else 0
+
+    def weigh_alike(self, objs: Sequence[Any]) -> tuple[int, int] | None:
+        """The largest weight, at most, and the sum, of messages of one class that are all flat (see `_flat`); None of others."""
+        entry, nesting = self._registry.entry_of(type(objs[0])), self._registry.nesting
+        if entry is None or entry.leaf or self._max_depth < _FLAT:
+            return None
+        largest = 1 + len(entry.shape.fields)
+        total = largest * len(objs)
+        for name in entry.shape.fields:
+            parts = list(map(attrgetter(name), objs))
+            kinds = set(map(type, parts))
+            if not nesting.isdisjoint(kinds):
+                if kinds != {frozenset} or not nesting.isdisjoint(map(type, chain.from_iterable(parts))):
+                    return None
+                sizes = list(map(len, parts))
+                largest, total = largest + max(sizes), total + sum(sizes)
+        return (largest, total) if largest <= self._max_weight else None
 
     def _walk(self, root: Any, parts: Iterator[Any]) -> int:
         cache, weight = self._cache, 1

@@ -178,13 +178,13 @@ def big(rng: random.Random) -> tuple[dict[str, dict[int, Any]], list[Any]]:
     return tables, homes
 
 
-def outcome(payload: bytes, *, bulk: bool) -> Any:
+def outcome(payload: bytes, *classes: Any, bulk: bool) -> Any:
     """What is read and in what order, and what it counted as; None where it is refused."""
-    machine = Machine(payload, table(), Settings(), bulk=bulk)
+    machine = Machine(payload, table(*classes), Settings(), bulk=bulk)
     try:
         read = run(machine)
     except Replay:
-        return outcome(payload, bulk=False)
+        return outcome(payload, *classes, bulk=False)
     except Exception:
         return None
     guard = machine.guard

@@ -1,6 +1,6 @@
 """`Machine`: the stack and the memo of one pickle that is being read, and what may be done to them.
 
-The opcodes (`ops`, `scalars`) and those who read many of them at once (`shards`, `members`) are functions of it; it knows none
+The opcodes (`ops`, `scalars`) and those who read many of them at once (`shards`, `records`) are functions of it; it knows none
 of them.
 """
 
@@ -71,7 +71,7 @@ class Machine:
         The shard table that is being put into a column.
     bulk_allowed
         Many opcodes may be read in one go.
-    shard_run, member_run
+    shard_run, record_run
         What does so, once it is needed.
     """
 
@@ -83,11 +83,11 @@ class Machine:
         "data",
         "guard",
         "lossy",
-        "member_run",
         "memo",
         "meta",
         "objects",
         "pos",
+        "record_run",
         "registry",
         "result",
         "shard_run",
@@ -116,7 +116,7 @@ class Machine:
         self.bulk_allowed = self._forgetful = bulk
         self._marked = 0
         self.shard_run: TableReader | None = None
-        self.member_run: BulkReader | None = None
+        self.record_run: BulkReader | None = None
         self.table: ShardTable | None = None
 
     def weigh(self) -> None:
@@ -183,7 +183,7 @@ class Machine:
             memo.append(self.stack[-1])
         else:
             memo[index] = self.stack[-1]
-            self.shard_run = self.member_run = None  # they may know what was there
+            self.shard_run = self.record_run = None  # they may know what was there
 
     def skip(self, entries: int) -> None:
         """Leave out memo entries that nobody refers to."""

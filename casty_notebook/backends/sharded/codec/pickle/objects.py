@@ -32,12 +32,12 @@ from casty_notebook.values.remote_error import RemoteError, names_an_exception
 from casty_notebook.values.shapes import ORIGINAL
 from casty_notebook.values.standin import STATE, StandIn, StandInClass
 
-__all__ = ["Objects"]
+__all__ = ["FIELDS_OF_A_CALL", "Objects"]
 
 PARTIAL = "functools.partial"
 _RESTORED = 6_000
 """Nanoseconds to make a ref, beside its URI's length."""
-_FIELDS_OF_A_CALL = 8
+FIELDS_OF_A_CALL = 8
 _MOST_MAPS = 100
 """Of a ChainMap: each look-up goes through all of them."""
 _LONGEST_NAME = 1000
@@ -56,14 +56,14 @@ class Objects:
         The state that came last was copied into its object, which does not hold it itself.
     finals
         Messages whose dicts are checked once more at the end, since a peer may fill them late.
+    record_made
+        The last object was an instance of a class of the table, so another one probably follows.
     shards_seen
         A shard allocation was made, so a table of them probably follows.
-    member_made
-        The last object was a member, so another one probably follows.
     """
 
     __slots__ = (
-        "_guard", "_member_entry", "_registry", "_shard_entry", "_waiting", "absorbed", "finals", "member_made", "shards_seen",
+        "_guard", "_registry", "_shard_entry", "_waiting", "absorbed", "finals", "record_made", "shards_seen",
         "unfinished",
     )  # fmt: skip
 
@@ -75,9 +75,7 @@ class Objects:
         self.unfinished = 0
         self.absorbed = False
         self.finals: list[tuple[Entry, Any]] = []
-        self.shards_seen = False
-        self._member_entry = registry.entry("casty.Member")
-        self.member_made = False
+        self.shards_seen = self.record_made = False
 
     def find(self, module: Any, name: Any) -> Any:
         """A global: a class of the table, else an inert name."""
@@ -208,7 +206,7 @@ class Objects:
     def build(self, target: Any, state: Any) -> Any:
         """BUILD: give an object its state; returns the finished object."""
         kind = type(target)
-        self.absorbed = False
+        self.absorbed = self.record_made = False
         if kind is Unfinished:
             made = target.finish(state)
             self.unfinished -= 1
@@ -246,7 +244,7 @@ class Objects:
     def _charge(self, entry: Entry, values: Collection[Any]) -> None:
         """What an instance takes that is about to be made of these values."""
         self._guard.spend(entry.shape.weight)
-        self._guard.calls += 1 + len(entry.shape.fields) // _FIELDS_OF_A_CALL
+        self._guard.calls += 1 + len(entry.shape.fields) // FIELDS_OF_A_CALL
         if entry.conformity is not None:
             self._guard.check_fields(values)
 
@@ -254,8 +252,7 @@ class Objects:
         values = self._field_values(entry, state)
         self._charge(entry, values.values())
         made = entry.build(values)
-        self.absorbed = True
-        self.member_made = entry is self._member_entry
+        self.absorbed = self.record_made = True
         if entry is self._shard_entry:
             self.shards_seen = True
         return self._noted(entry, made)

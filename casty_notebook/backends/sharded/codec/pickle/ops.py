@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from casty_notebook.backends.sharded.codec.pickle.machine import Machine
-from casty_notebook.backends.sharded.codec.pickle.members import read_members
+from casty_notebook.backends.sharded.codec.pickle.records import read_records
 from casty_notebook.backends.sharded.codec.pickle.scalars import SCALARS, U32, U64, Op, constant, decimal, line, number
 from casty_notebook.backends.sharded.codec.pickle.shards import read_shards, set_items
 from casty_notebook.values.limits import size_model as weights
@@ -242,8 +242,8 @@ def _build(machine: Machine, pos: int) -> int:
     objects = machine.objects
     if objects.shards_seen and machine.data[pos] in _SHARD_KEYS:
         return read_shards(machine, pos)
-    if objects.member_made and machine.data[pos] in _REFS:
-        return read_members(machine, pos)
+    if objects.record_made and machine.data[pos] in _REFS:
+        return read_records(machine, pos)
     return pos
 
 

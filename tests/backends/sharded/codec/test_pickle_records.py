@@ -1,4 +1,4 @@
-"""Members read in one go are those that the opcodes alone would have made, with the same bounds."""
+"""Objects read in one go are those that the opcodes alone would have made, with the same bounds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from casty_notebook.backends.sharded.codec.pickle.reader import loads
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.settings import Settings
 from tests.backends.sharded.codec.test_pickle_shards import nodes, outcome, placed
-from tests.values.table import codec, plain_loads, table
+from tests.values.table import USER_CLASSES, Amount, Basket, Colour, Empty, Slotted, codec, plain_loads, table
 
 casty_state = pytest.importorskip("casty.cluster.state")
 casty_topology = pytest.importorskip("casty.cluster.topology")
@@ -36,11 +36,40 @@ def members(rng: random.Random, count: int) -> list[Any]:
     return made
 
 
+def services(rng: random.Random, homes: list[Any]) -> frozenset[Any]:
+    made = (
+        casty_state.ServiceEntry(rng.choice(("payment", f"s{number}")), rng.choice(homes), f"/payment-{number}")
+        for number in range(rng.choice((0, 1, 2, 70)))
+    )
+    return frozenset(made)
+
+
 def snapshot(rng: random.Random) -> bytes:
     each = members(rng, rng.choice((1, 2, 5, 60, 400)))
     homes = [member.address for member in each]
     tables = {"t": placed(range(rng.choice((0, 30))), homes, rng.choice((0, 1)))}
-    return pickle.dumps(casty_topology.TopologySnapshot(frozenset(each), homes[0], tables, 1), 5)
+    registry = services(rng, homes)
+    return pickle.dumps(casty_topology.TopologySnapshot(frozenset(each), homes[0], tables, 1, frozenset(), registry), 5)
+
+
+FIELDS = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**40), 2**40), st.integers(0, 300), st.floats(allow_nan=False), st.text(max_size=5),
+    st.sampled_from(["EUR", "x" * 300, "\x94"]), st.frozensets(st.sampled_from(ROLES)), st.lists(st.integers(), max_size=2),
+    st.sampled_from(Colour), st.builds(Amount, st.integers(0, 9), st.sampled_from(["EUR", "€"])), st.just(Empty()),
+)  # fmt: skip
+OBJECTS = st.one_of(
+    st.builds(Amount, FIELDS, FIELDS), st.builds(Basket, FIELDS, FIELDS, FIELDS), st.builds(Slotted, FIELDS, FIELDS),
+    st.builds(Basket, st.just("me"), st.builds(Amount, st.builds(Amount, st.builds(Amount, FIELDS))), FIELDS),
+)  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(st.lists(OBJECTS, max_size=12), st.integers(2, 5), st.booleans())
+def test_objects_of_the_users_are_the_same_both_ways_and_cost_the_same(made: list[Any], protocol: int, twice: bool) -> None:
+    payload = pickle.dumps([*made, made[0]] if twice and made else made, protocol)
+    plain = outcome(payload, *USER_CLASSES, bulk=False)
+    assert plain is not None
+    assert outcome(payload, *USER_CLASSES, bulk=True) == plain
 
 
 @settings(max_examples=60)
@@ -57,7 +86,7 @@ def test_members_are_the_same_both_ways_and_cost_the_same(seed: int) -> None:
 def test_damaged_members_are_refused_or_read_the_same_both_ways(seed: int) -> None:
     rng = random.Random(seed)
     payload = bytearray(snapshot(rng))
-    end = payload.index(b"leader")
+    end = payload.index(b"leader") if rng.random() < 0.5 else len(payload)
     for _ in range(rng.choice((1, 1, 2, 4))):
         at = rng.randrange(min(60, end), min(end, len(payload)))
         match rng.choice(["set", "set", "cut", "double"]):
@@ -70,10 +99,18 @@ def test_damaged_members_are_refused_or_read_the_same_both_ways(seed: int) -> No
     assert outcome(bytes(payload), bulk=True) == outcome(bytes(payload), bulk=False)
 
 
-def test_members_are_read_in_one_go() -> None:
-    homes = nodes(300)
-    each = [casty_state.Member(a, casty_state.MemberStatus.up, frozenset({"web"}), f"node-{a.host}") for a in homes]
-    payload = pickle.dumps(each, 5)
+HOMES = nodes(300)
+MANY = {
+    "members": [casty_state.Member(a, casty_state.MemberStatus.up, frozenset({"web"}), f"node-{a.host}") for a in HOMES],
+    "members without roles": [casty_state.Member(a, casty_state.MemberStatus.up, frozenset(), f"node-{a.host}") for a in HOMES],
+    "services": [casty_state.ServiceEntry("payment", a, f"/payment-{a.host}") for a in HOMES],
+    "the user's": [Amount(n, f"currency-{n}") for n in range(300)],
+}
+
+
+@pytest.mark.parametrize("what", MANY)
+def test_objects_of_one_class_are_read_in_one_go(what: str) -> None:
+    payload = pickle.dumps(MANY[what], 5)
     built: list[Machine] = []
     build = Machine.build
 
@@ -83,8 +120,8 @@ def test_members_are_read_in_one_go() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Machine, "build", counted)
-        read = loads(payload, table(), Settings())
-    assert read == plain_loads(payload)
+        read = loads(payload, table(*USER_CLASSES), Settings())
+    assert read == plain_loads(payload, *USER_CLASSES)
     assert len(built) < 20
 
 
