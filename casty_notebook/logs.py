@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import logging
 
+from casty_notebook.advice import said_here
 from casty_notebook.printable import printable
 
 __all__ = ["room_logger"]
 
 
 class _Printable(logging.Filter):
-    """Whatever a peer is called or has sent, a line of the log stays one line."""
+    """Whatever a peer is called or has sent, a line of the log stays one line; what it advises can be typed where it is read."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = printable(record.getMessage()), None
+        record.msg, record.args = printable(said_here(record.getMessage())), None
         return True
 
 

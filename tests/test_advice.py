@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from casty_notebook.advice import DOCTOR, IN_A_SHELL, IN_MAGICS, advice_in
+from casty_notebook.advice import DOCTOR, IN_A_SHELL, IN_MAGICS, advice_in, said_here, spoken
+from casty_notebook.loops.background import background_loop
 from casty_notebook.magics import grammars
 
 OPTIONS = {
@@ -22,6 +23,11 @@ OPTIONS = {
     "say so in address_map=": "say so in --map",
     "pass serializer='json'": "pass --serializer json",
     f"{DOCTOR} examines the way": "%casty_doctor examines the way",
+    "correct address_map": "correct --map",
+    "or the way to it in address_map": "or the way to it in --map",
+    "dialled: address_map={('10.0.1.10', 25520): ('127.0.0.1', 9001)}": "dialled: --map 10.0.1.10:25520=127.0.0.1:9001",
+    "dialled: address_map={('fe80::1', 25520): ('::1', 9001)}, or ssh=": "dialled: --map [fe80::1]:25520=[::1]:9001, or --ssh",
+    "address_map= is for an address": "--map is for an address",
 }
 
 
@@ -40,6 +46,26 @@ def test_every_flag_that_is_named_exists() -> None:
 def test_in_a_shell_only_what_its_commands_take_is_a_flag() -> None:
     text = f"shards={{'counter': N}}; retry=True; tls=; ssh=; {DOCTOR}"
     assert advice_in(IN_A_SHELL, text) == "--shards counter=N; retry=True; tls=; --ssh; casty-notebook doctor"
+
+
+def test_attributes_of_a_cluster_are_the_commands_of_the_place() -> None:
+    text = "see cluster.members; cluster.loads counts all; cluster.traffic has them over time"
+    assert advice_in(IN_MAGICS, text) == "see %casty_members; cluster.loads counts all; cluster.traffic has them over time"
+    assert advice_in(IN_A_SHELL, text) == (
+        "see casty-notebook members; casty-notebook loads counts all; cluster.traffic (in Python) has them over time"
+    )
+
+
+def test_what_a_place_starts_speaks_as_it_does() -> None:
+    heard: list[str] = []
+
+    async def later() -> None:
+        heard.append(said_here("leave out tls="))
+
+    with spoken(IN_MAGICS):
+        background_loop().run(later())
+    background_loop().run(later())
+    assert heard == ["leave out --tls", "leave out tls="]
 
 
 def test_what_is_no_option_stays() -> None:

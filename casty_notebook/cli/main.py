@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from casty_notebook.advice import IN_A_SHELL, advice_in
+from casty_notebook.advice import IN_A_SHELL, advice_in, spoken
 from casty_notebook.cli.arguments import LONGEST_WAIT, add_command, connect_options, opened, seconds
 from casty_notebook.cli.following import add_following
 from casty_notebook.cli.printing import FAILED, print_table, print_value
@@ -42,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complete(parser)
     options = parser.parse_args(given)
     try:
-        code: int = options.run(options)
+        with spoken(IN_A_SHELL):
+            code: int = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
         # `| head` has seen enough. Nothing is left to be flushed at exit into a pipe that nobody reads.

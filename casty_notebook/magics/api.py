@@ -252,7 +252,7 @@ def _check_target(cluster: Cluster, target: str) -> None:
     if slash:
         known = entity_types(topology, cluster.shard_counts)
         if name not in known and "@" not in name and (guess := closest(name, known)):
-            new = "" if kind.every_key_has_a_place else f" If {name!r} is new, connect with --shards {name}=NUMBER."
+            new = "" if kind.every_key_has_a_place else f" If {name!r} is new, connect with shards={{{name!r}: N}}."
             raise MisuseError(f"{target}: no {kind.entity_type} {name!r} is known. Did you mean {guess}/{entity}?{new}") from None
         return
     services = service_names(topology)
@@ -344,7 +344,7 @@ def casty_doctor(uri: str | None = None, *, connection: str | None = None, **opt
         return doctor(uri, **options)
     cluster = find_connection(uri or connection)
     if unused := sorted(set(options) - {"shards"}):
-        raise MisuseError(f"{unused[0]} is for an address; connection {cluster.name!r} has its own. Leave it out.")
+        raise MisuseError(f"{unused[0]}= is for an address; connection {cluster.name!r} has its own. Leave it out.")
     return doctor(cluster, **options)
 
 

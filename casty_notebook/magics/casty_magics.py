@@ -12,6 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 from traitlets import Bool
 
+from casty_notebook.advice import IN_MAGICS, spoken
 from casty_notebook.console import say
 from casty_notebook.errors import CastyNotebookError
 from casty_notebook.magics import api
@@ -130,7 +131,8 @@ class CastyMagics(Magics):
     def _finish(self, command: Command, names: Scope, silenced: bool, *body: str) -> Any:
         """Run a command; every error of this package becomes one line, and so does Ctrl-C. The user's own errors pass."""
         try:
-            result = self._run(command, names, *body)
+            with spoken(IN_MAGICS):
+                result = self._run(command, names, *body)
         except KeyboardInterrupt:
             raise stopped(_INTERRUPTED.get(type(command), "nothing was left behind.")) from None
         except CastyNotebookError as error:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.advice import DOCTOR, Words, advice_in
 from casty_notebook.topology.events import Change, TopologyEvent, opinions
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.mailboxes import Waiting
@@ -18,7 +19,7 @@ from casty_notebook.topology.node_report import key_of
 from casty_notebook.topology.snapshot import Member, MemberStatus
 from casty_notebook.topology.traffic import Failing, TrafficRow, failing
 
-__all__ = ["ASKS_WITHIN", "KINDS", "Known", "Problem", "find_problems", "problem_rows"]
+__all__ = ["ASKS_WITHIN", "KINDS", "Known", "Problem", "find_problems", "in_words", "problem_rows"]
 
 WELL = {MemberStatus.up, MemberStatus.alive}
 ON_THE_WAY = {MemberStatus.joining, MemberStatus.leaving}
@@ -75,7 +76,7 @@ class Problem:
     says
         Whose word it is: ``here`` (our own connections), ``cluster``, or both; a node's own, by its helper.
     text, remedy
-        What was seen, with its figures, and what to try.
+        What was seen, with its figures, and what to try, in Python's words (see `advice`).
     """
 
     severity: str
@@ -153,12 +154,17 @@ def find_problems(
     found += _of_mailboxes(waiting, members)
     if snapshot_age is not None and snapshot_age > STALE and sum(each.status in WELL for each in members.values()) > 1:
         text = f"the cluster has said nothing for {snapshot_age:.0f} s; what is shown may be as old"
-        remedy = "see whether any member is reached (%casty_members), and examine the way: %casty_doctor"
+        remedy = f"see whether any member is reached (cluster.members), and examine the way: {DOCTOR}"
         if all(_lost(each.address, {}, moments[-1]) for each in members.values()):
             text = f"none of its {len(members):,} members is reached from here, and {text}"
-            remedy = "all are down, or the network between has failed (tunnel, VPN): %casty_doctor examines the way"
+            remedy = f"all are down, or the network between has failed (tunnel, VPN): {DOCTOR} examines the way"
         found.append(Problem("bad", "stale", "cluster", now - timedelta(seconds=snapshot_age), "here", text, remedy))
     return tuple(sorted(found, key=lambda each: (each.severity != "bad", each.since, natural(each.subject), each.kind)))
+
+
+def in_words(problems: Sequence[Problem], words: Words) -> tuple[Problem, ...]:
+    """The same with what to try in the words of a place."""
+    return tuple(replace(each, remedy=advice_in(words, each.remedy)) if words else each for each in problems)
 
 
 def problem_rows(problems: Iterable[Problem]) -> list[dict[str, str]]:
@@ -342,7 +348,7 @@ def _of_asks(failures: Iterable[Failing], members: Mapping[NodeAddress, Member],
         text = f"{each.failed:,} of our {each.asked:,} asks failed in the last {each.since:.0f} s: {causes}"
         severity = "bad" if each.failed * 2 >= each.asked else "warn"
         since = now - timedelta(seconds=each.since)
-        remedy = "cluster.traffic has them over time; a failed ask's error (-v) says what is known of it"
+        remedy = "cluster.traffic has them over time; a failed ask's error says what is known of it"
         yield Problem(severity, "asks_fail", f"{each.kind}{where}", since, "here", text, remedy)
 
 

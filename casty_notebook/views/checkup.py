@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
 from casty_notebook.address import ClusterURI
+from casty_notebook.advice import said_here
 from casty_notebook.client.choice import examine_address
 from casty_notebook.client.options import ConnectOptions
 from casty_notebook.client.profiles import SIGN, resolved
@@ -141,7 +142,8 @@ def doctor(target: str | ClusterURI | BlockingClient, *, shards: Mapping[str, in
     else:
         uri, examination = target.uri, target.backend.examine(shards)
     findings, seconds = loop.run(_bounded(examination))
-    return CheckUp(uri, tuple(findings), seconds)
+    said = (replace(each, text=said_here(each.text), fix=said_here(each.fix)) for each in findings)
+    return CheckUp(uri, tuple(said), seconds)
 
 
 async def _of_address(uri: ClusterURI, shards: Mapping[str, int] | None, options: dict[str, Any]) -> list[Finding]:

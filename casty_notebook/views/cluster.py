@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.advice import words_here
 from casty_notebook.client import connections
 from casty_notebook.client.profiles import profile_names, resolved
 from casty_notebook.console import fitting
@@ -46,6 +47,7 @@ class Cluster(Following, Activity):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._words = words_here()
         self._recorder = Recorder(self.backend)
         self._on_loop(self._recorder.start)
         before = connections.register(self)
@@ -155,7 +157,7 @@ class Cluster(Following, Activity):
         card = CardFacts.gather(moment, facts, questions=self.questions)
         wrong = () if self.closed else self._problems()
         named = tuple((each.subject, each.text) for each in wrong)
-        return replace(card, taken=self.clock, found=self.backend.found or None, problems=named)
+        return replace(card, taken=self.clock, found=self.backend.found or None, problems=named, words=self._words)
 
     def close(self) -> None:
         """Unsubscribe, flush, close. Idempotent."""

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.advice import words_here
 from casty_notebook.errors import MisuseError
 from casty_notebook.topology.history import History
 from casty_notebook.topology.mailboxes import Waiting
 from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.node_report import NodeReport
-from casty_notebook.topology.problems import Problem, find_problems
+from casty_notebook.topology.problems import Problem, find_problems, in_words
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.topology.traffic import TrafficRow
 from casty_notebook.views.past.times import Time, moment_of, told
@@ -101,9 +102,10 @@ class Pictured(ABC):
 
     def _problems(self) -> tuple[Problem, ...]:
         past = self._past()
-        return find_problems(
+        found = find_problems(
             past.moments, tuple(past.events), self._clock(), snapshot_age=self._age(), asks=self._asks(), waiting=self._waiting()
         )
+        return in_words(found, words_here())
 
     def _asks(self) -> Sequence[TrafficRow]:
         """What became of our own asks of late; nothing where none are made."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 import casty_notebook
 from casty_notebook.demo import DemoCluster
+from tests.support.ports import free_port
 
 MESSAGES = "casty_notebook.demo.messages"
 
@@ -61,6 +63,20 @@ def test_a_message_is_told_to_all_that_a_pattern_stands_for(demo_cluster: DemoCl
 def test_a_well_cluster_is_well(demo_cluster: DemoCluster) -> None:
     assert run("doctor", demo_cluster.uri).returncode == 0
     assert run("problems", demo_cluster.uri, "--watch", "0.1").returncode == 0
+
+
+def test_what_to_do_is_a_flag_or_a_command_of_the_shell(demo_cluster: DemoCluster) -> None:
+    rows("ask", demo_cluster.uri, "counter/by-shell", f"{MESSAGES}.GetCount()", "--shards", "counter=100")
+    checked = run("doctor", demo_cluster.uri).stdout
+    assert "give the number that the nodes use: --shards counter=N, N above" in checked
+    noticed = run("ask", demo_cluster.uri, "counter/by-shell", f"{MESSAGES}.GetCount()")
+    assert "--shards counter=N makes them go straight" in noticed.stderr
+    first, *_, third = (node.address for node in demo_cluster.nodes)
+    lost = "--map", f"{third}=127.0.0.1:{free_port()}"
+    wrong = run("problems", f"casty://demo@{first}", *lost, "--watch", "4")
+    assert "if it does, --map or --ssh is the way to it" in wrong.stdout
+    for said in (checked, noticed.stderr, wrong.stdout):
+        assert not re.search(r"\w=[{ ]|address_map|%casty", said)
 
 
 @pytest.mark.parametrize(

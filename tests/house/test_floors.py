@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "printable": set(),
     "advice": set(),
     "console": {"printable"},
-    "logs": {"printable"},
+    "logs": {"advice", "printable"},
     "errors": {"printable"},
     "recognition": set(),
     "settings": {"errors"},

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from IPython.core.error import UsageError
 
-from casty_notebook import CheckUp
+from casty_notebook import CheckUp, connect, doctor
+from casty_notebook.advice import IN_MAGICS, spoken
 from casty_notebook.demo import DemoCluster
+from casty_notebook.demo.messages import GetCount
+from casty_notebook.loops.background import background_loop
 from casty_notebook.magics.connecting import open_connections
+from casty_notebook.topology.problems import Problem
+from casty_notebook.views.live.feed import LiveSource
 from tests.magics.harness import Shell
 from tests.support.ports import free_port
+from tests.support.waiting import wait_until
 
 
 def mistake(shell: Shell, line: str) -> str:
@@ -65,4 +73,45 @@ def test_a_mistake_in_the_line_is_one_line(shell: Shell, line: str, said: str) -
 def test_options_of_an_address_are_refused_for_a_connection(connected: Shell, demo_cluster: DemoCluster) -> None:
     there = demo_cluster.contact_points[0]
     said = mistake(connected, f"%casty_doctor --map 10.9.9.9:1={there}")
-    assert "address_map is for an address; connection" in said
+    assert "--map is for an address; connection" in said
+
+
+def test_what_to_do_is_a_flag_in_magics_and_a_keyword_in_python(
+    shell: Shell, demo_cluster: DemoCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, *_, third = (node.address for node in demo_cluster.nodes)
+    dead = free_port()
+    with connect(demo_cluster.uri, shards=demo_cluster.shards, name="first") as whole:
+        assert whole.ask_many("counter/user-{1..30}", GetCount).error.isna().all()
+        near = next(each for n in range(1, 31) if whole.where(each := f"counter/user-{n}").node == "node-1")
+    lost = f"casty://demo@{first} --map {third}=127.0.0.1:{dead}"
+    cluster = shell.run(f"%casty_connect {lost}")
+    remedy = wait_until(lambda: "".join(shell.run("%casty_problems").remedy), timeout=20)
+    assert "if it does, --map or --ssh is the way to it" in remedy
+    assert "if it does, address_map= or ssh= is the way to it" in cluster.problems.remedy[0]
+    assert "%casty_problems says what to do" in repr(cluster)
+
+    shell.run(f"from casty_notebook.demo.messages import GetCount\n%casty_ask {near} GetCount")
+    assert "--shards counter=N makes them go straight" in caplog.text
+    assert "--shards counter=N" in repr(shell.run("%casty_doctor"))
+    assert "shards={'counter': N}" in repr(doctor(cluster))
+    examined = shell.run(f"%casty_doctor {lost}").about("members")[-1]
+    assert "see that the tunnel" in examined.fix or "--map" in examined.fix
+
+    with connect(f"casty://demo@{first}", name="python", address_map={tuple(third): ("127.0.0.1", dead)}) as other:
+        other.ask(near, GetCount)
+        assert "shards={'counter': N} makes them go straight" in caplog.text
+        wait_until(lambda: len(other.problems) > 0, timeout=20)
+        assert "cluster.problems says what to do" in repr(other)
+
+    def remedies(source: LiveSource) -> str:
+        return wait_until(lambda: "; ".join(each.remedy for each in background_loop().run(_wrong(source))), timeout=20)
+
+    assert "address_map= or ssh=" in remedies(LiveSource(cluster))
+    with spoken(IN_MAGICS):
+        source = LiveSource(cluster)
+    assert "--map or --ssh" in remedies(source)
+
+
+async def _wrong(source: LiveSource) -> Sequence[Problem]:
+    return source.current().facts.problems or ()

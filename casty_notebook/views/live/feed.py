@@ -6,14 +6,16 @@ import datetime
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.advice import Words, advice_in, words_here
 from casty_notebook.backends.contract import Location
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.health import NodeHealth
 from casty_notebook.topology.moment import Moment
-from casty_notebook.topology.problems import find_problems
+from casty_notebook.topology.problems import Problem, find_problems, in_words
 from casty_notebook.topology.recording_format import Label
 from casty_notebook.views.facts import Facts, Shown
 from casty_notebook.views.live.glances import Glances
@@ -73,9 +75,11 @@ class Source(Protocol):
 
 
 class LiveSource:
-    """An open connection as a source."""
+    """An open connection as a source, in the words of the place where it is made: a view is read where it was asked for."""
 
     def __init__(self, cluster: Followed) -> None:
+        self._words = words_here()
+        self._told: tuple[Sequence[Problem] | None, Sequence[Problem] | None] = (None, None)
         self._cluster = cluster
         self._search = Search()
         self._glances = Glances(cluster.backend)
@@ -88,16 +92,23 @@ class LiveSource:
             read_only=cluster.read_only,
         )  # fmt: skip
         if not closed:
-            facts = replace(facts, reports=backend.last_reports, activity_hint=self._glances.hint(backend.kind))
+            hint = advice_in(self._words, self._glances.hint(backend.kind))
+            facts = replace(facts, reports=backend.last_reports, activity_hint=hint)
         latest = cluster.latest_moment
         if latest is None:
             return Shown(None, facts)
         past = cluster.recent_moments, cluster.recent_events
         wrong = () if closed else self._search(*past, cluster.clock, facts.age, lambda: backend.traffic, cluster.recent_waiting)
-        facts = replace(facts, time=facts.time if closed else latest.time, problems=wrong)
+        facts = replace(facts, time=facts.time if closed else latest.time, problems=self._said(wrong))
         # What the history shares with moments before is equal; the epoch, which is nothing to look at, is the last one's.
         health = {} if closed else _as_noted(latest.health, backend.health)
         return Shown(replace(latest, snapshot=backend.topology or latest.snapshot, health=health), facts)
+
+    def _said(self, wrong: Sequence[Problem] | None) -> Sequence[Problem] | None:
+        """What was found, once worded until something else is."""
+        if wrong is not self._told[0]:
+            self._told = wrong, None if wrong is None else in_words(wrong, self._words)
+        return self._told[1]
 
     def look(self) -> None:
         if not self._cluster.closed:
@@ -124,7 +135,9 @@ class LiveSource:
 
     def at(self, time: datetime.datetime) -> Shown | None:
         cluster = self._cluster
-        return moment_at(time, cluster.recent_moments, cluster.recent_events, cluster.clock, self._label, recorded=False)
+        return moment_at(
+            time, cluster.recent_moments, cluster.recent_events, cluster.clock, self._label, recorded=False, words=self._words
+        )
 
     def where(self, target: str) -> Location:
         return self._cluster.backend.where(target)
@@ -161,7 +174,7 @@ def times_after(past: Sequence[Moment], after: datetime.datetime | None) -> list
 
 def moment_at(
     time: datetime.datetime, past: Sequence[Moment], events: Iterable[TopologyEvent], now: datetime.datetime, label: Label,
-    *, recorded: bool = True,
+    *, recorded: bool = True, words: Words = MappingProxyType({}),
 ) -> Shown | None:  # fmt: skip
     """Unpack what was true at a time, with what was wrong by the end of that moment; None if it is before all of them."""
     place = bisect_right(past, time, key=lambda each: each.time)
@@ -169,7 +182,7 @@ def moment_at(
         return None
     end = past[place].time if place < len(past) else now
     shown = next(moments(past[place - 1 : place], label, recorded=recorded))
-    wrong = find_problems(past[:place], [event for event in events if event.time < end], end)
+    wrong = in_words(find_problems(past[:place], [event for event in events if event.time < end], end), words)
     return shown._replace(facts=replace(shown.facts, problems=wrong))
 
 

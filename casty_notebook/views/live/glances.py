@@ -20,7 +20,7 @@ log = room_logger(__name__)
 
 EVERY = 1.0
 
-HOW = "active keys are not told: copy casty_notebook.nodeside.FILE to the nodes, then %casty_activations"
+HOW = "active keys are not told: copy casty_notebook.nodeside.FILE to the nodes, then cluster.activations"
 
 
 class Glances:

@@ -6,9 +6,10 @@ import datetime
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
+from casty_notebook.advice import Words, advice_in
 from casty_notebook.printable import printable
 from casty_notebook.topology.kinds import SHARDED, Kind
 from casty_notebook.topology.moment import Moment
@@ -107,6 +108,8 @@ class CardFacts:
     problems: tuple[tuple[str, str], ...] = ()
     recorded: bool = False
     taken: datetime.datetime | None = None
+    words: Words = field(default_factory=dict, repr=False, compare=False)
+    """Those of the place where the connection was opened."""
 
     @classmethod
     def gather(cls, moment: Moment | None, facts: Facts, *, questions: tuple[str, ...] = ()) -> Self:
@@ -206,12 +209,12 @@ def card_lines(facts: CardFacts) -> Iterator[tuple[str, str]]:
             yield "leader", printable(facts.leader) if facts.leader is not None else "none"
     if facts.problems:
         listed = few((f"{printable(subject)} {printable(text)}" for subject, text in facts.problems), 2)
-        yield "problems", f"{len(facts.problems):,}: {listed}; %casty_problems says what to do"
+        yield "problems", f"{len(facts.problems):,}: {listed}; {advice_in(facts.words, "cluster.problems")} says what to do"
     if facts.found is not None:
         yield "messages", printable(facts.found)
     if facts.kind.every_key_has_a_place:
         if not facts.recorded and not facts.closed:
-            yield "activity", _activity(facts)
+            yield "activity", advice_in(facts.words, _activity(facts))
         yield "casty", f"{facts.kind.casty}: every key has a place on the ring, used or not"
     else:
         yield "shards", few(map(str, facts.shards)) or "none in use yet"

@@ -153,7 +153,7 @@ class _Examination:
         for member, reason in lost[:MOST]:
             yield self._lost(member, reason, snapshot)
         if len(lost) > MOST:
-            yield Finding("members", Verdict.warn, f"{len(lost) - MOST} more are not reached", "see %casty_members")
+            yield Finding("members", Verdict.warn, f"{len(lost) - MOST} more are not reached", "see cluster.members")
 
     def _lost(self, member: Member, reason: str, snapshot: TopologySnapshot) -> Finding:
         subject, why = f"{member.id} {member.address}", reason or "no answer yet"
@@ -162,8 +162,7 @@ class _Examination:
         if "says nothing" in why:
             return Finding("members", Verdict.fail, why, "wake or restart it, if it is a node", subject)
         fix = "see that it runs; if it does, it cannot be reached at the address it states: "
-        example = f"address_map={{({member.address.host!r}, {member.address.port}): ('127.0.0.1', 9001)}}"
-        return Finding("members", Verdict.fail, why, f"{fix}{example}, or ssh=", subject)
+        return Finding("members", Verdict.fail, why, f"{fix}{_example(member.address)}, or ssh=", subject)
 
     def _tunnels(self, members: list[Member]) -> Iterator[Finding]:
         mapped: list[tuple[Member, NodeAddress]] = []
@@ -191,7 +190,7 @@ class _Examination:
         for member, _ in unmapped[:MOST]:
             seen = health.get(member.address)
             if seen is None or not seen.reachable:
-                fix = f"add ({member.address.host!r}, {member.address.port}) to address_map"
+                fix = f"say where it is dialled: {_example(member.address)}"
                 yield Finding("tunnels", Verdict.fail, f"{member.address} has no tunnel and is not reached", fix, member.id)
 
     def _shards(self, snapshot: TopologySnapshot) -> Iterator[Finding]:
@@ -248,6 +247,10 @@ class _Examination:
         if age > PUSH_LATE:
             return Finding("last push", Verdict.warn, text, "the followed node is silent; another is asked by itself")
         return Finding("last push", Verdict.ok, text)
+
+
+def _example(node: NodeAddress) -> str:
+    return f"address_map={{({node.host!r}, {node.port}): ('127.0.0.1', 9001)}}"
 
 
 def _snapshot(snapshot: TopologySnapshot) -> Finding:

@@ -182,7 +182,7 @@ class _Examination:
             fix = "see that it runs; if it does, address_map= or ssh= is the way" if alive else "restart the node"
             yield Finding("members", Verdict.fail, f"{reason or 'no answer yet'}{said}", fix, str(member.address))
         if len(lost) > MOST:
-            yield Finding("members", Verdict.warn, f"{len(lost) - MOST} more are not reached", "see %casty_members")
+            yield Finding("members", Verdict.warn, f"{len(lost) - MOST} more are not reached", "see cluster.members")
         if members.former:
             text = f"{len(members.former)} earlier lives of nodes are still listed, and keep their places on the ring"
             yield Finding("members", Verdict.warn, text, "they are removed by themselves, about a minute after a death")
