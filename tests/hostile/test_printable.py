@@ -113,6 +113,8 @@ SHOWN: dict[str, Callable[[], str]] = {
     "views/alarms/bell.py Bell._repr_mimebundle_": lambda: str(_bell()._repr_mimebundle_()[0]["text/html"]),
     "backends/contract.py Location.__repr__": lambda: repr(PLACE),
     "tables/table.py Table.__repr__": lambda: repr(tables.services(Moment(NOW, SNAPSHOT, HEALTH), cluster=EVIL)),
+    "tables/problems.py ProblemTable.__repr__": lambda: repr(tables.problems([PROBLEM], cluster=EVIL)),
+    "tables/problems.py ProblemTable._repr_html_": lambda: _as_html(tables.problems([PROBLEM], cluster=EVIL)),
     "tables/table.py Table._repr_html_": lambda: _as_html(tables.services(Moment(NOW, SNAPSHOT), cluster=EVIL)),
     "tables/table.py TableColumn.__repr__": lambda: repr(tables.members(Moment(NOW, SNAPSHOT), cluster=EVIL)["roles"]),
     "views/reprs/cards.py ShardFact.__str__": lambda: str(ShardFact(EVIL, 1, None)),
