@@ -18,7 +18,7 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.net.dialler import DialFailed, Dialler
 from casty_notebook.topology.check_result import Finding, Verdict
 
-__all__ = ["PATIENCE", "Knock", "Visit", "approach", "certificates", "skipped", "versions"]
+__all__ = ["PATIENCE", "Answerer", "Knock", "Visit", "approach", "certificates", "skipped", "tunnel", "versions"]
 
 PATIENCE = 1.0
 """Seconds for a name to resolve and for a handshake to be answered; either takes milliseconds where all is well."""
@@ -121,6 +121,42 @@ def _fix_of(reason: str) -> str:
     if "no answer" in reason or "unreachable" in reason or "no route" in reason:
         return "a firewall or another network is between: check the address, give address_map= for tunnels, or ssh="
     return "see the reason; tls=, ssh= and address_map= say how nodes are reached"
+
+
+@dataclass(frozen=True, slots=True)
+class Answerer:
+    """Who answers at an address, by its own word: a node, and of which cluster if that can be learned; or why nobody is known."""
+
+    node: NodeAddress | None = None
+    cluster: str | None = None
+    reason: str = ""
+
+
+def tunnel(
+    member: str, address: NodeAddress, where: NodeAddress, found: Answerer, cluster: str, names: Mapping[NodeAddress, str]
+) -> Finding:
+    """What is to be said of a member's entry in the address map, by who answers where it leads.
+
+    That the member is reached says nothing of that: it may be by the way of a contact point, until that fails.
+
+    Examples
+    --------
+    >>> one, two, local = NodeAddress("10.0.1.10", 1), NodeAddress("10.0.1.11", 1), NodeAddress("127.0.0.1", 9001)
+    >>> found = tunnel("node-1", one, local, Answerer(two), "shop", {one: "node-1", two: "node-2"})
+    >>> print(found.verdict, found.text)
+    fail 10.0.1.10:1 through 127.0.0.1:9001: what answers there answers as 10.0.1.11:1, which is node-2
+    """
+    node, other = found.node, found.cluster not in (None, cluster)
+    wrong = found.reason
+    if node is not None and (other or node != address):
+        who = f"a node of another cluster, {found.cluster!r}" if other else names.get(node, "no member of this cluster")
+        wrong = f"what answers there answers as {node}, which is {who}"
+    elif other:
+        wrong = f"a node of another cluster answers there, {found.cluster!r}"
+    said = f"through {where}" if member == str(address) else f"{address} through {where}"
+    text = said + (f": {wrong}" if wrong else "")
+    fix = "see that the tunnel is open and leads to this node" if wrong else ""
+    return Finding("tunnels", Verdict.fail if wrong else Verdict.ok, text, fix, member)
 
 
 def certificates(dialler: Dialler, knocks: Iterable[Knock]) -> Iterator[Finding]:

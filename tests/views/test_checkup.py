@@ -203,9 +203,37 @@ def test_tunnels_are_told_open_missing_and_wrong(demo_cluster: DemoCluster) -> N
     told = {finding.subject: finding for finding in broken.about("tunnels")}
     assert told["node-3"].text.startswith(f"{third} through 127.0.0.1:{dead[1]}: connection refused")
     assert told["node-2"].text.startswith(f"{second} through {first}: ")
-    assert f"answers as {first}" in told["node-2"].text
+    assert told["node-2"].text.endswith(f"what answers there answers as {first}, which is node-1")
     assert {finding.fix for finding in told.values()} == {"see that the tunnel is open and leads to this node"}
     assert one(within_five_seconds(uri, address_map=lambda _: "x"), "address", "fail").fix == "correct address_map"
+
+
+@pytest.mark.parametrize("kind", ["sharded", "virtual"])
+def test_a_tunnel_to_a_wrong_node_is_told_though_the_right_one_is_reached(
+    kind: str, demo_cluster: DemoCluster, virtual_demo: DemoCluster, start_cluster: Callable[..., DemoCluster]
+) -> None:
+    """A contact point under another name is a way to its node as well: the map is needed, and wrong, when that way fails."""
+    demo = demo_cluster if kind == "sharded" else virtual_demo
+    casty = {} if kind == "sharded" else {"casty": "0.30"}
+    other = start_cluster(1, system="bank", **casty).nodes[0].address
+    first, second, third = (node.address for node in demo.nodes)
+    uri = f"casty://demo@localhost:{second.port}"
+    wrong = {tuple(second): tuple(first), tuple(third): tuple(other), tuple(first): ("localhost", first.port)}
+    with connect(uri, address_map=wrong) as cluster:
+        wait_until(lambda: cluster.members.reachable.astype(str).tolist() == ["True", "True", "False"])
+        examined = doctor(cluster)
+    told = {finding.subject: finding for finding in examined.about("tunnels")}
+    names = ["node-1", "node-2", "node-3"] if kind == "sharded" else [str(each) for each in (first, second, third)]
+    good, astray, foreign = (told[name] for name in names)
+    assert good.verdict == "ok"
+    assert f"through localhost:{first.port}" in good.text
+    who = "node-1" if kind == "sharded" else "another member"
+    assert astray.text.endswith(f"through {first}: what answers there answers as {first}, which is {who}")
+    assert "a node of another cluster" in foreign.text
+    assert foreign.text.endswith("'bank'")
+    assert {each.verdict for each in (astray, foreign)} == {"fail"}
+    assert {each.fix for each in (astray, foreign)} == {"see that the tunnel is open and leads to this node"}
+    assert not examined.ok
 
 
 def test_a_found_serializer_is_told_with_what_it_cost(start_cluster: Callable[..., DemoCluster]) -> None:

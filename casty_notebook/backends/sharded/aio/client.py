@@ -18,6 +18,7 @@ from casty_notebook.backends.sharded.aio.identity import Names, chosen_identity,
 from casty_notebook.backends.sharded.aio.listener import Listener
 from casty_notebook.backends.sharded.aio.pump import Pump
 from casty_notebook.backends.sharded.aio.wire_classes import build_registry
+from casty_notebook.backends.sharded.codec.codec import Codec
 from casty_notebook.backends.sharded.session.encodings import Encoding
 from casty_notebook.backends.sharded.session.events import AskCancelled, AskMade, TellMade, Tick, TypeUsed
 from casty_notebook.backends.sharded.session.listening import Listening
@@ -227,6 +228,12 @@ class ClusterClient:
     def wrong_guesses(self) -> int:
         """So many lines our guesses at the encoding left in its nodes' logs."""
         return self._pump.session.subscription.wrong_guesses if self._pump is not None else 0
+
+    @property
+    def codec(self) -> Codec | None:
+        """What writes messages as this cluster reads them; None until that is known."""
+        encoding = self.encoding
+        return None if encoding is None else self._codecs.of(encoding)
 
     @property
     def encoding_note(self) -> str:

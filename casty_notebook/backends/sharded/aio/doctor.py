@@ -10,12 +10,13 @@ from time import monotonic
 
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.backends.sharded.aio.client import ClusterClient
-from casty_notebook.backends.sharded.aio.contact_probe import knock
+from casty_notebook.backends.sharded.aio.contact_probe import knock, who_answers
 from casty_notebook.backends.sharded.session.census import too_few, too_many
 from casty_notebook.backends.sharded.session.encodings import Encoding
 from casty_notebook.backends.sharded.session.messages import Find
+from casty_notebook.backends.sharded.wire import encode_envelope
 from casty_notebook.errors import CastyNotebookError, NoContactPoint, SystemNameMismatch
-from casty_notebook.net.contact_probe import certificates, skipped, versions
+from casty_notebook.net.contact_probe import certificates, skipped, tunnel, versions
 from casty_notebook.net.dialler import DialFailed
 from casty_notebook.topology.check_result import Finding, Verdict
 from casty_notebook.topology.names import natural
@@ -38,6 +39,8 @@ MOST = 16
 PUSH_LATE = 3.0
 """Seconds without a push where one is due every 0.8 (PROTOCOL section 6.1)."""
 
+RECEPTIONIST, PING = "/_cluster/_receptionist", ServiceKey("casty-notebook-ping")
+
 AFTER_THE_CONTACTS = (
     "system name", "layout", "serializer", "snapshot", "members", "tunnels", "shards", "round trip", "last push",
 )  # fmt: skip
@@ -51,10 +54,9 @@ async def ping(client: ClusterClient, node: NodeAddress, timeout: float = PING_W
     AskTimeout, NodeUnreachable
         As any ask.
     """
-    receptionist = ActorRef(ActorAddress(client.system_name, "/_cluster/_receptionist", node))
+    receptionist = ActorRef(ActorAddress(client.system_name, RECEPTIONIST, node))
     started = monotonic()
-    key = ServiceKey("casty-notebook-ping")
-    await client.ask(receptionist, lambda reply_to: Find(key, reply_to), timeout=timeout)
+    await client.ask(receptionist, lambda reply_to: Find(PING, reply_to), timeout=timeout)
     return monotonic() - started
 
 
@@ -114,7 +116,7 @@ class _Examination:
             *self._encoding(client.encoding),
             _snapshot(snapshot),
             *self._members(members, snapshot),
-            *self._tunnels(members),
+            *await self._tunnels(members),
             *self._shards(snapshot),
             *await self._round_trips(members),
             self._last_push(snapshot),
@@ -164,34 +166,43 @@ class _Examination:
         fix = "see that it runs; if it does, it cannot be reached at the address it states: "
         return Finding("members", Verdict.fail, why, f"{fix}{_example(member.address)}, or ssh=", subject)
 
-    def _tunnels(self, members: list[Member]) -> Iterator[Finding]:
+    async def _tunnels(self, members: list[Member]) -> list[Finding]:
+        found: list[Finding] = []
         mapped: list[tuple[Member, NodeAddress]] = []
         unmapped: list[tuple[Member, NodeAddress]] = []
         for member in members:
             try:
                 where = self._client.dialler.mapped(member.address)
             except DialFailed as failure:
-                yield Finding("tunnels", Verdict.fail, str(failure), "correct address_map", member.id)
+                found.append(Finding("tunnels", Verdict.fail, str(failure), "correct address_map", member.id))
                 continue
             (mapped if where != member.address else unmapped).append((member, where))
         if self._client.dialler.tunnelled:
-            yield Finding("tunnels", Verdict.ok, "all connections go through the bastion")
-        if not mapped:
-            if not self._client.dialler.tunnelled:
-                yield Finding("tunnels", Verdict.ok, "none: nodes are dialled at their own addresses")
-            return
+            found.append(Finding("tunnels", Verdict.ok, "all connections go through the bastion"))
+        elif not mapped:
+            found.append(Finding("tunnels", Verdict.ok, "none: nodes are dialled at their own addresses"))
+        names = {member.address: member.id for member in members}
+        dialler, system = self._client.dialler, self._client.system_name
+        answers = await asyncio.gather(*(who_answers(dialler, member.address, self._question) for member, _ in mapped[:MOST]))
+        for (member, where), answer in zip(mapped, answers, strict=False):
+            found.append(tunnel(member.id, member.address, where, answer, system, names))
         health = self._client.health
-        for member, where in mapped[:MOST]:
-            seen = health.get(member.address)
-            good = seen is not None and bool(seen.reachable)
-            text = f"{member.address} through {where}" + ("" if good else f": {seen.reason if seen else 'no answer'}")
-            fix = "" if good else "see that the tunnel is open and leads to this node"
-            yield Finding("tunnels", Verdict.ok if good else Verdict.fail, text, fix, member.id)
-        for member, _ in unmapped[:MOST]:
+        for member, _ in unmapped[:MOST] if mapped else ():
             seen = health.get(member.address)
             if seen is None or not seen.reachable:
                 fix = f"say where it is dialled: {_example(member.address)}"
-                yield Finding("tunnels", Verdict.fail, f"{member.address} has no tunnel and is not reached", fix, member.id)
+                text = f"{member.address} has no tunnel and is not reached"
+                found.append(Finding("tunnels", Verdict.fail, text, fix, member.id))
+        return found
+
+    def _question(self, node: NodeAddress, identity: NodeAddress) -> bytes | None:
+        """What `ping` asks, as a frame for a connection that is no link."""
+        system, codec = self._client.system_name, self._client.codec
+        if codec is None:
+            return None
+        message = Find(PING, ActorRef(ActorAddress(f"{system}-client", "/_ask/who-answers", identity)))
+        target, sender = f"casty://{system}@{node}{RECEPTIONIST}", f"casty://{system}-client@{identity}/"
+        return encode_envelope(target, sender, codec.type_hint(message), codec.encode(message))
 
     def _shards(self, snapshot: TopologySnapshot) -> Iterator[Finding]:
         given = self._given

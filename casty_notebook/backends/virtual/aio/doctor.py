@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Iterator
 from time import monotonic
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.aio.client import VirtualClient
 from casty_notebook.backends.virtual.session.members import Members, VirtualMember
-from casty_notebook.errors import CastyNotebookError, NoContactPoint
-from casty_notebook.net.contact_probe import PATIENCE, Knock, Visit, approach, certificates, skipped, versions
-from casty_notebook.net.dialler import Dialler
+from casty_notebook.backends.virtual.wire.connection import Accepted, Connection, Rejected
+from casty_notebook.backends.virtual.wire.hello import Hello
+from casty_notebook.errors import CastyNotebookError, NoContactPoint, ProtocolError
+from casty_notebook.net.contact_probe import (
+    PATIENCE,
+    Answerer,
+    Knock,
+    Visit,
+    approach,
+    certificates,
+    skipped,
+    tunnel,
+    versions,
+)
+from casty_notebook.net.dialler import DialFailed, Dialler
 from casty_notebook.recognition import HELLO_030, is_virtual
 from casty_notebook.topology.check_result import Finding, Verdict
 
@@ -29,7 +42,7 @@ SLOW = 0.1
 UNEVEN = 1.5
 """Times its even part of the ring from which a member's share is worth a line: 128 places each keep it within 1.3."""
 
-AFTER_THE_CONTACTS = ("cluster name", "limits", "members", "opinions", "ring", "types", "round trip", "last table")
+AFTER_THE_CONTACTS = ("cluster name", "limits", "members", "opinions", "tunnels", "ring", "types", "round trip", "last table")
 
 
 async def examine(client: VirtualClient, *, entered: bool) -> list[Finding]:
@@ -111,6 +124,53 @@ def _note_answer(result: Knock, answer: bytes, took: float) -> None:
         result.note("hello", Verdict.fail, "closed the connection without answering the hello", fix)
 
 
+class _Caller(Visit):
+    """greeting --its answer | end--> answered. Says a hello with the cluster's name: who takes it is of that cluster."""
+
+    def __init__(self, hello: Hello) -> None:
+        super().__init__()
+        self._connection = Connection(hello, 1024)
+        self.answer: asyncio.Future[Answerer] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.say(self._connection.data_to_send())
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for event in self._connection.receive(data):
+                if isinstance(event, Accepted):
+                    self._settle(Answerer(event.node))
+                elif isinstance(event, Rejected):
+                    refusal = event.refusal
+                    self._settle(Answerer(None, refusal.cluster, "" if refusal.cluster else refusal.reason))
+        except ProtocolError as error:
+            self._settle(Answerer(reason=str(error)))
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._settle(Answerer(reason="closed the connection without answering the hello"))
+
+    def _settle(self, answer: Answerer) -> None:
+        if not self.answer.done():
+            self.answer.set_result(answer)
+
+
+async def _who_answers(dialler: Dialler, address: NodeAddress, hello: Hello) -> Answerer:
+    """Dial a node's address as a link would; who answers says where it lives, or the name of another cluster."""
+    caller = _Caller(hello)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await dialler.dial(address, caller)
+            return await asyncio.shield(caller.answer)
+    except DialFailed as failure:
+        return Answerer(reason=str(failure))
+    except TimeoutError:
+        return Answerer(reason=f"nothing was said within {PATIENCE:g} s")
+    finally:
+        caller.answer.cancel()
+        caller.close()
+
+
 class _Examination:
     """Of a client that is entered: what the tables of its members and its links show."""
 
@@ -136,6 +196,7 @@ class _Examination:
             self._limits(),
             *self._members(members),
             *self._opinions(members),
+            *await self._tunnels(members),
             *_ring(members),
             *_types(members),
             *self._round_trips(members),
@@ -194,6 +255,29 @@ class _Examination:
         for member in disputed[:MOST]:
             said = ", ".join(f"{who} says {status}" for who, status in sorted(member.opinions.items()))
             yield Finding("opinions", Verdict.warn, said, "look at the network between them", str(member.address))
+
+    async def _tunnels(self, members: Members) -> list[Finding]:
+        """Whether each entry of the address map leads to its node: that it is reached may be by another way."""
+        dialler, found = self._client.dialler, list[Finding]()
+        mapped: list[tuple[NodeAddress, NodeAddress]] = []
+        for member in members.members:
+            try:
+                where = dialler.mapped(member.address)
+            except DialFailed as failure:
+                found.append(Finding("tunnels", Verdict.fail, str(failure), "correct address_map", str(member.address)))
+                continue
+            if where != member.address:
+                mapped.append((member.address, where))
+        if dialler.tunnelled:
+            found.append(Finding("tunnels", Verdict.ok, "all connections go through the bastion"))
+        elif not mapped and not found:
+            found.append(Finding("tunnels", Verdict.ok, "none: nodes are dialled at their own addresses"))
+        cluster, names = self._client.cluster_name, {member.address: "another member" for member in members.members}
+        hello = Hello(cluster, secrets.token_bytes(16), self._client.limits)
+        answers = await asyncio.gather(*(_who_answers(dialler, address, hello) for address, _ in mapped[:MOST]))
+        for (address, where), answer in zip(mapped, answers, strict=False):
+            found.append(tunnel(str(address), address, where, answer, cluster, names))
+        return found
 
     def _round_trips(self, members: Members) -> Iterator[Finding]:
         health = self._client.health
