@@ -30,8 +30,8 @@ def checked_seconds(name: str, value: Any, *, zero: bool = False, most: float = 
     >>> checked_seconds("timeout", 5)
     5.0
     """
-    if type(value) is float and 0.0 < value <= most:
-        return value
+    if type(value) in (int, float) and 0 < value <= most:  # nearly every one, without a look at what else may be a number
+        return float(value)
     if not isinstance(value, numbers.Real) or _is_bool(value):
         raise MisuseError(f"{name} must be a number of seconds, not {value!r}")
     number = float(value)

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -151,13 +152,35 @@ class BackgroundLoop:
         if self.gone:
             coroutine.close()
             raise self._why()
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
         self._waited_for.add(future)
         future.add_done_callback(self._waited_for.discard)
+        try:
+            self._loop.call_soon_threadsafe(self._start, coroutine, future)
+        except RuntimeError:  # closed a moment ago
+            coroutine.close()
+            raise self._why() from None
         if self._ended:
             with suppress(concurrent.futures.InvalidStateError):
                 future.set_exception(self._why())
         return future
+
+    def _start[T](self, coroutine: Coroutine[Any, Any, T], future: concurrent.futures.Future[T]) -> None:
+        """Begin in this turn of the loop, and tell whoever waits in that in which it ends.
+
+        `asyncio.run_coroutine_threadsafe` does either a turn later, which is what a blocking ask costs beside its round trip.
+        """
+        if future.cancelled():  # by a Ctrl-C before anything was begun
+            coroutine.close()
+            return
+        task = asyncio.Task(_carried(coroutine, future), loop=self._loop, eager_start=True)
+        if not task.done():
+            future.add_done_callback(partial(self._given_up, task))
+
+    def _given_up(self, task: asyncio.Task[None], future: concurrent.futures.Future[Any]) -> None:
+        """Whoever waited does not any more (Ctrl-C): end what was waited for."""
+        if future.cancelled():
+            self.soon(task.cancel)
 
     def run[T](
         self, coroutine: Coroutine[Any, Any, T], *, tick: Callable[[], None] | None = None, every: float = POLL,
@@ -207,6 +230,22 @@ class BackgroundLoop:
         """Call a plain function on the loop, without waiting; nothing if the loop is gone."""
         if not self.gone:
             self._loop.call_soon_threadsafe(function, *args)
+
+
+async def _carried[T](coroutine: Coroutine[Any, Any, T], future: concurrent.futures.Future[T]) -> None:
+    """Run a coroutine, and give whoever waits on another thread what becomes of it: a `SystemExit` is theirs, too."""
+    try:
+        result = await coroutine
+    except asyncio.CancelledError:
+        future.cancel()
+        future.set_running_or_notify_cancel()
+        raise
+    except BaseException as error:
+        if future.set_running_or_notify_cancel():
+            future.set_exception(error)
+    else:
+        if future.set_running_or_notify_cancel():
+            future.set_result(result)
 
 
 def _closed(cause: str) -> ClientClosed:

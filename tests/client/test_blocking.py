@@ -254,6 +254,37 @@ def test_ctrl_c_cancels_the_ask_and_the_cluster_goes_on_and_closes_at_exit() -> 
             assert script.wait(10) == 0
 
 
+def test_what_is_given_up_before_the_loop_comes_by_is_never_begun() -> None:
+    loop, busy, begun = background_loop(), threading.Event(), list[str]()
+
+    async def ask(name: str) -> str:
+        begun.append(name)
+        return name
+
+    loop.soon(busy.wait, 10)
+    given_up = loop.submit(ask("given up"))
+    waited_for = loop.submit(ask("waited for"))
+    assert given_up.cancel()
+    busy.set()
+    assert waited_for.result(10) == "waited for"
+    assert begun == ["waited for"]
+
+
+@pytest.mark.parametrize("turns", [0, 1])
+def test_what_ends_a_process_is_raised_where_somebody_waits_and_ends_nothing_else(turns: int) -> None:
+    loop = background_loop()
+
+    async def leave() -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        loop.run(leave())
+    assert not loop.gone
+    assert background_loop() is loop
+
+
 def test_there_is_one_loop_thread_however_many_connections(demo_cluster: DemoCluster) -> None:
     with connect(demo_cluster.uri, name="a"), connect(demo_cluster.uri, name="b"):
         names = [thread.name for thread in threading.enumerate()]

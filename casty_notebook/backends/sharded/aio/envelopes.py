@@ -33,12 +33,13 @@ SHORT = 32 * 1024
 class Parcel:
     """A message that was written when it was told: wrong ones fail at once, and none is written twice."""
 
-    __slots__ = ("encoding", "message", "payload")
+    __slots__ = ("encoding", "hint", "message", "payload")
 
-    def __init__(self, message: Any, payload: bytes, encoding: Encoding) -> None:
+    def __init__(self, message: Any, payload: bytes, encoding: Encoding, hint: str) -> None:
         self.message = message
         self.payload = payload
         self.encoding = encoding
+        self.hint = hint
 
 
 class EnvelopeWriter:
@@ -60,7 +61,8 @@ class EnvelopeWriter:
             If it cannot be written.
         """
         encoding = self._session.subscription.likely
-        return Parcel(message, self._codec(encoding).encode(message), encoding)
+        codec = self._codec(encoding)
+        return Parcel(message, codec.encode(message), encoding, codec.type_hint(message))
 
     def _codec(self, encoding: Encoding) -> Codec:
         # Nearly always that of the message before. Tells of other threads are written on theirs.
@@ -79,20 +81,21 @@ class EnvelopeWriter:
         """
         message, path = outgoing.message, outgoing.path
         encoding = outgoing.encoding or self._session.subscription.likely
-        codec = self._codec(encoding)
-        if type(message) is Parcel:
-            parcel, message = message, message.message
-            payload = parcel.payload if parcel.encoding == encoding else codec.encode(message)
+        if type(message) is Parcel and message.encoding == encoding:
+            payload, hint = message.payload, message.hint
         else:
-            payload = codec.encode(message)
-        key = (link, path, codec.type_hint(message))
+            codec = self._codec(encoding)
+            if type(message) is Parcel:
+                message = message.message
+            payload, hint = codec.encode(message), codec.type_hint(message)
+        key = (link, path, hint)
         header = self._headers.get(key)
         if header is None:
             if len(self._headers) >= CACHED:
                 self._headers.clear()
             session = self._session
             header = self._headers[key] = EnvelopeHeader(
-                f"casty://{session.system_name}@{node}{path}", f"casty://{session.client_system}@{identity}/", key[2]
+                f"casty://{session.system_name}@{node}{path}", f"casty://{session.client_system}@{identity}/", hint
             )
         return header.frame(payload)
 

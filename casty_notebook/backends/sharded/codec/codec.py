@@ -182,13 +182,10 @@ class Codec:
             raise TakesLonger
         if self.compression is not None:
             plain = _decompressed(self.compression, data, start, self._settings, most)
-            return self._read(plain, 0, held + len(plain))
+            return self._serializer.read(plain, 0, held + len(plain), self._registry, self._settings)
         limit = self._settings.max_payload
         if held - start > limit:
             raise UndecodableMessage(f"a payload of {held - start:,} bytes; at most {limit:,} are read (Settings.max_payload)")
-        return self._read(data, start, held)
-
-    def _read(self, data: bytes, start: int, held: int) -> Any:
         return self._serializer.read(data, start, held, self._registry, self._settings)
 
     def check(self, message: Any) -> None:
