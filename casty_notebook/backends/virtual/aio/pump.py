@@ -13,7 +13,7 @@ from casty_notebook.backends.trace import Trace
 from casty_notebook.backends.virtual.aio.link import LinkProtocol
 from casty_notebook.backends.virtual.aio.watching import watched
 from casty_notebook.backends.virtual.codec import protocol
-from casty_notebook.backends.virtual.codec.values import ValueReader
+from casty_notebook.backends.virtual.codec.values import LARGE, ValueReader
 from casty_notebook.backends.virtual.session.events import (
     Answer,
     Cancel,
@@ -269,7 +269,7 @@ class Pump:
         future = self.futures.pop(effect.number, None)
         if future is None or future.done():
             return
-        if not self._reader.is_quick(effect.data):
+        if len(effect.data) > LARGE and not self._reader.is_quick(effect.data):
             task = self._loop.create_task(self._read_beside(effect.data, future))
             self._reading.add(task)
             task.add_done_callback(self._reading.discard)

@@ -361,8 +361,8 @@ class ValueReader:
             raise UndecodableMessage(f"a value is nested more than {MAX_DEPTH} deep") from None
 
     def is_quick(self, data: bytes) -> bool:
-        """Whether a value is read in no time: it is short, or one byte string."""
-        return len(data) <= LARGE or _blob(data) > 0
+        """Whether a long value is read in no time: it is one byte string."""
+        return _blob(data) > 0
 
     def shown(self, tree: Any) -> Any:
         """A tree whose type is not known."""

@@ -158,6 +158,11 @@ class Envelopes:
         held = self._held.places
         return bool(held) and envelope.place in held
 
+    def somebody_waits(self, actor: str, key: str) -> bool:
+        """An older envelope for this key waits, for a member or for its turn."""
+        held, turn = self._held.places, self._turn.places
+        return bool(held or turn) and ((actor, key) in held or (actor, key) in turn)
+
     def must_queue(self, envelope: Envelope) -> bool:
         """An older envelope for its key waits for its turn, or it is an ask and there is no room on the way."""
         waiting = self._turn.places
@@ -266,12 +271,12 @@ class RecentTells:
     def __len__(self) -> int:
         return len(self._marks)
 
-    def left(self, link: int, envelope: Envelope) -> None:
-        """It went out by a link."""
+    def left(self, link: int, actor: str, key: str, message: bytes, deadline: float, returned: int = 0) -> None:
+        """One went out by a link, having come back so often before."""
         marks = self._marks
-        mark = hash((link, envelope.actor, envelope.key, envelope.message))
+        mark = hash((link, actor, key, message))
         _, _, alike = marks.pop(mark, _NO_MARK)
-        marks[mark] = envelope.deadline, envelope.returned, alike + 1
+        marks[mark] = deadline, returned, alike + 1
         if len(marks) > self._most:
             del marks[next(iter(marks))]
 

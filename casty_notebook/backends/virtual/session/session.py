@@ -357,7 +357,20 @@ class Session:
 
     def _tell_made(self, event: TellMade, now: float, out: list[Effect]) -> None:
         """Errors of a tell are raised before it gets here; what is lost later is reported and counted."""
-        self._place(self._told(event, now), now, out)
+        envelopes, actor, key, message = self._envelopes, event.actor, event.key, event.message
+        link = self._way_to(self.members, actor, key)
+        if link is None or envelopes.somebody_waits(actor, key):
+            self._place(self._told(event, now), now, out)
+        else:
+            # As nearly always: it leaves at once, and nothing is kept of it but a mark.
+            self._recent_tells.left(link.id, actor, key, message, now + self.settings.tell_expiry)
+            out.append(Deliver(link.id, envelopes.next_seq(), actor, key, message, None))
+
+    def _way_to(self, members: Members | None, actor: str, key: str) -> Link | None:
+        """The link by which a key's messages may leave now."""
+        owner = members.owner(actor, key) if members is not None else None
+        peer = self.peers.by_address.get(owner.address) if owner is not None else None
+        return peer.link if peer is not None and peer.live else None
 
     def _told(self, event: TellMade, now: float) -> Envelope:
         expires = now + self.settings.tell_expiry
@@ -410,7 +423,9 @@ class Session:
         else:
             envelope.link = link
             if envelope.number is None:
-                self._recent_tells.left(link.id, envelope)
+                self._recent_tells.left(
+                    link.id, envelope.actor, envelope.key, envelope.message, envelope.deadline, envelope.returned
+                )
             elif type(envelope) is Listening:
                 envelopes.listening[envelope.number] = envelope
             else:

@@ -124,15 +124,13 @@ class Connection:
         size = 4 + named
         if not self._pending and size <= self._credit[stream] and size <= self._limits.frame:
             self._credit[stream] -= size
-            self._put(_FRAME.pack(VERSION, _DATA, 0, stream, size, named, len(service)) + service + body)
+            frame = _FRAME.pack(VERSION, _DATA, 0, stream, size, named, len(service)) + service + body
+            self._out.append(frame)
+            self._out_bytes += len(frame)
             return
         self._pending.append(memoryview(b"".join((named.to_bytes(4), bytes((len(service),)), service, body))))
         self.queued += size
         self._drain()
-
-    def _put(self, frame: bytes) -> None:
-        self._out.append(frame)
-        self._out_bytes += len(frame)
 
     def _drain(self) -> None:
         """Cut what waits into frames as far as there is credit. Only `STREAM` ever waits: a hello is shorter than any window."""
@@ -140,7 +138,9 @@ class Connection:
         while pending and self._credit[STREAM] > 0:
             head = pending[0]
             size = min(len(head), self._credit[STREAM], self._limits.frame)
-            self._put(encode_data(STREAM, bytes(head[:size])))
+            frame = encode_data(STREAM, bytes(head[:size]))
+            self._out.append(frame)
+            self._out_bytes += len(frame)
             self._credit[STREAM] -= size
             self.queued -= size
             if size == len(head):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.codec.protocol import Outcome, WrongOwner
-from casty_notebook.backends.virtual.session.asks import Envelope, RecentTells
+from casty_notebook.backends.virtual.session.asks import RecentTells
 from casty_notebook.backends.virtual.session.events import AskCancelled, LinkLeaving, LinkLost, Replied
 from casty_notebook.errors import AskTimeout, NodeUnreachable
 from casty_notebook.settings import Settings
@@ -97,9 +97,8 @@ def refuse(world: World) -> None:
 
 def test_a_tell_that_came_back_as_often_as_it_left_takes_no_room_any_more() -> None:
     tells = RecentTells(10)
-    envelope = Envelope(1, "bank", "a", "Add", b"1", 0.0, 9.0, "")
-    tells.left(7, envelope)
-    tells.left(7, envelope)
+    tells.left(7, "bank", "a", b"1", 9.0)
+    tells.left(7, "bank", "a", b"1", 9.0)
     back = WrongOwner(None, "bank", "a", b"1")
     assert tells.came_back(7, back) == (9.0, 0)
     assert tells.came_back(7, back) == (9.0, 0)
@@ -110,7 +109,7 @@ def test_a_tell_that_came_back_as_often_as_it_left_takes_no_room_any_more() -> N
 def test_of_the_tells_that_left_the_oldest_are_forgotten_first() -> None:
     tells = RecentTells(2)
     for key in "abc":
-        tells.left(7, Envelope(1, "bank", key, "Add", b"1", 0.0, 9.0, ""))
+        tells.left(7, "bank", key, b"1", 9.0)
     assert len(tells) == 2
     assert tells.came_back(7, WrongOwner(None, "bank", "a", b"1")) is None
     assert tells.came_back(7, WrongOwner(None, "bank", "b", b"1")) is not None
