@@ -130,7 +130,8 @@ class Session:
         self._handlers[kind](event, now, out)
         if self._envelopes.stirred:
             self._review(now, out)
-        if kind is not Replied and kind is not AskMade and kind is not TellMade:
+        # A sign of life makes nothing due: it only puts off what is looked at when its time comes.
+        if kind is not Replied and kind is not AskMade and kind is not TellMade and kind is not LinkHeard:
             if now >= self.traffic.ends:
                 self.traffic.roll(now, self._lanes())
             self._settle(now, out)
