@@ -6,15 +6,19 @@ import datetime
 import random
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.topology.health import LinkState, NodeHealth
+from casty_notebook.topology.kinds import VIRTUAL
+from casty_notebook.topology.node_report import NodeReport, TypeLoad
 from casty_notebook.topology.problems import Problem
-from casty_notebook.topology.snapshot import ServiceEntry, TopologySnapshot
+from casty_notebook.topology.snapshot import Member, MemberStatus, ServiceEntry, TopologySnapshot
 from casty_notebook.views.facts import Shown
+from casty_notebook.views.live.feed import FORGOTTEN
 from casty_notebook.views.live.scene import milliseconds
 from tests.browser.lab import View
 from tests.browser.page import FrontEnd
@@ -94,6 +98,69 @@ def test_ten_thousand_shards_on_fifty_nodes_are_drawn_and_followed_without_a_lon
     assert any(follow() == [] for _ in range(5))
     assert max(sizes) <= 8 * 1024
     assert min(sizes) > 100
+
+
+def ring(nodes: int = 3) -> TopologySnapshot:
+    """A virtual cluster with its 1,024 slices of the ring."""
+    members = frozenset(Member(node(each), MemberStatus.alive, frozenset(), f"node-{each}") for each in range(1, nodes + 1))
+    slices = {"ring": {each: owned_by(each * 7 % nodes + 1) for each in range(1024)}}
+    return TopologySnapshot(members, None, slices, 0, kind=VIRTUAL)
+
+
+def told(nodes: int = 3) -> dict[NodeAddress, NodeReport]:
+    loads = (TypeLoad("shop.actors:counter", 7, 3, 2), TypeLoad("shop.actors:cart", 1, 0, 0))
+    return {node(each): NodeReport(node(each), "0.30.2", (), 0, loads, 0, 0, 0, 0, 0, 0) for each in range(1, nodes + 1)}
+
+
+TEXT_HEIGHT = "(each) => { const text = new Range(); text.selectNodeContents(each); return text.getBoundingClientRect().height; }"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_at_600_px_a_ring_is_seen_whole_and_its_tables_are_read_without_scrolling(
+    front_end: Open, artifacts: Path, dark: bool
+) -> None:
+    front = front_end(width=600, dark=dark)
+    front.show(ring(), health(), reports=told())
+    view, hue = view_of(front), "dark" if dark else "light"
+    assert front.page.evaluate("view.map.element.scrollHeight <= view.map.element.clientHeight")
+    assert front.page.evaluate("view.map.layout.cell") >= 6
+    front.page.screenshot(path=artifacts / f"ring-600-{hue}.png")
+
+    def heads() -> list[str]:
+        """Titles of the columns that are seen whole, each in one line."""
+        found = view.root.locator("thead").filter(visible=True).locator("th")
+        boxes = [(each.inner_text().strip(" ▲▼"), each.bounding_box(), each.get_by_role("button")) for each in found.all()]
+        assert all(button.evaluate(TEXT_HEIGHT) < 22 for _, _, button in boxes)
+        return [title for title, box, _ in boxes if box is not None and box["x"] + box["width"] <= 600]
+
+    view.open("Members")
+    assert heads()[:7] == ["node", "status", "from here", "active", "queued", "ring slices", "types"]
+    assert [row.split("\t")[3:5] for row in view.root.locator("tbody tr[data-key]").filter(visible=True).all_inner_texts()] == [
+        ["8", "3"]
+    ] * 3
+    front.page.screenshot(path=artifacts / f"ring-members-600-{hue}.png")
+    view.open("Ring slices")
+    assert heads()[:4] == ["ring slice", "node", "from here", "address"]
+    view.open("Timeline")
+    assert heads()[:4] == ["time (UTC)", "by", "subject", "event"]
+
+    # A state is never cut: its column is wider as long as it is there.
+    view.open("Members")
+    front.show(ring(), health(down=(2,)), reports=told())
+    words = view.root.locator("tr[data-key]").filter(visible=True).filter(has_text="not reachable").locator("td").nth(2)
+    assert words.evaluate("each => each.scrollWidth <= each.clientWidth")
+
+
+def test_a_moment_that_is_fetched_says_that_nobody_remembers_what_was_active(front_end: Open) -> None:
+    front = front_end()
+    front.show(ring(), health(), reports=told())
+    assert "counter (21)" in front.page.locator(".ct-note").inner_text()
+    then = moment(ring(), health(), time=datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1))
+    source = WrittenSource(then._replace(facts=replace(then.facts, activity_hint=FORGOTTEN)))
+    front.say_times(source)
+    front.page.evaluate("view.moments.goTo(0)")
+    front.answer(source)
+    assert front.page.locator(".ct-note").inner_text() == FORGOTTEN
 
 
 def test_names_from_the_network_are_text_and_nothing_else(front_end: Open) -> None:

@@ -25,10 +25,13 @@ from casty_notebook.views.reprs.cards import CardFacts
 if TYPE_CHECKING:
     from casty_notebook.views.live.followed import Followed
 
-__all__ = ["LiveSource", "Source", "card_of", "moment_at", "moments", "times_after"]
+__all__ = ["FORGOTTEN", "LiveSource", "Source", "card_of", "moment_at", "moments", "times_after"]
 
 MOST_EARLIER = 200
 """Moments that a view of an open connection begins with. What is older is in `Cluster.record`."""
+
+
+FORGOTTEN = "which keys were active then is not remembered: a page keeps that of the moments that it has seen itself"
 
 
 class Source(Protocol):
@@ -128,16 +131,23 @@ class LiveSource:
 
     def earlier(self) -> Iterable[Shown]:
         cluster = self._cluster
-        return moments(cluster.recent_moments[-1 - MOST_EARLIER : -1], self._label, recorded=False)
+        return map(self._untold, moments(cluster.recent_moments[-1 - MOST_EARLIER : -1], self._label, recorded=False))
 
     def times(self, after: datetime.datetime | None = None) -> Sequence[datetime.datetime]:
         return times_after(self._cluster.recent_moments, after)
 
     def at(self, time: datetime.datetime) -> Shown | None:
         cluster = self._cluster
-        return moment_at(
+        then = moment_at(
             time, cluster.recent_moments, cluster.recent_events, cluster.clock, self._label, recorded=False, words=self._words
         )
+        return None if then is None else self._untold(then)
+
+    def _untold(self, then: Shown) -> Shown:
+        """A moment as it is remembered, which is without what the nodes were at; said where they do say it now."""
+        if not self._cluster.backend.last_reports:
+            return then
+        return then._replace(facts=replace(then.facts, activity_hint=FORGOTTEN))
 
     def where(self, target: str) -> Location:
         return self._cluster.backend.where(target)

@@ -85,11 +85,12 @@ class Status(NamedTuple):
     connection: str
     since: int
     stale: bool
-    kind: str
     words: tuple[str, str, str, str]
     """One and many of what is placed on nodes, and of what can be found by name."""
     leads: bool
     """Whether such clusters have a leader."""
+    by_type: bool
+    """Whether each type has placements of its own."""
     colour: str = ""
     read_only: bool = False
     """How the connection was marked; of moments that are gone back to, nothing is said again."""
@@ -284,7 +285,7 @@ class SceneBuilder:
         stale = facts.age is not None and facts.age > STALE_AFTER
         words = (kind.placement, kind.placements, kind.service, kind.services)
         self._status = Status(
-            shown(facts.label.name), shown(facts.label.system), connection, since, stale, kind.name, words, kind.has_leader,
-            facts.colour or "", facts.read_only,
+            shown(facts.label.name), shown(facts.label.system), connection, since, stale, words, kind.has_leader,
+            kind.places_by_type, facts.colour or "", facts.read_only,
         )  # fmt: skip
         return self._status

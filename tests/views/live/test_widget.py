@@ -24,6 +24,7 @@ from traitlets.config import Config
 import casty_notebook
 from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import Increment
+from casty_notebook.loops.background import background_loop
 from casty_notebook.topology.snapshot import ServiceEntry
 from casty_notebook.views.live import feed as sources
 from casty_notebook.views.live import static_files
@@ -214,3 +215,20 @@ def test_the_svg_of_many_shards_stays_small_and_says_what_it_leaves_out() -> Non
 def test_without_nodes_there_is_a_map_all_the_same_or_none(snapshot: object) -> None:
     source = map_html(moment(snapshot))  # type: ignore[arg-type]
     assert source == "" or svg(source) is not None
+
+
+def test_what_was_active_is_told_of_now_and_said_to_be_forgotten_of_a_moment_before(virtual_demo: DemoCluster) -> None:
+    with casty_notebook.connect(virtual_demo.uri) as cluster:
+        source = sources.LiveSource(cluster)
+
+        async def now() -> str:
+            return source.current().facts.activity_hint
+
+        before = source.at(cluster.clock)
+        assert before is not None
+        assert before.facts.activity_hint == ""
+        assert list(cluster.loads.columns[:2]) == ["type", "module"]  # asks the nodes
+        assert background_loop().run(now()) == ""
+        then = source.at(cluster.clock)
+        assert then is not None
+        assert then.facts.activity_hint == sources.FORGOTTEN

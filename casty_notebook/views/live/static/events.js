@@ -7,11 +7,11 @@ import { TextRows } from "./rows.js";
 const OTHER_COLUMNS = [
   { key: "by", title: "by", width: 72 },
   { key: "subject", title: "subject", width: 84 },
-  { key: "kind", title: "event", width: 250 },
+  { key: "kind", title: "event", width: 236 },
   { key: "before", title: "before", width: 190 },
   { key: "after", title: "after", width: 260 },
 ];
-export const EVENT_COLUMNS = [{ key: "time", title: "time (UTC)", width: 94 }, ...OTHER_COLUMNS];
+export const EVENT_COLUMNS = [{ key: "time", title: "time (UTC)", width: 120 }, ...OTHER_COLUMNS];
 /** Where there are events of another day, whose times have a date. */
 export const DATED_COLUMNS = [{ key: "time", title: "time (UTC)", width: 178 }, ...OTHER_COLUMNS];
 

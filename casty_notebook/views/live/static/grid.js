@@ -54,6 +54,7 @@ export class Grid {
   setColumns(columns) {
     if (columns === this.columns && this.heads) return;
     this.columns = columns;
+    if (!columns.some(({ key }) => key === this.sort.key)) this.sort = { key: columns[0].key, up: true };
     this.heads = columns.map((column) =>
       make(
         "th",

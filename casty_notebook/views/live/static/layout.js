@@ -8,6 +8,8 @@ const PADDING = 7;
 const NO_OWNER = -1;
 const SIZES = [[4, 1], [6, 1], [8, 1], [11, 2], [14, 2], [18, 2], [24, 3]]; // prettier-ignore
 const MOST_CELLS = [Infinity, 16000, 7000, 1600, 450]; // for which a size still is a good one
+const MOST_HEIGHT = 330; // of all cells together, in px: more has to be scrolled
+const LEAST = 1; // size below which cells are not made for that
 const MANY_LANES = 24; // beyond which lanes are compact unless somebody says otherwise
 export const DOTS_AFTER = 15; // the letter
 export const DOT = 8; // from one dot of active keys to the next
@@ -17,10 +19,14 @@ const LETTERS = 26; // of a state that surely fit in one line of a label
 
 export const ORDERS = { name: "by name", trouble: "troubled first", only: "troubled only" };
 
-/** Side of a cell and the gap after it, by how many there are: a few are read one by one, thousands as an area. */
-export function cellSize(count, zoom = 0) {
+/**
+ * Side of a cell and the gap after it, by how many there are: a few are read one by one, thousands as an area, which is to be
+ * seen whole as long as its cells can be told apart in it: in a narrow page they are smaller.
+ */
+export function cellSize(count, zoom = 0, width = Infinity) {
   let size = MOST_CELLS.length - 1;
-  while (count > MOST_CELLS[size]) size -= 1;
+  const tall = () => (count * (SIZES[size][0] + SIZES[size][1]) ** 2) / width > MOST_HEIGHT;
+  while (count > MOST_CELLS[size] || (size > LEAST && tall())) size -= 1;
   return SIZES[Math.max(0, Math.min(SIZES.length - 1, size + zoom))];
 }
 
@@ -47,9 +53,9 @@ function labelHeight(node, { compact, badges, active }) {
 export function layoutOf(state, width, { replicas = false, order = "name", compact = null, zoom = 0 } = {}) {
   const owned = cellsByNode(state, replicas);
   const total = owned.reduce((sum, groups) => sum + groups.reduce((each, group) => each + group.ids.length, 0), 0);
-  const [cell, gap] = cellSize(total, zoom);
-  const step = cell + gap;
   const left = LABELS + GUTTER;
+  const [cell, gap] = cellSize(total, zoom, Math.max(80, width - left - PADDING));
+  const step = cell + gap;
   const columns = Math.max(8, Math.floor((width - left - PADDING) / step));
   const numbers = lanesOf(state, order);
   const close = compact ?? numbers.length > MANY_LANES;

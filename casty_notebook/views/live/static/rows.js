@@ -52,42 +52,67 @@ export class TextRows {
   }
 }
 
+const column = (key, title, width, number = false) => ({ key, title, width, number });
+const WHO = [column("node", "node", 90), column("status", "status", 64), column("health", "from here", 256)];
+const ADDRESS = column("address", "address", 160);
+const RTT = column("rtt", "ms", 60, true);
+
+/** First what a member is and has, of which a page of 600 px shows all while it is well. */
 export const MEMBER_COLUMNS = [
-  { key: "node", title: "node", width: 100 },
-  { key: "status", title: "status", width: 64 },
-  { key: "health", title: "from here", width: 256 },
-  { key: "address", title: "address", width: 160 },
-  { key: "leader", title: "leader", width: 80 },
-  { key: "roles", title: "roles", width: 90 },
-  { key: "shards", title: "shards", width: 75, number: true },
-  { key: "services", title: "services", width: 80, number: true },
-  { key: "rtt", title: "ms", width: 60, number: true },
+  ...WHO,
+  column("leader", "leader", 80),
+  column("shards", "shards", 75, true),
+  column("services", "services", 80, true),
+  RTT,
+  column("roles", "roles", 90),
+  ADDRESS,
 ];
+
+/** Where the nodes say what they are at. */
+const ACTIVITY_COLUMNS = [column("active", "active", 62, true), column("queued", "queued", 70, true)];
 
 /** Those of a cluster without a leader, whose members have opinions of each other. */
-export const VIRTUAL_MEMBER_COLUMNS = [
-  ...MEMBER_COLUMNS.slice(0, 3),
-  { key: "opinions", title: "members say", width: 170 },
-  MEMBER_COLUMNS[3],
-  { key: "shards", title: "ring slices", width: 100, number: true },
-  { key: "services", title: "types", width: 80, number: true },
-  MEMBER_COLUMNS.at(-1),
+const virtualColumns = (told) => [
+  ...WHO,
+  ...(told ? ACTIVITY_COLUMNS : []),
+  column("shards", "ring slices", 90, true),
+  column("services", "types", 54, true),
+  RTT,
+  column("opinions", "members say", 170),
+  ADDRESS,
 ];
 
-const OPINIONS = 380; // of "reachable, but members differ: 12 alive, 3 suspect, 1 dead"
+const STATES = [130, 256, 380]; // of "reachable", "reachable, but the cluster says not", "…, but members differ: 12 alive, 3 suspect"
+
+/** What columns depend on: as long as it stays, so do they. */
+export function shapeOf({ status, nodes, activity }) {
+  const longest = nodes.reduce((most, node) => (node ? Math.max(most, healthOf(node).length) : most), 0);
+  const wide = STATES.find((width) => width >= 7 * longest + 30) ?? 7 * longest + 30; // never cut: half a state may say the opposite
+  return [...status.words, status.leads, status.by_type, activity.rows.size > 0, wide].join();
+}
 
 /** Columns of the tables in this cluster's words, and wide enough for them. */
-export function columnsOf({ status }) {
+export function columnsOf(state) {
+  const { status, activity } = state;
   const [placement, , service] = status.words;
   const titles = { shard: placement, service };
-  const worded = (column) => ({
-    ...column, title: titles[column.key] ?? column.title, width: column.key === "health" && !status.leads ? OPINIONS : column.width,
-  }); // prettier-ignore
+  const health = Number(shapeOf(state).split(",").at(-1));
+  const widths = { health, shard: Math.max(75, 8 * placement.length + 30) };
+  const worded = (each) => ({ ...each, title: titles[each.key] ?? each.title, width: widths[each.key] ?? each.width });
   return {
-    Members: (status.leads ? MEMBER_COLUMNS : VIRTUAL_MEMBER_COLUMNS).map(worded),
-    Shards: SHARD_COLUMNS.map(worded),
+    Members: (status.leads ? MEMBER_COLUMNS : virtualColumns(activity.rows.size > 0)).map(worded),
+    Shards: SHARD_COLUMNS.filter(({ key }) => status.by_type || key !== "type").map(worded),
     Services: SERVICE_COLUMNS.map(worded),
   };
+}
+
+/** Active keys and messages that wait, of all types; nothing of a node that does not say. */
+function activeOf(types) {
+  if (!types) return { active: "", queued: "" };
+  return types.reduce((sum, each) => ({ active: sum.active + each.active, queued: sum.queued + each.queued }), {
+    active: 0,
+    queued: 0,
+  });
 }
 
 export function memberRows(state) {
@@ -105,12 +130,13 @@ export function memberRows(state) {
       node: node.name, address: node.address, status: node.status ?? "no member", health: `${markOf(node)} ${healthOf(node)}`,
       leader: node.leader ? "★ leader" : "", roles: node.roles, shards: shards.get(number) ?? 0,
       services: state.services.filter((entry) => entry[1] === number).length, opinions: node.opinions || "the same", rtt: node.rtt ?? "", tone: node.health,
+      ...activeOf(state.activity.rows.get(number)),
     }); // prettier-ignore
   });
   return new TextRows(rows, {
     key: (row) => row.address,
     tone: (row) => row.tone,
-    values: { rtt: (row) => (row.rtt === "" ? -1 : row.rtt) },
+    values: Object.fromEntries(["rtt", "active", "queued"].map((key) => [key, (row) => (row[key] === "" ? -1 : row[key])])),
   });
 }
 

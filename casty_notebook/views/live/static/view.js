@@ -7,7 +7,16 @@ import { ORDERS } from "./layout.js";
 import { ClusterMap, summaryOf } from "./map.js";
 import { Moments } from "./moments.js";
 import { Problems } from "./problems.js";
-import { columnsOf, MEMBER_COLUMNS, memberRows, SERVICE_COLUMNS, serviceRows, SHARD_COLUMNS, ShardRows } from "./rows.js";
+import {
+  columnsOf,
+  MEMBER_COLUMNS,
+  memberRows,
+  SERVICE_COLUMNS,
+  serviceRows,
+  shapeOf,
+  SHARD_COLUMNS,
+  ShardRows,
+} from "./rows.js";
 import { shardAt, shardCount } from "./state.js";
 import { TimeBar, Timeline } from "./timeline.js";
 
@@ -304,9 +313,9 @@ class View {
 
   /** The open table, with columns in the cluster's words. */
   table(state) {
-    const words = state.status.words.join();
-    if (words !== this.spoken) this.columns = columnsOf(state);
-    this.spoken = words;
+    const shape = shapeOf(state);
+    if (shape !== this.shape) this.columns = columnsOf(state);
+    this.shape = shape;
     const grid = this.grids[this.tab];
     grid.setColumns(this.columns[this.tab]);
     return grid;

@@ -58,6 +58,19 @@ test("a lane is as high as what is wrong with its node needs", () => {
   }
 });
 
+test("all cells are seen at once in a narrow page, as long as they can be told apart", () => {
+  const heightOf = (count, width) => {
+    const [cell, gap] = cellSize(count, 0, width);
+    return Math.ceil(count / Math.floor(width / (cell + gap))) * (cell + gap);
+  };
+  assert.deepEqual(cellSize(1024, 0, 1360), [11, 2]);
+  assert.deepEqual(cellSize(1024, 0, 353), [8, 1]);
+  assert.ok(heightOf(1024, 353) < 340);
+  assert.deepEqual(cellSize(1024, 1, 353), [11, 2]);
+  assert.deepEqual(cellSize(4000, 0, 353), [6, 1]);
+  assert.deepEqual(cellSize(300, 0, 353), [14, 2]);
+});
+
 test("cells are larger or smaller by the zoom, within bounds", () => {
   assert.deepEqual(cellSize(100), [14, 2]);
   assert.deepEqual(cellSize(100, 2), [24, 3]);
