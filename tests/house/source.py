@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -53,8 +54,13 @@ def room(file: Path) -> str:
     return room_of(".".join(("casty_notebook", *file.relative_to(PACKAGE).with_suffix("").parts)))
 
 
-def imports(file: Path) -> Iterator[Import]:
-    """All imports of a file, by absolute module name."""
+@cache
+def imports(file: Path) -> tuple[Import, ...]:
+    """All imports of a file, by absolute module name; read once for all tests that ask."""
+    return tuple(_imports(file))
+
+
+def _imports(file: Path) -> Iterator[Import]:
     for node in ast.walk(tree(file)):
         if isinstance(node, ast.Import):
             for alias in node.names:
