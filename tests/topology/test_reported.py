@@ -127,6 +127,17 @@ def test_of_many_mailboxes_at_once_ten_are_told_of_and_the_others_counted() -> N
     assert len(reported.waiting(at(40))) == 0
 
 
+def test_the_others_are_counted_in_one_row_a_minute() -> None:
+    reported = Reported()
+    told = []
+    for second in range(55):
+        count = 25 if second < 15 else 45
+        rows = [Activation("shop:counter", f"key-{place}", START, 5 + place) for place in range(count)]
+        told += reported.note(at(second), report(rows=rows), cluster())
+    assert [row.subject for row in told if "more" in row.subject] == ["15 more keys"]
+    assert len(reported.waiting(at(55))) == 45
+
+
 def test_a_cluster_that_is_well_has_no_rows_in_an_hour() -> None:
     reported = Reported()
     for second in range(0, 3_600, 1):

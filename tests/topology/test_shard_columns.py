@@ -90,6 +90,11 @@ def test_it_equals_what_the_dict_equals(one: dict[int, ShardAllocation], other: 
     assert first != sorted(one)
 
 
+def test_it_equals_itself() -> None:
+    made = the_same = column({3: owned_by(1)})
+    assert made == the_same
+
+
 def test_equal_placements_in_another_order_are_equal() -> None:
     here, there = owned_by(1), owned_by(2, 3)
     one = ShardColumn(range(3), array("B", [0, 1, 0]), (here, there))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,33 @@ def test_a_contact_that_shakes_hands_but_never_pushes_is_overtaken() -> None:
     world.run(1.5)
     assert world.session.snapshot is not None
     assert world.session.contact == node(2)
+
+
+class Tunnelled(World):
+    """`leads` says at which node an address ends; `dialled` is what was."""
+
+    def __init__(self, leads: dict[NodeAddress, NodeAddress], **options: Any) -> None:
+        self.leads = leads
+        self.dialled: list[NodeAddress] = []
+        super().__init__(**options)
+
+    def _connect(self, link: int, address: NodeAddress, identity: NodeAddress) -> None:
+        self.dialled.append(address)
+        super()._connect(link, self.leads.get(address, address), identity)
+
+
+def test_a_way_to_a_node_that_has_come_to_lead_to_another_is_tried_once() -> None:
+    mouth = node(99)
+    world = Tunnelled({mouth: node(1)}, nodes=(1, 2), contacts=[mouth])
+    world.gossip()
+    world.run(2.0)
+    assert world.dialled == [mouth, node(2)]
+    world.leads[mouth] = node(2)
+    for _ in range(4):  # every other time the other of the two ways is taken
+        world.cut(node(1))
+        world.run(3.0)
+    assert world.dialled.count(mouth) == 2
+    assert world.session.health(world.now)[node(1)].state is LinkState.live
 
 
 def test_an_ask_made_before_the_first_snapshot_waits_for_it() -> None:

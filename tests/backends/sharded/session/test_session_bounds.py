@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -39,6 +39,10 @@ def snapshot_of(*members: Member, **parts: Any) -> TopologySnapshot:
 
 def member(address: NodeAddress, name: str = "node", roles: frozenset[str] = frozenset()) -> Member:
     return Member(address, MemberStatus.up, roles, name)
+
+
+def entries(count: int) -> Iterator[ServiceEntry]:
+    return (ServiceEntry("pay", node(1), f"/{n}") for n in range(count))
 
 
 def test_locations_that_nobody_asked_for_are_forgotten_at_once() -> None:
@@ -177,7 +181,7 @@ def test_members_of_which_nothing_is_due_cost_nothing(what: str) -> None:
     [
         (lambda: snapshot_of(*(member(stranger(n)) for n in range(5_001))), "5,001 members; at most 5,000"),
         (lambda: snapshot_of(unreachable=frozenset(map(stranger, range(5_001)))), "5,001 members"),
-        (lambda: snapshot_of(registry=frozenset(ServiceEntry("pay", node(1), f"/{n}") for n in range(500_001))), "service instances"),
+        (lambda: snapshot_of(registry=frozenset(entries(500_001))), "service instances"),
         (lambda: snapshot_of(shards={str(n): {} for n in range(10_001)}), "sharded types"),
         (lambda: snapshot_of(shards={"x" * (MAX_NAME + 1): {}}), "a name of 1,001 characters"),
         (lambda: snapshot_of(member(node(1), "x" * 4_000_000)), "a name of 4,000,000 characters"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Any
 
 import pytest
@@ -52,6 +53,15 @@ def test_each_encoding_is_found_by_asking_one_node(spoken: Encoding) -> None:
     assert world.session.subscription.encoding == spoken
     assert [encoding for _, _, encoding, _ in world.log] == list(ALL[: ALL.index(spoken)])
     assert len(world.nodes[node(1)].subscribers) == 1
+
+
+def test_the_first_two_guesses_get_time_for_an_answer_and_the_rarer_ones_follow_quickly() -> None:
+    world = Speaking(LAST, nodes=(1,))
+    world.run(4.0)
+    guessed = [at for at, _, _, message in world.log if isinstance(message, SubscribeTopology)]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(guessed)]
+    likely, rarer = Settings().layout_probe, Settings().encoding_probe
+    assert pauses == pytest.approx([likely, likely, *[rarer] * (len(ALL) - 4)])
 
 
 @pytest.mark.parametrize("spoken", [PICKLE[0], FLAT, JSON, LAST], ids=str)

@@ -121,3 +121,12 @@ def test_a_goodbye_is_in_the_trace() -> None:
     link, node = next(iter(world.links.items()))
     world.feed(LinkLeaving(link))
     assert world.session.trace()[-1].endswith(f"{node.address} says goodbye")
+
+
+def test_a_lost_connection_is_in_the_trace_with_its_reason() -> None:
+    world = World()
+    world.settle()
+    link, node = next(iter(world.links.items()))
+    world.kill(node)
+    gone = f"link {link} to {node.address} is gone (connection reset)"
+    assert [line for line in world.session.trace() if line.endswith(gone)] != []
