@@ -14,15 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.backends.sharded.codec.numbering import Numbering
 from casty_notebook.backends.sharded.codec.pickle import shards as pickle_shards
 from casty_notebook.backends.sharded.codec.pickle.machine import Machine
 from casty_notebook.backends.sharded.codec.pickle.reader import loads, run
-from casty_notebook.backends.sharded.codec.pickle.shard_tables import Replay
+from casty_notebook.backends.sharded.codec.pickle.shard_tables import Replay, ShardTable
 from casty_notebook.backends.sharded.codec.pickle.shards import _ONE, _ids, _Strange
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.settings import Settings
 from casty_notebook.topology.shard_columns import ShardColumn
 from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.values.limits.budget import CostGuard
 from casty_notebook.values.registry import Registry
 from tests.support.golden import named
 from tests.values.table import codec, plain_loads, table
@@ -383,6 +385,17 @@ def test_without_the_class_in_the_table_nothing_is_read_in_runs() -> None:
 def read_by_opcodes(payload: bytes) -> Any:
     """What the machine itself makes, before the codec puts into columns what is not yet."""
     return run(Machine(payload, table(), Settings()))
+
+
+@pytest.mark.parametrize(
+    "batches", [[[1, 255], b"\x07\x08"], [b"\x07\x08", [300, 1], b"\x07\x08", [2, 70_000]], [[256], [1]], [(3, 4), b"\x05"]]
+)
+def test_the_numbers_of_placements_are_kept_however_wide_those_before_were(batches: list[Any]) -> None:
+    guard = CostGuard(table(), Settings())
+    shards = ShardTable(guard, Numbering(guard), {}, None)
+    for codes in batches:
+        shards.take(range(shards.size, shards.size + len(codes)), codes)
+    assert list(shards._codes) == [code for codes in batches for code in codes]
 
 
 @pytest.mark.parametrize("size", [20, 999, 1000, 1001, 2000, 3000, 3001, 7500])

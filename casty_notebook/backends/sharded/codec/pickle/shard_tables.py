@@ -23,7 +23,6 @@ from casty_notebook.values.limits.size_model import pairs
 __all__ = ["Replay", "ShardTable", "ascending"]
 
 _FIELD = "shard_allocations"
-_BYTE = 256
 
 
 def _alone() -> int:
@@ -77,12 +76,15 @@ class ShardTable:
             self._ids[-1] = range(last.start, ids.stop)
         else:
             self._ids.append(ids)
-        if type(codes) is bytes and self._codes.typecode == "B":
-            self._codes.frombytes(codes)
-            return
-        if self._codes.typecode == "B" and max(codes, default=0) >= _BYTE:
-            self._codes = array("I", self._codes)
-        self._codes.extend(codes)
+        # Not by `extend`, which takes number by number and makes room for each.
+        if self._codes.typecode == "B":
+            try:
+                self._codes.frombytes(bytes(codes))
+            except ValueError:  # more than a byte
+                self._codes = array("I", self._codes)
+            else:
+                return
+        self._codes += array("I", list(codes))  # of bytes it would take four for one number
 
     def take_pairs(self, items: Sequence[Any]) -> bool:
         """Add what opcodes left on the stack, key by value; False, and nothing is added, if it is not all a shard's."""
