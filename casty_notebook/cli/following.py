@@ -18,6 +18,7 @@ from casty_notebook.errors import AskFailed, MisuseError
 
 if TYPE_CHECKING:
     from casty_notebook.topology.events import TopologyEvent
+    from casty_notebook.topology.kinds import Kind
     from casty_notebook.views.cluster import Cluster
     from casty_notebook.views.past.recording import Recording
 
@@ -103,7 +104,7 @@ def _events(options: argparse.Namespace) -> int:
         with ended_well():
             for _ in turns(LOOK, options.seconds):
                 for event in _newer(cluster, last):
-                    rows.add(*_event_row(event))
+                    rows.add(*_event_row(event, cluster.kind))
                     last = event
     return 0
 
@@ -117,17 +118,16 @@ def _newer(cluster: Cluster, last: TopologyEvent | None) -> Sequence[TopologyEve
     return newer[::-1]
 
 
-def _event_row(event: TopologyEvent) -> tuple[dict[str, Any], str]:
-    from casty_notebook.views.event_words import EVENT_WORDS, by_of
+def _event_row(event: TopologyEvent, kind: Kind) -> tuple[dict[str, Any], str]:
+    from casty_notebook.views.event_words import by_of, name_of_event
 
-    words = EVENT_WORDS.get(event.kind)
     by = by_of(event)
     row = {
         "time": _stamp(event.time), "kind": event.kind, "by": by, "subject": event.subject, "before": event.before,
         "after": event.after,
     }  # fmt: skip
     change = " → ".join(filter(None, (event.before, event.after)))
-    return row, f"{row['time']}  {by:<7}  {event.subject}: {words.words if words is not None else event.kind} ({change})"
+    return row, f"{row['time']}  {by:<7}  {event.subject}: {name_of_event(event.kind, kind)} ({change})"
 
 
 def _stamp(time: datetime.datetime | None = None) -> str:

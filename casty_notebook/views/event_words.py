@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from casty_notebook.topology.events import Change, TopologyEvent
+from casty_notebook.topology.kinds import Kind
 
-__all__ = ["EVENT_WORDS", "EventWords", "by_of", "is_bad_news"]
+__all__ = ["EVENT_WORDS", "EventWords", "by_of", "is_bad_news", "name_of_event"]
 
 
 class EventWords(NamedTuple):
@@ -60,6 +61,19 @@ def by_of(event: TopologyEvent) -> str:
     """
     words = EVENT_WORDS.get(event.kind)
     return event.says or ("" if words is None else words.by)
+
+
+def name_of_event(change: str, kind: Kind) -> str:
+    """What a change is called in a kind of cluster.
+
+    Examples
+    --------
+    >>> from casty_notebook.topology.kinds import SHARDED, VIRTUAL
+    >>> name_of_event("shards_moved", SHARDED), name_of_event("shards_moved", VIRTUAL), name_of_event("of_later", SHARDED)
+    ('shards moved', 'ring slices moved', 'of_later')
+    """
+    words = EVENT_WORDS.get(change)
+    return change if words is None else words.words.replace("shards", kind.placements)
 
 
 def is_bad_news(event: TopologyEvent) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.topology.events import TopologyEvent, opinions
+from casty_notebook.topology.kinds import Kind
 from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.names import name_of, natural
 from casty_notebook.topology.problems import Problem
@@ -20,7 +21,7 @@ from casty_notebook.topology.recording_format import Label
 from casty_notebook.topology.snapshot import Member
 from casty_notebook.topology.traffic import TrafficRow
 from casty_notebook.views.event_runs import runs
-from casty_notebook.views.event_words import EVENT_WORDS, by_of, is_bad_news
+from casty_notebook.views.event_words import by_of, is_bad_news, name_of_event
 from casty_notebook.views.live.feed import moments
 from casty_notebook.views.live.svg_map import map_html
 from casty_notebook.views.report.incident import Incident
@@ -81,7 +82,7 @@ def _sections(incident: Incident) -> Iterator[Markup]:
         "maps": _maps(incident),
         "changes": _changes(incident),
         "members": _members(incident.after),
-        "events": _events(incident.history.events),
+        "events": _events(incident.history.events, incident.after.kind),
         "here": _here(incident),
         "versions": facts("Written with", _versions(incident)),
         "recording": _recording(incident),
@@ -125,15 +126,16 @@ def _changes(incident: Incident) -> Markup:
     span = f"From {_time(before.time)} to {_time(after.time)}, as if nothing had been in between:"
     if not changes:
         return element("p", f"{span} nothing.")
-    return joined([element("p", span), _event_table(many(len(changes), "change"), list(map(_event_row, changes)))])
+    rows = [_event_row(each, after.kind) for each in changes]
+    return joined([element("p", span), _event_table(many(len(changes), "change"), rows)])
 
 
-def _events(events: Sequence[TopologyEvent]) -> Markup:
+def _events(events: Sequence[TopologyEvent], kind: Kind) -> Markup:
     if not events:
         return element("p", "None.")
     newest = tuple(events)[-MOST_EVENTS:]
     which = f"the newest {len(newest):,}; all are in the recording" if len(newest) < len(events) else "the oldest first"
-    rows = list(map(_run_row, runs(newest)))
+    rows = [_run_row(run, kind) for run in runs(newest)]
     return element("details", element("summary", many(len(events), "event")), _event_table(which, rows), open="")
 
 
@@ -141,17 +143,16 @@ def _event_table(caption: str, rows: Sequence[Sequence[object]]) -> Markup:
     return table(caption, ("time", "who says so", "what", "of", "before", "after"), rows, len(rows), most=MOST_EVENTS)
 
 
-def _run_row(run: tuple[TopologyEvent, ...]) -> tuple[object, ...]:
-    row, last = _event_row(run[0]), run[-1]
+def _run_row(run: tuple[TopologyEvent, ...], kind: Kind) -> tuple[object, ...]:
+    row, last = _event_row(run[0], kind), run[-1]
     if len(run) == 1:
         return row
     time, by, what, subject, _, _ = row
     return time, by, f"{what}, {len(run):,} times", subject, "", f"until {_time(last.time)}, {_short(last.after)} at last"
 
 
-def _event_row(event: TopologyEvent) -> tuple[object, ...]:
-    words = EVENT_WORDS.get(event.kind)
-    what: object = event.kind if words is None else words.words
+def _event_row(event: TopologyEvent, kind: Kind) -> tuple[object, ...]:
+    what: object = name_of_event(event.kind, kind)
     if is_bad_news(event):
         what = state("bad", what)
     return _time(event.time), by_of(event), what, *map(_short, (event.subject, event.before, event.after))

@@ -18,7 +18,7 @@ from casty_notebook.topology.names import natural
 from casty_notebook.topology.problems import Problem
 from casty_notebook.topology.snapshot import Member
 from casty_notebook.views.event_runs import runs
-from casty_notebook.views.event_words import EVENT_WORDS, by_of, is_bad_news
+from casty_notebook.views.event_words import EVENT_WORDS, by_of, is_bad_news, name_of_event
 from casty_notebook.views.reprs.cards import CardFacts, card_lines, card_title
 from casty_notebook.views.reprs.plain import clipped, many
 from casty_notebook.views.theme import MARKS, health_of
@@ -131,7 +131,8 @@ def _nodes(moment: Moment) -> Iterator[NodeRow]:
             printable(str(address) if member is None else member.id), printable(str(address)), judged.tone,
             "no member" if member is None else member.status.name, printable(judged.words), address == moment.snapshot.leader,
             "" if member is None else printable(", ".join(sorted(member.roles))), owned.get(address, {}), services[address],
-            None if view is None or view.rtt is None else view.rtt * 1000,
+            # What was measured before it was lost is not how far away it is now.
+            view.rtt * 1000 if view is not None and view.rtt is not None and view.reachable else None,
         )  # fmt: skip
 
 
@@ -196,16 +197,16 @@ def _said(each: Problem) -> str:
     return f"{in_cells(each.subject, LONGEST_TEXT)}: {each.text} (since {_clock(each.since)}, says {each.says})"
 
 
-def event_lines(events: Sequence[TopologyEvent]) -> list[tuple[str, str]]:
+def event_lines(picture: Picture) -> list[tuple[str, str]]:
     """Tone and text of the events, the oldest first; times are in UTC."""
-    return list(map(_run_line, runs(events)))
+    return [_run_line(run, picture.kind) for run in runs(picture.events)]
 
 
-def _run_line(run: tuple[TopologyEvent, ...]) -> tuple[str, str]:
+def _run_line(run: tuple[TopologyEvent, ...], kind: Kind) -> tuple[str, str]:
     event, last = run[0], run[-1]
     words = EVENT_WORDS.get(event.kind)
     tone = "bad" if is_bad_news(event) else "" if words is None else words.tone
-    by, what = by_of(event), event.kind if words is None else words.words
+    by, what = by_of(event), name_of_event(event.kind, kind)
     change = " → ".join(filter(None, (event.before, event.after)))
     if len(run) > 1:
         what, change = f"{what}, {len(run):,} times", f"until {_clock(last.time)}"
@@ -229,7 +230,7 @@ def _text(picture: Picture) -> Iterator[str]:
         yield from (f"{MARKS[tone]} {what}\n    {remedy}" for tone, what, remedy in problem_lines(picture.problems))
     if picture.events:
         yield f"\nlast of {many(len(picture.events), 'event')} (UTC)"
-        yield from (line for _, line in event_lines(picture.events)[-LAST_EVENTS:])
+        yield from (line for _, line in event_lines(picture)[-LAST_EVENTS:])
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -81,7 +81,7 @@ class Top(App[None]):
         self.set_interval(EVERY, self.show)
 
     def on_resize(self) -> None:
-        self.show()
+        self.call_after_refresh(self.show)  # by then it is as wide as it was told
 
     def show(self) -> None:
         """Look again, and draw what differs."""
@@ -178,7 +178,7 @@ def _problems(picture: Picture) -> Text:
 def _events(picture: Picture) -> Text:
     """The newest first: what happens now is where one looks."""
     text = Text().append("events, the newest first (UTC)\n" if picture.events else "no event yet", style="dim")
-    for tone, line in reversed(event_lines(picture.events)):
+    for tone, line in reversed(event_lines(picture)):
         text.append(f"{line}\n", style=COLOURS[tone])
     text.rstrip()
     return text
