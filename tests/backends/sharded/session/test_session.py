@@ -9,6 +9,7 @@ import pytest
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.sharded.session.events import Close
+from casty_notebook.backends.sharded.session.messages import SubscribeTopology
 from casty_notebook.backends.sharded.session.targets import ActorTarget
 from casty_notebook.errors import (
     AskTimeout,
@@ -340,6 +341,18 @@ def test_a_frozen_node_is_noticed_within_the_window_and_not_stormed_when_it_wake
     world.run(3.0)
     assert world.session.health(world.now)[node(2)].state is LinkState.live
     assert world.nodes[node(2)].dials - dials <= 2
+
+
+def test_a_node_that_is_suspect_is_not_asked_for_its_topology_until_it_says_something() -> None:
+    world = ready(nodes=(1,))
+    world.freeze(node(1))
+    world.run(40.0)
+    assert world.session.health(world.now)[node(1)].state is LinkState.suspect
+    asked = [outgoing for _, outgoing in world.nodes[node(1)].backlog if isinstance(outgoing.message, SubscribeTopology)]
+    assert len(asked) == 2, "while it was only doubted"
+    world.thaw(node(1))
+    world.run(1.0)
+    assert world.session.contact == node(1)
 
 
 def test_an_ask_that_times_out_in_silence_has_its_node_looked_at_at_once() -> None:

@@ -251,6 +251,19 @@ def test_an_ask_that_has_left_is_not_sent_again_by_itself() -> None:
     assert world.answers == {2: b"2"}
 
 
+def test_an_ask_whose_time_is_up_at_a_node_that_has_stopped_answering_may_have_run() -> None:
+    world = ready()
+    silent = world.node(1)
+    silent.frozen = True
+    world.ask(1, key_of(world, 1), timeout=6.5)
+    world.pass_time(7)
+    assert world.session.health(world.now)[silent.address].state is LinkState.suspect
+    error = world.failures[1]
+    assert isinstance(error, AskTimeout)
+    assert "has stopped answering" in error.report.cause
+    assert error.report.may_have_run
+
+
 def test_the_node_is_told_when_time_is_up_or_nobody_waits() -> None:
     world = ready()
     key = key_of(world, 1)
