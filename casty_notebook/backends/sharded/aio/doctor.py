@@ -111,14 +111,15 @@ class _Examination:
             return [*found, *skipped("there is no snapshot", (*AFTER_THE_CONTACTS[:3], *AFTER_THE_CONTACTS[4:]))]
         await self._wait_for_members(snapshot)
         members = sorted(snapshot.members, key=lambda member: natural(member.id))
+        tunnels, round_trips = await asyncio.gather(self._tunnels(members), self._round_trips(members))
         return [
             Finding("system name", Verdict.ok, f"{client.system_name!r}, as the nodes state it"),
             *self._encoding(client.encoding),
             _snapshot(snapshot),
             *self._members(members, snapshot),
-            *await self._tunnels(members),
+            *tunnels,
             *self._shards(snapshot),
-            *await self._round_trips(members),
+            *round_trips,
             self._last_push(snapshot),
         ]
 

@@ -188,7 +188,9 @@ class _Examination:
         except CastyNotebookError as error:
             found = [Finding("members", Verdict.fail, str(error))]
             return [*found, *skipped("there is no table of members", AFTER_THE_CONTACTS[3:])]
-        await self._wait_for_every_table()
+        first = self._client.members
+        assert first is not None  # noqa: S101 - waited for above
+        tunnels, _ = await asyncio.gather(self._tunnels(first), self._wait_for_every_table())
         members = self._client.members
         assert members is not None  # noqa: S101 - waited for above
         return [
@@ -196,7 +198,7 @@ class _Examination:
             self._limits(),
             *self._members(members),
             *self._opinions(members),
-            *await self._tunnels(members),
+            *tunnels,
             *_ring(members),
             *_types(members),
             *self._round_trips(members),
