@@ -6,11 +6,12 @@ import asyncio
 import logging
 from time import monotonic
 
+import msgpack
 import pytest
 
 from casty_notebook import Settings, VirtualClient
 from casty_notebook.backends.virtual.wire.frames import encode_data, encode_window
-from casty_notebook.errors import AskTimeout, Overloaded
+from casty_notebook.errors import AskTimeout, NodeUnreachable, Overloaded
 from tests.backends.virtual.fake_node import TYPE, FakeNode, framed
 from tests.backends.virtual.messages import Add, Get, Size
 from tests.support.waiting import wait_until_async
@@ -121,3 +122,46 @@ async def test_nodes_lost_and_found_are_lines_of_the_log(caplog: pytest.LogCaptu
             await client.ask(f"{TYPE}/a", Get)
         node.greets = True
         await wait_until_async(lambda: any(f"found 127.0.0.1:{node.port} again" in line for line in caplog.messages))
+
+
+class Busy(FakeNode):
+    """Its tables lie behind a long answer, as everything on a stream does: while `busy`, none comes."""
+
+    busy = False
+
+    def _read(self, writer: asyncio.StreamWriter, service: bytes, body: bytes) -> None:
+        if service != b"membership" or not self.busy:
+            super()._read(writer, service, body)
+
+
+async def test_a_node_is_not_given_up_while_a_long_answer_trickles_in() -> None:
+    async with Busy() as node:
+        settings = Settings(liveness_window=1.0, probe_timeout=0.5)
+        async with VirtualClient(contact_points=[node.contact], cluster_name="shop", settings=settings) as client:
+            assert await client.ask(f"{TYPE}/a", Get) == 7
+            node.busy, node.answer = True, lambda deliver: trickling(node, deliver["reply"][1]["id"])
+            asked = monotonic()
+            assert await client.ask(f"{TYPE}/a", Get, timeout=30) == bytes(MEGABYTE)
+            assert monotonic() - asked > 2.0  # twice as long as a silent node is waited for
+            assert client.counters["lost_links"] == 0
+
+
+async def test_a_node_that_falls_silent_ends_what_it_was_asked() -> None:
+    async with Busy() as node:
+        settings = Settings(liveness_window=1.0, probe_timeout=0.5)
+        async with VirtualClient(contact_points=[node.contact], cluster_name="shop", settings=settings) as client:
+            assert await client.ask(f"{TYPE}/a", Get) == 7
+            node.busy, node.answer = True, lambda _: None
+            asked = monotonic()
+            with pytest.raises(NodeUnreachable, match="silent for"):
+                await client.ask(f"{TYPE}/a", Get, timeout=60)
+            assert monotonic() - asked < 30.0
+
+
+def trickling(node: FakeNode, number: int) -> None:
+    """An answer of a megabyte that takes 2.5 s to come."""
+    reply = msgpack.packb(["Reply", {"id": number, "outcome": ["Value", {"data": msgpack.packb(bytes(MEGABYTE))}]}])
+    data = framed(b"replies", reply)
+    loop = asyncio.get_running_loop()
+    for place, at in enumerate(range(0, len(data), 40_000)):
+        loop.call_later(0.1 * place, node.write, encode_data(3, data[at : at + 40_000]))
