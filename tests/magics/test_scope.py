@@ -117,7 +117,8 @@ class TestWhatCannotBeSeen:
 
 class TestEmbedded:
     def test_magics_see_what_cells_see_there(self, connected: Shell) -> None:
-        embedded = InteractiveShellEmbed(display_banner=False)
+        # Without a history: it would write it at exit, into this test's folder, which may be gone by then.
+        embedded = InteractiveShellEmbed(config=connected.ip.config, display_banner=False)
         made = Shell(embedded)
         extensions_of(connected.ip).load_extension("casty_notebook")
         found: list[Any] = []
