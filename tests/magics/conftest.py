@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,19 +45,19 @@ def connected(shell: Shell, demo_cluster: DemoCluster) -> Shell:
     return shell
 
 
-@pytest.fixture
-def kernel(tmp_path: Path) -> Iterator[Kernel]:
+@contextmanager
+def a_kernel(folder: Path) -> Iterator[Kernel]:
     """A kernel of this interpreter, whatever kernels the machine has installed."""
     spec = {
         "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
         "display_name": "tests",
         "language": "python",
     }
-    (tmp_path / "kernels" / "tests").mkdir(parents=True)
-    (tmp_path / "kernels" / "tests" / "kernel.json").write_text(json.dumps(spec))
+    (folder / "kernels" / "tests").mkdir(parents=True)
+    (folder / "kernels" / "tests" / "kernel.json").write_text(json.dumps(spec))
     manager = KernelManager(
         kernel_name="tests",
-        kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(tmp_path / "kernels")], ensure_native_kernel=False),
+        kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(folder / "kernels")], ensure_native_kernel=False),
     )
     manager.start_kernel(cwd=str(Path(__file__).parents[2]))
     client = manager.blocking_client()
@@ -68,3 +69,17 @@ def kernel(tmp_path: Path) -> Iterator[Kernel]:
         client.stop_channels()
         if manager.has_kernel:
             manager.shutdown_kernel()
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> Iterator[Kernel]:
+    """A kernel of the test's own."""
+    with a_kernel(tmp_path) as kernel:
+        yield kernel
+
+
+@pytest.fixture(scope="module")
+def shared_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    """A kernel that a file's tests share: do not end it, unload nothing in it."""
+    with a_kernel(tmp_path_factory.mktemp("kernel")) as kernel:
+        yield kernel

@@ -17,18 +17,23 @@ pytestmark = pytest.mark.timeout(120)
 LOOP_THREAD = "casty-notebook-loop"
 
 
-@pytest.fixture
-def connected(kernel: Kernel, demo_cluster: DemoCluster) -> Kernel:
+def connect(kernel: Kernel, demo: DemoCluster) -> Kernel:
     reply, _ = kernel.run(
         "%load_ext casty_notebook\n"
         "from casty_notebook.demo.messages import *\n"
-        f"%casty_connect {demo_cluster.uri} --shards counter=100 account=100;"
+        f"%casty_connect {demo.uri} --shards counter=100 account=100;"
     )
     assert reply["status"] == "ok", reply
     return kernel
 
 
-def test_a_session_from_loading_to_unloading(connected: Kernel, demo_cluster: DemoCluster) -> None:
+@pytest.fixture(scope="module")
+def connected(shared_kernel: Kernel, demo_cluster: DemoCluster) -> Kernel:
+    return connect(shared_kernel, demo_cluster)
+
+
+def test_a_session_from_loading_to_unloading(kernel: Kernel, demo_cluster: DemoCluster) -> None:
+    connected = connect(kernel, demo_cluster)
     before = set(connected.value("[t.name for t in __import__('threading').enumerate()]"))
 
     reply, _ = connected.run("x = %casty_ask account/kernel-1 Deposit(7)")
