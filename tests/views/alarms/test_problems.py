@@ -20,7 +20,7 @@ def test_a_death_is_named_and_its_end_too(start_cluster: Callable[..., DemoClust
         bad = cluster.problems[cluster.problems.subject == "node-3"].iloc[0]
         assert bad.severity == "bad"
         assert "problems" in repr(cluster)
-        assert "%casty_problems" in cluster._repr_html_()
+        assert "cluster.problems" in cluster._repr_html_()
         demo.restart("node-3")
         wait_until(lambda: "node-3" not in set(cluster.problems.query("severity == 'bad'").subject), 20)
         recorded = cluster.record()
