@@ -67,7 +67,10 @@ def _time(text: str) -> str | float:
 
 @contextmanager
 def ended_well() -> Iterator[None]:
-    """Let Ctrl-C, a closed terminal and ``kill`` end what is inside, so that what comes after it is still done."""
+    """Let Ctrl-C, a closed terminal and ``kill`` end what is inside, so that what comes after it is still done.
+
+    What tells people that they may do so belongs inside, too: one of them is quicker than the next line.
+    """
     polite = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = [(each, signal.signal(each, signal.default_int_handler)) for each in polite]
     try:
@@ -98,10 +101,10 @@ def turns(every: float, length: float | None) -> Iterator[None]:
 
 def _events(options: argparse.Namespace) -> int:
     with opened(options) as cluster:
-        note(f"following {cluster.name}: {len(cluster.members):,} members")
-        rows = Rows(EVENT, options.form)
+        members, rows = len(cluster.members), Rows(EVENT, options.form)
         last: TopologyEvent | None = None
         with ended_well():
+            note(f"following {cluster.name}: {members:,} members")
             for _ in turns(LOOK, options.seconds):
                 for event in _newer(cluster, last):
                     rows.add(*_event_row(event, cluster.kind))
@@ -203,9 +206,10 @@ def _record(options: argparse.Namespace) -> int:
         raise MisuseError(f"{target.parent} is no folder: the recording could not be saved there")
     with opened(options) as cluster:
         how = "Ctrl-C ends" if options.seconds is None else f"{options.seconds:g} s or Ctrl-C"
-        note(f"recording {cluster.name}: {len(cluster.members):,} members ({how})")
+        members = len(cluster.members)
         try:
             with ended_well():
+                note(f"recording {cluster.name}: {members:,} members ({how})")
                 for _ in turns(LOOK, options.seconds):
                     pass
         finally:
@@ -228,8 +232,8 @@ def _report(options: argparse.Namespace) -> int:
     if "://" not in options.uri and not options.uri.startswith("@"):
         return _written(_loaded(options.uri).report(options.path, **given), options.form)
     with opened(options) as cluster:
-        note(f"looking at {cluster.name} for {options.seconds:g} s")  # what is wrong for a moment is no problem yet
         with ended_well():
+            note(f"looking at {cluster.name} for {options.seconds:g} s")  # what is wrong for a moment is no problem yet
             for _ in turns(LOOK, options.seconds):
                 pass
         return _written(cluster.report(options.path, **given), options.form)

@@ -30,9 +30,10 @@ def test_a_skip_that_is_not_listed_fails_on_a_build_server_and_nowhere_else(tmp_
     for name, text in {"conftest.py": HOOKS, "test_whole.py": WHOLE_FILE, "test_it.py": TESTS}.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "pytest.ini").touch()
+    quite_alone = {**os.environ, "CI": ci, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--continue-on-collection-errors"], cwd=tmp_path,
-        env={**os.environ, "CI": ci, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=50, check=False,
+        env=quite_alone, capture_output=True, text=True, timeout=50, check=False,
     )  # fmt: skip
     assert ("1 skipped, 2 errors in" if ci else "3 skipped in") in done.stdout.splitlines()[-1], done.stdout
     for reason in ("could not import 'no_such_module'", "the moon is full"):

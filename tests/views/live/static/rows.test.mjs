@@ -44,9 +44,12 @@ test("columns are titled in the cluster's words", () => {
 
 test("a state is as wide as the longest there is, and changes nothing until that is another width", () => {
   const width = (...words) =>
-    columnsOf(cluster(VIRTUAL, words.map((each, place) => node(`n${place}`, { words: each })))).Members.find(
-      ({ key }) => key === "health",
-    ).width;
+    columnsOf(
+      cluster(
+        VIRTUAL,
+        words.map((each, place) => node(`n${place}`, { words: each })),
+      ),
+    ).Members.find(({ key }) => key === "health").width;
   assert.equal(width("reachable"), 130);
   const long = "reachable, but members differ: 12 alive, 3 suspect, 1 dead, 100 leaving";
   assert.ok(width("reachable", long) >= 7 * long.length);
