@@ -10,7 +10,7 @@ import pandas as pd
 
 from casty_notebook.errors import AskFailed, Interrupted
 from casty_notebook.tables.columns import attrs_of, frame, repeated, text
-from casty_notebook.tables.fields import field_columns, fields_of
+from casty_notebook.values.fields import field_columns, fields_of
 
 __all__ = ["AnswerLike", "answers", "in_words", "milliseconds", "whole_or_fields"]
 

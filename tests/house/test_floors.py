@@ -236,3 +236,12 @@ def test_importing_costs_nothing_but_the_standard_library(module: str) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] for name in json.loads(done.stdout)}
     assert loaded & HEAVY == set()
+
+
+@pytest.mark.parametrize("module", ["casty_notebook.views.cluster", "casty_notebook.cli.main", "casty_notebook.client.choice"])
+def test_connecting_and_asking_need_no_tables(module: str) -> None:
+    """pandas takes longer to be imported than all the rest of a shell's ``casty-notebook ask``."""
+    command = [sys.executable, "-c", LIST_LOADED.format(module)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in json.loads(done.stdout)}
+    assert loaded & (HEAVY - {"msgpack"}) == set()

@@ -13,7 +13,7 @@ from typing import Any
 from casty_notebook.client.watched import Point, Series
 from casty_notebook.errors import MisuseError
 from casty_notebook.printable import printable
-from casty_notebook.tables.fields import fields_of
+from casty_notebook.values.fields import fields_of
 from casty_notebook.views.reprs.html import Markup, element, fragment, state, table
 from casty_notebook.views.reprs.plain import age, brief, clipped, many
 from casty_notebook.views.theme import BAD, COLOURS
