@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from importlib import import_module
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.backends.virtual.cluster import NODESIDE
+
+if TYPE_CHECKING:
+    from casty_notebook import VirtualClient
 
 __all__ = ["enter", "observe"]
 
@@ -31,7 +34,10 @@ class Side:
 
     ask: Callable[[str], Any]
     members: Callable[[], dict[str, str]]
-    """Address -> status."""
+    """Address -> what the table of members says of it: the members' word, or that it is not reached from here.
+
+    `casty.Client` has one column for both.
+    """
 
 
 @asynccontextmanager
@@ -44,8 +50,14 @@ async def _ours(seeds: list[str]) -> AsyncIterator[Side]:
         await client.wait_for_members()
         yield Side(
             lambda key: client.ask(f"shop.actors:counter/{key}", Get, timeout=ASK_TIMEOUT, force=True),
-            lambda: {str(each.address): each.status for each in (client.members.members if client.members else ())},
+            lambda: _shown(client),
         )
+
+
+def _shown(client: VirtualClient) -> dict[str, str]:
+    members = client.members.members if client.members else ()
+    lost = {address for address, health in client.health.items() if health.reachable is False}
+    return {str(each.address): "not reached" if each.address in lost else each.status for each in members}
 
 
 @asynccontextmanager
