@@ -354,7 +354,7 @@ class ValueReader:
         if len(data) > 4 * MAX_OBJECTS:  # each takes four bytes at least
             _check_objects(tree)
         try:
-            return self._shown(tree, 0)
+            return self._shown(tree, 0, ours=True)
         except Refused as error:
             raise UndecodableMessage(str(error)) from None
         except RecursionError:
@@ -378,8 +378,12 @@ class ValueReader:
         made = self._instance(name, fields, 0)
         return StandIn(StandInClass(module, name), (), parts(made)[2]) if type(made) is StandIn else made
 
-    def _shown(self, tree: Any, depth: int) -> Any:
-        """A value of which nothing is known but what it says itself."""
+    def _shown(self, tree: Any, depth: int, *, ours: bool = False) -> Any:
+        """A value of which nothing is known but what it says itself.
+
+        A tree that is `ours`, which nobody reads again, is used up: there is no room for it and the value, of which the bound of
+        memory knows one.
+        """
         kind = type(tree)
         if kind in _PLAIN:
             return tree
@@ -387,18 +391,28 @@ class ValueReader:
             raise UndecodableMessage(f"a value is nested more than {MAX_DEPTH} deep")
         if kind is list:
             if len(tree) == 2 and type(tree[0]) is str and type(tree[1]) is dict:
-                return self._instance(tree[0], tree[1], depth)
-            return tuple([self._shown(item, depth + 1) for item in tree])
-        return {key: self._shown(item, depth + 1) for key, item in tree.items()}
+                return self._instance(tree[0], tree[1], depth, ours=ours)
+            if not ours:
+                return tuple([self._shown(item, depth + 1) for item in tree])
+            for place, item in enumerate(tree):
+                if type(item) not in _PLAIN:
+                    tree[place] = self._shown(item, depth + 1, ours=True)
+            return tuple(tree)
+        if not ours:
+            return {key: self._shown(item, depth + 1) for key, item in tree.items()}
+        for key, item in tree.items():
+            if type(item) not in _PLAIN:
+                tree[key] = self._shown(item, depth + 1, ours=True)
+        return tree
 
-    def _instance(self, name: str, fields: dict[str, Any], depth: int) -> Any:
+    def _instance(self, name: str, fields: dict[str, Any], depth: int, *, ours: bool = False) -> Any:
         shape = self._shapes.get(name)
         if shape is not None and shape.family != "enum":
             try:
                 return self._built(shape, fields)
             except _MISFITS:
                 pass  # shown as it came, below
-        shown = {str(key): self._shown(item, depth + 1) for key, item in fields.items()}
+        shown = {str(key): self._shown(item, depth + 1, ours=ours) for key, item in fields.items()}
         return StandIn(StandInClass("", name), (), shown)
 
     def _built(self, shape: Shape, fields: dict[str, Any]) -> Any:
