@@ -3,8 +3,8 @@
 Every ask adds a digit of its own to a counter (see `ledger`), so that a count tells which of them it holds. What is checked:
 
 * no ask or tell ran twice, since what may have run is never sent again by us;
-* every ask that was answered is still counted, as long as two of the three nodes that keep its key live on: an actor's state
-  is in their memory alone, and what is lost when the second is started anew is the cluster's affair, and counted apart;
+* every ask that was answered is still counted, as long as two of the nodes live on that were well then, and so may have got it:
+  an actor's state is in the memory of three alone, and what is lost with them is the cluster's affair, and counted apart;
 * every failed ask failed with one of our errors, with a reason, within its time; none failed while nothing was broken;
 * in the end nothing is pending, and no task or file descriptor is left.
 """
@@ -56,7 +56,7 @@ class Book:
     confirmed: int = 0
     """Digits of asks that were answered, or that an answer has shown."""
     lives: frozenset[NodeId] = frozenset()
-    """The nodes that kept it when it was last confirmed."""
+    """The nodes that were well when it was last confirmed."""
 
     def digit(self) -> int:
         amount: int = 4**self.next
@@ -78,6 +78,9 @@ class VirtualSoak:
         self.books: list[Book] = []
         self._say = say
         self._broken = 0
+        self._breaking: int | None = None
+        """The port of the node that is broken now, and gets nothing that is confirmed meanwhile."""
+        self._fault = "none yet"
         self._healed_at = float("-inf")
 
     # --- the whole -------------------------------------------------------------------------------------------------
@@ -175,14 +178,15 @@ class VirtualSoak:
         if doubled or count & ~book.sent:
             self._accuse(f"{book.key} holds {count:x}: digits that ran twice or were never sent (sent {book.sent:x})")
             return
-        lives = frozenset(member.id for member in self.client.members.members) if self.client.members is not None else frozenset()
+        members = self.client.members.members if self.client.members is not None else ()
         if lost := book.confirmed & ~count:
-            if len(lives & book.lives) >= MAJORITY:
-                self._accuse(f"{book.key} lost what it had confirmed: {lost:x}")
+            if len(book.lives & {member.id for member in members}) >= MAJORITY:
+                when = "meanwhile" if self._broken else f"{monotonic() - self._healed_at:.1f} s before"
+                self._accuse(f"{book.key} lost what it had confirmed: {lost:x} of {book.confirmed:x}; {self._fault} {when}")
             self.forgotten += lost.bit_count()
             book.confirmed = 0
         book.confirmed |= count
-        book.lives = lives
+        book.lives = frozenset(member.id for member in members if member.address.port != self._breaking)
 
     # --- faults ----------------------------------------------------------------------------------------------------
 
@@ -199,11 +203,14 @@ class VirtualSoak:
             ((_, fault),) = self.plan.choices(faults, weights)
             self.faults[fault.__name__.strip("_")] += 1
             self._broken += 1
+            self._breaking = self.plan.choice(self.cluster.ports)
+            self._fault = f"{fault.__name__.strip('_')} of {self._breaking}"
             try:
-                await fault(self.plan.choice(self.cluster.ports))
+                await fault(self._breaking)
                 await self._agreed()
             finally:
                 self._broken -= 1
+                self._breaking = None
                 self._healed_at = monotonic()
             await asyncio.sleep(self.plan.choice([0.2, 1.0, CALM + 2.0]))
 
