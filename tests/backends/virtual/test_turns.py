@@ -160,6 +160,31 @@ async def test_nothing_more_is_heard_of_a_link_that_is_hung_up_meanwhile() -> No
     assert owner.ended is None
 
 
+async def test_what_a_listener_raises_keeps_nobody_from_being_read_again() -> None:
+    link, owner, socket = opened()
+    bodies, data = numbered(READ // 1_100, 1_000)
+
+    def fail() -> None:
+        raise SystemExit(len(owner.goes))
+
+    raised: list[object] = []
+    turn = link._take_turn
+
+    def survived() -> None:  # as the background loop survives it, which is entered again
+        try:
+            turn()
+        except SystemExit as error:
+            raised.append(error.code)
+
+    link._take_turn = survived  # type: ignore[method-assign]
+    owner.then = fail
+    link.data_received(data)
+    await turns_until(lambda: owner.bodies == bodies)
+    assert not socket.paused
+    assert raised == list(range(1, len(owner.goes) + 1))
+    link.abort()
+
+
 async def test_a_real_socket_goes_on_after_its_pauses() -> None:
     """Two thousand answers of one node at once, and then one more."""
     from casty_notebook import VirtualClient

@@ -138,15 +138,17 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         while unread and size < AT_ONCE:
             taken.append(unread.popleft())
             size += len(taken[-1].body) + BESIDES
-        self._owner.messages_came(self, taken)
+        # Before they are handed over: whatever a listener raises out of that, the rest has its turn and the node is read again.
         if unread:
             self._loop.call_soon(self._take_turn)
-        if self._unread_end is not None:
-            if not unread:
-                self._fail(self._unread_end)
-        elif self._transport is not None and not self.ended and self._held_back is not bool(unread):
+        if self._unread_end is None and self._transport is not None and self._held_back is not bool(unread):
             self._held_back = bool(unread)
             (self._transport.pause_reading if self._held_back else self._transport.resume_reading)()
+        try:
+            self._owner.messages_came(self, taken)
+        finally:
+            if self._unread_end is not None and not unread:
+                self._fail(self._unread_end)
 
     def pause_writing(self) -> None:
         self._paused = True
