@@ -38,7 +38,8 @@ assert [answer.amount for answer in answers] == [50, 60, 70] and by_magic.amount
 assert {type(answer).__name__ for answer in answers} == {"Balance"}
 assert "Surprise" in str(refused) and "module" in str(refused)
 assert report.shard is not None and report.owner and report.owner_health == "live" and report.may_have_run
-assert len(table) == 201 and list(table[table.error.notna()].target) == ["counter/sleepy"]
+failed = table[table.error.notna()]
+assert len(table) == 201 and list(failed.target) == ["counter/sleepy"], failed.to_string()
 assert table.attrs["summary"]["answered"] == 200
 assert ax.get_xlabel() == "latency in ms" and len(ax.get_lines()) >= 3
 assert counts == [0, 0, 7, 0, 0]
@@ -77,7 +78,8 @@ assert view._repr_mimebundle_()[0]["text/plain"].startswith("Casty cluster demo"
     "08_ask_experiments": """
 assert type(balance).__name__ == "StandIn" and balance.money.amount == 100 and again.money.amount == 120
 assert list(table.owner) == ["alice", "bob", "carol"] and [money.currency for money in table.money] == ["USD"] * 3
-assert len(many) == 201 and list(many[many.error.notna()].target) == ["nobody"]
+failed = many[many.error.notna()]
+assert len(many) == 201 and list(failed.target) == ["nobody"], failed.to_string()
 assert len(samples) == 60 and samples.error.isna().all() and len(ax.get_lines()) >= 1
 assert up and rich and heard["max"].tolist() == [100, 160, 100] and heard["min"].tolist() == [100] * 3
 assert traffic["count"].sum() >= 260 + len(watch.data) and traffic.errors.sum() == 0 and "bank-account" in set(traffic.type)
