@@ -67,7 +67,7 @@ def test_our_own_asks_are_counted_by_node_type_and_cause(case: Case) -> None:
         slow = "shop.actors" if case.virtual else "casty_notebook.demo.messages"
         for _ in range(2):
             with pytest.raises(AskTimeout):
-                cluster.ask("counter/many-slow", f"{slow}.Slow(seconds=0.5)", timeout=0.2)
+                cluster.ask("counter/many-slow", f"{slow}.Slow(seconds=60)", timeout=0.2)
         traffic = cluster.traffic
     answered, failed = traffic[traffic.cause.isna()], traffic[traffic.cause.notna()]
     assert answered.groupby("node", observed=True)["count"].sum().sum() == 40
@@ -225,7 +225,7 @@ def test_a_wrong_address_is_an_error_that_lists_it() -> None:
 
 
 def test_the_error_of_an_ask_is_a_line_that_says_what_is_known(cluster: Cluster, case: Case) -> None:
-    slow = "shop.actors.Slow(seconds=2.0)" if case.virtual else "casty_notebook.demo.messages.GetCount()"
+    slow = "shop.actors.Slow(seconds=60.0)" if case.virtual else "casty_notebook.demo.messages.GetCount()"
     target = "counter/slow" if case.virtual else "nothing-hosts-this/1"
     with pytest.raises(CastyNotebookError) as error:
         cluster.ask(target, slow, timeout=0.3)

@@ -136,7 +136,7 @@ def test_ask_async_is_awaitable_on_any_loop(cluster: Cluster) -> None:
 def test_a_cancelled_ask_async_takes_its_ask_along(cluster: Cluster) -> None:
     async def give_up() -> None:
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(cluster.ask_async("counter/given-up", lambda r: Slow(0.5, r)), 0.05)
+            await asyncio.wait_for(cluster.ask_async("counter/given-up", lambda r: Slow(60, r)), 0.05)
 
     asyncio.run(give_up())
     pump = cluster.client._pump
@@ -163,7 +163,7 @@ def test_a_blocking_call_on_the_loops_own_thread_is_refused(cluster: Cluster) ->
 
 def test_a_timeout_names_target_owner_and_what_to_try(cluster: Cluster) -> None:
     with pytest.raises(AskTimeout) as caught:
-        cluster.ask("counter/late", lambda r: Slow(0.4, r), timeout=0.1)
+        cluster.ask("counter/late", lambda r: Slow(60, r), timeout=0.1)
     report = caught.value.report
     assert report.target == "counter/late"
     assert report.owner_health == "live"

@@ -96,4 +96,4 @@ def test_what_is_no_colour_is_refused(demo_cluster: DemoCluster, colour: str) ->
     began = time.monotonic()
     with pytest.raises(MisuseError, match=r"is no colour; write a CSS name \(crimson\) or #rgb or #rrggbb"):
         connect(demo_cluster.uri, colour=colour)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5, "before anything is dialled"

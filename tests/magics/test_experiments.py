@@ -113,7 +113,6 @@ class TestExplainedFailures:
     @pytest.mark.parametrize(
         ("cell", "starts"),
         [
-            ("%casty_ask -t 0.2 counter/slow-8 Slow(1)", "counter/slow-8: sent to 127.0.0.1:"),
             ("%casty_ask zzz WhereAreYou", "zzz: no instance of that service is in the last snapshot (there are: payment)."),
             ("%casty_ask counter WhereAreYou", "counter: no instance of that service is in the last snapshot"),
             ("%casty_ask zzz/1 WhereAreYou", "nothing is known of the sharded type 'zzz' (there are: account, counter)"),
@@ -122,9 +121,14 @@ class TestExplainedFailures:
         ],
     )
     def test_one_line_begins_with_what_was_asked_and_the_cause(self, connected: Shell, cell: str, starts: str) -> None:
-        connected.run("%casty_ask counter/slow-8 GetCount;")
         said = usage_error(connected, cell)
         assert said.startswith(starts), said
+        assert len(said.splitlines()) == 1
+
+    def test_that_of_a_timeout_begins_with_the_target_and_where_it_went(self, connected: Shell) -> None:
+        connected.run("%casty_ask counter/slow-8 GetCount;")  # Where it lives is known then.
+        said = usage_error(connected, "%casty_ask -t 0.2 counter/slow-8 Slow(60)")
+        assert said.startswith("counter/slow-8: sent to 127.0.0.1:"), said
         assert len(said.splitlines()) == 1
 
     def test_a_sharded_type_in_place_of_a_service_is_recognised(self, connected: Shell) -> None:
@@ -133,7 +137,7 @@ class TestExplainedFailures:
         assert "It is a sharded type: write counter/ENTITY-ID." in usage_error(connected, "%casty_ask counter WhereAreYou")
 
     def test_verbose_adds_the_story(self, connected: Shell) -> None:
-        said = usage_error(connected, "%casty_ask -v -t 0.2 counter/slow-9 Slow(1)")
+        said = usage_error(connected, "%casty_ask -v -t 0.2 counter/slow-9 Slow(60)")
         assert said.startswith("AskTimeout: counter/slow-9: sent to")
         assert "What the session did last:" in said
         assert len(said.splitlines()) > 2

@@ -243,7 +243,7 @@ async def test_a_timeout_says_what_is_known_of_target_shard_owner_and_snapshot()
         _check(caught.value, target="counter/user-42", shard=87, owner=owner, owner_health="live", may_have_run=True)
         assert isinstance(caught.value, TimeoutError)
         assert caught.value.report.snapshot_age is not None
-        assert 0.15 < caught.value.report.elapsed < 1.0  # type: ignore[operator]
+        assert 0.15 < caught.value.report.elapsed < 5.0  # type: ignore[operator]
 
 
 async def test_an_unreachable_owner_is_named_at_once_with_its_health_where_an_ask_is_to_fail_fast() -> None:
