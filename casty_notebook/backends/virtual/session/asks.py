@@ -203,6 +203,10 @@ class Envelopes:
         """Those that left by a link."""
         return [each for ways in (self.sent, self.listening) for each in ways.values() if each.link is link]
 
+    def owes(self, link: Link, before: float) -> bool:
+        """Whether the answer to an ask that was made before some time is still to come by a link."""
+        return any(each.link is link and each.started <= before for each in self.sent.values())
+
     def by_seq(self, seq: int) -> Envelope | None:
         """The one of them with this number in the order of making."""
         return next((each for ways in (self.sent, self.listening) for each in ways.values() if each.seq == seq), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from casty_notebook.address import NodeAddress
@@ -24,6 +24,11 @@ pause grows with their number, so that what all of them send together grows no f
 UNHURRIED = 32
 NOTICED = 0.05
 """Seconds after which the other members' tables say that a node is gone, as those of casty 0.30 do."""
+TABLE_PATIENCE = 60.0
+"""Seconds for which other bytes of a node stand for the table that it owes, once it has sent one: a long queue of answers ahead of
+the table, on a slow line."""
+GOODBYE_PATIENCE = 30.0
+"""Seconds of silence after which a node that said goodbye is taken to be gone; one that still works pings after 15."""
 DIALS_AT_ONCE = 32
 """Dials on their way at one time; the rest of a large cluster waits for its turn."""
 
@@ -41,7 +46,11 @@ class Link:
     heard: float = 0.0
     asked: float | None = None
     """When the sync went out whose table is still due."""
+    trusted_until: float = 0.0
+    """Until when other bytes of the node stand for that table."""
     next_sync: float = 0.0
+    gave_table: bool = False
+    """A table of members has come by it."""
 
 
 @dataclass(slots=True)
@@ -159,9 +168,12 @@ class Peers:
         if peer is not dialled_as:
             dialled_as.link = None
             dialled_as.wanted = False
-            if peer.link is not None:
+            if peer.link is not None and peer.link.opened:
                 self.hang_up(link, out)
                 return None
+            if peer.link is not None:
+                # A dial of its own address may never be answered, as behind a tunnel; this one was.
+                self.hang_up(peer.link, out)
             peer.via, link.peer, peer.link = link.dialled, peer, link
         link.opened, link.heard, link.next_sync = True, now, now
         peer.wanted, peer.incarnation = True, incarnation
@@ -204,6 +216,8 @@ class Peers:
     def heard(self, link: Link, now: float) -> bool:
         """Something came by a link. Returns True if a suspicion ended with it."""
         link.heard = now
+        if link.asked is not None and now > link.trusted_until:
+            return False
         return link.peer.breaker.heard(now)
 
     # --- time ------------------------------------------------------------------------------------------------------
@@ -230,39 +244,63 @@ class Peers:
                 out.append(Dial(link.id, address, cluster, limits, peer.known))
         return wake
 
-    def sync_due(self, now: float, out: list[Effect]) -> tuple[float, list[Link]]:
-        """Ask whoever's table is due; judge whoever has not answered. Returns when to look again, and the links to give up."""
+    def sync_due(self, now: float, out: list[Effect], owes: Callable[[Link, float], bool]) -> tuple[float, list[Link]]:
+        """Ask whoever's table is due; judge whoever has not answered. Returns when to look again, and the links to give up.
+
+        `owes`: whether an answer that was asked for before some time is still to come by a link.
+        """
         wake, mute = FOREVER, []
         for link in self.links.values():
-            if link.opened and not link.leaving:
-                due = self._sync_link(link, now, out)
+            if link.opened:
+                due = self._leaving_due(link, now, owes) if link.leaving else self._sync_link(link, now, out, owes)
                 if due is None:
                     mute.append(link)
                 else:
                     wake = min(wake, due)
         return wake, mute
 
-    def _sync_link(self, link: Link, now: float, out: list[Effect]) -> float | None:
+    def _sync_link(self, link: Link, now: float, out: list[Effect], owes: Callable[[Link, float], bool]) -> float | None:
         """When to look at a link again; None if its node has been silent for too long.
 
-        Whatever comes is life: behind forty answers of 3 MB, or as many questions of ours, a table takes its time.
+        Whatever comes is life, for a while: behind forty answers of 3 MB a table takes its time. Ahead of the first table of all
+        there is nothing.
         """
         s = self.settings
         if link.asked is None:
             if link.next_sync > now:
                 return link.next_sync
             link.asked = now
+            link.trusted_until = now + TABLE_PATIENCE if link.gave_table else now
             out.append(Sync(link.id))
             return now + s.probe_timeout
-        breaker, quiet = link.peer.breaker, max(link.heard, link.asked)
+        if link.heard > link.trusted_until > link.asked and owes(link, link.asked):
+            link.trusted_until = now + s.liveness_window
+        breaker, quiet = link.peer.breaker, max(link.asked, min(link.heard, link.trusted_until))
         if breaker.state is LinkState.live:
             if quiet + s.probe_timeout > now:
                 return quiet + s.probe_timeout
-            breaker.missed(now, f"no table of members for {now - link.asked:.1f} s, and nothing else")
+            besides = "nothing else" if link.heard <= quiet else "other bytes came"
+            breaker.missed(now, f"no table of members for {now - link.asked:.1f} s, and {besides}")
         return quiet + s.liveness_window if quiet + s.liveness_window > now else None
+
+    def _leaving_due(self, link: Link, now: float, owes: Callable[[Link, float], bool]) -> float | None:
+        """The same for a node that said goodbye, which is asked for nothing more: its silence is judged by the answers it owes."""
+        due = link.heard + GOODBYE_PATIENCE
+        if due > now:
+            return due
+        return now + GOODBYE_PATIENCE if owes(link, now) else None
+
+    def why_given_up(self, link: Link, now: float) -> str:
+        """What to say of a link that `sync_due` gave up."""
+        if link.leaving:
+            return f"silent for {now - link.heard:.1f} s after its goodbye"
+        if link.asked is not None and link.heard > link.trusted_until:
+            return f"no table of members for {now - link.asked:.1f} s, though other bytes came"
+        return f"silent for {now - link.heard:.1f} s"
 
     def table_came(self, link: Link, members: int, now: float) -> None:
         """The answer to a sync; the next one goes out after a pause that grows with the size of the cluster."""
+        link.gave_table = True
         if link.asked is not None:
             link.peer.breaker.rtt = now - link.asked
             link.asked = None

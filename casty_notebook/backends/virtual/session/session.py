@@ -147,12 +147,13 @@ class Session:
         self._wake = FOREVER
         if self.state == "closed":
             return
-        syncs, mute = self.peers.sync_due(now, out)
+        owes = self._envelopes.owes
+        syncs, mute = self.peers.sync_due(now, out, owes)
         while mute:
             for link in mute:
                 out.append(Hangup(link.id))
-                self._gone(link.id, f"silent for {now - link.heard:.1f} s", now, out)
-            syncs, mute = self.peers.sync_due(now, out)  # a loss makes the others be asked sooner
+                self._gone(link.id, self.peers.why_given_up(link, now), now, out)
+            syncs, mute = self.peers.sync_due(now, out, owes)  # a loss makes the others be asked sooner
         dials = self.peers.dial_due(self.cluster, self.limits, now, out)
         retries = min((each.not_before for each in self._envelopes.held() if each.not_before > now), default=FOREVER)
         self._wake = min(dials, syncs, retries)
@@ -238,7 +239,7 @@ class Session:
     def _link_leaving(self, event: LinkLeaving, now: float, _out: list[Effect]) -> None:
         link = self.peers.links.get(event.link)
         if link is not None and not link.leaving:
-            link.leaving = True
+            link.leaving, link.heard = True, now
             self._note(f"{link.peer.address} says goodbye")
             self.peers.sync_soon(now, 0.0)
 

@@ -72,7 +72,7 @@ class World:
 
     def __init__(
         self, nodes: int = 3, *, contacts: int | None = None, settings: Settings | None = None, name: str = "shop",
-        in_flight: int = IN_FLIGHT,
+        in_flight: int = IN_FLIGHT, contact_points: tuple[NodeAddress, ...] | None = None,
     ) -> None:  # fmt: skip
         self.now = 0.0
         self.name = "shop"
@@ -81,7 +81,7 @@ class World:
         }
         for node in self.nodes.values():
             node.statuses = {other.id: "alive" for other in self.nodes.values()}
-        addresses = tuple(self.nodes)[:contacts]
+        addresses = contact_points or tuple(self.nodes)[:contacts]
         self.in_flight = in_flight
         self.session = Session(name, addresses, self.now, settings or Settings(), in_flight=in_flight)
         self.dials: dict[int, Dial] = {}
