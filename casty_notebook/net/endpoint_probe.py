@@ -109,7 +109,7 @@ async def _ask(
         async with asyncio.timeout(PATIENCE):
             await reach(address, question)
             return await question.answer, question.ended
-    except (OSError, DialFailed):
+    except Exception:  # of the network, or of a connector of the user's own: what did not answer is not known, whatever it was
         return question.heard, False
     finally:
         question.give_up()

@@ -98,9 +98,18 @@ class Resolver:
         with self._lock:
             (self._doubtful if lookup.doubtful else self._waiting).append(lookup)
             if self._threads < MOST:
-                self._threads += 1
-                threading.Thread(target=self._work, name="casty-notebook look-up", daemon=True).start()
+                self._add_thread(lookup)
         return lookup
+
+    def _add_thread(self, lookup: _Lookup) -> None:
+        try:
+            threading.Thread(target=self._work, name="casty-notebook look-up", daemon=True).start()
+        except RuntimeError as error:  # the system has none left
+            if not self._threads:
+                (self._doubtful if lookup.doubtful else self._waiting).remove(lookup)
+                lookup.found.set_exception(OSError(str(error)))
+        else:
+            self._threads += 1
 
     def _remember_failure(self, host: str) -> None:
         self._failed[host] = None

@@ -72,7 +72,11 @@ async def open_tls(
     try:
         await reach(address, far)
         ours, theirs = socket.socketpair()
-        await loop.create_connection(lambda: near, sock=theirs)
+        try:
+            await loop.create_connection(lambda: near, sock=theirs)
+        except BaseException:
+            ours.close()
+            raise
         async with asyncio.timeout(timeout):
             await loop.create_connection(lambda: protocol, sock=ours, ssl=tls, server_hostname=hostname)
     except BaseException:

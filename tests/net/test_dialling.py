@@ -23,6 +23,7 @@ from casty_notebook.settings import Settings
 from casty_notebook.topology.snapshot import Member, MemberStatus
 from tests.support.fake_node import Connection, FakeNode
 from tests.support.ports import free_port
+from tests.support.waiting import wait_until_async
 
 
 def test_a_password_inside_an_ssh_destination_is_refused_and_not_repeated() -> None:
@@ -147,3 +148,39 @@ async def test_a_reply_beyond_the_bound_ends_the_ask_and_is_not_asked_for_again(
         with pytest.raises(NodeUnreachable, match=r"raise Settings\(max_frame="):
             await client.ask(counter, lambda r: ShardEnvelope("alice", GetCount(r)), retry=True, timeout=20)
         assert len(asked) == 1
+
+
+async def test_a_connector_that_fails_while_an_end_is_explained_costs_no_contact_point() -> None:
+    """The link was waited for without end: neither dialled again nor said to be lost."""
+    async with FakeNode() as node:
+        node.greeting = b""
+        calls = 0
+
+        async def reach(address: NodeAddress, protocol: asyncio.Protocol) -> None:
+            nonlocal calls
+            calls += 1
+            if calls > 1:
+                raise ValueError("a fault of the connector's own")
+            await asyncio.get_running_loop().create_connection(lambda: protocol, *address)
+
+        contact = node.address.host, node.address.port
+        async with ClusterClient(contact_points=[contact], system_name="demo", connector=reach) as client:
+            await wait_until_async(lambda: bool(node.connections))
+            node.cut_all()
+            await wait_until_async(lambda: "a fault of the connector's own" in str(client.contact_attempts))
+
+
+async def test_where_the_system_has_no_thread_left_a_look_up_fails_and_the_next_tries_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_thread(_self: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    resolver = Resolver(5.0)
+    with monkeypatch.context() as patched:
+        patched.setattr("threading.Thread.start", no_thread)
+        for _ in range(40):
+            with pytest.raises(DialFailed, match="can't start new thread"):
+                await asyncio.wait_for(resolver.look_up("localhost"), 2)
+            await asyncio.sleep(0)
+    assert await resolver.look_up("localhost")

@@ -256,8 +256,10 @@ class ClusterClient:
             packages here; lists every contact point with what happened there.
         SystemNameMismatch
             If the cluster has another system name.
+        ClientClosed, NotEntered
+            If the client was left, meanwhile too, or not entered yet.
         """
-        pump = self._open_pump()
+        self._open_pump()
         timeout = checked_seconds("timeout", timeout)
         if not self._home.here:
             return await self._home.wait_for(self.wait_for_topology(timeout))
@@ -265,6 +267,7 @@ class ClusterClient:
             async with asyncio.timeout(timeout):
                 while (snapshot := self.topology) is None:
                     self._broadcast.check()
+                    pump = self._open_pump()  # raises where the client was left meanwhile
                     if pump.session.hopeless:
                         raise self._no_contact(f"{self.system_name!r} cannot be reached")
                     untried = self._codecs.untried

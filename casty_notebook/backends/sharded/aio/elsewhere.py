@@ -39,8 +39,9 @@ class Elsewhere:
         if self._closed:
             return
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="casty-notebook-payloads", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="casty-notebook-payloads", daemon=True)
+            thread.start()  # raises where no thread is to be had; the next payload tries again
+            self._thread = thread
         self._jobs.put((job, done))
 
     def close(self) -> None:

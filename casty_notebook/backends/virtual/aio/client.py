@@ -231,15 +231,17 @@ class VirtualClient:
         ------
         NoContactPoint
             If none came in `timeout` seconds, or as soon as each contact point has failed twice; lists each with its reason.
+        ClientClosed, NotEntered
+            If the client was left, meanwhile too, or not entered yet.
         """
-        pump = self._open_pump()
+        self._open_pump()
         timeout = checked_seconds("timeout", timeout)
         if not self._home.here:
             return await self._home.wait_for(self.wait_for_members(timeout))
         try:
             async with asyncio.timeout(timeout):
                 while (members := self.members) is None:
-                    if pump.session.hopeless:
+                    if self._open_pump().session.hopeless:  # raises where the client was left meanwhile
                         raise self._no_contact(f"{self.cluster_name!r} cannot be reached; the contact points say:")
                     await self._broadcast.wait()
         except TimeoutError:

@@ -197,15 +197,15 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
 
     # --- sending ---------------------------------------------------------------------------------------------------
 
-    def send(self, service: bytes, body: bytes, *, always: bool = False) -> bool:
-        """Take one message. Returns False if too much waits for the node, unless `always`.
+    def send(self, service: bytes, body: bytes, *, urgent: bool = False) -> bool:
+        """Take one message. Returns False if too much waits for the node, unless it is `urgent`, which goes ahead of what waits.
 
         Raises
         ------
         ValueError
             If it is longer than the cluster's limit for one message.
         """
-        if self.ended or not self._connection.send(service, body, always=always):
+        if self.ended or not self._connection.send(service, body, urgent=urgent):
             return False
         if not self._flush_due:
             self._flush_soon()

@@ -207,7 +207,7 @@ class Pump:
     def _hang_up(self, effect: Hangup) -> None:
         link = self._links.pop(effect.link, None)
         if link is not None:
-            link.hang_up()
+            link.hang_up() if effect.flush else link.abort()
         task = self._dials.pop(effect.link, None)
         if task is not None:
             task.cancel()
@@ -215,7 +215,7 @@ class Pump:
     # --- messages out ----------------------------------------------------------------------------------------------
 
     def _send_sync(self, effect: Sync) -> None:
-        self._links[effect.link].send(protocol.MEMBERSHIP, self._sync, always=True)
+        self._links[effect.link].send(protocol.MEMBERSHIP, self._sync, urgent=True)
 
     def tell(self, event: TellMade) -> None:
         """Feed a tell, and raise at once if the connection does not take it: nothing is kept then.
@@ -276,7 +276,7 @@ class Pump:
             return
         try:
             future.set_result(self._reader.read(effect.data))
-        except UndecodableMessage as error:
+        except Exception as error:  # `UndecodableMessage`, or a fault of ours: whoever asked is told, and the link goes on
             future.set_exception(error)
 
     def _heard(self, effect: Heard) -> None:
@@ -293,7 +293,7 @@ class Pump:
     async def _read_beside(self, data: bytes, future: asyncio.Future[Any]) -> None:
         try:
             value = await self._loop.run_in_executor(None, self._reader.read, data)
-        except UndecodableMessage as error:
+        except Exception as error:  # as in `_answer`; also where there is no thread to be had, as when the interpreter ends
             if not future.done():
                 future.set_exception(error)
             return
@@ -311,7 +311,11 @@ class Pump:
         task.add_done_callback(self._reading.discard)
 
     async def _ring_beside(self, effect: MakeRing) -> None:
-        self.feed(RingMade(await self._loop.run_in_executor(None, Ring.prepared, effect.nodes, effect.before)))
+        try:
+            ring = await self._loop.run_in_executor(None, Ring.prepared, effect.nodes, effect.before)
+        except RuntimeError:  # no thread to be had: late is better than never, since the session waits for it
+            ring = Ring.prepared(effect.nodes, effect.before)
+        self.feed(RingMade(ring))
 
     def _publish(self, effect: Publish) -> None:
         self._look_at_reach()

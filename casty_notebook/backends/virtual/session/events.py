@@ -187,9 +187,13 @@ class Dial:
 
 @dataclass(frozen=True, slots=True)
 class Hangup:
-    """Flush and close a link; nothing of it is reported any more."""
+    """Flush and close a link; nothing of it is reported any more.
+
+    `flush` is False for a node that has fallen silent: it would keep the socket, and what waits in it, for as long as it is.
+    """
 
     link: int
+    flush: bool = True
 
 
 @dataclass(frozen=True, slots=True)

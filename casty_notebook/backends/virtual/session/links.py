@@ -25,8 +25,8 @@ UNHURRIED = 32
 NOTICED = 0.05
 """Seconds after which the other members' tables say that a node is gone, as those of casty 0.30 do."""
 TABLE_PATIENCE = 60.0
-"""Seconds for which other bytes of a node stand for the table that it owes, once it has sent one: a long queue of answers ahead of
-the table, on a slow line."""
+"""Seconds for which other bytes of a node stand for the table that it owes, once it has sent one: it may lie behind long answers,
+on a slow line."""
 GOODBYE_PATIENCE = 30.0
 """Seconds of silence after which a node that said goodbye is taken to be gone; one that still works pings after 15."""
 DIALS_AT_ONCE = 32
@@ -284,7 +284,7 @@ class Peers:
         return quiet + s.liveness_window if quiet + s.liveness_window > now else None
 
     def _leaving_due(self, link: Link, now: float, owes: Callable[[Link, float], bool]) -> float | None:
-        """The same for a node that said goodbye, which is asked for nothing more: its silence is judged by the answers it owes."""
+        """The same for a node that said goodbye: it is asked for nothing more, and judged by the answers that it owes."""
         due = link.heard + GOODBYE_PATIENCE
         if due > now:
             return due

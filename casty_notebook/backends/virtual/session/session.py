@@ -151,7 +151,7 @@ class Session:
         syncs, mute = self.peers.sync_due(now, out, owes)
         while mute:
             for link in mute:
-                out.append(Hangup(link.id))
+                out.append(Hangup(link.id, flush=False))
                 self._gone(link.id, self.peers.why_given_up(link, now), now, out)
             syncs, mute = self.peers.sync_due(now, out, owes)  # a loss makes the others be asked sooner
         dials = self.peers.dial_due(self.cluster, self.limits, now, out)

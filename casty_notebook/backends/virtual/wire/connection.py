@@ -97,13 +97,13 @@ class Connection:
 
     # --- out -------------------------------------------------------------------------------------------------------
 
-    def send(self, service: bytes, body: bytes, *, always: bool = False) -> bool:
+    def send(self, service: bytes, body: bytes, *, urgent: bool = False) -> bool:
         """Queue one message. Returns False, and keeps nothing of it, if too much waits for the node's credit already.
 
         Parameters
         ----------
-        always
-            Take it whatever waits: a short one of which there is only one at a time.
+        urgent
+            Take it whatever waits, and send it ahead of that: a short one of which there is only one at a time.
 
         Raises
         ------
@@ -114,12 +114,12 @@ class Connection:
         if size > self._limits.message:
             raise ValueError(f"{size:,} bytes; the cluster's limit for one message is {self._limits.message:,}")
         waiting = self.queued + self._out_bytes + len(self._pending) * _BESIDES
-        if waiting and waiting + size > self._max_queued and not always:
+        if waiting and waiting + size > self._max_queued and not urgent:
             return False
-        self._write(STREAM, service, body)
+        self._write(STREAM, service, body, urgent=urgent)
         return True
 
-    def _write(self, stream: int, service: bytes, body: bytes) -> None:
+    def _write(self, stream: int, service: bytes, body: bytes, *, urgent: bool = False) -> None:
         named = 1 + len(service) + len(body)
         size = 4 + named
         if not self._pending and size <= self._credit[stream] and size <= self._limits.frame:
@@ -128,7 +128,13 @@ class Connection:
             self._out.append(frame)
             self._out_bytes += len(frame)
             return
-        self._pending.append(memoryview(b"".join((named.to_bytes(4), bytes((len(service),)), service, body))))
+        message = memoryview(b"".join((named.to_bytes(4), bytes((len(service),)), service, body)))
+        if urgent:
+            # Not into the middle of one that was begun: what is left of it is a part of what it was.
+            begun = bool(self._pending) and self._pending[0].nbytes < memoryview(self._pending[0].obj).nbytes
+            self._pending.insert(int(begun), message)
+        else:
+            self._pending.append(message)
         self.queued += size
         self._drain()
 

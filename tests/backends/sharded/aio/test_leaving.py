@@ -144,3 +144,13 @@ def test_tell_many_waits_where_tell_would_refuse(demo: DemoCluster) -> None:
         assert cluster.ask("counter/many-200", GetCount) == 1
         with pytest.raises(MisuseError, match="2 targets and 1 messages"):
             cluster.tell_many(["counter/a", "counter/b"], messages=[Increment(1)])
+
+
+async def test_who_waits_for_the_first_snapshot_is_told_at_once_that_the_client_was_left() -> None:
+    async with FakeNode() as node:
+        node.silent = True
+        async with ClusterClient(contact_points=[(node.address.host, node.address.port)], system_name="demo") as client:
+            waiting = asyncio.ensure_future(client.wait_for_topology(60))
+            await wait_until_async(lambda: bool(node.accepted))
+        with pytest.raises(ClientClosed):
+            await asyncio.wait_for(waiting, 10)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casty_notebook.backends.virtual.wire import Connection, Hello, Limits, Message
 from casty_notebook.backends.virtual.wire.frames import HEADER, FrameReader, FrameType, encode_data, encode_window
-from tests.backends.virtual.wire.test_connection import NODE, framed
+from tests.backends.virtual.wire.test_connection import NODE, framed, opened, sent
 
 LIMITS = Limits(frame=1024, message=8192, window=1024)
 PING, PONG = (HEADER.pack(2, kind, 0, 0, 0) for kind in (FrameType.PING, FrameType.PONG))
@@ -127,3 +128,23 @@ def test_whatever_the_order_all_that_was_said_arrives(steps: list[tuple[str, int
     # All that was used is given back, so that it could go on for ever.
     assert wire.node.credit == LIMITS.window
     assert wire.node.pongs <= sum(what == "ping" for what, _ in steps)
+
+
+@pytest.mark.parametrize("credit", [0, 1, 700, 5000])
+def test_what_is_urgent_goes_ahead_of_what_waits_and_into_no_message_that_was_begun(credit: int) -> None:
+    """A node that reads slowly was asked for its table only behind all that it was told, and seemed to owe it."""
+    connection = opened(Limits(frame=300, message=4096, window=100))
+    for _ in range(3):
+        connection.send(b"actors", bytes(1000))
+    connection.receive(encode_window(3, credit))
+    assert connection.send(b"membership", b"sync", urgent=True)
+    connection.receive(encode_window(3, 1 << 20))
+    data = b"".join(body for _, _, _, body in sent(connection.data_to_send()))
+    services = []
+    while data:
+        end = 4 + int.from_bytes(data[:4])
+        services.append(data[5 : 5 + data[4]])
+        data = data[end:]
+    begun = 1 + (100 + credit) // 1011
+    assert services.index(b"membership") == min(begun, 3)
+    assert sorted(services) == [b"actors"] * 3 + [b"membership"]
