@@ -174,7 +174,7 @@ class _Life:
     def _message(self, event: Message) -> None:
         try:
             if event.service == protocol.REPLIES:
-                self.feed(Replied(protocol.read_reply(event.body)))
+                self.feed(Replied([protocol.read_reply(event.body)]))
             elif event.service == protocol.MEMBERSHIP:
                 records = protocol.read_membership(event.body)
                 if records is not None:

@@ -10,6 +10,8 @@ import msgpack
 import pytest
 
 from casty_notebook import Settings, VirtualClient
+from casty_notebook.backends.virtual.session.events import Answer
+from casty_notebook.backends.virtual.wire import Message
 from casty_notebook.backends.virtual.wire.frames import encode_data, encode_window
 from casty_notebook.errors import AskTimeout, NodeUnreachable, Overloaded
 from tests.backends.virtual.fake_node import TYPE, FakeNode, framed
@@ -165,3 +167,29 @@ def trickling(node: FakeNode, number: int) -> None:
     loop = asyncio.get_running_loop()
     for place, at in enumerate(range(0, len(data), 40_000)):
         loop.call_later(0.1 * place, node.write, encode_data(3, data[at : at + 40_000]))
+
+
+async def test_what_comes_out_of_one_answer_keeps_no_other_ask_from_its_own() -> None:
+    async with FakeNode() as node, client_of(node) as client:
+        await client.wait_for_members()
+        assert client._pump is not None
+        node.answer = lambda _: None
+        asked = [asyncio.ensure_future(client.ask(f"{TYPE}/{key}", Get, force=True)) for key in "abc"]
+        await wait_until_async(lambda: node.asked == 3)
+        replies = [
+            Message(b"replies", msgpack.packb(["Reply", {"id": number, "outcome": ["Value", {"data": b"\x07"}]}]))
+            for number in client._pump.futures
+        ]
+        answer = client._pump._performers[Answer]
+
+        def exit_once(effect: Answer) -> None:
+            assert client._pump is not None
+            client._pump._performers[Answer] = answer
+            answer(effect)
+            raise SystemExit
+
+        client._pump._performers[Answer] = exit_once
+        (link,) = client._pump._links.values()
+        with pytest.raises(SystemExit):
+            client._pump.messages_came(link, replies)
+        assert await asyncio.gather(*asked) == [7, 7, 7]

@@ -67,7 +67,7 @@ def test_each_question_for_a_table_is_answered_once() -> None:
 def test_replies_that_nobody_waits_for_change_nothing() -> None:
     world = ready()
     for number in range(10_000):
-        assert world.feed(Replied(Outcome(number, "Value", b"\x01"))) == []
+        assert world.feed(Replied([Outcome(number, "Value", b"\x01")])) == []
     assert world.session.counters["late_replies"] == 10_000
 
 
@@ -77,7 +77,7 @@ def test_a_reply_after_its_ask_has_timed_out_is_late() -> None:
     world.delivered.clear()
     world.pass_time(2.0)
     assert 7 in world.failures
-    assert world.feed(Replied(Outcome(7, "Value", b"\x01"))) == []
+    assert world.feed(Replied([Outcome(7, "Value", b"\x01")])) == []
     assert world.session.counters["late_replies"] == 1
 
 

@@ -258,13 +258,17 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
             self._queue.clear()
             self._queued_bytes = 0
             return chunk
+        taken: list[int] = []
         frames: list[bytes] = []
         size = 0
-        while self._queue and size < WRITE_CHUNK:
-            _, (_, frame) = key_entry = next(iter(self._queue.items()))
-            del self._queue[key_entry[0]]
+        for key, (_, frame) in self._queue.items():
+            if size >= WRITE_CHUNK:
+                break
+            taken.append(key)
             frames.append(frame)
             size += len(frame)
+        for key in taken:
+            del self._queue[key]
         self._queued_bytes -= size
         return b"".join(frames)
 

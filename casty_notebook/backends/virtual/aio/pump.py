@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Any
 
@@ -13,6 +13,7 @@ from casty_notebook.backends.trace import Trace
 from casty_notebook.backends.virtual.aio.link import LinkProtocol
 from casty_notebook.backends.virtual.aio.watching import watched
 from casty_notebook.backends.virtual.codec import protocol
+from casty_notebook.backends.virtual.codec.protocol import Outcome
 from casty_notebook.backends.virtual.codec.values import LARGE, ValueReader
 from casty_notebook.backends.virtual.session.events import (
     Answer,
@@ -105,10 +106,20 @@ class Pump:
 
     def feed(self, event: Event, now: float | None = None) -> None:
         """Tell the session, and do what it wants. `now`: the time, where the caller has just read the clock."""
+        try:
+            self._perform(iter(self._handle(event, monotonic() if now is None else now)))
+        finally:
+            self._look_at_the_clock()
+
+    def _perform(self, effects: Iterator[Effect]) -> None:
         performers = self._performers
-        for effect in self._handle(event, monotonic() if now is None else now):
-            performers[type(effect)](effect)
-        self._look_at_the_clock()
+        try:
+            for effect in effects:
+                performers[type(effect)](effect)
+        except BaseException:
+            # Whatever comes out of one (a listener's own exit, Ctrl-C), the session counts on all of them.
+            self._loop.call_soon(self._perform, effects)
+            raise
 
     def _look_at_the_clock(self) -> None:
         if self._drain.wanted:
@@ -128,21 +139,30 @@ class Pump:
     def messages_came(self, link: LinkProtocol, messages: list[Message]) -> None:
         now = monotonic()
         self._from = link.node
+        outcomes: list[Outcome] = []
         for message in messages:
             try:
+                if message.service == protocol.REPLIES:
+                    outcomes.append(protocol.read_reply(message.body))
+                    continue
                 event = self._event(link, message)
             except UndecodableMessage as error:
                 self._warn(f"a message from {link.node} was refused: {error}")
                 continue
-            if event is not None:
+            if event is None:
+                continue
+            if outcomes:  # it came behind them
+                self.feed(Replied(outcomes), now)
+                outcomes = []
+            if not link.ended:
                 self.feed(event, now)
             if link.ended:
                 return
+        if outcomes:
+            self.feed(Replied(outcomes), now)
 
     def _event(self, link: LinkProtocol, message: Message) -> Event | None:
-        """What a message means; None for those that a client has no part in."""
-        if message.service == protocol.REPLIES:
-            return Replied(protocol.read_reply(message.body))
+        """What a message that is no reply means; None for those that a client has no part in."""
         if message.service == protocol.MEMBERSHIP:
             if not self.session.awaits_table(link.id):
                 return None  # nobody asked, so that it is not worth the reading

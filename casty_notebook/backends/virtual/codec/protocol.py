@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.codec.packing import glimpse, pack, unpack_message, where_bytes_begin
@@ -44,7 +44,8 @@ class Record:
     types: frozenset[str]
 
 
-class Outcome(NamedTuple):
+@dataclass(slots=True)
+class Outcome:
     """How an ask ended on its node: ``Value``, ``Failed``, ``Missing``, ``Unknown``, ``Full`` or another word of the node's.
 
     Attributes

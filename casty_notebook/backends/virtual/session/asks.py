@@ -217,6 +217,13 @@ class Envelopes:
 
     # --- over ------------------------------------------------------------------------------------------------------
 
+    def answered(self, number: int) -> Envelope | None:
+        """The ask on its way with this number, which is over now. Wants `tidy` once all that came together are taken."""
+        envelope = self.sent.pop(number, None)
+        if envelope is not None:
+            del self.asks[number]
+        return envelope
+
     def over(self, envelope: Envelope) -> None:
         """Forget an envelope, wherever it is."""
         number = envelope.number
@@ -227,9 +234,9 @@ class Envelopes:
                 self.stirred = True
             else:
                 self._turn.discard(envelope)
-        self._tidy()
+        self.tidy()
 
-    def _tidy(self) -> None:
+    def tidy(self) -> None:
         """Forget deadlines that nobody has any more, once they are the most of all."""
         if len(self._deadlines) > 2 * (len(self.asks) + len(self)) + 64:
             for entry in self._deadlines:
@@ -269,7 +276,7 @@ class RecentTells:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._marks: dict[int, tuple[float, int, int]] = {}
+        self._marks: OrderedDict[int, tuple[float, int, int]] = OrderedDict()
         """Deadline, how often it came back, and how many alike are on their way."""
 
     def __len__(self) -> int:
@@ -282,7 +289,7 @@ class RecentTells:
         _, _, alike = marks.pop(mark, _NO_MARK)
         marks[mark] = deadline, returned, alike + 1
         if len(marks) > self._most:
-            del marks[next(iter(marks))]
+            marks.popitem(last=False)  # the first of a plain dict is found behind the places of all that went before it
 
     def came_back(self, link: int, message: WrongOwner) -> tuple[float, int] | None:
         """Until when it may be sent again and how often it came back before; None if it did not go out by that link."""

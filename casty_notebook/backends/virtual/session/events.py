@@ -5,6 +5,7 @@ Nobody changes one. Those of every ask are not frozen, which would make each twi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -76,9 +77,9 @@ class TableCame:
 
 @dataclass(slots=True)
 class Replied:
-    """An ask ended on its node."""
+    """Asks ended on their node, in this order."""
 
-    outcome: Outcome
+    outcomes: Sequence[Outcome]
 
 
 @dataclass(frozen=True, slots=True)

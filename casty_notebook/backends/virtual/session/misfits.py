@@ -30,23 +30,21 @@ class Misfits:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._kept: dict[tuple[str, str], dict[Kept, str]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._kept)
+        self.kept: dict[tuple[str, str], dict[Kept, str]] = {}
+        """By type and name; empty, as nearly always, where no message has been refused."""
 
     def add(self, actor: str, name: str, message: bytes, said: str) -> None:
         """A node of this type has refused a message."""
-        if len(self._kept) >= self._most:
-            self._kept.clear()
-        forms = self._kept.setdefault((actor, name), {})
+        if len(self.kept) >= self._most:
+            self.kept.clear()
+        forms = self.kept.setdefault((actor, name), {})
         exact = _OF_THE_FORM.search(said) is None
         hopeless = said.endswith(f"unknown alternative {name}") or len(forms) >= ALIKE
         forms[exact, None if hopeless else _form(message, exact=exact)] = said
 
     def said_to(self, actor: str, name: str, message: bytes) -> str | None:
         """What a node said to a message like this one; None if there was none."""
-        forms = self._kept.get((actor, name))
+        forms = self.kept.get((actor, name))
         if forms is None:
             return None
         values, kinds = _form(message, exact=True), _form(message, exact=False)
@@ -54,13 +52,13 @@ class Misfits:
 
     def fitted(self, actor: str, name: str, message: bytes) -> None:
         """A message that the user insisted on was answered: whatever was wrong with its like is no longer so."""
-        forms = self._kept.get((actor, name))
+        forms = self.kept.get((actor, name))
         if forms is not None:
             values, kinds = _form(message, exact=True), _form(message, exact=False)
             for kept in [each for each in forms if each[1] is None or each[1] == (values if each[0] else kinds)]:
                 del forms[kept]
             if not forms:
-                del self._kept[actor, name]
+                del self.kept[actor, name]
 
 
 def _form(message: bytes, *, exact: bool) -> Any:

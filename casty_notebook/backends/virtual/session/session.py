@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.backends.virtual.codec.protocol import Outcome
 from casty_notebook.backends.virtual.session import failures
 from casty_notebook.backends.virtual.session.asks import FOREVER, Envelope, Envelopes, Listening, RecentTells
 from casty_notebook.backends.virtual.session.events import (
@@ -370,7 +371,7 @@ class Session:
 
     def _way_to(self, members: Members | None, actor: str, key: str) -> Link | None:
         """The link by which a key's messages may leave now."""
-        owner = members.owner(actor, key) if members is not None else None
+        owner = members.place(actor, key).owner if members is not None else None
         peer = self.peers.by_address.get(owner.address) if owner is not None else None
         return peer.link if peer is not None and peer.live else None
 
@@ -394,7 +395,7 @@ class Session:
             or len(envelopes.asks) >= settings.max_pending_asks
             or len(envelopes) >= settings.max_buffered
             or (
-                not event.force and bool(self._misfits)
+                not event.force and bool(self._misfits.kept)
                 and self._misfits.said_to(event.actor, event.name, event.message) is not None
             )
         )
@@ -409,8 +410,8 @@ class Session:
         """Send it, or let it wait: for a member that takes it, or for its turn."""
         envelopes = self._envelopes
         members = self.members
-        owner = members.owner(envelope.actor, envelope.key) if members is not None else None
-        peer = self.peers.get(owner.address) if owner is not None else None
+        owner = members.place(envelope.actor, envelope.key).owner if members is not None else None
+        peer = self.peers.by_address.get(owner.address) if owner is not None else None
         link = peer.link if peer is not None and peer.live else None
         if link is None or (envelope.not_before > now and envelope.avoid is members):
             hopeless = envelope.fail_fast or (owner is None and self._is_nowhere(envelope.key))
@@ -455,31 +456,37 @@ class Session:
     # --- how they end ----------------------------------------------------------------------------------------------
 
     def _replied(self, event: Replied, now: float, out: list[Effect]) -> None:
-        outcome = event.outcome
-        # Only an ask that is on its way can be answered; its number cannot be guessed, so whoever answers was asked.
-        envelope = self._envelopes.sent.get(outcome.number)
-        if envelope is None:
-            envelope = self._envelopes.listening.get(outcome.number)
+        envelopes, misfits = self._envelopes, self._misfits
+        for outcome in event.outcomes:
+            # Only an ask that is on its way can be answered; its number cannot be guessed, so whoever answers was asked.
+            envelope = envelopes.answered(outcome.number)
             if envelope is None:
-                self.counters["late_replies"] += 1
-                return
-            if outcome.kind == "Value":
-                out.append(Heard(outcome.number, outcome.data))
-                return
-        self._envelopes.over(envelope)
-        if outcome.kind == "Value":
-            if envelope.link is not None:
-                envelope.link.peer.lane[envelope.actor].append(now - envelope.started)
-            if self._misfits:
-                self._misfits.fitted(envelope.actor, envelope.name, envelope.message)
-            out.append(Answer(outcome.number, outcome.data))
-        else:
-            if outcome.kind == "Failed" and outcome.error == "SchemaError":
-                self._misfits.add(envelope.actor, envelope.name, envelope.message, outcome.message)
-            error = failures.of_outcome(self, envelope, outcome)
-            self._count(envelope, error)
-            out.append(Fail(outcome.number, error))
+                self._told_us(outcome, out)
+            elif outcome.kind == "Value":
+                if envelope.link is not None:
+                    envelope.link.peer.lane[envelope.actor].append(now - envelope.started)
+                if misfits.kept:
+                    misfits.fitted(envelope.actor, envelope.name, envelope.message)
+                out.append(Answer(outcome.number, outcome.data))
+            else:
+                self._fail(envelope, self._failure(envelope, outcome), out)
+        envelopes.tidy()
         self._take_turns(now, out)
+
+    def _told_us(self, outcome: Outcome, out: list[Effect]) -> None:
+        """What is for a listener, or for nobody any more."""
+        envelope = self._envelopes.listening.get(outcome.number)
+        if envelope is None:
+            self.counters["late_replies"] += 1
+        elif outcome.kind == "Value":
+            out.append(Heard(outcome.number, outcome.data))
+        else:
+            self._fail(envelope, self._failure(envelope, outcome), out)
+
+    def _failure(self, envelope: Envelope, outcome: Outcome) -> CastyNotebookError:
+        if outcome.kind == "Failed" and outcome.error == "SchemaError":
+            self._misfits.add(envelope.actor, envelope.name, envelope.message, outcome.message)
+        return failures.of_outcome(self, envelope, outcome)
 
     def _unsent(self, event: Unsent, now: float, out: list[Effect]) -> None:
         """The connection did not take a message."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from collections import deque
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.wire.frames import (
@@ -50,7 +49,8 @@ class Rejected:
     refusal: Refusal
 
 
-class Message(NamedTuple):
+@dataclass(slots=True)
+class Message:
     """A whole message of a service (``membership``, ``actors``, ``replies``), its body unread."""
 
     service: bytes
@@ -246,18 +246,21 @@ class Connection:
             start = at + 5 + length
             if not length or start > stop:
                 raise ProtocolError(f"a message came without the name of its service: {bytes(data[at + 4 : at + 28]).hex(' ')}")
-            self._message(stream, bytes(data[at + 5 : start]), bytes(data[start:stop]), events)
+            service, body = bytes(data[at + 5 : start]), bytes(data[start:stop])
+            if self.open and stream != HELLO_STREAM:
+                events.append(Message(service, body))
+            else:
+                self._greeted(stream, service, body, events)
             at = stop
         return at
 
-    def _message(self, stream: int, service: bytes, body: bytes, events: list[Event]) -> None:
+    def _greeted(self, stream: int, service: bytes, body: bytes, events: list[Event]) -> None:
+        """What came on the stream of the hello, or before its answer."""
         if self.closed:
             return  # it hangs up
         if stream != HELLO_STREAM:
-            if not self.open:
-                raise ProtocolError(f"a message of {service[:40]!r} came before the hello was answered")
-            events.append(Message(service, body))
-        elif service == b"hello-ack" and not self.open:
+            raise ProtocolError(f"a message of {service[:40]!r} came before the hello was answered")
+        if service == b"hello-ack" and not self.open:
             node, incarnation = decode_ack(body)
             self.open = True
             events.append(Accepted(node, incarnation))

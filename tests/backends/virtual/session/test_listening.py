@@ -10,7 +10,7 @@ from tests.backends.virtual.session.world import World
 
 
 def told(world: World, number: int, data: bytes) -> None:
-    world.feed(Replied(Outcome(number, "Value", data)))
+    world.feed(Replied([Outcome(number, "Value", data)]))
 
 
 def test_whatever_is_told_comes_until_the_listener_is_closed() -> None:
@@ -55,7 +55,7 @@ def test_listeners_take_no_room_on_the_way() -> None:
 def test_what_its_node_says_against_the_message_ends_it() -> None:
     world = ready()
     world.ask(1, "a", listens=True)
-    world.feed(Replied(Outcome(1, "Failed", b"", "SchemaError", "unknown alternative Get")))
+    world.feed(Replied([Outcome(1, "Failed", b"", "SchemaError", "unknown alternative Get")]))
     world.ask(2, "a", listens=True)
     told(world, 1, b"x")
     assert (type(world.failures[1]), type(world.failures[2]), world.heard) == (ActorFailed, MisuseError, [])

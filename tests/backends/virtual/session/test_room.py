@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.codec.protocol import Outcome, WrongOwner
 from casty_notebook.backends.virtual.session.asks import RecentTells
@@ -29,7 +31,7 @@ def on_their_way(world: World) -> list[int | None]:
 
 def test_an_answer_gives_its_room_to_the_next() -> None:
     world = one_at_a_time()
-    world.feed(Replied(Outcome(1, "Value", b"")))
+    world.feed(Replied([Outcome(1, "Value", b"")]))
     assert on_their_way(world) == [1, 2]
 
 
@@ -113,6 +115,21 @@ def test_of_the_tells_that_left_the_oldest_are_forgotten_first() -> None:
     assert len(tells) == 2
     assert tells.came_back(7, WrongOwner(None, "bank", "a", b"1")) is None
     assert tells.came_back(7, WrongOwner(None, "bank", "b", b"1")) is not None
+
+
+def test_a_tell_costs_no_more_once_as_many_are_remembered_as_may_be() -> None:
+    tells = RecentTells(50_000)
+
+    def cpu_of(count: int) -> float:
+        started = process_time()
+        for number in range(count):
+            tells.left(7, "bank", "a", b"%d" % number, started)
+        return process_time() - started
+
+    cpu_of(50_000)
+    at_first = min(cpu_of(5_000) for _ in range(3))
+    cpu_of(50_000)
+    assert min(cpu_of(5_000) for _ in range(3)) < 5 * at_first  # it was twenty times as much
 
 
 def test_a_goodbye_is_in_the_trace() -> None:

@@ -168,7 +168,7 @@ def test_dials_are_spaced() -> None:
     dials = 0
     for _ in range(600):
         world.now += 0.1
-        effects = world.feed(Replied(Outcome(0, "Value"))) + world.session.handle(AskCancelled(0), world.now)
+        effects = world.feed(Replied([Outcome(0, "Value")])) + world.session.handle(AskCancelled(0), world.now)
         for effect in effects:
             if isinstance(effect, Dial):
                 dials += 1
@@ -279,14 +279,14 @@ def test_the_node_is_told_when_time_is_up_or_nobody_waits() -> None:
 
 def test_an_answer_that_nobody_waits_for_is_counted() -> None:
     world = ready()
-    world.feed(Replied(Outcome(99, "Value", b"forged")))
+    world.feed(Replied([Outcome(99, "Value", b"forged")]))
     assert (world.answers, world.session.counters["late_replies"]) == ({}, 1)
 
 
 def test_only_an_ask_that_is_on_its_way_can_be_answered() -> None:
     world = World()
     world.ask(1, "a")
-    world.feed(Replied(Outcome(1, "Value", b"forged")))
+    world.feed(Replied([Outcome(1, "Value", b"forged")]))
     assert world.answers == {}
 
 
@@ -295,7 +295,7 @@ def test_each_outcome_has_an_error() -> None:
     kinds = {"Full": MailboxFull, "Failed": ActorFailed, "Odd": AskFailed, "Unreached": AskFailed}
     for number, (kind, error) in enumerate(kinds.items()):
         world.ask(number, f"key-{number}")
-        world.feed(Replied(Outcome(number, kind, b"", "ValueError", "text")))
+        world.feed(Replied([Outcome(number, kind, b"", "ValueError", "text")]))
         assert isinstance(world.failures[number], error)
     assert "'Odd'" in str(world.failures[2])
     assert "it may have been executed" in str(world.failures[3])
@@ -304,7 +304,7 @@ def test_each_outcome_has_an_error() -> None:
 def test_a_misfit_is_refused_until_it_is_forced() -> None:
     world = ready()
     world.ask(1, "a")
-    world.feed(Replied(Outcome(1, "Failed", b"", "SchemaError", "unknown alternative Get")))
+    world.feed(Replied([Outcome(1, "Failed", b"", "SchemaError", "unknown alternative Get")]))
     world.ask(2, "b")
     assert isinstance(world.failures[2], MisuseError)
     world.ask(3, "b", force=True)
@@ -318,7 +318,7 @@ def test_a_mended_message_is_another_one() -> None:
     world = ready()
     bad, other, mended = (pack(["Add", {"amount": amount, "reply_to": None}]) for amount in (1.0, 2.5, 3))
     world.feed(AskMade(1, TYPE, "a", "Add", bad, 5.0))
-    world.feed(Replied(Outcome(1, "Failed", b"", "SchemaError", "amount: expected int, got float")))
+    world.feed(Replied([Outcome(1, "Failed", b"", "SchemaError", "amount: expected int, got float")]))
     world.feed(AskMade(2, TYPE, "b", "Add", other, 5.0))
     assert isinstance(world.failures[2], MisuseError)  # the same mistake with another value
     world.feed(AskMade(3, TYPE, "b", "Add", mended, 5.0))
@@ -329,7 +329,7 @@ def test_where_a_value_was_wrong_another_value_may_go() -> None:
     world = ready()
     bad, mended = (pack(["Paint", {"colour": colour, "reply_to": None}]) for colour in ("BLUE", "RED"))
     world.feed(AskMade(1, TYPE, "a", "Paint", bad, 5.0))
-    world.feed(Replied(Outcome(1, "Failed", b"", "SchemaError", "colour: Colour has no member BLUE")))
+    world.feed(Replied([Outcome(1, "Failed", b"", "SchemaError", "colour: Colour has no member BLUE")]))
     for number, message in enumerate((bad, mended), 2):
         world.feed(AskMade(number, TYPE, "b", "Paint", message, 5.0))
     assert [number for number in (2, 3) if number in world.failures] == [2]
@@ -338,7 +338,7 @@ def test_where_a_value_was_wrong_another_value_may_go() -> None:
 def test_what_was_insisted_on_and_answered_is_no_misfit_any_more() -> None:
     world = ready()
     world.ask(1, "a")
-    world.feed(Replied(Outcome(1, "Failed", b"", "SchemaError", "unknown alternative Get")))
+    world.feed(Replied([Outcome(1, "Failed", b"", "SchemaError", "unknown alternative Get")]))
     world.ask(2, "b", force=True)
     world.settle()
     world.ask(3, "b")
@@ -358,7 +358,7 @@ def test_a_key_pinned_to_nobody_fails_at_once_and_one_pinned_to_the_dead_waits()
 def test_an_answer_that_is_too_large_is_said_to_be_that() -> None:
     world = ready()
     world.ask(1, "a")
-    world.feed(Replied(Outcome(1, "TooLarge")))
+    world.feed(Replied([Outcome(1, "TooLarge")]))
     assert "larger than the cluster's limit" in str(world.failures[1])
     assert "it may have been executed" in str(world.failures[1])
 
@@ -367,7 +367,7 @@ def test_an_answer_that_is_too_large_is_said_to_be_that() -> None:
 def test_what_a_node_refused_was_sent_and_not_executed(kind: str) -> None:
     world = ready()
     world.ask(1, "a")
-    world.feed(Replied(Outcome(1, kind)))
+    world.feed(Replied([Outcome(1, kind)]))
     assert "it was not executed" in str(world.failures[1])
 
 

@@ -20,7 +20,7 @@ def test_answers_and_failures_are_counted_at_their_nodes() -> None:
         world.ask(number, key)
     world.settle()
     world.ask(3, key)
-    world.feed(Replied(Outcome(3, "Failed", b"", "ValueError", "no")))
+    world.feed(Replied([Outcome(3, "Failed", b"", "ValueError", "no")]))
     world.kill(world.node(2))
     world.ask(4, lost, timeout=2.0)
     world.pass_time(20.0)
@@ -32,7 +32,7 @@ def test_answers_and_failures_are_counted_at_their_nodes() -> None:
 def test_what_a_listener_ends_with_and_what_leaving_ends_is_no_failed_ask() -> None:
     world = ready()
     world.ask(1, "a", listens=True)
-    world.feed(Replied(Outcome(1, "Failed", b"", "ValueError", "no")))
+    world.feed(Replied([Outcome(1, "Failed", b"", "ValueError", "no")]))
     world.ask(2, "a", listens=True)
     world.ask(3, "b")
     world.feed(Close())

@@ -213,7 +213,7 @@ class World:
                 self.history.remove((node.address, effect))  # it came back unread
                 self.feed(Returned(effect.link, WrongOwner(effect.number, effect.actor, effect.key, effect.message)))
             elif effect.number is not None:
-                self.feed(Replied(Outcome(effect.number, "Value", effect.message)))
+                self.feed(Replied([Outcome(effect.number, "Value", effect.message)]))
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass, with every tick that the session asks for, and the world answering at each."""
