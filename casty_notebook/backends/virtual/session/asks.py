@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from casty_notebook.backends.virtual.codec.protocol import WrongOwner
 from casty_notebook.backends.virtual.session.links import Link
+from casty_notebook.backends.virtual.session.room import Key, OnTheWay, Place
 
 __all__ = ["Envelope", "Envelopes", "RecentTells"]
 
@@ -21,6 +22,7 @@ class Envelope:
     """made --owner live--> sent --reply | failure | deadline--> gone; made --no owner | no room--> waiting --> made."""
 
     seq: int
+    to: Key
     actor: str
     key: str
     name: str
@@ -44,6 +46,8 @@ class Envelope:
     """The picture of the members under which it came back."""
     timed: bool = False
     """Its deadline is looked after. A tell that leaves at once has none."""
+    activates: bool = False
+    """It is on its way, and its key may have to be made active by it."""
 
     listens: ClassVar[bool] = False
 
@@ -63,9 +67,6 @@ class Listening(Envelope):
     listens: ClassVar[bool] = True
     moved: bool = False
     """Its listener was told that the key is elsewhere now."""
-
-
-type Place = tuple[str, str]
 
 
 class _Waiting:
@@ -110,11 +111,9 @@ class Envelopes:
     """
 
     def __init__(self, in_flight: int) -> None:
-        self._in_flight = in_flight
         self.asks: dict[int, Envelope] = {}
         """By number: all asks that are not over."""
-        self.sent: dict[int, Envelope] = {}
-        """By number: the asks that are on their way."""
+        self.way = OnTheWay[Envelope](in_flight)
         self.listening: dict[int, Listening] = {}
         """By number: those that have left and wait for as long as somebody listens; they take no room on the way."""
         self._held = _Waiting()
@@ -148,11 +147,6 @@ class Envelopes:
         """Some wait for their turn."""
         return bool(self._turn.by_seq)
 
-    @property
-    def full(self) -> bool:
-        """As many asks are on their way as may be."""
-        return len(self.sent) >= self._in_flight
-
     def is_behind_another(self, envelope: Envelope) -> bool:
         """An older envelope for its key waits for a member."""
         held = self._held.places
@@ -163,12 +157,12 @@ class Envelopes:
         held, turn = self._held.places, self._turn.places
         return bool(held or turn) and ((actor, key) in held or (actor, key) in turn)
 
-    def must_queue(self, envelope: Envelope) -> bool:
+    def must_queue(self, envelope: Envelope, now: float) -> bool:
         """An older envelope for its key waits for its turn, or it is an ask and there is no room on the way."""
         waiting = self._turn.places
         if waiting and envelope.place in waiting:
             return True
-        return envelope.number is not None and len(self.sent) >= self._in_flight
+        return envelope.number is not None and not self.way.has_room(envelope, now)
 
     def hold(self, envelope: Envelope) -> None:
         """It waits for a member that takes it."""
@@ -180,12 +174,12 @@ class Envelopes:
         self._turn.add(envelope)
         self._time(envelope)
 
-    def next_in_turn(self) -> Envelope | None:
+    def next_in_turn(self, now: float) -> Envelope | None:
         """The first whose turn it is, if there is room for it; it no longer counts as waiting."""
         if not self._turn.by_seq:
             return None
         envelope = next(iter(self._turn.by_seq.values()))
-        if envelope.number is not None and self.full:
+        if envelope.number is not None and not self.way.has_room(envelope, now):
             return None
         self._turn.discard(envelope)
         return envelope
@@ -201,25 +195,25 @@ class Envelopes:
 
     def by_link(self, link: Link) -> list[Envelope]:
         """Those that left by a link."""
-        return [each for ways in (self.sent, self.listening) for each in ways.values() if each.link is link]
+        return [each for ways in (self.way.sent, self.listening) for each in ways.values() if each.link is link]
 
     def owes(self, link: Link, before: float) -> bool:
         """Whether the answer to an ask that was made before some time is still to come by a link."""
-        return any(each.link is link and each.started <= before for each in self.sent.values())
+        return any(each.link is link and each.started <= before for each in self.way.sent.values())
 
     def by_seq(self, seq: int) -> Envelope | None:
         """The one of them with this number in the order of making."""
-        return next((each for ways in (self.sent, self.listening) for each in ways.values() if each.seq == seq), None)
+        return next((each for ways in (self.way.sent, self.listening) for each in ways.values() if each.seq == seq), None)
 
     def back(self, number: int) -> Envelope | None:
         """It is not on its way any more, and not over."""
-        return self.sent.pop(number, None) or self.listening.pop(number, None)
+        return self.way.back(number) or self.listening.pop(number, None)
 
     # --- over ------------------------------------------------------------------------------------------------------
 
     def answered(self, number: int) -> Envelope | None:
         """The ask on its way with this number, which is over now. Wants `tidy` once all that came together are taken."""
-        envelope = self.sent.pop(number, None)
+        envelope = self.way.back(number)
         if envelope is not None:
             del self.asks[number]
         return envelope
@@ -229,7 +223,7 @@ class Envelopes:
         number = envelope.number
         if number is not None:
             self.asks.pop(number, None)
-        if number is None or (self.sent.pop(number, None) is None and self.listening.pop(number, None) is None):
+        if number is None or (self.way.back(number) is None and self.listening.pop(number, None) is None):
             if self._held.discard(envelope):
                 self.stirred = True
             else:

@@ -41,9 +41,10 @@ from casty_notebook.backends.virtual.session.events import (
     Tick,
     Unsent,
 )
-from casty_notebook.backends.virtual.session.links import Link, Peers
+from casty_notebook.backends.virtual.session.links import Link, Peer, Peers
 from casty_notebook.backends.virtual.session.members import Members, Tables, Unplaced, pinned_to
 from casty_notebook.backends.virtual.session.misfits import Misfits
+from casty_notebook.backends.virtual.session.room import ACTIVE, SHORT, Key
 from casty_notebook.backends.virtual.wire import Limits
 from casty_notebook.errors import CastyNotebookError, ContactAttempt
 from casty_notebook.settings import Settings
@@ -347,8 +348,8 @@ class Session:
     def _ask_made(self, event: AskMade, now: float, out: list[Effect]) -> None:
         envelopes = self._envelopes
         envelope = (Envelope if type(event) is AskMade else Listening)(
-            envelopes.next_seq(), event.actor, event.key, event.name, event.message, now, now + event.timeout, event.label,
-            event.number, event.retry, event.fail_fast,
+            envelopes.next_seq(), envelopes.way.key(event.actor, event.key), event.actor, event.key, event.name, event.message,
+            now, now + event.timeout, event.label, event.number, event.retry, event.fail_fast,
         )  # fmt: skip
         if self._refuses(event):
             refused = self._refusal(envelope, force=event.force)
@@ -361,7 +362,8 @@ class Session:
     def _tell_made(self, event: TellMade, now: float, out: list[Effect]) -> None:
         """Errors of a tell are raised before it gets here; what is lost later is reported and counted."""
         envelopes, actor, key, message = self._envelopes, event.actor, event.key, event.message
-        link = self._way_to(self.members, actor, key)
+        peer = self._owner(envelopes.way.key(actor, key), actor, key)
+        link = peer.link if peer is not None and peer.live else None
         if link is None or envelopes.somebody_waits(actor, key):
             self._place(self._told(event, now), now, out)
         else:
@@ -369,16 +371,19 @@ class Session:
             self._recent_tells.left(link.id, actor, key, message, now + self.settings.tell_expiry)
             out.append(Deliver(link.id, envelopes.next_seq(), actor, key, message, None))
 
-    def _way_to(self, members: Members | None, actor: str, key: str) -> Link | None:
-        """The link by which a key's messages may leave now."""
-        owner = members.place(actor, key).owner if members is not None else None
-        peer = self.peers.by_address.get(owner.address) if owner is not None else None
-        return peer.link if peer is not None and peer.live else None
+    def _owner(self, to: Key, actor: str, key: str) -> Peer | None:
+        """The node that takes a key's messages, found once for each picture of the members."""
+        members = self.members
+        if to.under is not members:
+            owner = members.owner(actor, key) if members is not None else None
+            # Where it has moved to it is not active yet.
+            to.peer, to.under, to.active_until = self.peers.get(owner.address if owner is not None else None), members, 0.0
+        return to.peer
 
     def _told(self, event: TellMade, now: float) -> Envelope:
         expires = now + self.settings.tell_expiry
-        seq = self._envelopes.next_seq()
-        return Envelope(seq, event.actor, event.key, event.name, event.message, now, expires, event.label)
+        seq, to = self._envelopes.next_seq(), self._envelopes.way.key(event.actor, event.key)
+        return Envelope(seq, to, event.actor, event.key, event.name, event.message, now, expires, event.label)
 
     def refusal_of_tell(self, event: TellMade) -> CastyNotebookError | None:
         """Why a tell cannot be taken, before anything is done."""
@@ -409,19 +414,17 @@ class Session:
     def _place(self, envelope: Envelope, now: float, out: list[Effect], *, in_turn: bool = False) -> None:
         """Send it, or let it wait: for a member that takes it, or for its turn."""
         envelopes = self._envelopes
-        members = self.members
-        owner = members.place(envelope.actor, envelope.key).owner if members is not None else None
-        peer = self.peers.by_address.get(owner.address) if owner is not None else None
+        members, peer = self.members, self._owner(envelope.to, envelope.actor, envelope.key)
         link = peer.link if peer is not None and peer.live else None
         if link is None or (envelope.not_before > now and envelope.avoid is members):
-            hopeless = envelope.fail_fast or (owner is None and self._is_nowhere(envelope.key))
+            hopeless = envelope.fail_fast or (peer is None and self._is_nowhere(envelope.key))
             if hopeless and members is not None and not (peer is not None and peer.breaker.usable):
                 self._fail(envelope, failures.unreachable(self, envelope), out)
             else:
                 envelopes.hold(envelope)
         elif envelopes.is_behind_another(envelope):
             envelopes.hold(envelope)
-        elif not in_turn and envelopes.must_queue(envelope):
+        elif not in_turn and envelopes.must_queue(envelope, now):
             envelopes.queue(envelope)
         else:
             envelope.link = link
@@ -432,7 +435,7 @@ class Session:
             elif type(envelope) is Listening:
                 envelopes.listening[envelope.number] = envelope
             else:
-                envelopes.sent[envelope.number] = envelope
+                envelopes.way.send(envelope.number, envelope, now)
             out.append(Deliver(link.id, envelope.seq, envelope.actor, envelope.key, envelope.message, envelope.number))
 
     def _is_nowhere(self, key: str) -> bool:
@@ -443,7 +446,7 @@ class Session:
     def _take_turns(self, now: float, out: list[Effect]) -> None:
         if not self._envelopes.queued:
             return
-        while (envelope := self._envelopes.next_in_turn()) is not None:
+        while (envelope := self._envelopes.next_in_turn(now)) is not None:
             self._place(envelope, now, out, in_turn=True)
 
     def _review(self, now: float, out: list[Effect]) -> None:
@@ -465,6 +468,7 @@ class Session:
             elif outcome.kind == "Value":
                 if envelope.link is not None:
                     envelope.link.peer.lane[envelope.actor].append(now - envelope.started)
+                envelope.to.active_until = now + ACTIVE if len(outcome.data) <= SHORT else 0.0
                 if misfits.kept:
                     misfits.fitted(envelope.actor, envelope.name, envelope.message)
                 out.append(Answer(outcome.number, outcome.data))
@@ -536,8 +540,8 @@ class Session:
         if expires <= now or len(self._envelopes) >= self.settings.max_buffered:
             self.counters["dropped"] += 1
             return None
-        seq = self._envelopes.next_seq()
-        return Envelope(seq, message.actor, message.key, "", message.message, now, expires, "", returned=returned)
+        seq, to = self._envelopes.next_seq(), self._envelopes.way.key(message.actor, message.key)
+        return Envelope(seq, to, message.actor, message.key, "", message.message, now, expires, "", returned=returned)
 
     def _cancelled(self, event: AskCancelled, now: float, out: list[Effect]) -> None:
         envelope = self._envelopes.asks.get(event.number)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from time import process_time
 
+import pytest
+
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.codec.protocol import Outcome, WrongOwner
 from casty_notebook.backends.virtual.session.asks import RecentTells
-from casty_notebook.backends.virtual.session.events import AskCancelled, LinkLeaving, LinkLost, Replied
+from casty_notebook.backends.virtual.session.events import AskCancelled, AskMade, LinkLeaving, LinkLost, Replied
+from casty_notebook.backends.virtual.session.room import ACTIVE, KNOWN, SHORT
 from casty_notebook.errors import AskTimeout, NodeUnreachable
 from casty_notebook.settings import Settings
-from tests.backends.virtual.session.world import World
+from tests.backends.virtual.session.world import TYPE, World
 
 NODES = 100
 
@@ -59,7 +62,74 @@ def test_a_lost_link_gives_the_room_of_its_asks_to_the_next() -> None:
     world.kill(node)
     lost = {number for number, error in world.failures.items() if isinstance(error, NodeUnreachable)}
     assert 0 in lost
-    assert len(world.session._envelopes.sent) == 2
+    assert len(world.session._envelopes.way.sent) == 2
+
+
+def with_active(*keys: str, in_flight: int = 2) -> World:
+    """Keys that have answered."""
+    world = World(in_flight=in_flight)
+    world.settle()
+    for number, key in enumerate(keys):
+        world.ask(-1 - number, key)
+        world.settle()
+    world.history.clear()
+    return world
+
+
+def asked(world: World) -> str:
+    return "".join(effect.key for _, effect in world.history)
+
+
+def test_more_asks_are_on_their_way_to_keys_that_are_active() -> None:
+    world = with_active(*"abcdefghijk")
+    for number, key in enumerate("xyz" + "abcdefghijk" * 3):
+        world.ask(number, key)
+    # Two that may have to be made active, two of each key, twenty in all.
+    assert asked(world) == "xy" + "abcdefghijk" + "abcdefg"
+    world.settle()
+    assert len(world.answers) == 11 + 36
+
+
+def test_a_key_is_taken_to_be_active_for_some_seconds_and_under_the_same_members() -> None:
+    world = with_active(*"abcd")
+    world.pass_time(ACTIVE - 1)
+    for number, key in enumerate("abcd"):
+        world.ask(number, key)
+    assert asked(world) == "abcd"
+    world.settle()
+    world.history.clear()
+    world.pass_time(ACTIVE + 1)
+    for number, key in enumerate("abcd"):
+        world.ask(10 + number, key)
+    assert asked(world) == "ab"
+    world.settle()
+    world.say(world.node(2), "leaving")
+    world.pass_time(2.0)
+    world.history.clear()
+    for number, key in enumerate("abcd"):
+        world.ask(20 + number, key)
+    assert asked(world) == "ab"
+
+
+@pytest.mark.parametrize(("question", "answer"), [(b"", b"x" * (SHORT + 1)), (b"x" * (SHORT + 1), b"")])
+def test_long_asks_and_answers_are_not_many_at_a_time(question: bytes, answer: bytes) -> None:
+    world = with_active(*"abcd")
+    for number, key in enumerate("abcd"):
+        world.ask(number, key)
+        world.feed(Replied([Outcome(number, "Value", answer)]))
+    world.delivered.clear()
+    world.history.clear()
+    for number, key in enumerate("abcd"):
+        world.feed(AskMade(10 + number, TYPE, key, "Get", question, 5.0))
+    assert asked(world) == "ab"
+
+
+def test_keys_without_end_are_not_remembered_without_end() -> None:
+    world = with_active()
+    for number in range(KNOWN + 10):
+        world.ask(number, str(number))
+        world.feed(Replied([Outcome(number, "Value", b"")]))
+    assert len(world.session._envelopes.way._keys) <= KNOWN
 
 
 def test_a_large_cluster_is_not_dialled_all_at_once() -> None:

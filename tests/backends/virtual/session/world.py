@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -37,6 +38,7 @@ from casty_notebook.backends.virtual.session.events import (
 )
 from casty_notebook.backends.virtual.session.members import OWNING
 from casty_notebook.backends.virtual.session.ring import NodeId, Ring
+from casty_notebook.backends.virtual.session.room import MORE
 from casty_notebook.backends.virtual.session.session import IN_FLIGHT, Session
 from casty_notebook.backends.virtual.wire import Refusal
 from casty_notebook.errors import CastyNotebookError
@@ -91,6 +93,8 @@ class World:
         """What nodes have read and not answered."""
         self.history: list[tuple[NodeAddress, Deliver]] = []
         self.answers: dict[int, bytes] = {}
+        self.answered: set[str] = set()
+        """Keys that have answered under these members."""
         self.heard: list[tuple[int, bytes]] = []
         self.failures: dict[int, CastyNotebookError] = {}
         self.cancelled: list[Cancel] = []
@@ -107,8 +111,15 @@ class World:
         effects = self.session.handle(event, self.now)
         for effect in effects:
             getattr(self, f"_{type(effect).__name__.lower()}")(effect)
-        assert len(self.session._envelopes.sent) <= self.in_flight
+        self.check_room()
         return effects
+
+    def check_room(self) -> None:
+        """No more asks are on their way than may be: of one key, to keys that have not answered, and in all."""
+        sent = self.session._envelopes.way.sent.values()
+        assert len(sent) <= MORE * self.in_flight
+        assert sum(envelope.activates for envelope in sent) <= self.in_flight
+        assert max(Counter(envelope.key for envelope in sent).values(), default=0) <= self.in_flight
 
     def _dial(self, effect: Dial) -> None:
         assert effect.link not in self.dials
@@ -125,6 +136,8 @@ class World:
 
     def _deliver(self, effect: Deliver) -> None:
         node = self.links[effect.link]  # only an open link can be written to
+        if effect.number in (sent := self.session._envelopes.way.sent) and not sent[effect.number].activates:
+            assert effect.key in self.answered
         self.delivered.append((node, effect))
         self.history.append((node.address, effect))
 
@@ -136,6 +149,7 @@ class World:
         assert effect.number not in self.answers
         assert effect.number not in self.failures
         self.answers[effect.number] = effect.data
+        self.answered.update(each.key for _, each in self.history if each.number == effect.number)
 
     def _heard(self, effect: Heard) -> None:
         assert effect.number in self.session._envelopes.listening
@@ -150,6 +164,7 @@ class World:
         self.rings.append(effect)
 
     def _publish(self, effect: Publish) -> None:
+        self.answered.clear()
         assert effect.members is self.session.members
         self.published += 1
 

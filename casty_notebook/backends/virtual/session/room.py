@@ -1,0 +1,95 @@
+"""Keys that are asked, and room on the way there: how many asks may be at the nodes at one time (VIRTUAL section 5.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from casty_notebook.backends.virtual.session.links import Peer
+from casty_notebook.backends.virtual.session.members import Members
+
+__all__ = ["ACTIVE", "KNOWN", "MORE", "SHORT", "Key", "OnTheWay", "Place"]
+
+type Place = tuple[str, str]
+"""Type and key."""
+
+MORE = 10
+"""So many times as many asks are on their way in all, the others to keys that are active."""
+ACTIVE = 10.0
+"""Seconds after its answer for which a key is taken to be active: a node keeps it for a minute, unless its type says else."""
+SHORT = 4 * 1024
+"""Bytes of an ask that may be one of the others, and of its key's last answer: a thousand are a few MB, here and on the nodes."""
+KNOWN = 4_096
+"""Keys that are remembered."""
+
+
+@dataclass(slots=True, eq=False)
+class Key:
+    """What a key's messages have in common."""
+
+    asks: int = 0
+    """On their way."""
+    peer: Peer | None = None
+    """Its owner."""
+    under: Members | None = None
+    """The members as they were when that was found."""
+    active_until: float = 0.0
+    """It was active there, and so it is most likely until then."""
+
+
+class Ask(Protocol):
+    """An ask that takes room."""
+
+    to: Key
+    message: bytes
+    activates: bool
+
+
+class OnTheWay[A: Ask]:
+    """Asks that are on their way, by number.
+
+    To make a key active costs its nodes: of 1,500 new ones asked at once some hundred were refused, of active ones none. So
+    `in_flight` asks at a time go to keys that may have to be made active, and as many to any one key.
+    """
+
+    def __init__(self, in_flight: int) -> None:
+        self.sent: dict[int, A] = {}
+        self._in_flight = in_flight
+        self._activating = 0
+        self._keys: dict[Place, Key] = {}
+
+    def key(self, actor: str, name: str) -> Key:
+        """What is known of a key."""
+        place = actor, name
+        key = self._keys.get(place)
+        if key is None:
+            if len(self._keys) >= KNOWN:
+                self._keys = {each: key for each, key in self._keys.items() if key.asks}
+            key = self._keys[place] = Key()
+        return key
+
+    def has_room(self, ask: A, now: float) -> bool:
+        """Whether one more may leave."""
+        most, key = self._in_flight, ask.to
+        if key.asks >= most or len(self.sent) >= MORE * most:
+            return False
+        return self._activating < most or (key.active_until > now and len(ask.message) <= SHORT)
+
+    def send(self, number: int, ask: A, now: float) -> None:
+        """It leaves."""
+        self.sent[number] = ask
+        key = ask.to
+        key.asks += 1
+        if key.active_until <= now or len(ask.message) > SHORT:
+            ask.activates = True
+            self._activating += 1
+
+    def back(self, number: int) -> A | None:
+        """The ask with this number, which is on its way no more."""
+        ask = self.sent.pop(number, None)
+        if ask is not None:
+            ask.to.asks -= 1
+            if ask.activates:
+                ask.activates = False
+                self._activating -= 1
+        return ask
