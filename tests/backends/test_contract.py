@@ -196,7 +196,8 @@ def test_what_was_seen_is_kept_and_read_again(cluster: Cluster, case: Case, tmp_
     assert back.members.columns.tolist() == cluster.members.columns.tolist()
 
 
-def test_it_shows_itself_as_text_html_map_and_widget(cluster: Cluster) -> None:
+def test_it_shows_itself_as_text_html_map_and_widget(cluster: Cluster, case: Case) -> None:
+    wait_until(lambda: int(cluster.members.reachable.sum()) == case.members)
     for text in (repr(cluster), cluster._repr_html_()):
         assert "3 reachable" not in text
         assert "2 reachable from here" in text

@@ -64,9 +64,9 @@ class NodeReports:
 
     @property
     def known(self) -> bool:
-        """Whether a member has met the helper."""
+        """Whether a member has met the helper: one answered just now, or the tables of types have it, a moment later."""
         members = self._client.members
-        return members is not None and HELPER in members.types
+        return bool(self.last) or (members is not None and HELPER in members.types)
 
     async def ask(self, keys: int = ROWS, *, met_only: bool = False) -> Mapping[NodeAddress, NodeReport]:
         """What the members say of themselves now, or said within the last second; those that do not answer are left out.
