@@ -30,8 +30,13 @@ _BOTH: Words = {
     re.compile(r"\bshards=\{'([^'\s]+)': (\w+)\}"): r"--shards \1=\2",
     re.compile(r"\baddress_map=\{\('([^']+)', (\d+)\): \('([^']+)', (\d+)\)\}"): _example,
     re.compile(r"\baddress_map=(?=[\s,;.)]|$)|(?<=\bin )address_map\b|(?<=\bcorrect )address_map\b"): "--map",
-    re.compile(r"\b(ssh)=(?=[\s,;.)]|$)"): _flag,
-    re.compile(r"\b(force)=True\b"): _flag,
+    re.compile(r"\btls=TLS\(certfile, keyfile, cafile\)"): "--tls certfile=PATH,keyfile=PATH,cafile=PATH",
+    re.compile(r"\b(ssh|tls)=(?=[\s,;.)]|$)"): _flag,
+    re.compile(r"\b(force|retry|fail_fast|send_main)=True\b"): _flag,
+    re.compile(r"\breply_field='(\w+)'"): r"--reply-field \1",
+    re.compile(r"\bby reply_field\b"): "by --reply-field",
+    re.compile(r"\bquestions=\[…\] naming it"): "--question naming it",
+    re.compile(r"\b(serializer|compression)='(\w+)'"): r"--\1 \2",
 }
 IN_A_SHELL: Words = {
     re.compile(re.escape(DOCTOR)): "casty-notebook doctor",
@@ -43,13 +48,6 @@ IN_MAGICS: Words = {
     re.compile(re.escape(DOCTOR)): "%casty_doctor",
     re.compile(r"\bcluster\.(members|shards|services|problems|activations|events)\b"): r"%casty_\1",
     **_BOTH,
-    re.compile(r"\b(retry|fail_fast|send_main)=True\b"): _flag,
-    re.compile(r"\breply_field='(\w+)'"): r"--reply-field \1",
-    re.compile(r"\bby reply_field\b"): "by --reply-field",
-    re.compile(r"\btls=TLS\(certfile, keyfile, cafile\)"): "--tls VARIABLE, one with a TLS(certfile, keyfile, cafile)",
-    re.compile(r"\b(tls)=(?=[\s,;.)]|$)"): _flag,
-    re.compile(r"\bquestions=\[…\] naming it"): "--question naming it",
-    re.compile(r"\b(serializer|compression)='(\w+)'"): r"--\1 \2",
 }
 
 

@@ -8,6 +8,7 @@ Every message says what was seen, from whom, what was allowed and what to try (D
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from casty_notebook.printable import printable, printable_lines
@@ -45,7 +46,10 @@ __all__ = [
     "WaitTimeout",
     "WrongProcess",
     "WrongThread",
+    "whole_story",
 ]
+
+_CAUSES = 10
 
 
 class CastyNotebookError(Exception):
@@ -279,3 +283,17 @@ class MailboxFull(Overloaded):
 
 class ClientClosed(AskFailed):
     """The client was closed (or never could work: see the cause) while the ask was waiting, or before."""
+
+
+def whole_story(error: CastyNotebookError) -> Iterator[str]:
+    """What is known of it, line by line: the error, what the session did last, and what it came from."""
+    yield f"{type(error).__name__}: {error}"
+    if isinstance(error, AskFailed) and error.report.story:
+        yield "What the session did last:"
+        yield from (f"  {printable(line)}" for line in error.report.story)
+    cause = error.__cause__
+    for _ in range(_CAUSES):
+        if cause is None:
+            return
+        yield printable(f"Caused by {type(cause).__name__}: {cause}")
+        cause = cause.__cause__

@@ -18,6 +18,7 @@ OPTIONS = {
     "Did you mean reply_field='to'?": "Did you mean --reply-field to?",
     "Name the field by reply_field, write": "Name the field by --reply-field, write",
     "leave out tls=": "leave out --tls",
+    "pass tls=TLS(certfile, keyfile, cafile)": "pass --tls certfile=PATH,keyfile=PATH,cafile=PATH",
     "connect with questions=[…] naming it": "connect with --question naming it",
     "address_map= or ssh= is the way": "--map or --ssh is the way",
     "say so in address_map=": "say so in --map",
@@ -32,8 +33,9 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("python", OPTIONS)
-def test_in_magics_options_are_flags(python: str) -> None:
+def test_in_magics_and_shells_options_are_flags(python: str) -> None:
     assert advice_in(IN_MAGICS, python) == OPTIONS[python]
+    assert advice_in(IN_A_SHELL, python) == OPTIONS[python].replace("%casty_doctor", "casty-notebook doctor")
 
 
 def test_every_flag_that_is_named_exists() -> None:
@@ -41,11 +43,6 @@ def test_every_flag_that_is_named_exists() -> None:
     named = {word.rstrip(".,?") for text in OPTIONS.values() for word in text.split() if word.startswith("--")}
     assert named
     assert named <= known
-
-
-def test_in_a_shell_only_what_its_commands_take_is_a_flag() -> None:
-    text = f"shards={{'counter': N}}; retry=True; tls=; ssh=; {DOCTOR}"
-    assert advice_in(IN_A_SHELL, text) == "--shards counter=N; retry=True; tls=; --ssh; casty-notebook doctor"
 
 
 def test_attributes_of_a_cluster_are_the_commands_of_the_place() -> None:

@@ -12,11 +12,14 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
-from casty_notebook.cli.arguments import LONGEST_WAIT, add_command, opened, seconds
+from casty_notebook.advice import IN_A_SHELL, advice_in
+from casty_notebook.cli.arguments import add_command, add_flags, asking, opened, seconds
 from casty_notebook.cli.printing import FAILED, Rows, note
-from casty_notebook.errors import AskFailed, MisuseError
+from casty_notebook.errors import AskFailed, AskTimeout, MisuseError, NodeUnreachable, UndecodableMessage
+from casty_notebook.magics import grammars
 
 if TYPE_CHECKING:
+    from casty_notebook.client.listening import BlockingListener
     from casty_notebook.topology.events import TopologyEvent
     from casty_notebook.topology.kinds import Kind
     from casty_notebook.views.cluster import Cluster
@@ -29,37 +32,31 @@ LOOK = 0.1
 MOST_TARGETS = 1_000
 
 EVENT = ("time", "kind", "by", "subject", "before", "after")
+HEARD = ("time", "node", "message", "error")
 ANSWER = ("time", "target", "value", "error", "latency_ms", "node")
 
 
 def add_following(commands: Any) -> None:
-    """Add `events`, `watch`, `record` and `report`."""
+    """Add `events`, `watch`, `listen`, `record` and `report`."""
     events = add_command(commands, "events", "what changes, a line each, while it does", _events)
     watch = add_command(commands, "watch", "ask again and again; a line for each answer that is another one", _watch)
     watch.add_argument("target", metavar="TARGET", help="counter/user-42, counter/user-{1..9}, payment")
     watch.add_argument("message", metavar="MESSAGE", help="bank.messages.GetBalance(currency='EUR')")
-    watch.add_argument("--every", type=seconds, default=1.0, metavar="SECONDS", help="from one ask to the next (1)")
-    watch.add_argument("--field", metavar="NAME", help="only this field of the replies")
     watch.add_argument("--all", dest="everything", action="store_true", help="a line for every answer")
+    add_flags(watch, grammars.WATCH, leave_out=("--notify", "--force"))
+    listen = add_command(commands, "listen", "send one message; a line for each that comes to its reply address", _listen)
+    listen.add_argument("target", metavar="TARGET", help="counter/user-42, payment, payment@node-2")
+    listen.add_argument("message", metavar="MESSAGE", help="prices.Subscribe(currency='EUR')")
+    add_flags(listen, grammars.LISTEN, leave_out=("--fields",))
     record = add_command(commands, "record", "keep what happens in a file, to be gone through later", _record)
     record.add_argument("path", metavar="FILE", help="the recording; for Recording.load, or casty-notebook report")
     report = add_command(commands, "report", "write what happened as one HTML file that opens anywhere", _report)
     report.add_argument("path", metavar="PATH", nargs="?", help="the file, or a folder for it; this one if not given")
-    report.add_argument("--before", type=_time, metavar="TIME", help="moment to compare with: a time, or seconds ago")
-    report.add_argument("--note", default="", metavar="TEXT", help="what you want to say about it")
-    report.add_argument("--no-recording", dest="recording", action="store_false", help="leave the recording out")
-    for command in (events, watch, record, report):
+    add_flags(report, grammars.REPORT)
+    for command in (events, record, report):
         command.add_argument("--for", dest="seconds", type=seconds, metavar="SECONDS", help="end after so long; else by Ctrl-C")
     report.set_defaults(seconds=5.0)
-    for command in (record, report):
-        command.add_argument("--overwrite", action="store_true", help="replace a file that is there already")
-
-
-def _time(text: str) -> str | float:
-    try:
-        return -abs(float(text))
-    except ValueError:
-        return text
+    record.add_argument("--overwrite", action="store_true", help="replace a file that is there already")
 
 
 # --- until it is ended ----------------------------------------------------------------------------------------------------
@@ -150,7 +147,7 @@ def _watch(options: argparse.Namespace) -> int:
     with opened(options) as cluster:
         rows, shown = Rows(ANSWER, options.form), dict[str, tuple[Any, str | None]]()
         with ended_well():
-            for _ in turns(options.every, options.seconds):
+            for _ in turns(options.every or 1.0, options.seconds):
                 for row in _answers(cluster, targets, options):
                     now = row["value"], row["error"]
                     if options.everything or row["target"] not in shown or not _same(shown[row["target"]], now):
@@ -162,7 +159,7 @@ def _watch(options: argparse.Namespace) -> int:
 def _answers(cluster: Cluster, targets: Sequence[str], options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     try:
         table = cluster.ask_many(
-            targets, options.message, timeout=options.timeout or LONGEST_WAIT, progress=False, fields=options.field is not None
+            targets, options.message, progress=False, summary=False, fields=options.field is not None, **asking(options)
         )
     except AskFailed as error:  # a service of which no instance is left: it may come back
         lost = {"value": None, "error": f"{type(error).__name__}: {error.report.headline()}", "latency_ms": None, "node": None}
@@ -192,6 +189,48 @@ def _same(before: tuple[Any, Any], now: tuple[Any, Any]) -> bool:
         return bool(before == now)
     except Exception:  # an array, for one, is neither
         return repr(before) == repr(now)
+
+
+# --- listen ---------------------------------------------------------------------------------------------------------------
+
+
+def _listen(options: argparse.Namespace) -> int:
+    from casty_notebook.views.reprs.plain import brief
+
+    how = asking(options) | {"retry": options.retry}
+    how.pop("fail_fast")
+    with opened(options) as cluster:
+        rows, length = Rows(HEARD, options.form), options.seconds
+        with ended_well():
+            try:
+                with cluster.listen(options.target, options.message, **how) as listener:
+                    note(f"listening to {options.target} on {cluster.name}")
+                    for row in _heard(cluster, listener, options.count, length):
+                        rows.add(row, f"{row['time']}  {row['node'] or ''}  {row['error'] or brief(row['message'])}")
+            except NodeUnreachable as error:
+                note(f"casty-notebook: {advice_in(IN_A_SHELL, str(error))}")
+                return FAILED
+    return 0
+
+
+def _heard(
+    cluster: Cluster, listener: BlockingListener[Any], most: int | None, length: float | None
+) -> Iterator[dict[str, Any]]:
+    """What comes, until it is enough, or its time is over."""
+    end, count = None if length is None else monotonic() + length, 0
+    while (left := LOOK if end is None else min(LOOK, end - monotonic())) > 0 and (most is None or count < most):
+        try:
+            arrival = listener.next(left)
+        except AskTimeout:
+            continue
+        if arrival is None:
+            return
+        count += 1
+        refused = isinstance(arrival.message, UndecodableMessage)
+        yield {
+            "time": _stamp(), "node": None if arrival.node is None else cluster.backend.node_name(arrival.node),
+            "message": None if refused else arrival.message, "error": str(arrival.message) if refused else None,
+        }  # fmt: skip
 
 
 # --- record, report -------------------------------------------------------------------------------------------------------
@@ -228,7 +267,10 @@ def _saved(recording: Recording, target: Path, *, overwrite: bool) -> Path:
 
 
 def _report(options: argparse.Namespace) -> int:
-    given = {name: getattr(options, name) for name in ("before", "note", "recording", "overwrite")}
+    given = {
+        "before": options.before, "note": options.note or "", "recording": not options.without_recording,
+        "overwrite": options.overwrite,
+    }  # fmt: skip
     if "://" not in options.uri and not options.uri.startswith("@"):
         return _written(_loaded(options.uri).report(options.path, **given), options.form)
     with opened(options) as cluster:

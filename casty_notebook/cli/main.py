@@ -7,19 +7,20 @@ but not of `events`, `watch`, `record` and `report`, which it ends as it should.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from casty_notebook.address import NodeAddress
 from casty_notebook.advice import IN_A_SHELL, advice_in, spoken
-from casty_notebook.cli.arguments import LONGEST_WAIT, add_command, connect_options, opened, seconds
+from casty_notebook.cli.arguments import Parser, add_command, add_flags, asking, connect_options, opened, seconds
 from casty_notebook.cli.following import add_following
-from casty_notebook.cli.printing import FAILED, print_table, print_value
+from casty_notebook.cli.printing import FAILED, print_records, print_table, print_value
 from casty_notebook.console import fitting
-from casty_notebook.errors import CastyNotebookError, MisuseError
+from casty_notebook.errors import CastyNotebookError, MisuseError, whole_story
+from casty_notebook.magics import grammars
 
 if TYPE_CHECKING:
     from casty_notebook.views.cluster import Cluster
@@ -53,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except CastyNotebookError as error:
-        print(fitting(f"casty-notebook: {advice_in(IN_A_SHELL, str(error))}"), file=sys.stderr)
+        told = "\n".join(whole_story(error)) if options.verbose else str(error)
+        print(fitting(f"casty-notebook: {advice_in(IN_A_SHELL, told)}"), file=sys.stderr)
         return WRONG if isinstance(error, MisuseError) else FAILED
     return code
 
@@ -68,7 +70,7 @@ def _complete(parser: argparse.ArgumentParser) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="casty-notebook", description="Look into a live Casty cluster from outside.",
         epilog="casty-notebook demo: a tour in the terminal; casty-notebook cluster: a cluster to try this on.",
     )  # fmt: skip
@@ -90,11 +92,14 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("target", metavar="TARGET", help="counter/user-42")
     for name, about, run in (("ask", "ask one actor, or many, and print the reply", _ask), ("tell", "send one message", _tell)):
         command = add_command(commands, name, about, run)
-        command.add_argument("target", metavar="TARGET", help="counter/user-42, counter/user-{1..9}, payment")
+        command.add_argument("target", metavar="TARGET", help="counter/user-42, counter/user-{1..9}, payment, payment@node-2")
         command.add_argument("message", metavar="MESSAGE", help="bank.messages.GetBalance(currency='EUR')")
-        command.add_argument("--force", action="store_true", help="casty 0.30: a type that no member has met")
-    add_command(commands, "doctor", "examine the way to a cluster, step by step", _doctor)
-    add_command(commands, "top", "the live view of a terminal: members, problems, events; as text once where it is none", _top)
+        add_flags(command, *((grammars.ASK, grammars.FAN_OUT) if name == "ask" else (grammars.TELL,)))
+    add_command(commands, "doctor", "examine the way to a cluster, step by step", _doctor, way=grammars.DOCTOR)
+    top = add_command(
+        commands, "top", "the live view of a terminal: members, problems, events; as text once where it is none", _top
+    )
+    add_flags(top, grammars.TOPOLOGY)
     add_following(commands)
     return parser
 
@@ -143,25 +148,64 @@ def _problems(options: argparse.Namespace) -> int:
 def _where(options: argparse.Namespace) -> int:
     with opened(options) as cluster:
         place = cluster.where(options.target)
-    if options.form == "json":
-        fields = ("target", "shard_type", "entity_id", "shard", "node", "address", "replicas", "reachable", "status", "heir")
-        print(json.dumps({name: getattr(place, name) for name in fields}, default=str, indent=2))
-    else:
+    if options.form is None:
         print(fitting(repr(place)))
+        return 0
+    fields = ("target", "shard_type", "entity_id", "shard", "node", "address", "replicas", "reachable", "status", "heir")
+    row = {name: _address_text(getattr(place, name)) for name in fields}
+    if options.form == "json":
+        row["replicas"] = [str(each) for each in place.replicas]
+    print_records(row, fields, options.form)
     return 0
+
+
+def _address_text(value: Any) -> Any:
+    """Addresses as all tables write them."""
+    if isinstance(value, NodeAddress):
+        return str(value)
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 def _ask(options: argparse.Namespace) -> int:
     from casty_notebook.values.targets import expand_ranges
 
-    targets, timeout = expand_ranges(options.target), options.timeout or LONGEST_WAIT
+    targets, asked = expand_ranges(options.target), asking(options)
+    many = len(targets) > 1 or options.everyone
+    if options.count is None and options.every is not None:
+        raise MisuseError("--every says how often of --count: give both, for example --count 100 --every 0.1")
+    if many and (options.count is not None or options.force):
+        raise MisuseError(f"{"--force" if options.count is None else "--count"} is for one target; {options.target} may be many")
+    if options.retry and options.count is not None:
+        raise MisuseError("--count measures each ask by itself: leave out --retry")
     with opened(options) as cluster:
-        if len(targets) > 1:
-            table = cluster.ask_many(targets, options.message, timeout=timeout, progress=sys.stderr.isatty())
+        if options.count is not None:
+            return _sample(cluster, options, asked)
+        if many:
+            table = cluster.ask_many(
+                _everyone(cluster, targets, options), options.message, retry=options.retry, fields=options.fields,
+                concurrency=options.concurrency or 100, progress=sys.stderr.isatty(), **asked,
+            )  # fmt: skip
             print_table(table, options.form)
             return FAILED if table.error.notna().any() else 0
-        print_value(cluster.ask(targets[0], options.message, timeout=timeout, force=options.force), options.form)
+        reply = cluster.ask(targets[0], options.message, retry=options.retry, force=options.force, **asked)
+        print_value(reply, options.form)
     return 0
+
+
+def _sample(cluster: Cluster, options: argparse.Namespace, asked: dict[str, Any]) -> int:
+    every = 0.1 if options.every is None else options.every
+    table = cluster.sample(
+        options.target, options.message, count=options.count, every=every, progress=sys.stderr.isatty(), **asked
+    )
+    print_table(table, options.form)
+    return FAILED if table.error.notna().any() else 0
+
+
+def _everyone(cluster: Cluster, targets: list[str], options: argparse.Namespace) -> list[Any]:
+    """Each instance in place of a service, where ``--all`` says so."""
+    if not options.everyone:
+        return list(targets)
+    return [each for target in targets for each in ([target] if "/" in target else cluster.instances(target))]
 
 
 def _tell(options: argparse.Namespace) -> int:
@@ -169,10 +213,11 @@ def _tell(options: argparse.Namespace) -> int:
 
     targets = expand_ranges(options.target)
     with opened(options) as cluster:
-        if len(targets) > 1 and not options.force:
-            cluster.tell_many(targets, options.message)
+        found = _everyone(cluster, targets, options)
+        if len(found) > 1 and not options.force:
+            cluster.tell_many(found, options.message)
         else:
-            for target in targets:
+            for target in found:
                 cluster.tell(target, options.message, force=options.force)
     return 0
 
@@ -188,6 +233,8 @@ def _top(options: argparse.Namespace) -> int:
         raise MisuseError(MISSING)
     with opened(options) as cluster:
         if can_be_live():
+            if options.notify:
+                cluster.bell()
             show_live(cluster)
         else:
             print(picture_of(cluster))
@@ -199,11 +246,11 @@ def _doctor(options: argparse.Namespace) -> int:
 
     given = connect_options(options)
     checked = doctor(options.uri, shards=given.pop("shards", None), **given)
-    if options.form == "json":
-        rows = [{name: str(getattr(each, name)) for name in ("check", "subject", "verdict", "text", "fix")} for each in checked]
-        print(json.dumps(rows, indent=2))
-    else:
+    if options.form is None:
         print(repr(checked))
+    else:
+        columns = ("check", "subject", "verdict", "text", "fix")
+        print_records([{name: str(getattr(each, name)) for name in columns} for each in checked], columns, options.form)
     return 0 if checked.ok else FAILED
 
 

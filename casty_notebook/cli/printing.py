@@ -14,7 +14,7 @@ from casty_notebook.printable import printable, printable_lines
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["FAILED", "Rows", "as_plain", "note", "print_table", "print_value"]
+__all__ = ["FAILED", "Rows", "as_plain", "note", "print_records", "print_table", "print_value"]
 
 FAILED = 1
 """What a command ends with where the cluster said no."""
@@ -27,10 +27,21 @@ def print_table(table: DataFrame, form: str | None) -> int:
     elif form == "csv":
         print(table.to_csv(index=False), end="")
     elif len(table):
-        print(fitting(table.to_string(index=False)))
+        shown = table.round({name: 2 for name in table if str(name).endswith("_ms")})
+        print(fitting(shown.to_string(index=False, na_rep="")))
     else:
         print("none")
     return 0
+
+
+def print_records(found: Mapping[str, Any] | Sequence[Mapping[str, Any]], columns: Sequence[str], form: str) -> None:
+    """Print one record, or several, that are no table."""
+    if form == "json":
+        print(json.dumps(found, default=str, indent=2))
+        return
+    rows = Rows(columns, form)
+    for row in [found] if isinstance(found, Mapping) else found:
+        rows.add(row, "")
 
 
 def print_value(value: Any, form: str | None) -> None:

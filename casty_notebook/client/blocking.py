@@ -356,7 +356,7 @@ class BlockingClient:
     def answers(
         self, targets: Iterable[Any] | str, message: Any, *, shard_type: str | None = None, timeout: float | None = None,
         concurrency: int = IN_FLIGHT, retry: bool = False, fail_fast: bool | None = None, reply_field: str = "reply_to",
-        progress: bool = True, on_answer: Callable[[int, Answer], None] | None = None,
+        progress: bool = True, summary: bool = True, on_answer: Callable[[int, Answer], None] | None = None,
     ) -> list[Answer]:  # fmt: skip
         """Ask many targets the same; one row each, in the order given, failures included.
 
@@ -371,6 +371,8 @@ class BlockingClient:
             Asks on their way at one time.
         progress
             Show a progress bar if it takes longer than a second.
+        summary
+            Where some failed, say in a line how many.
         on_answer
             Called with position and answer on the background loop as answers come. What it raises is logged.
 
@@ -386,7 +388,7 @@ class BlockingClient:
         each = partial(self.backend.ask, asked=asked, timeout=timeout, retry=retry, fail_fast=fail_fast)
         fan_out = FanOut(self.backend, each, self._targets(targets, shard_type), concurrency=concurrency)
         fan_out.on_answer = on_answer
-        return self._run_fan_out(fan_out, "asking", progress=progress)
+        return self._run_fan_out(fan_out, "asking", progress=progress, summary=summary)
 
     def samples(
         self, target: AnyTarget, message: Any, *, count: int = 100, every: float = 0.1, timeout: float | None = None,
@@ -409,7 +411,7 @@ class BlockingClient:
         fan_out = FanOut(self.backend, each, [target] * count, concurrency=in_flight, every=every)
         return self._run_fan_out(fan_out, "sampling", progress=progress)
 
-    def _run_fan_out(self, fan_out: FanOut, what: str, *, progress: bool) -> list[Answer]:
+    def _run_fan_out(self, fan_out: FanOut, what: str, *, progress: bool, summary: bool = True) -> list[Answer]:
         with ProgressBar(fan_out, what, shown=progress) as bar:
             try:
                 self._wait(fan_out.run(), bar.tick)
@@ -418,7 +420,7 @@ class BlockingClient:
                 arrived = f"{fan_out.done:,} of {fan_out.total:,}"
                 log.warning("%s: interrupted after %s; the table keeps what has arrived", self.name, arrived)
             else:
-                if fan_out.failed:
+                if fan_out.failed and summary:
                     log.warning("%s: %s", self.name, fan_out.summary)
         return fan_out.rows
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from casty_notebook.net.tls import TLS
     from casty_notebook.settings import Settings
 
-__all__ = ["SIGN", "profile_names", "profiles_file", "resolved"]
+__all__ = ["SIGN", "profile_names", "profiles_file", "resolved", "ssh_of", "tls_of"]
 
 SIGN = "@"
 """What the name of a profile is written with, so that it is neither an address nor an open connection's name."""
@@ -51,6 +51,11 @@ _ELSEWHERE = (
     "is a secret, and this file is plain text: it takes none. Use a key that the ssh-agent holds, or give it in code: "
     "connect(…, ssh=SSH(…), tls=TLS(…))"
 )
+_ON_A_LINE = (
+    "is a secret, and a line like this is kept and seen by others: it takes none. Use a key that the ssh-agent holds, or one "
+    "without a passphrase, or give it in code: connect(…, ssh=SSH(…), tls=TLS(…))"
+)
+_SWITCHES = {"true": True, "false": False}
 
 
 def profiles_file() -> Path:
@@ -87,6 +92,31 @@ def resolved(uri: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]
             given[name] = {**profile[name], **given[name]}
     found = {**profile, **given}
     return found.pop("uri"), found
+
+
+def tls_of(where: str, fields: Mapping[str, str]) -> TLS:
+    """Return the `TLS` that a line of text writes out: ``--tls certfile=client.pem,cafile=ca.pem``.
+
+    Raises
+    ------
+    MisuseError
+        If there is no such field, it is a secret, or the certificate is missing.
+    """
+    _refuse_secrets(where, fields, _ON_A_LINE)
+    if "certfile" not in fields:
+        raise MisuseError(f"{where} needs certfile=PATH, the certificate of this client; nodes with TLS always ask for one")
+    return _tls(where, dict(fields))
+
+
+def ssh_of(where: str, fields: Mapping[str, str]) -> SSH:
+    """Return the `SSH` that a line of text writes out: ``--ssh ops@bastion,client_keys=~/.ssh/ops``. Raises as `tls_of`."""
+    _refuse_secrets(where, fields, _ON_A_LINE)
+    table: dict[str, Any] = dict(fields)
+    if "agent" in table:
+        if table["agent"] not in _SWITCHES:
+            raise MisuseError(f"{where}: agent is true or false")
+        table["agent"] = _SWITCHES[table["agent"]]
+    return _ssh(where, table)
 
 
 # --- reading --------------------------------------------------------------------------------------------------------------
@@ -140,13 +170,13 @@ def _check(where: str, profile: Mapping[str, Any]) -> None:
             raise MisuseError(f"{where}: {key} must be {' or '.join(dict.fromkeys(_CALLED[each] for each in types))}")
 
 
-def _refuse_secrets(where: str, table: Mapping[str, Any]) -> None:
+def _refuse_secrets(where: str, table: Mapping[str, Any], why: str = _ELSEWHERE) -> None:
     """By the names of keys, at any depth; a value is never quoted."""
     for key, value in table.items():
         if any(secret in key.casefold() for secret in _SECRETS):
-            raise MisuseError(f"{where}: {printable(key)} {_ELSEWHERE}")
+            raise MisuseError(f"{where}: {printable(key)} {why}")
         if isinstance(value, dict):
-            _refuse_secrets(f"{where}: {printable(key)}", value)
+            _refuse_secrets(f"{where}: {printable(key)}", value, why)
 
 
 def _near(name: str, known: Iterable[str], sign: str = "") -> str:

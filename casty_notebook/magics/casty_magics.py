@@ -13,6 +13,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 from traitlets import Bool
 
 from casty_notebook.advice import IN_MAGICS, spoken
+from casty_notebook.client.profiles import ssh_of, tls_of
 from casty_notebook.console import say
 from casty_notebook.errors import CastyNotebookError
 from casty_notebook.magics import api
@@ -27,6 +28,7 @@ from casty_notebook.magics.commands import (
     Doctor,
     Events,
     FanOut,
+    Given,
     Listen,
     Members,
     Problems,
@@ -148,7 +150,7 @@ class CastyMagics(Magics):
         options = {
             "serializer": command.serializer,
             "compression": command.compression,
-            "tls": _variable(command.tls, names),
+            "tls": _certificates(command.tls, names),
             "ssh": _bastion(command.ssh, names),
             "messages": _classes(command.messages, names),
             "read_only": command.read_only,
@@ -176,7 +178,9 @@ class CastyMagics(Magics):
     def _(self, command: Doctor, names: Scope) -> Any:
         options = {
             "address_map": dict(command.address_map),
-            "tls": _variable(command.tls, names),
+            "serializer": command.serializer,
+            "compression": command.compression,
+            "tls": _certificates(command.tls, names),
             "ssh": _bastion(command.ssh, names),
             "shards": dict(command.shards),
         }
@@ -384,10 +388,17 @@ def _classes(variables: tuple[str, ...], names: Scope) -> list[type | ModuleType
     return found
 
 
-def _bastion(name: str | None, names: Scope) -> Any:
+def _certificates(given: Given | None, names: Scope) -> Any:
+    """Return what is in the variable of that name, or the `TLS` that was written out."""
+    return tls_of("--tls", dict(given)) if isinstance(given, tuple) else _variable(given, names)
+
+
+def _bastion(name: Given | None, names: Scope) -> Any:
     """Return the `SSH` in the variable of that name, else the name: bastions may be called like variables."""
     from casty_notebook.net.ssh_config import SSH
 
+    if isinstance(name, tuple):
+        return ssh_of("--ssh", dict(name))
     if name is None or name not in names:
         return name
     names.check(name)

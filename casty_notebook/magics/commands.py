@@ -25,6 +25,7 @@ __all__ = [
     "Doctor",
     "Events",
     "FanOut",
+    "Given",
     "Listen",
     "Members",
     "Problems",
@@ -38,6 +39,10 @@ __all__ = [
     "parse_cell",
     "parse_line",
 ]
+
+
+type Given = str | tuple[tuple[str, str], ...]
+"""The name of a variable (or a bastion), or the fields of what could be in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +65,8 @@ class Connect(Command):
     demo: bool = False
     serializer: str | None = None
     compression: str | None = None
-    tls: str | None = None
-    ssh: str | None = None
+    tls: Given | None = None
+    ssh: Given | None = None
     messages: tuple[str, ...] = ()
     read_only: bool = False
     send_main: bool = False
@@ -76,8 +81,10 @@ class Doctor(Command):
     uri: TargetPattern | None = None
     shards: tuple[tuple[str, int], ...] = ()
     address_map: tuple[tuple[NodeAddress, NodeAddress], ...] = ()
-    tls: str | None = None
-    ssh: str | None = None
+    serializer: str | None = None
+    compression: str | None = None
+    tls: Given | None = None
+    ssh: Given | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

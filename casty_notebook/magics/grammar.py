@@ -10,12 +10,13 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
-
-from IPython.core.error import UsageError
+from typing import TYPE_CHECKING, Any
 
 from casty_notebook.magics.suggest import did_you_mean
 from casty_notebook.magics.words import Word, next_word
+
+if TYPE_CHECKING:
+    from IPython.core.error import UsageError
 
 __all__ = ["Flag", "Grammar", "Positional", "looks_like_flag", "parse", "takes_another"]
 
@@ -248,6 +249,8 @@ class _Reader:
         return did_you_mean(name, [other for flag in self.grammar.flags for other in flag.names if other.startswith("--")])
 
     def _error(self, problem: str, hint: str = "") -> UsageError:
+        from IPython.core.error import UsageError  # a shell reads the tables, too, and starts without IPython
+
         return UsageError(f"{problem}.{hint} Usage: {self.grammar.usage}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import math
+import re
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.magics.grammar import Flag, Grammar, Positional
@@ -77,6 +78,28 @@ def _variables(text: str) -> tuple[str, ...]:
     return tuple(_variable(name.strip()) for name in text.split(","))
 
 
+def _tls(text: str) -> str | tuple[tuple[str, str], ...]:
+    """A variable's name, or what a `TLS` is made of."""
+    if "=" in text:
+        return _fields(text)
+    if not text.isidentifier():
+        raise ValueError("expected certfile=PATH,cafile=PATH, or the name of a variable")
+    return _variable(text)
+
+
+def _ssh(text: str) -> str | tuple[tuple[str, str], ...]:
+    """A destination (which may be a variable's name), or what an `SSH` is made of, the destination first."""
+    destination, comma, rest = text.partition(",")
+    return (("destination", destination), *_fields(rest)) if comma else text
+
+
+def _fields(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = [part.partition("=") for part in re.split(r",(?=\w+=)", text)]
+    if wrong := next((name for name, equals, value in pairs if not (equals and value and name.isidentifier())), None):
+        raise ValueError(f"expected NAME=VALUE at {wrong!r:.40}, and a comma before the next")
+    return tuple((name, value) for name, _, value in pairs)
+
+
 def _time(text: str) -> str | float:
     """Seconds ago as a number, since a dash in front would be read as a flag; anything else is looked at as a time later."""
     try:
@@ -139,6 +162,26 @@ def _is_target(word: Word) -> bool:
     return word.quoted or ("(" not in word.text and any(sign in word.text for sign in "/@"))
 
 
+_WAY = (
+    Flag(("--shards",), "shards", "number of shards, as the cluster was given it", "TYPE=N", _shard_count, many=True),
+    Flag(("--map",), "address_map", "where a node says A, dial B", "A=B", _mapping, many=True),
+    Flag(("--serializer",), "serializer", "pickle, json, msgpack or cloudpickle; without it found out by asking", "NAME"),
+    Flag(("--compression",), "compression", "as the cluster is configured; without --serializer found out, too", "NAME"),
+    Flag(
+        ("--tls",), "tls",
+        "files for TLS: certfile=PATH,keyfile=PATH,cafile=PATH,server_hostname=NAME, the first of them at least; in a"
+        " notebook also the variable with a TLS or an ssl.SSLContext",
+        "NAME=VALUE,…", _tls,
+    ),
+    Flag(
+        ("--ssh",), "ssh",
+        "bastion to go through; after a comma what its SSH needs: client_keys=PATH,known_hosts=PATH,config=PATH; in a"
+        " notebook also the variable with an SSH",
+        "[USER@]HOST[:PORT]", _ssh,
+    ),
+)  # fmt: skip
+"""How nodes are reached and read."""
+
 CONNECT = Grammar(
     "%casty_connect",
     "Attach to a Casty cluster from outside, make the connection current and show its card.\n\n"
@@ -146,13 +189,8 @@ CONNECT = Grammar(
     (_URI,),
     (
         Flag(("--as",), "name", "name of the connection; without it the system's name", "NAME", _name),
-        Flag(
-            ("--shards",), "shards", "number of shards, as the cluster was given it", "TYPE=N", _shard_count, many=True
-        ),
-        Flag(("--map",), "address_map", "where a node says A, dial B", "A=B", _mapping, many=True),
         Flag(("--demo",), "demo", "start real nodes on this machine and connect to them; --demo 0.30: nodes of casty 0.30"),
-        Flag(("--serializer",), "serializer", "pickle, json, msgpack or cloudpickle; without it found out by asking", "NAME"),
-        Flag(("--compression",), "compression", "as the cluster is configured; without --serializer found out, too", "NAME"),
+        *_WAY,
         Flag(("--send-main",), "send_main", "send messages of this notebook's own classes: the nodes' __main__ has them, too"),
         Flag(("--read-only",), "read_only", "refuse every tell, and every ask whose message is not a --question"),
         Flag(
@@ -164,8 +202,6 @@ CONNECT = Grammar(
             many=True,
         ),
         Flag(("--colour",), "colour", "mark the cards of the connection: a CSS name or #rrggbb", "COLOUR"),
-        Flag(("--tls",), "tls", "variable with the TLS configuration", "VARIABLE", _variable),
-        Flag(("--ssh",), "ssh", "bastion to go through, or the variable with its SSH configuration", "[USER@]HOST[:PORT]"),
         Flag(
             ("--messages",),
             "messages",
@@ -179,7 +215,8 @@ CONNECT = Grammar(
         "%casty_connect casty://my-cluster@10.0.1.10:25520 --as prod --shards counter=100",
         "%casty_connect casty://my-cluster@10.0.1.10:25520 --map 10.0.1.10:25520=127.0.0.1:9001",
         "%casty_connect casty://my-cluster@10.0.1.10:25520 --messages bank,Receipt",
-        "%casty_connect casty://my-cluster@10.0.1.10:25520 --ssh ops@bastion.example",
+        "%casty_connect casty://my-cluster@10.0.1.10:25520 --ssh ops@bastion.example,client_keys=~/.ssh/ops",
+        "%casty_connect casty://my-cluster@10.0.1.10:25520 --tls certfile=client.pem,cafile=ca.pem",
         "%casty_connect casty://my-cluster@10.0.1.10:25520 --read-only --question bank.messages.GetBalance --colour crimson",
         "%casty_connect @prod",
         "%casty_connect --demo",
@@ -193,12 +230,7 @@ DOCTOR = Grammar(
     "Without an argument: the current connection. An address needs no connection, and none is left behind.",
     (_URI,),
     (
-        Flag(
-            ("--shards",), "shards", "number of shards, to see whether it fits the cluster", "TYPE=N", _shard_count, many=True
-        ),
-        Flag(("--map",), "address_map", "where a node says A, dial B", "A=B", _mapping, many=True),
-        Flag(("--tls",), "tls", "variable with the TLS configuration", "VARIABLE", _variable),
-        Flag(("--ssh",), "ssh", "bastion to go through, or the variable with its SSH configuration", "[USER@]HOST[:PORT]"),
+        *_WAY,
         *_COMMON,
     ),
     ("%casty_doctor", "%casty_doctor prod", "%casty_doctor casty://my-cluster@10.0.1.10:25520 --shards counter=100"),

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from IPython.core.error import UsageError
 
 from casty_notebook.advice import IN_MAGICS, advice_in
-from casty_notebook.errors import AskFailed, CastyNotebookError
+from casty_notebook.errors import CastyNotebookError, whole_story
 from casty_notebook.printable import printable
 
 __all__ = ["as_usage_error", "stopped"]
 
 _LISTED = 3
 _LONGEST = 600
-_CAUSES = 10
 
 
 def stopped(what_of_it: str) -> KeyboardInterrupt:
@@ -37,7 +34,7 @@ def as_usage_error(error: CastyNotebookError, *, verbose: bool = False) -> Usage
     >>> print(as_usage_error(NoContactPoint("no contact point answered", attempts)))
     no contact point answered: a:1: refused; b:2: mute
     """
-    return UsageError(advice_in(IN_MAGICS, "\n".join(_story(error)) if verbose else printable(_one_line(error))))
+    return UsageError(advice_in(IN_MAGICS, "\n".join(whole_story(error)) if verbose else printable(_one_line(error))))
 
 
 def _one_line(error: CastyNotebookError) -> str:
@@ -48,16 +45,3 @@ def _one_line(error: CastyNotebookError) -> str:
         more = f"; and {len(details) - _LISTED} more (-v shows them)" if len(details) > _LISTED else ""
         text = f"{cause.rstrip(':')}: {'; '.join(details[:_LISTED])}{more}"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… (-v shows the rest)"
-
-
-def _story(error: CastyNotebookError) -> Iterator[str]:
-    yield f"{type(error).__name__}: {error}"
-    if isinstance(error, AskFailed) and error.report.story:
-        yield "What the session did last:"
-        yield from (f"  {printable(line)}" for line in error.report.story)
-    cause = error.__cause__
-    for _ in range(_CAUSES):
-        if cause is None:
-            return
-        yield printable(f"Caused by {type(cause).__name__}: {cause}")
-        cause = cause.__cause__

@@ -30,7 +30,7 @@ class Experiments(BlockingClient):
             Show the replies' fields as columns in place of ``reply``.
         **options
             Those of `BlockingClient.answers`: shard_type, timeout, concurrency (100), retry, fail_fast, reply_field,
-            progress, on_answer.
+            progress, summary, on_answer.
 
         Returns
         -------

@@ -11,10 +11,29 @@ from typing import Any
 import pytest
 
 import casty_notebook
+from casty_notebook.cli.arguments import NOT_IN_A_SHELL
 from casty_notebook.demo import DemoCluster
+from casty_notebook.magics import grammars
 from tests.support.ports import free_port
 
 MESSAGES = "casty_notebook.demo.messages"
+
+
+COMMANDS = {
+    "ask": (grammars.CONNECT, grammars.ASK, grammars.FAN_OUT),
+    "tell": (grammars.CONNECT, grammars.TELL),
+    "watch": (grammars.CONNECT, grammars.WATCH),
+    "listen": (grammars.CONNECT, grammars.LISTEN),
+    "report": (grammars.CONNECT, grammars.REPORT),
+    "top": (grammars.CONNECT, grammars.TOPOLOGY),
+    "doctor": (grammars.DOCTOR,),
+    **dict.fromkeys(("members", "shards", "services", "activations", "problems", "events", "where"), (grammars.CONNECT,)),
+}
+NOT_THERE = {
+    ("watch", "--notify"): "its lines are what it says",
+    ("watch", "--force"): "many are asked, and those that nobody knows are refused",
+    ("listen", "--fields"): "a line for each message, of which --json shows the fields",
+}
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -85,7 +104,7 @@ def test_what_to_do_is_a_flag_or_a_command_of_the_shell(demo_cluster: DemoCluste
         (("members", "casty://demo@127.0.0.1:1", "-t", "2"), 1, "connection refused"),
         (("members", "casty://demo@127.0.0.1:1", "-t", "2"), 1, "casty-notebook doctor, with the same address"),
         (("members", "no-address"), 2, "casty://"),
-        (("membres", "casty://demo@127.0.0.1:1"), 2, "invalid choice"),
+        (("membres", "casty://demo@127.0.0.1:1"), 2, "there is no command"),
         (("members", "casty://demo@127.0.0.1:1", "--shards", "counter"), 2, "expected TYPE=NUMBER"),
         (("doctor", "casty://demo@127.0.0.1:1"), 1, ""),
     ],
@@ -113,3 +132,66 @@ def test_a_failed_question_is_a_failure(demo_cluster: DemoCluster) -> None:
     done = run("ask", demo_cluster.uri, "no-such-service", f"{MESSAGES}.GetCount()", "-t", "1")
     assert done.returncode == 1
     assert "no-such-service" in done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_has_the_flags_of_its_magic(command: str) -> None:
+    said = run(command, "--help").stdout
+    for grammar in COMMANDS[command]:
+        for flag in grammar.flags:
+            there = re.search(rf"(?m)^  (-\w( \S+)?, )?{re.escape(flag.names[-1])}\b", said) is not None
+            assert there != (flag.names[0] in NOT_IN_A_SHELL or (command, flag.names[0]) in NOT_THERE), flag.names
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (["memebrs"], "there is no command 'memebrs'. Did you mean members?"),
+        (["members", "casty://a@127.0.0.1:1", "--josn"], "--josn: not taken here. Did you mean --json?"),
+        (["members", "casty://a@127.0.0.1:1", "--shards", "counter"], "'counter': expected TYPE=NUMBER"),
+        (["members", "casty://a@127.0.0.1:1", "--tls", "files"], "'files' would be a variable of Python: a shell has none"),
+        (["members", "casty://a@127.0.0.1:1", "--tls", "certfile=a,password=b"], "password is a secret"),
+        (["members", "casty://a@127.0.0.1:1", "--ssh", "me@there,client_keys=/no/key"], "there is no file '/no/key'"),
+        (["ask", "casty://a@127.0.0.1:1", "a/b", "a.B", "--every", "1"], "--every says how often of --count"),
+        (["ask", "casty://a@127.0.0.1:1", "a/{1..2}", "a.B", "--count", "2"], "--count is for one target"),
+    ],
+)
+def test_a_mistyped_line_says_what_was_meant(line: list[str], says: str) -> None:
+    done = run(*line)
+    assert done.returncode == 2
+    assert says in done.stderr
+
+
+def test_flags_may_stand_before_a_word_that_may_be_left_out(demo_cluster: DemoCluster) -> None:
+    rows("ask", demo_cluster.uri, "--shards", "counter=100", "counter/by-shell", f"{MESSAGES}.GetCount()")
+    found = rows("shards", demo_cluster.uri, "--shards", "counter=100,account=100", "counter")
+    assert {row["type"] for row in found} == {"counter"}
+
+
+def test_a_place_and_what_the_doctor_found_are_rows_too(demo_cluster: DemoCluster) -> None:
+    counts = ("--shards", "counter=100")
+    rows("ask", demo_cluster.uri, "counter/user-42", f"{MESSAGES}.GetCount()", *counts)  # from now on it is somewhere
+    header, place = run("where", demo_cluster.uri, "counter/user-42", *counts, "--csv").stdout.splitlines()
+    assert dict(zip(header.split(","), place.split(","), strict=True))["shard"] == "87"
+    assert rows("where", demo_cluster.uri, "counter/user-42", *counts)["address"] in map(
+        str, (node.address for node in demo_cluster.nodes)
+    )
+    assert run("doctor", demo_cluster.uri, "--csv").stdout.splitlines()[0] == "check,subject,verdict,text,fix"
+
+
+def test_every_instance_is_asked_and_one_is_measured(demo_cluster: DemoCluster) -> None:
+    question = f"{MESSAGES}.ProcessPayment(amount=1)"
+    assert {row["node"] for row in rows("ask", demo_cluster.uri, "--all", "payment", question)} == {"node-1", "node-2"}
+    assert len(rows("ask", demo_cluster.uri, "payment", question, "--count", "3", "--every", "0.01")) == 3
+
+
+def test_a_read_only_command_tells_nothing(demo_cluster: DemoCluster) -> None:
+    rail = ("--read-only", "--question", f"{MESSAGES}.GetCount", "--shards", "counter=100")
+    rows("ask", demo_cluster.uri, "counter/by-shell", f"{MESSAGES}.GetCount()", *rail)
+    assert "read-only" in run("tell", demo_cluster.uri, "counter/by-shell", f"{MESSAGES}.Increment(1)", *rail).stderr
+
+
+def test_the_whole_story_is_told_on_request(demo_cluster: DemoCluster) -> None:
+    ask = ("ask", demo_cluster.uri, "counter/x", f"{MESSAGES}.Nothing()", "--shards", "counter=100", "-t", "0.5")
+    assert "What the session did last" not in run(*ask).stderr
+    assert "What the session did last" in run(*ask, "-v").stderr

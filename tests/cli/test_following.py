@@ -159,3 +159,19 @@ def test_a_reader_that_leaves_ends_it_without_a_word(demo_cluster: DemoCluster) 
     assert process.stderr is not None
     assert "Traceback" not in process.stderr.read()
     process.stderr.close()
+
+
+def test_what_comes_to_a_reply_address_is_a_line_each(demo_cluster: DemoCluster) -> None:
+    line = ("listen", demo_cluster.uri, "counter/heard", f"{MESSAGES}.GetCount()", *COUNTS, "--count", "1", "--json")
+    with running(*line) as following:
+        assert following.ended() == 0
+        assert [json.loads(each)["message"] for each in following.out] == [0]
+
+
+def test_a_watch_says_only_what_its_rows_say(demo_cluster: DemoCluster) -> None:
+    often = ("-t", "0.2", "--for", "1", "--every", "0.2")
+    line = ("watch", demo_cluster.uri, "counter/silent", f"{MESSAGES}.Nothing()", *COUNTS, *often)
+    with running(*line) as following:
+        assert following.ended() == 1
+        assert len(following.out) == 1
+        assert "failed" not in "".join(following.err)

@@ -15,7 +15,7 @@ from casty_notebook import SSH, TLS, Settings, connect, doctor
 from casty_notebook.address import NodeAddress
 from casty_notebook.client import profiles
 from casty_notebook.client.options import ConnectOptions
-from casty_notebook.client.profiles import profile_names, profiles_file, resolved
+from casty_notebook.client.profiles import profile_names, profiles_file, resolved, ssh_of, tls_of
 from casty_notebook.demo import DemoCluster
 from casty_notebook.errors import MisuseError, ReadOnly
 
@@ -155,3 +155,24 @@ def test_the_command_line_takes_profiles(written: Written, demo_cluster: DemoClu
     refused = run("tell", "@prod", "counter/x", "a.B()")
     assert (refused.returncode, "read-only" in refused.stderr) == (2, True)
     assert "did you mean @prod?" in run("members", "@prd").stderr
+
+
+def test_what_a_line_writes_out_is_what_a_variable_would_hold() -> None:
+    assert tls_of("--tls", {"certfile": "a.pem", "cafile": "~/c.pem"}) == TLS("a.pem", cafile=str(Path("~/c.pem").expanduser()))
+    written_out = ssh_of("--ssh", {"destination": "me@bastion", "known_hosts": "hosts", "agent": "false"})
+    assert written_out == SSH("me@bastion", known_hosts="hosts", agent=False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"cafile": "c.pem"}, "--tls needs certfile=PATH"),
+        ({"certfile": "a", "cfaile": "c"}, "has a key 'cfaile'; did you mean cafile?"),
+        ({"certfile": "a", "password": "hunter2"}, "password is a secret, and a line like this is kept and seen by others"),
+    ],
+)
+def test_what_a_line_cannot_write_out_is_said_without_its_value(fields: dict[str, str], says: str) -> None:
+    with pytest.raises(MisuseError) as caught:
+        tls_of("--tls", fields)
+    assert says in str(caught.value)
+    assert "hunter2" not in str(caught.value)

@@ -58,7 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # [6] what a line says; ``--demo`` starts a cluster
     "magics": GROUND | MIDDLE | BACKENDS | {"client", "tables", "views", "demo"},
     # [6] the same for a shell
-    "cli": GROUND | MIDDLE | {"views", "demo"},
+    "cli": GROUND | MIDDLE | {"client", "views", "magics", "demo"},
     # beside the house: what may be laid on the nodes; the launcher needs no client, the terminal tour is a user like any other
     "nodeside": set(),
     "demo": {"nodeside", "errors", "address", "console", "printable", "settings", "roof"},

@@ -16,6 +16,7 @@ from casty_notebook.magics.commands import (
     Ask,
     Connect,
     Disconnect,
+    Doctor,
     FanOut,
     Shards,
     Tell,
@@ -150,7 +151,9 @@ def test_every_command_takes_the_same_letters_for_connection_and_timeout(name: s
         ("casty_connect", "--shards counter=٣", "expected a whole number above 0"),
         ("casty_connect", "--map a:1=b", "is not HOST:PORT"),
         ("casty_connect", "--map a:1", "expected HOST:PORT=HOST:PORT"),
-        ("casty_connect", "--tls a.b", "expected the name of a variable"),
+        ("casty_connect", "--tls a.b", "expected certfile=PATH,cafile=PATH, or the name of a variable"),
+        ("casty_connect", "--tls certfile=,cafile=x", "expected NAME=VALUE at 'certfile'"),
+        ("casty_connect", "--ssh me@bastion,keys", "expected NAME=VALUE at 'keys'"),
     ],
 )
 def test_a_mistake_is_one_line_that_says_what_to_write(name: str, line: str, says: str) -> None:
@@ -158,6 +161,17 @@ def test_a_mistake_is_one_line_that_says_what_to_write(name: str, line: str, say
     assert says in error
     assert f"Usage: %{name}" in error
     assert "\n" not in error
+
+
+def test_files_for_tls_and_ssh_are_a_variable_or_written_out() -> None:
+    line = "casty://a@b:1 --tls certfile=a,b.pem,cafile=c.pem --ssh me@bastion:22,client_keys=~/.ssh/ops"
+    command = parse_line("casty_connect", line)
+    assert isinstance(command, Connect)
+    assert command.tls == (("certfile", "a,b.pem"), ("cafile", "c.pem"))
+    assert command.ssh == (("destination", "me@bastion:22"), ("client_keys", "~/.ssh/ops"))
+    named = parse_line("casty_doctor", "casty://a@b:1 --tls files --ssh me@bastion")
+    assert isinstance(named, Doctor)
+    assert (named.tls, named.ssh) == ("files", "me@bastion")
 
 
 @given(st.text(), st.sampled_from(["", "-c prod ", "--retry -t 3 "]))
