@@ -58,6 +58,12 @@ class CastyNotebookError(Exception):
     def __str__(self) -> str:
         return printable(super().__str__())
 
+    def _render_traceback_(self) -> list[str]:
+        """Asked for by IPython alone."""
+        from casty_notebook.tracebacks import rendered
+
+        return rendered(self)
+
 
 # --- ours: mended in the caller's code ---------------------------------------------------------------------------
 

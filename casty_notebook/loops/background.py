@@ -221,15 +221,24 @@ class BackgroundLoop:
                         raise
                 if tick is not None:
                     tick()
-        except BaseException:
+        except BaseException as error:
             # The coroutine would otherwise go on after Ctrl-C, as dask's sync() found out.
             future.cancel()
+            if isinstance(error, KeyboardInterrupt):
+                error._render_traceback_ = partial(_shown, error)  # type: ignore[attr-defined]
             raise
 
     def soon(self, function: Any, *args: Any) -> None:
         """Call a plain function on the loop, without waiting; nothing if the loop is gone."""
         if not self.gone:
             self._loop.call_soon_threadsafe(function, *args)
+
+
+def _shown(error: KeyboardInterrupt) -> list[str]:
+    """What IPython shows of a Ctrl-C: where the user's code was, and not how we wait."""
+    from casty_notebook.tracebacks import rendered
+
+    return rendered(error)
 
 
 async def _carried[T](coroutine: Coroutine[Any, Any, T], future: concurrent.futures.Future[T]) -> None:

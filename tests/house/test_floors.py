@@ -12,7 +12,7 @@ import pytest
 
 from tests.house.source import PACKAGE, ROOT, files, imports, room, room_of, tree
 
-GROUND = {"advice", "errors", "address", "console", "logs", "printable", "recognition", "settings"}
+GROUND = {"advice", "errors", "address", "console", "logs", "printable", "recognition", "settings", "tracebacks"}
 MIDDLE = {"topology", "values"}
 SHARDED = {"sharded/wire", "sharded/codec", "sharded/session"}
 VIRTUAL = {"virtual/wire", "virtual/codec", "virtual/session"}
@@ -26,7 +26,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "advice": set(),
     "console": {"printable"},
     "logs": {"advice", "printable"},
-    "errors": {"printable"},
+    "errors": {"printable", "tracebacks"},
+    "tracebacks": set(),
     "recognition": set(),
     "settings": {"errors"},
     "address": {"errors", "printable"},
