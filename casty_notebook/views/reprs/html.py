@@ -33,6 +33,8 @@ __all__ = [
 MOST_ROWS = 200
 """Rows of one table; the caption then says "200 of n". Longer ones are what DataFrames are for."""
 
+LONG_WORD = 24
+
 # Twice its class where Jupyter has a rule of its own (`:not(.jp-RenderedMarkdown).jp-RenderedHTMLCommon td`), which weighs two.
 STYLE = """
 .casty-nb{--casty-line:var(--jp-border-color2,var(--vscode-panel-border,rgba(128,128,128,.4)));
@@ -48,8 +50,9 @@ div.casty-nb caption{caption-side:top;text-align:left;font-weight:600;padding:.2
 div.casty-nb tr{background:none}
 div.casty-nb.casty-nb table tr th,div.casty-nb.casty-nb table tr td{text-align:left}
 div.casty-nb th,div.casty-nb td{vertical-align:top;padding:.2em 1em .2em 0;max-width:60em;
-overflow-wrap:anywhere;white-space:normal;border:0;border-bottom:1px solid var(--casty-line);color:inherit}
-div.casty-nb th{font-weight:600;overflow-wrap:break-word}
+overflow-wrap:break-word;white-space:normal;border:0;border-bottom:1px solid var(--casty-line);color:inherit}
+div.casty-nb th{font-weight:600}
+div.casty-nb td code,div.casty-nb td.casty-long{overflow-wrap:anywhere}
 div.casty-nb th[scope=row]{font-weight:400;color:var(--casty-faint)}
 div.casty-nb.casty-nb table tr td.casty-number{text-align:right;font-variant-numeric:tabular-nums}
 div.casty-nb code{font-family:var(--jp-code-font-family,var(--vscode-editor-font-family,monospace));
@@ -106,7 +109,7 @@ def fragment(*parts: object) -> str:
 
 def facts(caption: object, rows: Iterable[tuple[str, object]]) -> Markup:
     """A table of one thing: what is known in the first column, what it is in the second."""
-    lines = (element("tr", element("th", label, scope="row"), element("td", value)) for label, value in rows)
+    lines = (element("tr", element("th", label, scope="row"), _words(value)) for label, value in rows)
     return element("table", element("caption", caption), element("tbody", *lines))
 
 
@@ -127,7 +130,13 @@ def table(
 def _cell(value: object) -> Markup:
     if isinstance(value, int):
         return element("td", f"{value:,}", class_="casty-number")
-    return element("td", value)
+    return _words(value)
+
+
+def _words(value: object) -> Markup:
+    # A column may be made as narrow as its longest word; only a longer one than this is broken.
+    is_long = not isinstance(value, Markup) and any(len(word) > LONG_WORD for word in str(value).split())
+    return element("td", value, class_="casty-long") if is_long else element("td", value)
 
 
 def details(summary: str, lines: Iterable[str]) -> Markup:
