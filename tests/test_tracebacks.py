@@ -47,10 +47,11 @@ def test_an_interrupted_call_shows_where_the_users_code_was(tmp_path: Path) -> N
 def test_the_error_itself_keeps_every_step() -> None:
     with pytest.raises(NoContactPoint) as caught:
         connect(NOWHERE, timeout=1)
-    trace, steps = of_the_caller(caught.value.__traceback__), 0
+    files, trace = [], of_the_caller(caught.value.__traceback__)
     while trace is not None:
-        trace, steps, last = trace.tb_next, steps + 1, trace.tb_frame.f_code.co_filename
-    assert last == __file__
+        files.append(trace.tb_frame.f_code.co_filename)
+        trace = trace.tb_next
+    assert files[-1] == __file__
     whole = caught.value.__traceback__
     assert whole is not None
     assert whole.tb_next is not None

@@ -116,6 +116,10 @@ class Cluster(Following, Activity):
         """Keys whose mailboxes grow or stand, where the nodes were asked of late; to be read on the background loop."""
         return self._recorder.waiting()
 
+    def told_in(self, moment: Moment) -> Mapping[NodeAddress, NodeReport]:
+        """What the nodes said that they were at in one of `recent_moments`, in counts; nothing where nobody asked them then."""
+        return self._recorder.told.at(moment.time)
+
     def record(self) -> Recording:
         """Take what is remembered, to keep: ``cluster.record().save("incident.casty")``."""
         from casty_notebook.views.past.recording import Recording

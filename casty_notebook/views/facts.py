@@ -21,7 +21,7 @@ class Facts:
     """How a moment came to us, and what was found in it and those before.
 
     It is no part of the `Moment`: it is ours, not the cluster's; it is there before the first moment and after the last; most of
-    it changes while the moment stays what it is, and none of it is remembered.
+    it changes while the moment stays what it is, and none of it but counts of the reports is remembered.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Facts:
     problems
         What is wrong; None where nobody has looked.
     reports, activity_hint
-        What the nodes say that they are at, and how to get that where they do not; nothing of a moment before.
+        What the nodes say that they are at, and how to get that where they do not; of a moment before in counts.
     colour, read_only
         How the connection was marked; not said again of a moment before.
     """

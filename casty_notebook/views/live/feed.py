@@ -31,7 +31,7 @@ MOST_EARLIER = 200
 """Moments that a view of an open connection begins with. What is older is in `Cluster.record`."""
 
 
-FORGOTTEN = "which keys were active then is not remembered: a page keeps that of the moments that it has seen itself"
+FORGOTTEN = "which keys were active then is not known: nobody asked the nodes in that moment, or it is too long ago"
 
 
 class Source(Protocol):
@@ -131,7 +131,7 @@ class LiveSource:
 
     def earlier(self) -> Iterable[Shown]:
         cluster = self._cluster
-        return map(self._untold, moments(cluster.recent_moments[-1 - MOST_EARLIER : -1], self._label, recorded=False))
+        return map(self._told_then, moments(cluster.recent_moments[-1 - MOST_EARLIER : -1], self._label, recorded=False))
 
     def times(self, after: datetime.datetime | None = None) -> Sequence[datetime.datetime]:
         return times_after(self._cluster.recent_moments, after)
@@ -141,11 +141,15 @@ class LiveSource:
         then = moment_at(
             time, cluster.recent_moments, cluster.recent_events, cluster.clock, self._label, recorded=False, words=self._words
         )
-        return None if then is None else self._untold(then)
+        return None if then is None else self._told_then(then)
 
-    def _untold(self, then: Shown) -> Shown:
-        """A moment as it is remembered, which is without what the nodes were at; said where they do say it now."""
-        if not self._cluster.backend.last_reports:
+    def _told_then(self, then: Shown) -> Shown:
+        """A moment with what the nodes said in it that they were at; where they say that now and did not then, that is said."""
+        cluster = self._cluster
+        reports = {} if then.moment is None else cluster.told_in(then.moment)
+        if reports:
+            return then._replace(facts=replace(then.facts, reports=reports))
+        if not cluster.backend.last_reports:
             return then
         return then._replace(facts=replace(then.facts, activity_hint=FORGOTTEN))
 

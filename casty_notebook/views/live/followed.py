@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from casty_notebook.address import NodeAddress
 from casty_notebook.backends.contract import Backend
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.mailboxes import Waiting
 from casty_notebook.topology.moment import Moment
+from casty_notebook.topology.node_report import NodeReport
 
 __all__ = ["Followed"]
 
@@ -37,4 +39,5 @@ class Followed(Protocol):
     def latest_moment(self) -> Moment | None: ...
     @property
     def recent_waiting(self) -> Sequence[Waiting]: ...
+    def told_in(self, moment: Moment) -> Mapping[NodeAddress, NodeReport]: ...
     def report_page(self) -> str: ...

@@ -16,6 +16,7 @@ from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.node_report import NodeReport
 from casty_notebook.topology.reported import Reported
 from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.topology.told_loads import ToldLoads
 from casty_notebook.views.past.clock import SteadyClock
 
 __all__ = ["Recorder"]
@@ -31,6 +32,8 @@ class Recorder:
     ----------
     history
         All that is remembered. Changes on the loop only; its `moments` and `latest` may be read from any thread.
+    told
+        What the nodes were at in those moments, where they were asked. Likewise.
     seen
         The last snapshot as a moment, as it came; None before the first. What our connections say of the nodes goes on changing.
     clock
@@ -43,6 +46,7 @@ class Recorder:
         self._backend = backend
         self.clock = SteadyClock()
         self.history = History()
+        self.told = ToldLoads()
         self.seen: Moment | None = None
         self._reported = Reported()
         self._reports: Mapping[NodeAddress, NodeReport] = {}
@@ -119,6 +123,8 @@ class Recorder:
         if reports is self._reports or not reports:
             return []
         self._reports = reports
+        if (latest := self.history.latest) is not None:
+            self.told.note(latest.time, reports)
         events = self._reported.note(self.clock(), reports, snapshot)
         self.history.tell(events)
         return events

@@ -26,9 +26,10 @@ from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import Increment
 from casty_notebook.loops.background import background_loop
 from casty_notebook.topology.snapshot import ServiceEntry
+from casty_notebook.topology.told_loads import ToldLoads
 from casty_notebook.views.live import feed as sources
 from casty_notebook.views.live import static_files
-from casty_notebook.views.live.scene import milliseconds
+from casty_notebook.views.live.scene import SceneBuilder, milliseconds
 from casty_notebook.views.live.static_files import MODULES, module, style
 from casty_notebook.views.live.svg_map import map_html
 from casty_notebook.views.live.topology_widget import TopologyWidget
@@ -217,7 +218,7 @@ def test_without_nodes_there_is_a_map_all_the_same_or_none(snapshot: object) -> 
     assert source == "" or svg(source) is not None
 
 
-def test_what_was_active_is_told_of_now_and_said_to_be_forgotten_of_a_moment_before(virtual_demo: DemoCluster) -> None:
+def test_what_was_active_is_remembered_of_the_moments_in_which_somebody_asked(virtual_demo: DemoCluster) -> None:
     with casty_notebook.connect(virtual_demo.uri) as cluster:
         source = sources.LiveSource(cluster)
 
@@ -227,8 +228,24 @@ def test_what_was_active_is_told_of_now_and_said_to_be_forgotten_of_a_moment_bef
         before = source.at(cluster.clock)
         assert before is not None
         assert before.facts.activity_hint == ""
-        assert list(cluster.loads.columns[:2]) == ["type", "module"]  # asks the nodes
+        cluster.ask("counter/remembered", "casty_notebook.demo.messages.GetCount()")
+        loads = cluster.loads  # asks the nodes
         assert background_loop().run(now()) == ""
+        wait_until(lambda: bool(cluster.told_in(cluster.recent_moments[-1])), message="the counts are noted")
         then = source.at(cluster.clock)
+        assert then is not None
+        told = then.facts.reports
+        assert sum(load.active for report in told.values() for load in report.loads) == loads.active.sum()
+        assert not any(report.activations or report.log for report in told.values())
+        drawn = SceneBuilder().build(then)
+        assert drawn.activity.rows
+
+
+def test_of_a_moment_in_which_nobody_asked_it_is_said_that_it_is_not_known(virtual_demo: DemoCluster) -> None:
+    with casty_notebook.connect(virtual_demo.uri) as cluster:
+        assert len(cluster.loads)
+        wait_until(lambda: bool(cluster.told_in(cluster.recent_moments[-1])), message="the counts are noted")
+        cluster._recorder.told = ToldLoads()
+        then = sources.LiveSource(cluster).at(cluster.clock)
         assert then is not None
         assert then.facts.activity_hint == sources.FORGOTTEN
