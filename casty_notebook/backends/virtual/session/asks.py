@@ -243,6 +243,10 @@ class Envelopes:
             return envelope.number in self.asks
         return envelope.seq in self._held.by_seq or envelope.seq in self._turn.by_seq
 
+    def forget_deadlines(self) -> None:
+        """Nothing is looked after any more."""
+        self._deadlines.clear()
+
     @property
     def deadline(self) -> float:
         """The earliest deadline, or an earlier one of an envelope that is over; infinite if there is none."""
@@ -257,6 +261,36 @@ class Envelopes:
             if self._is_alive(envelope):
                 late.append(envelope)
         return late
+
+    # --- for tests -------------------------------------------------------------------------------------------------
+
+    def validate(self) -> list[tuple[bool, str]]:
+        """What must hold, and how to say that it does not: each envelope is in one place, and looked after until it is over."""
+        timed = Counter(id(envelope) for _, _, envelope in self._deadlines if envelope.timed)
+        said = [(all(count == 1 for count in timed.values()), "an envelope has two deadlines")]
+        for number, ask in self.asks.items():
+            places = (
+                self.way.sent.get(number) is ask, self.listening.get(number) is ask,
+                ask.seq in self._held.by_seq, ask.seq in self._turn.by_seq,
+            )  # fmt: skip
+            on_its_way = places[0] or places[1]
+            said += [
+                (sum(places) == 1, f"{ask.what} is in {sum(places)} places"),
+                (on_its_way is (ask.link is not None), f"{ask.what} has a link, and waits here; or none, and is on its way"),
+                (id(ask) in timed or ask.listens, f"nobody looks after the deadline of {ask.what}"),
+            ]
+        for ways in (self.way.sent, self.listening):
+            said.append((ways.keys() <= self.asks.keys(), "one that is over is on its way"))
+        for waiting in (self._held, self._turn):
+            counted = Counter(each.place for each in waiting.by_seq.values())
+            untimed = [each.what for each in waiting.by_seq.values() if not (each.timed or each.left)]
+            lost = [each.what for each in waiting.by_seq.values() if each.number is not None and each.number not in self.asks]
+            said += [
+                (counted == waiting.places, "what waits is not what is counted"),
+                (not untimed, f"nobody looks after the deadline of {untimed}"),
+                (not lost, f"{lost} are over, and wait"),
+            ]
+        return said
 
 
 _NO_MARK = (0.0, 0, 0)

@@ -316,3 +316,19 @@ class Peers:
         for link in self.links.values():
             if link.opened and not link.leaving and link.asked is None and now - link.heard >= pause:
                 link.next_sync = now
+
+    # --- for tests -------------------------------------------------------------------------------------------------
+
+    def validate(self) -> list[tuple[bool, str]]:
+        """What must hold, and how to say that it does not: a node has one link at most, and every link is its node's."""
+        said = [(len(self.links) <= self.settings.max_links, "too many links")]
+        for peer in self:
+            link = peer.link
+            said.append((link is None or self.links.get(link.id) is link, f"{peer.address} has a link that is gone"))
+        for link in self.links.values():
+            node = link.peer.address
+            said += [
+                (link.peer.link is link, f"link {link.id} is not that of {node}"),
+                (self.by_address.get(node) is link.peer, f"link {link.id} leads to {node}, which was forgotten"),
+            ]
+        return said

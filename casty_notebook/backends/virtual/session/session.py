@@ -507,8 +507,9 @@ class Session:
 
         Only what went out by the same link is believed to come back: nobody else is to send messages in our name.
         """
-        message = event.message
-        envelope = self._asked_by(event) if message.number is not None else self._tell_again(event, now)
+        known = event.link in self.peers.links
+        came_back = self._asked_by if event.message.number is not None else self._tell_again
+        envelope = came_back(event, now) if known else None
         if envelope is None:
             self.counters["late_replies"] += 1
             return
@@ -521,7 +522,7 @@ class Session:
         self._place(envelope, now, out)
         self._take_turns(now, out)
 
-    def _asked_by(self, event: Returned) -> Envelope | None:
+    def _asked_by(self, event: Returned, _now: float) -> Envelope | None:
         """The ask that left by that link."""
         number = event.message.number
         envelope = self._envelopes.asks.get(number) if number is not None else None
@@ -603,9 +604,35 @@ class Session:
         if lost:
             self.counters["dropped"] += lost
             out.append(Report(f"{lost} messages that had not left were dropped as the client was left"))
+        self._envelopes.forget_deadlines()
         for link in list(self.peers.links.values()):
             self.peers.hang_up(link, out)
         out.append(Closed())
+
+    def validate(self) -> None:
+        """Check what holds between any two events; for tests, which call it after each.
+
+        Raises
+        ------
+        AssertionError
+            Says what does not hold.
+        """
+        said = [*self._envelopes.validate(), *self.peers.validate()]
+        said += [
+            (ask.link is None or ask.link.id in self.peers.links, f"{ask.what} is on its way by a link that is gone")
+            for ask in self._envelopes.asks.values()
+        ]
+        if self.state != "open":
+            said.append((not self.pending, "an ask outlived its client"))
+        if self.state == "closed":
+            said += [
+                (not self.peers.links, "a link outlived its client"),
+                (not self.waiting, "a message waits for a client that was left"),
+                (self.deadline == FOREVER, "a client that was left wants to be woken"),
+            ]
+        broken = [text for holds, text in said if not holds]
+        if broken:
+            raise AssertionError("; ".join(broken))
 
     def _note(self, line: str) -> None:
         self._trace.append((self.now, line))

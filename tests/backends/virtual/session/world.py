@@ -112,6 +112,7 @@ class World:
         for effect in effects:
             getattr(self, f"_{type(effect).__name__.lower()}")(effect)
         self.check_room()
+        self.session.validate()
         return effects
 
     def check_room(self) -> None:
