@@ -469,3 +469,29 @@ def test_whatever_else_is_done_with_a_table_is_done_as_without_columns(instead: 
     changed = payload[:end] + instead + payload[end + 1 :]
     fast, plain = outcomes(changed, forgetful=False)
     assert fast == plain
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 20, 38, 39])
+@pytest.mark.parametrize("instead", [b"ub\x94", b"ub0N", b"ub22", b"ub00", b"ub0000"])
+@pytest.mark.parametrize("types", [1, 2])
+def test_what_is_done_with_the_last_placement_is_done_as_without_columns(place: int, instead: bytes, types: int) -> None:
+    """A column has taken it from the stack."""
+    homes = nodes(3)
+    payload = snapshot({f"t{at}": placed(range(40), homes) for at in range(types)}, homes)
+    at = [found.start() for found in re.finditer(rb"\)ub[uK]", payload)][place] + 1
+    changed = payload[:at] + instead + payload[at + 2 :]
+    assert _read(changed) == _plainly_read(changed)
+
+
+def _read(payload: bytes) -> Any:
+    try:
+        return codec().decode(payload)
+    except UndecodableMessage:
+        return None
+
+
+def _plainly_read(payload: bytes) -> Any:
+    try:
+        return plain_loads(payload)
+    except UndecodableMessage:
+        return None

@@ -61,18 +61,24 @@ def loads(data: bytes, registry: Registry, settings: Settings, *, held: int = 0,
         return run(machine)
     except Replay:
         pass
-    except (Refused, TooMuch, ValueError) as error:
-        reason = str(error)[:300]
-    except IndexError:
-        reason = "it ends too early, or takes from an empty stack"
     except Exception as error:
-        # Whatever a builder, a hash or a comparison of the values themselves raises.
-        reason = f"{type(error).__name__}: {str(error)[:200]}"
+        # While a column is open, what is missing may be what it took from the stack: the opcodes alone tell.
+        if machine.table is None or isinstance(error, TooMuch):
+            reason = _in_words(error)
     pos = machine.pos
     del machine  # what it has built is not to be in memory twice
     if reason is None:
         return loads(data, registry, settings, held=held, start=start, bulk=False)
     raise UndecodableMessage(f"a pickle was refused at offset {pos - start} ({op_name(data, pos)}): {reason}")
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, Refused | TooMuch | ValueError):
+        return str(error)[:300]
+    if isinstance(error, IndexError):
+        return "it ends too early, or takes from an empty stack"
+    # Whatever a builder, a hash or a comparison of the values themselves raises.
+    return f"{type(error).__name__}: {str(error)[:200]}"
 
 
 def run(machine: Machine) -> Any:
