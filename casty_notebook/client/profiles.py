@@ -21,7 +21,8 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import NoneType
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_type_hints
 
 from casty_notebook.address import ClusterURI, NodeAddress
 from casty_notebook.errors import InvalidAddress, MisuseError
@@ -39,11 +40,8 @@ SIGN = "@"
 LARGEST = 1024 * 1024
 """Bytes: thousands of profiles."""
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "uri": (str,), "shards": (dict,), "name": (str,), "address_map": (dict,), "timeout": (int, float), "serializer": (str,),
-    "compression": (str,), "tls": (dict,), "messages": (), "settings": (dict,), "ssh": (str, dict), "read_only": (bool,),
-    "questions": (list,), "send_main": (bool,), "colour": (str,), "trace": (),
-}  # fmt: skip
+_PLAIN: dict[Any, tuple[type, ...]] = {str: (str,), bool: (bool,), float: (int, float)}
+"""What TOML has for options of these types; what the others are read from stands in `_READERS`."""
 _NOT_TEXT = {"messages": "messages are classes", "trace": "trace is a function"}
 _CALLED = {str: "text", dict: "a table", int: "a number", float: "a number", bool: "true or false", list: "a list"}
 _SECRETS = ("passw", "passphrase", "secret", "token", "credential", "private_key")
@@ -150,7 +148,7 @@ def _profile(name: str) -> dict[str, Any]:
     made: dict[str, Any] = {"name": name}
     for key, value in profiles[name].items():
         try:
-            made[key] = _MADE[key](f"{where}: {key}", value) if key in _MADE else value
+            made[key] = _READERS[key].read(f"{where}: {key}", value) if key in _READERS else value
         except (InvalidAddress, TypeError) as error:
             raise MisuseError(f"{where}: {key}: {error}") from None
     if "uri" not in made:
@@ -158,12 +156,24 @@ def _profile(name: str) -> dict[str, Any]:
     return made
 
 
+def _written_as() -> dict[str, tuple[type, ...]]:
+    """What each key of a profile may be in TOML: nothing, where it is an option that no file can hold."""
+    from casty_notebook.client.options import ConnectOptions
+
+    written = {}
+    for name, hint in get_type_hints(ConnectOptions).items():
+        kinds = set(get_args(hint) or (hint,)) - {NoneType}
+        written[name] = _PLAIN.get(kinds.pop(), ()) if len(kinds) == 1 else ()
+    return written | {name: reader.types for name, reader in _READERS.items()}
+
+
 def _check(where: str, profile: Mapping[str, Any]) -> None:
     _refuse_secrets(where, profile)
+    written_as = _written_as()
     for key, value in profile.items():
-        types = _TYPES.get(key)
+        types = written_as.get(key)
         if types is None:
-            raise MisuseError(f"{where} has a key {key!r}; {_near(key, _TYPES)}")
+            raise MisuseError(f"{where} has a key {key!r}; {_near(key, written_as)}")
         if not types:
             raise MisuseError(f"{where}: {_NOT_TEXT[key]}, and a file has none: give it in code, connect(…, {key}=…)")
         if type(value) not in types:  # true is a number to Python, and "false" is true
@@ -229,11 +239,19 @@ def _value_of[T](cls: type[T], where: str, table: dict[str, Any]) -> T:
     return cls(**expanded)
 
 
-_MADE: dict[str, Callable[[str, Any], Any]] = {
-    "uri": _uri,
-    "address_map": _addresses,
-    "ssh": _ssh,
-    "questions": _questions,
-    "tls": _tls,
-    "settings": _settings,
+class _Reader(NamedTuple):
+    """What of TOML an option is made of, and how; the reader is told where that stands."""
+
+    types: tuple[type, ...]
+    read: Callable[[str, Any], Any]
+
+
+_READERS = {
+    "uri": _Reader((str,), _uri),
+    "shards": _Reader((dict,), lambda _where, table: table),
+    "address_map": _Reader((dict,), _addresses),
+    "ssh": _Reader((str, dict), _ssh),
+    "questions": _Reader((list,), _questions),
+    "tls": _Reader((dict,), _tls),
+    "settings": _Reader((dict,), _settings),
 }

@@ -38,7 +38,10 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Written:
 
 
 def test_every_option_of_connect_can_be_written_or_is_refused_with_a_reason() -> None:
-    assert set(profiles._TYPES) == {"uri"} | {each.name for each in fields(ConnectOptions)}
+    written_as = profiles._written_as()
+    assert set(written_as) == {"uri"} | {each.name for each in fields(ConnectOptions)}
+    assert {name for name, types in written_as.items() if not types} == set(profiles._NOT_TEXT)
+    assert (written_as["colour"], written_as["timeout"], written_as["read_only"]) == ((str,), (int, float), (bool,))
 
 
 def test_a_profile_becomes_what_connect_takes(written: Written) -> None:
