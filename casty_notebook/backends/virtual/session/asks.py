@@ -267,7 +267,7 @@ class Envelopes:
     def validate(self) -> list[tuple[bool, str]]:
         """What must hold, and how to say that it does not: each envelope is in one place, and looked after until it is over."""
         timed = Counter(id(envelope) for _, _, envelope in self._deadlines if envelope.timed)
-        said = [(all(count == 1 for count in timed.values()), "an envelope has two deadlines")]
+        said = [*self.way.validate(), (all(count == 1 for count in timed.values()), "an envelope has two deadlines")]
         for number, ask in self.asks.items():
             places = (
                 self.way.sent.get(number) is ask, self.listening.get(number) is ask,

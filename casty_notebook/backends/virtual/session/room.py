@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -93,3 +94,12 @@ class OnTheWay[A: Ask]:
                 ask.activates = False
                 self._activating -= 1
         return ask
+
+    def validate(self) -> list[tuple[bool, str]]:
+        """For tests: what must hold, and how to say that it does not."""
+        to = Counter(id(ask.to) for ask in self.sent.values())
+        return [
+            (all(to[id(ask.to)] == ask.to.asks for ask in self.sent.values()), "as many to a key are not counted"),
+            (all(key.asks == to[id(key)] for key in self._keys.values()), "a key counts asks that are not on their way"),
+            (self._activating == sum(ask.activates for ask in self.sent.values()), "those that activate are not counted as many"),
+        ]
