@@ -92,13 +92,13 @@ class Outbox:
             cause = f"{len(self.asks) - 1} asks already wait for replies, which is the bound (max_pending_asks)."
             self.fail(ask, Overloaded, cause, "Wait for some of them.", out)
         elif self.closed_by is None or not self._refuses(self.closed_by, ask, out):
-            self._router.route(ask, now, out)
+            self._router.begin(ask, now, out)
 
     def tell_made(self, event: TellMade, now: float, out: list[Effect]) -> None:
         self._seq += 1
         outgoing = Outgoing(self._seq, event.target, event.message, now + self._settings.tell_expiry)
         if self.closed_by is None or not self._refuses(self.closed_by, outgoing, out):
-            self._router.route(outgoing, now, out)
+            self._router.begin(outgoing, now, out)
 
     def _refuses(self, error: type[AskFailed] | CastyNotebookError, outgoing: Outgoing, out: list[Effect]) -> bool:
         self.fail(outgoing, error, "the client is closed.", "Connect again.", out)

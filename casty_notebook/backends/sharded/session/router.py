@@ -10,12 +10,13 @@ from casty_notebook.backends.sharded.session.messages import ShardLocation
 from casty_notebook.backends.sharded.session.peers import Peers
 from casty_notebook.backends.sharded.session.shard_locator import Send, ShardLocator
 from casty_notebook.backends.sharded.session.shards import Question, ShardTable
-from casty_notebook.backends.sharded.session.state import FOREVER, Ask, Outgoing, Peer
+from casty_notebook.backends.sharded.session.state import FOREVER, Ask, Generation, Link, Outgoing, Peer
 from casty_notebook.backends.sharded.session.targets import NOT_IN_USE, ActorTarget
 from casty_notebook.errors import AskFailed, CastyNotebookError, MisuseError, NodeUnreachable, Overloaded, ShardCountMismatch
 from casty_notebook.settings import Settings
 from casty_notebook.topology.health import LinkState
 from casty_notebook.topology.snapshot import TopologySnapshot
+from casty_notebook.values.targets import EntityName
 
 __all__ = ["Router"]
 
@@ -97,7 +98,26 @@ class Router:
 
     # --- routing -----------------------------------------------------------------------------------------------
 
+    def begin(self, outgoing: Outgoing, now: float, out: list[Effect]) -> None:
+        """Route what has just been made: where one for the same shard has left since anything changed, by the same way."""
+        target = outgoing.target
+        if type(target) is EntityName:
+            table = self.tables.get(target.shard_type)
+            if table is not None:
+                shard = outgoing.shard = table.shard_of(target.entity_id)
+                way = table.ways.get(shard)
+                if way is not None:
+                    self._hand_over(outgoing, way[0], way[1], now, out)
+                    return
+        self.route(outgoing, now, out)
+
+    def forget_ways(self) -> None:
+        """Something may have changed."""
+        for table in self.tables.values():
+            table.ways.clear()
+
     def route(self, outgoing: Outgoing, now: float, out: list[Effect]) -> None:
+        """Find its way, whatever may have changed."""
         target = outgoing.target
         if isinstance(target, ActorTarget):
             if self._peers.may_dial(target.node):
@@ -168,14 +188,18 @@ class Router:
                 self._wake_at(now)
 
     def _transmit(self, outgoing: Outgoing, peer: Peer, now: float, out: list[Effect]) -> None:
-        link = peer.sender or peer.receiving
-        link.used = now
-        ask = outgoing.ask
-        outgoing.admitted = True
-        if ask is not None:
-            ask.sent(link, peer.receiving.generation)
+        link, generation = peer.sender or peer.receiving, peer.receiving.generation
         if outgoing.shard is not None:
-            self.tables[shard_type_of(outgoing)].carriers[outgoing.shard] = link.id
+            table = self.tables[shard_type_of(outgoing)]
+            table.carriers[outgoing.shard] = link.id
+            if table.is_settled(outgoing.shard):
+                table.ways[outgoing.shard] = link, generation
+        self._hand_over(outgoing, link, generation, now, out)
+
+    @staticmethod
+    def _hand_over(outgoing: Outgoing, link: Link, generation: Generation, now: float, out: list[Effect]) -> None:
+        link.used = now
+        outgoing.sent(link, generation)
         out.append(Transmit(link.id, outgoing))
 
     def _has_room(self, outgoing: Outgoing, out: list[Effect]) -> bool:
@@ -286,6 +310,7 @@ class Router:
         for peer in self._buffer.holding:
             if peer.queue and peer.live and not self._peers.settling:
                 self.flush(peer, now, out)
+        self.forget_ways()
 
     def _review_shard(self, table: ShardTable, shard: int, now: float, out: list[Effect]) -> None:
         node = table.locate(shard, now)
@@ -324,6 +349,19 @@ class Router:
     def withdraw(self, ask: Ask) -> bool:
         """The ask is over: take its envelope along if it still waits here."""
         return self.buffered > 0 and self._buffer.take(ask)
+
+    def validate(self, now: float) -> list[tuple[bool, str]]:
+        """What must hold, and how to say that it does not: a way that is remembered is the one that would be found."""
+        said = []
+        for table in self.tables.values():
+            for shard, (link, generation) in table.ways.items():
+                node = table.locate(shard, now)
+                peer = self._peers.get(node) if node is not None else None
+                found = peer is not None and peer.live and not peer.queue and not self._peers.settling
+                found = found and peer.sender is link and peer.receiving.generation is generation  # type: ignore[union-attr]
+                free = shard not in table.waiting and table.queued.get(shard, peer) is peer and table.carriers.get(shard) == link.id
+                said.append((found and free, f"shard {shard} of {table.shard_type!r} is sent a way that is none any more"))
+        return said
 
     # --- time --------------------------------------------------------------------------------------------------
 

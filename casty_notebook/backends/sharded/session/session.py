@@ -147,6 +147,7 @@ class Session:
                 self.peers.rolled()
             self._others[kind](event, now, out)
             self._settle(now, out, came=kind is Received)
+            self.router.forget_ways()
             if out or kind not in _QUIET:
                 self._story.note(now, event, out)
         self._out = []  # a batch of failed asks would stay in memory until the next event
@@ -238,6 +239,7 @@ class Session:
             said.append((known, f"{link} holds an ask that is over"))
         if self.state in ("open", "leaving"):  # nobody is dialled or watched afterwards
             said += self.peers.validate(self.now)
+            said += self.router.validate(self.now)
         broken = [text for holds, text in said if not holds]
         if broken:
             raise AssertionError("; ".join(broken))

@@ -15,7 +15,7 @@ from casty_notebook.topology.snapshot import ShardAllocation
 from casty_notebook.values.envelope import entity_shard
 
 if TYPE_CHECKING:
-    from casty_notebook.backends.sharded.session.state import Peer
+    from casty_notebook.backends.sharded.session.state import Generation, Link, Peer
 
 __all__ = ["Question", "ShardTable", "Waiting"]
 
@@ -98,7 +98,7 @@ class ShardTable:
     """
 
     __slots__ = (
-        "_answers", "_owners", "_snapshot", "carriers", "census", "num_shards", "questions", "queued", "shard_type", "waiting",
+        "_answers", "_snapshot", "carriers", "census", "num_shards", "questions", "queued", "shard_type", "waiting", "ways",
     )  # fmt: skip
 
     def __init__(self, shard_type: str, num_shards: int) -> None:
@@ -111,10 +111,11 @@ class ShardTable:
         """The link that last took an envelope for a shard."""
         self.queued: dict[int, Peer] = {}
         """The node for whose link an envelope of a shard waited last."""
+        self.ways: dict[int, tuple[Link, Generation]] = {}
+        """By which link an envelope of a shard has just left, and under which identity replies come: until something changes, the
+        next one goes the same way, and nothing of that has to be looked up."""
         self.census = Census(shard_type, num_shards)
         self._snapshot: Mapping[int, ShardAllocation] = {}
-        self._owners: dict[int, NodeAddress] = {}
-        """By the snapshot, of the shards that were asked for since it came: every tell looks here, and a dict is the quickest."""
         self._answers: dict[int, tuple[NodeAddress, float]] = {}
 
     def shard_of(self, entity_id: str) -> int:
@@ -130,7 +131,6 @@ class ShardTable:
         if allocations is self._snapshot:
             return
         before, self._snapshot = self._snapshot, allocations
-        self._owners.clear()
         for shard, (node, at) in list(self._answers.items()):
             if self._is_over(shard, node, now - at < FRESH, before, allocations):
                 del self._answers[shard]
@@ -157,14 +157,14 @@ class ShardTable:
         answer = self._answers.get(shard)
         if answer is not None and now - answer[1] < FRESH:
             return answer[0]
-        owner = self._owners.get(shard)
-        if owner is not None:
-            return owner
         allocation = self._snapshot.get(shard)
         if allocation is not None:
-            self._owners[shard] = allocation.primary
             return allocation.primary
         return answer[0] if answer is not None else None
+
+    def is_settled(self, shard: int) -> bool:
+        """Where it is depends on the snapshot alone, and so not on the time."""
+        return shard not in self._answers
 
     def replicas(self, shard: int) -> tuple[NodeAddress, ...]:
         allocation = self._snapshot.get(shard)

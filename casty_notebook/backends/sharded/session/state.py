@@ -150,6 +150,10 @@ class Outgoing:
         """The ask that it is; None for what is told."""
         return None
 
+    def sent(self, link: Link, generation: Generation) -> None:  # noqa: ARG002 - nothing comes back
+        """The envelope was handed to `link`; replies come under `generation`'s identity."""
+        self.admitted = True
+
     def __repr__(self) -> str:
         return printable(f"<Outgoing {self.seq} to {self.target}>")
 
@@ -197,7 +201,7 @@ class Ask(Outgoing):
         return self.left or self.generation is not None
 
     def sent(self, link: Link, generation: Generation) -> None:
-        """The envelope was handed to `link`; replies come under `generation`'s identity."""
+        self.admitted = True
         self.link, self.generation = link, generation
         self.reply_ref.bind(generation.identity)
         link.asks[self.id] = self
