@@ -22,24 +22,21 @@ class Drain:
     def __init__(self, waits: Callable[[], bool]) -> None:
         self._waits = waits
         self._done: asyncio.Future[None] | None = None
-
-    @property
-    def wanted(self) -> bool:
+        self.wanted = False
         """Somebody waits for it, so that a look is worth its time."""
-        return self._done is not None
 
     async def wait(self) -> None:
         """Return when nothing waits any more."""
         while self._waits():
             if self._done is None:
-                self._done = asyncio.get_running_loop().create_future()
+                self._done, self.wanted = asyncio.get_running_loop().create_future(), True
             # Of all who wait one may be cancelled.
             await asyncio.shield(self._done)
 
     def look(self) -> None:
         """Something has changed: end the wait if nothing waits any more."""
         if self._done is not None and not self._waits():
-            done, self._done = self._done, None
+            done, self._done, self.wanted = self._done, None, False
             done.set_result(None)
 
     def cancel(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.errors import MisuseError
-from casty_notebook.values.castys_refs import casty_ref_uri, is_castys
+from casty_notebook.values.castys_refs import is_castys
 from casty_notebook.values.field_types import Conformity
 from casty_notebook.values.nesting import NESTING
 from casty_notebook.values.shapes import Shape, shape_of
@@ -146,7 +146,7 @@ class Registry:
     make_ref
         Called with the URI of every ref that is received.
     ref_uri
-        Returns the URI of a ref, None for anything else. casty's own refs are known without it.
+        Returns the URI of a ref, of ours or of an installed casty's, None for anything else.
     send_main
         Messages may be of classes of ``__main__``: the nodes' own has them, too.
     """
@@ -156,7 +156,7 @@ class Registry:
     ) -> None:
         self.make_ref = make_ref
         self.send_main = send_main
-        self._ref_uri = ref_uri
+        self.ref_uri = ref_uri
         self._by_name: dict[str, Entry] = {}
         self._by_class: dict[type, Entry] = {}
         self.restorers = frozenset(f"{module}.{name}" for module, name in REF_RESTORERS.values())
@@ -248,11 +248,6 @@ class Registry:
         if entry is None and is_castys(cls):
             entry = self._by_name.get(f"{cls.__module__}.{cls.__qualname__}")
         return entry is not None and entry.names is not None
-
-    def ref_uri(self, obj: Any) -> str | None:
-        """Return the URI of a ref of ours or of an installed casty, None for anything else."""
-        uri = self._ref_uri(obj)
-        return casty_ref_uri(obj) if uri is None else uri
 
     def _is_ref(self, value: Any) -> bool:
         return self.ref_uri(value) is not None

@@ -501,16 +501,16 @@ class ClusterClient:
             it can.
         """
         pump = self._open_pump()
-        self._home.check_waiting()
+        here = self._home.here
+        if not here:
+            self._home.check_waiting()
         wait = self.settings.ask_timeout if timeout is None else checked_seconds("timeout", timeout)
         reply_ref: ReplyRef[R] = self._reply_ref(pump)
         resolved, built = self._resolved(ref, msg_factory, reply_ref)
-        now = pump.now
+        now = monotonic()
         hasty = self.settings.fail_fast if fail_fast is None else fail_fast
         ask = Ask(reply_ref.path, resolved, built, reply_ref, now, now + wait, retry=retry, fail_fast=hasty, label=label)
-        reply: R = await (
-            self._answer(pump, ask, now) if self._home.here else self._home.wait_for(self._answer(pump, ask, None))
-        )
+        reply: R = await (self._answer(pump, ask, now) if here else self._home.wait_for(self._answer(pump, ask, None)))
         return reply
 
     def listen(

@@ -36,6 +36,7 @@ from casty_notebook.backends.sharded.session.events import (
     Reclaimed,
     Refused,
     Reject,
+    Replies,
     Reply,
     Report,
     Ruin,
@@ -136,7 +137,7 @@ class Pump:
         for effect in self._handle(event, now):
             performers[type(effect)](effect)
 
-    def _came(self, event: Heard | Received | Unexpected, now: float) -> None:
+    def _came(self, event: Heard | Received | Replies | Unexpected, now: float) -> None:
         """Tell what a socket brought: in time, while the tick that is due waits for what lies in the others."""
         self._tell(event, self._alarm.at if self._alarm.overdue(now) else now)
 

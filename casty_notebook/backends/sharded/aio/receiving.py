@@ -16,8 +16,8 @@ from casty_notebook.backends.sharded.aio.elsewhere import Elsewhere
 from casty_notebook.backends.sharded.aio.envelopes import Configuration, EnvelopeReader
 from casty_notebook.backends.sharded.aio.link import LinkProtocol
 from casty_notebook.backends.sharded.codec.codec import TakesLonger
-from casty_notebook.backends.sharded.session.events import Heard, Received, Unexpected
-from casty_notebook.backends.sharded.session.session import Session
+from casty_notebook.backends.sharded.session.events import Heard, Received, Replies, Unexpected
+from casty_notebook.backends.sharded.session.session import ASK_PATH, Session
 from casty_notebook.backends.sharded.session.subscription import SUBSCRIPTION_PATH
 from casty_notebook.backends.sharded.wire import MESSAGE, Envelope
 from casty_notebook.errors import ProtocolError, UndecodableMessage
@@ -68,7 +68,7 @@ class Receiver:
 
     def __init__(
         self, session: Session, reader: EnvelopeReader, loop: asyncio.AbstractEventLoop, most: int, *,
-        is_open: Callable[[LinkProtocol], bool], deliver: Callable[[Heard | Received | Unexpected, float], None],
+        is_open: Callable[[LinkProtocol], bool], deliver: Callable[[Heard | Received | Replies | Unexpected, float], None],
         settle: Callable[[], None],
         warn: Callable[[str], None], end: Callable[[LinkProtocol, str], None],
     ) -> None:  # fmt: skip
@@ -116,18 +116,19 @@ class Receiver:
 
     def _take(self, link: LinkProtocol, frames: list[Frame]) -> None:
         newest: tuple[Frame, Envelope] | None = None
-        now, reader = monotonic(), self._reader
+        now, reader, expects = monotonic(), self._reader, self._session.expects
+        replies: Replies | None = None
         for at, frame in enumerate(frames):
             # Nodes may send nothing but messages here; other types are ignored as nodes do (PROTOCOL section 1.1).
-            if frame[0] != MESSAGE or not self._is_open(link):
+            if frame[0] != MESSAGE:
                 continue
             try:
                 envelope, path = reader.open(frame[1])
             except ProtocolError as error:
                 self._warn(f"{link.node} sent a malformed envelope, which was ignored: {error}")
                 continue
-            if not self._session.expects(path):
-                self._deliver(Unexpected(path), now)
+            if not expects(path):
+                self._tell(link, Unexpected(path), now)
                 continue
             if path == SUBSCRIPTION_PATH:
                 # Only the newest snapshot of a batch matters (PROTOCOL section 9: drain, conflate, never pause).
@@ -136,12 +137,24 @@ class Receiver:
             try:
                 read = reader.message(envelope, link.node)
             except TakesLonger:
+                self._tell(link, replies, now)
                 self._read_elsewhere(link, envelope, path, self._behind(frames, at, newest))
                 return
-            self._tell(link, envelope, path, read, now)
+            if path.startswith(ASK_PATH):
+                system = reader.system(envelope)
+                if replies is None or replies.system != system:
+                    self._tell(link, replies, now)
+                    replies = Replies(link.id, system, [])
+                replies.messages.append((path, read[0], len(envelope.data)))
+            else:
+                self._tell(link, replies, now)
+                replies = None
+                self._tell(link, self._event(link, envelope, path, read), now)
             if monotonic() - now > TURN and at + 1 < len(frames):
+                self._tell(link, replies, now)
                 self._postpone(link, self._behind(frames, at, newest))
                 return
+        self._tell(link, replies, now)
         if newest is not None and self._is_open(link):
             self._take_snapshot(link, newest[1], now)
 
@@ -156,14 +169,21 @@ class Receiver:
         except TakesLonger:
             self._read_elsewhere(link, envelope, SUBSCRIPTION_PATH, [])
         else:
-            self._tell(link, envelope, SUBSCRIPTION_PATH, read, now)
+            self._tell(link, self._event(link, envelope, SUBSCRIPTION_PATH, read), now)
 
-    def _tell(
-        self, link: LinkProtocol, envelope: Envelope, path: str, read: tuple[Any, Configuration | None], now: float
-    ) -> None:
+    def _event(
+        self, link: LinkProtocol, envelope: Envelope, path: str, read: tuple[Any, Configuration | None]
+    ) -> Replies | Received:
         message, written = read
-        system, size = self._reader.system(envelope), len(envelope.data)
-        self._deliver(Received(link.id, path, system, envelope.type_hint, message, written, size), now)
+        system = self._reader.system(envelope)
+        if path.startswith(ASK_PATH):
+            return Replies(link.id, system, [(path, message, len(envelope.data))])
+        return Received(link.id, path, system, envelope.type_hint, message, written)
+
+    def _tell(self, link: LinkProtocol, event: Replies | Received | Unexpected | None, now: float) -> None:
+        """Deliver what came of a link, if anything did, and if it still counts."""
+        if event is not None and self._is_open(link):
+            self._deliver(event, now)
 
     # --- what takes longer ---------------------------------------------------------------------------------------------
 
@@ -189,8 +209,7 @@ class Receiver:
             read = UndecodableMessage(f"from {link.node}: reading it failed: {type(read).__name__}: {str(read)[:200]}"), None
         if isinstance(read[0], TopologySnapshot):
             self._reader.keep(envelope, read)
-        if self._is_open(link):
-            self._tell(link, envelope, path, read, monotonic())
+        self._tell(link, self._event(link, envelope, path, read), monotonic())
         self._go_on(link)
 
     def _go_on(self, link: LinkProtocol) -> None:

@@ -17,10 +17,13 @@ class Asks:
     ----------
     pending
         By the path of the reply; to be read only.
+    deadline
+        The earliest deadline, or an earlier one of an ask that is over already; infinite if there is none.
     """
 
     def __init__(self) -> None:
         self.pending: dict[str, Ask] = {}
+        self.deadline = FOREVER
         self._deadlines: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
@@ -38,6 +41,8 @@ class Asks:
     def add(self, ask: Ask) -> None:
         self.pending[ask.id] = ask
         heapq.heappush(self._deadlines, (ask.deadline, ask.id))
+        if ask.deadline < self.deadline:
+            self.deadline = ask.deadline
 
     def remove(self, ask_id: str) -> Ask | None:
         ask = self.pending.pop(ask_id, None)
@@ -47,12 +52,11 @@ class Asks:
         if len(self._deadlines) > 2 * len(self.pending) + 64:
             self._deadlines = [(a.deadline, a.id) for a in self.pending.values()]
             heapq.heapify(self._deadlines)
+            self._look_ahead()
         return ask
 
-    @property
-    def deadline(self) -> float:
-        """The earliest deadline, or an earlier one of an ask that is over already; infinite if there is none."""
-        return self._deadlines[0][0] if self._deadlines else FOREVER
+    def _look_ahead(self) -> None:
+        self.deadline = self._deadlines[0][0] if self._deadlines else FOREVER
 
     def due(self, now: float) -> list[Ask]:
         """The asks whose time is up; they stay pending until removed."""
@@ -62,4 +66,5 @@ class Asks:
             ask = self.pending.get(ask_id)
             if ask is not None and ask.overdue():
                 late.append(ask)
+        self._look_ahead()
         return late

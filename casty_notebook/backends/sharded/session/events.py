@@ -34,6 +34,7 @@ __all__ = [
     "Reclaimed",
     "Refused",
     "Reject",
+    "Replies",
     "Reply",
     "Report",
     "Ruin",
@@ -78,9 +79,9 @@ class LinkLost:
 
 @value
 class Received:
-    """A decoded message for one of our paths, or the `UndecodableMessage` that came of it.
+    """A decoded message for one of our paths but those of asks, or the `UndecodableMessage` that came of it.
 
-    `written`: the serializer and compression that its first bytes show; None where only one is allowed. `size`: of its frame.
+    `written`: the serializer and compression that its first bytes show; None where only one is allowed.
     """
 
     link: int
@@ -89,7 +90,18 @@ class Received:
     type_hint: str
     message: Any
     written: tuple[str, str | None] | None = None
-    size: int = 0
+
+
+@value
+class Replies:
+    """Decoded messages for the paths of asks, in the order in which one link brought them at one time, all of one system.
+
+    Each as path, message (or the `UndecodableMessage` that came of it) and size of its frame.
+    """
+
+    link: int
+    system: str | None
+    messages: list[tuple[str, Any, int]]
 
 
 @value
@@ -163,8 +175,8 @@ class Close:
 
 
 type Event = (
-    Connected | LinkOpened | LinkLost | Heard | Reclaimed | Refused | Received | Unexpected | AskMade | AskCancelled | TellMade
-    | TypeUsed | Tick | Close
+    Connected | LinkOpened | LinkLost | Heard | Reclaimed | Refused | Received | Replies | Unexpected | AskMade | AskCancelled
+    | TellMade | TypeUsed | Tick | Close
 )  # fmt: skip
 
 

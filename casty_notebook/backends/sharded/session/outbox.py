@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from casty_notebook.backends.contract import Arrival
 from casty_notebook.backends.sharded.session import failures
@@ -15,10 +16,10 @@ from casty_notebook.backends.sharded.session.events import (
     Effect,
     Fail,
     Recall,
-    Received,
     Reclaimed,
     Refused,
     Reject,
+    Replies,
     Reply,
     Report,
     TellMade,
@@ -86,7 +87,7 @@ class Outbox:
         ask = event.ask
         self._seq += 1
         ask.seq = self._seq
-        crowded = len(self.asks) >= self._settings.max_pending_asks
+        crowded = len(self.asks.pending) >= self._settings.max_pending_asks
         self.asks.add(ask)
         if crowded:
             cause = f"{len(self.asks) - 1} asks already wait for replies, which is the bound (max_pending_asks)."
@@ -106,22 +107,24 @@ class Outbox:
 
     # --- endings ---------------------------------------------------------------------------------------------------
 
-    def replied(self, event: Received, now: float, out: list[Effect]) -> None:
-        ask_id, message = event.path, event.message
-        ask = self.asks.get(ask_id)
-        if ask is None:
-            return
-        if type(ask) is Listening:
-            self._arrived(ask, event, now, out)
-            return
-        link = ask.link
-        self.asks.remove(ask_id)
-        if isinstance(message, UndecodableMessage):
-            self._failed(ask, message, out)
-            return
-        if link is not None:
-            link.peer.lane[ask.path].append(now - ask.started)
-        out.append(Reply(ask_id, message))
+    def replied(self, event: Replies, now: float, out: list[Effect]) -> None:
+        asks = self.asks
+        for ask_id, message, size in event.messages:
+            ask = asks.pending.get(ask_id)
+            if ask is None:
+                self._counters["late_replies"] += 1
+                continue
+            if type(ask) is Listening:
+                self._arrived(ask, event.link, message, size, now, out)
+                continue
+            link = ask.link
+            asks.remove(ask_id)
+            if isinstance(message, UndecodableMessage):
+                self._failed(ask, message, out)
+                continue
+            if link is not None:
+                link.peer.lane[ask.path].append(now - ask.started)
+            out.append(Reply(ask_id, message))
 
     def _failed(self, ask: Ask, error: CastyNotebookError, out: list[Effect]) -> None:
         """The last word on an ask that is not answered."""
@@ -129,9 +132,11 @@ class Outbox:
             self._traffic.failed(ask.path, error)
         out.append(Fail(ask.id, error))
 
-    def _arrived(self, listening: Listening, event: Received, now: float, out: list[Effect]) -> None:
-        link = self._peers.links.get(event.link)
-        arrival = Arrival(now, link.peer.address if link is not None else None, event.message, event.size)
+    def _arrived(
+        self, listening: Listening, link_id: int, message: Any, size: int, now: float, out: list[Effect]
+    ) -> None:
+        link = self._peers.links.get(link_id)
+        arrival = Arrival(now, link.peer.address if link is not None else None, message, size)
         inbox = listening.inbox
         first = not inbox.dropped
         dropped = inbox.put(arrival)

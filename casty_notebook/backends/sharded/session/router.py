@@ -310,7 +310,6 @@ class Router:
         for peer in self._buffer.holding:
             if peer.queue and peer.live and not self._peers.settling:
                 self.flush(peer, now, out)
-        self.forget_ways()
 
     def _review_shard(self, table: ShardTable, shard: int, now: float, out: list[Effect]) -> None:
         node = table.locate(shard, now)
@@ -352,16 +351,17 @@ class Router:
 
     def validate(self, now: float) -> list[tuple[bool, str]]:
         """What must hold, and how to say that it does not: a way that is remembered is the one that would be found."""
-        said = []
-        for table in self.tables.values():
-            for shard, (link, generation) in table.ways.items():
-                node = table.locate(shard, now)
-                peer = self._peers.get(node) if node is not None else None
-                found = peer is not None and peer.live and not peer.queue and not self._peers.settling
-                found = found and peer.sender is link and peer.receiving.generation is generation  # type: ignore[union-attr]
-                free = shard not in table.waiting and table.queued.get(shard, peer) is peer and table.carriers.get(shard) == link.id
-                said.append((found and free, f"shard {shard} of {table.shard_type!r} is sent a way that is none any more"))
-        return said
+        return [
+            (self._is_the_way(table, shard, *way, now), f"shard {shard} of {table.shard_type!r} goes a way that is none any more")
+            for table in self.tables.values()
+            for shard, way in table.ways.items()
+        ]
+
+    def _is_the_way(self, table: ShardTable, shard: int, link: Link, generation: Generation, now: float) -> bool:
+        peer = link.peer
+        free = peer.live and not peer.queue and not self._peers.settling and shard not in table.waiting
+        right = table.locate(shard, now) == peer.address and (peer.sender, peer.receiving.generation) == (link, generation)
+        return free and right and table.carriers.get(shard) == link.id and table.queued.get(shard, peer) is peer
 
     # --- time --------------------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from casty_notebook.backends.sharded.session.events import (
     Reclaimed,
     Refused,
     Reject,
+    Replies,
     Report,
     Ruin,
     TellMade,
@@ -118,11 +119,12 @@ class Session:
             settings, self.client_system, self.peers, self.send_system, outbox.fail, outbox.drop, names
         )  # fmt: skip
         outbox.routed_by(self.router)
-        # The user's own traffic makes nothing else due, so that it is not looked for then; nor does a link that is not open yet.
+        # The user's own traffic makes nothing else due, so that it is not looked for then, and changes nobody's way; nor does a
+        # link that is not open yet.
         self._users_own: dict[type[Event], Handler] = {
             AskMade: outbox.ask_made, TellMade: outbox.tell_made, AskCancelled: outbox.cancelled,
             Refused: outbox.refused, Reclaimed: outbox.reclaimed, TypeUsed: self._type_used, Unexpected: self._unexpected,
-            Connected: self._connected,
+            Connected: self._connected, Replies: self._replied,
         }  # fmt: skip
         self._others: dict[type[Event], Handler] = {
             Received: self._received, Tick: self._tick, LinkOpened: self._link_opened, LinkLost: self._link_lost,
@@ -139,8 +141,6 @@ class Session:
         users_own = self._users_own.get(kind)
         if users_own is not None:
             users_own(event, now, out)
-        elif kind is Received and event.path.startswith(ASK_PATH):  # type: ignore[union-attr]
-            self._replied(event, now, out)  # type: ignore[arg-type]
         else:
             if now >= self.traffic.ends:
                 self.traffic.roll(now, self.peers.lanes())
@@ -296,7 +296,7 @@ class Session:
 
     # --- messages in -----------------------------------------------------------------------------------------------
 
-    def _is_welcome(self, event: Received, now: float, out: list[Effect]) -> bool:
+    def _is_welcome(self, event: Received | Replies, now: float, out: list[Effect]) -> bool:
         """Note that the node lives; whether what it sent is to be read."""
         if self.state == "ruined" or (event.system != self.system_name and not self._is_our_cluster(event, out)):
             return False
@@ -308,7 +308,7 @@ class Session:
         if self.state != "ruined" and self.peers.heard(event.link, now):
             self.router.review(now, out)
 
-    def _replied(self, event: Received, now: float, out: list[Effect]) -> None:
+    def _replied(self, event: Replies, now: float, out: list[Effect]) -> None:
         if self._is_welcome(event, now, out):
             self._outbox.replied(event, now, out)
 
@@ -334,20 +334,20 @@ class Session:
             else:
                 out.append(violations.misplaced(self._sender(event), event, "the location of a shard"))
 
-    def _is_our_cluster(self, event: Received, out: list[Effect]) -> bool:
+    def _is_our_cluster(self, event: Received | Replies, out: list[Effect]) -> bool:
         if event.system is None:
             return True
         node = self._sender(event)
         link = self.peers.links.get(event.link)
         if self.snapshot is None:
             self._ruin(violations.wrong_system(node, event.system, self.system_name), out)
-        elif link is None or not event.path.startswith(PING_PATH):  # our name is right
+        elif link is None or isinstance(event, Replies) or not event.path.startswith(PING_PATH):  # our name is right
             out.append(violations.of_a_stranger(node, event.system))
         elif self.peers.estrange(link, event.system, violations.another_cluster(event.system), out):
             out.append(Report(f"{node} is no node of {self.system_name!r} any more: {violations.another_cluster(event.system)}"))
         return False
 
-    def _sender(self, event: Received) -> str:
+    def _sender(self, event: Received | Replies) -> str:
         link = self.peers.links.get(event.link)
         return str(link.peer.address) if link is not None else "a node"
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from casty_notebook.address import NodeAddress
-from casty_notebook.backends.sharded.session.events import Close, Received, Transmit
+from casty_notebook.backends.sharded.session.events import Close, Received, Replies, Transmit
 from casty_notebook.backends.sharded.session.messages import UnsubscribeTopology
 from casty_notebook.backends.sharded.session.subscription import SUBSCRIPTION_PATH
 from casty_notebook.errors import ClientClosed, NodeUnreachable
 from casty_notebook.settings import Settings
 from casty_notebook.topology.health import LinkState
-from tests.backends.sharded.session.world import World, node
+from tests.backends.sharded.session.world import SYSTEM, World, node
 
 
 def all_on_the_second() -> World:
@@ -22,6 +22,18 @@ def all_on_the_second() -> World:
 
 def links_to(world: World, address: NodeAddress) -> list[int]:
     return [link for link, (where, _) in world.links.items() if where == address]
+
+
+def test_a_reply_that_comes_twice_at_one_time_ends_its_ask_once_and_is_counted_as_late() -> None:
+    world = all_on_the_second()
+    world.nodes[node(2)].answers_asks = False
+    first, second = world.ask("counter/user-42"), world.ask("counter/user-42")
+    world.run(0.1)
+    (link,) = links_to(world, node(2))
+    late = world.session.counters["late_replies"]
+    world.feed(Replies(link, SYSTEM, [(first, 1, 10), (first, 2, 10), (second, 3, 10)]))
+    assert (world.replies[first], world.replies[second]) == (1, 3)
+    assert world.session.counters["late_replies"] == late + 1
 
 
 # --- in haste ----------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from casty_notebook.backends.sharded.session.events import Tick
 from casty_notebook.errors import AskFailed, AskTimeout
 from casty_notebook.settings import Settings
 from casty_notebook.values.envelope import ShardEnvelope
@@ -108,6 +109,26 @@ def test_what_waits_for_a_location_does_not_overtake_what_a_stuck_link_still_hol
     world.tell("counter/alice", 2)
     world.run(2.0)
     assert arrived(world, "alice") == [1, 2]
+
+
+def test_an_envelope_goes_the_way_of_the_last_one_of_its_shard_until_anything_happens() -> None:
+    world = World(shards={"counter": dict.fromkeys(range(100), node(2))})
+    world.register("counter", 100)
+    world.run(0.1)
+    ways = world.session.router.tables["counter"].ways
+    world.ask("counter/user-42")
+    (way,) = ways.values()
+    world.tell("counter/user-42", 1)
+    world.ask("counter/user-42")
+    assert list(ways.values()) == [way]
+    assert way[0].peer.address == node(2)
+    world.feed(Tick())
+    assert not ways
+    world.allocations["counter"] = dict.fromkeys(range(100), node(3))
+    world.push()
+    world.run(0.1)
+    world.ask("counter/user-42")
+    assert [link.peer.address for link, _ in ways.values()] == [node(3)]
 
 
 def test_what_goes_to_a_new_owner_does_not_overtake_what_waits_for_a_link_to_the_former_one() -> None:

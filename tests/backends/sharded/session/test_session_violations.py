@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from casty_notebook.backends.sharded.session.events import Received, Report
+from casty_notebook.backends.sharded.session.events import Received, Replies, Report
 from casty_notebook.backends.sharded.session.subscription import SUBSCRIPTION_PATH
 from casty_notebook.errors import UndecodableMessage
 from casty_notebook.topology.health import LinkState
@@ -26,7 +26,7 @@ def link_to(world: World, number: int) -> int:
     return next(link for link, (address, _) in world.links.items() if address == node(number))
 
 
-def reported(world: World, event: Received) -> list[str]:
+def reported(world: World, event: Received | Replies) -> list[str]:
     return [effect.text for effect in world.session.handle(event, world.now) if isinstance(effect, Report)]
 
 
@@ -53,7 +53,9 @@ def test_what_was_refused_is_reported(world: World, path: str) -> None:
 
 @pytest.mark.parametrize("path", [SUBSCRIPTION_PATH, "/_proxy-counter", "/_ask/0"])
 def test_a_stranger_s_system_name_does_not_end_a_session_that_has_a_topology(world: World, path: str) -> None:
-    (text,) = reported(world, Received(link_to(world, 3), path, "evil" * 50, "", None, None))
+    link, system = link_to(world, 3), "evil" * 50
+    event = Replies(link, system, [(path, None, 0)]) if path == "/_ask/0" else Received(link, path, system, "", None, None)
+    (text,) = reported(world, event)
     assert "'evilevil" in text
     assert len(text) < 300
     assert world.session.state == "open"

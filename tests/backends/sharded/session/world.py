@@ -26,6 +26,7 @@ from casty_notebook.backends.sharded.session.events import (
     Reclaim,
     Reclaimed,
     Reject,
+    Replies,
     Reply,
     Report,
     TellMade,
@@ -267,7 +268,10 @@ class World:
                 return
             for link, (address, identity) in list(self.links.items()):
                 if address == place.address and identity == to.node:
-                    self.feed(Received(link, to.path, place.system, type_hint, message))
+                    if to.path.startswith(ASK_PATH):
+                        self.feed(Replies(link, place.system, [(to.path, message, 0)]))
+                    else:
+                        self.feed(Received(link, to.path, place.system, type_hint, message))
                     return
 
         self.later(deliver)

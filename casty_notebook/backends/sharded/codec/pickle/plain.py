@@ -56,12 +56,12 @@ class PlainWriter:
         The opcodes that name the function which makes a ref.
     """
 
-    __slots__ = ("_checked", "_form_of", "_forms", "_max_depth", "_ref_head", "_registry")
+    __slots__ = ("_checked", "_form_of", "_forms", "_max_depth", "_ref_head", "_ref_uri")
 
     def __init__(
         self, registry: Registry, form_of: Callable[[type, Any], Form | None], restorer: bytes, max_depth: int
     ) -> None:
-        self._registry = registry
+        self._ref_uri = registry.ref_uri
         self._form_of = form_of
         self._forms: dict[type, Form | None] = {}
         self._ref_head = restorer + b"\x94"
@@ -110,13 +110,12 @@ class PlainWriter:
         return True
 
     def _put_ref(self, out: list[bytes], obj: Any) -> bool:
-        uri = self._registry.ref_uri(obj)
+        uri = self._ref_uri(obj)
         if uri is None or self._ref_head in out:
             return False
         if not uri.startswith(self._checked) or len(uri) == len(self._checked):
             # Where a ref leads can end a node, its path cannot: thousands of asks share what was checked for the first.
             check_uri(uri)
             self._checked = uri[: uri.index("/", len("casty://")) + 1]
-        out.append(self._ref_head)
-        out.append(atoms.text(uri) + b"\x85R\x94")
+        out += self._ref_head, atoms.text(uri), b"\x85R\x94"
         return True
