@@ -118,6 +118,17 @@ class Peers:
             self._contacts.append(peer)
             self.touch(peer)
 
+    def race_no_more(self, now: float) -> None:
+        """A contact point has answered as the node that it names: so will the others, which are connected in any case.
+
+        But not names beside the addresses: two of one node may be among them, and it keeps one connection per identity.
+        """
+        for peer in self._contacts[: self._settings.eager_links]:
+            literal = peer.address.host.replace(".", "").isdecimal()
+            if literal and peer.breaker.retry_at > now and not peer.breaker.failures:
+                peer.breaker.retry_at = now
+                self.touch(peer)
+
     def settle(self, snapshot: TopologySnapshot, now: float) -> list[Peer]:
         """Take over the members of a snapshot: dial them, and dial at once those of whom there is news.
 

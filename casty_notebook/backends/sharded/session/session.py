@@ -268,6 +268,8 @@ class Session:
             self.contacts.reached_twice(link.dialled, event.node)
             return
         self.contacts.reached(link.dialled, peer.address)
+        if self.snapshot is None and link.dialled == event.node:
+            self.peers.race_no_more(now)
         if link.pinged is not None:
             self.subscription.opened(link)
         elif self.subscription.encoding is not None:
