@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casty_notebook.backends.sharded.session.events import Tick
+from casty_notebook.backends.sharded.session.shards import FRESH
 from casty_notebook.errors import AskFailed, AskTimeout
 from casty_notebook.settings import Settings
 from casty_notebook.values.envelope import ShardEnvelope
@@ -129,6 +130,19 @@ def test_an_envelope_goes_the_way_of_the_last_one_of_its_shard_until_anything_ha
     world.run(0.1)
     world.ask("counter/user-42")
     assert [link.peer.address for link, _ in ways.values()] == [node(3)]
+
+
+def test_what_a_coordinator_said_is_no_way_since_it_outranks_the_snapshot_for_seconds_only() -> None:
+    world = World(shards={"counter": dict.fromkeys(range(100), node(2))})
+    world.register("counter", 100)
+    world.run(0.1)
+    table = world.session.router.tables["counter"]
+    table.located(table.shard_of("user-42"), node(3), world.now)
+    fresh = world.ask("counter/user-42")
+    world.now += FRESH + 0.1  # and nothing happens
+    later = world.ask("counter/user-42")
+    taken = {ask: link.peer.address for link in world.session.peers.links.values() for ask in link.asks}
+    assert (taken[fresh], taken[later]) == (node(3), node(2))
 
 
 def test_what_goes_to_a_new_owner_does_not_overtake_what_waits_for_a_link_to_the_former_one() -> None:
