@@ -293,7 +293,7 @@ def _loaded(path: str) -> Recording:
 def _written(path: Path, form: str | None, **counts: int) -> int:
     size = path.stat().st_size
     if form is None:
-        counted = "".join(f", {count:,} {name}" for name, count in counts.items())
+        counted = "".join(f", {count:,} {name if count != 1 else name.removesuffix('s')}" for name, count in counts.items())
         note(f"wrote {path}: {size:,} bytes{counted}")
     else:
         written = {"path": str(path), "bytes": size, **counts}

@@ -455,9 +455,12 @@ class BlockingClient:
         client = self._client_for("lookup", lambda kind: not kind.finds_types)
         return self._on_loop(lambda: client.lookup(service))
 
-    def entity_ref(self, shard_type: str, num_shards: int) -> EntityRef:
-        """Settle the number of shards of a type, so that its entities are reached with zero hops."""
+    def entity_ref(self, shard_type: str, num_shards: int | None = None) -> EntityRef:
+        """Settle the number of shards of a type, so that its entities are reached with zero hops; None: the one given before."""
         client = self._client_for("entity_ref", lambda kind: not kind.every_key_has_a_place)
+        if num_shards is None and (num_shards := self.shard_counts.get(shard_type)) is None:
+            known = ", ".join(sorted(self.shard_counts)) or "none"
+            raise MisuseError(f"the number of shards of {shard_type!r} is not known; give num_shards= (known: {known})")
         return self._on_loop(lambda: client.entity_ref(shard_type, num_shards))
 
     def where(self, target: AnyTarget) -> Location:

@@ -20,6 +20,7 @@ from casty_notebook.topology.problems import Problem, find_problems, in_words
 from casty_notebook.topology.snapshot import TopologySnapshot
 from casty_notebook.topology.traffic import TrafficRow
 from casty_notebook.views.past.times import Time, moment_of, told
+from casty_notebook.views.reprs.plain import many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -168,7 +169,7 @@ class Pictured(ABC):
                 raise MisuseError(f"nothing is remembered of {self.name}")
             raise MisuseError(
                 f"{told(wanted)} is before all that is remembered of {self.name}: that is {told(moments[0].time)} to "
-                f"{told(moments[-1].time)}, {len(moments):,} moments"
+                f"{told(moments[-1].time)}, {many(len(moments), 'moment')}"
             )
         return found
 

@@ -290,3 +290,9 @@ def test_there_is_one_loop_thread_however_many_connections(demo_cluster: DemoClu
         names = [thread.name for thread in threading.enumerate()]
         assert names.count("casty-notebook-loop") == 1
         assert all(thread.daemon for thread in threading.enumerate() if thread.name == "casty-notebook-loop")
+
+
+def test_a_ref_has_the_number_of_shards_that_was_given_to_the_connection(cluster: Cluster) -> None:
+    assert cluster.entity_ref("counter").num_shards == 100
+    with pytest.raises(MisuseError, match=r"shards of 'countr' is not known; give num_shards= \(known: account, counter\)"):
+        cluster.entity_ref("countr")

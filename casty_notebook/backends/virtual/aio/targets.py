@@ -8,11 +8,15 @@ from collections.abc import Iterable
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.codec.values import EntityKey
 from casty_notebook.errors import FailureReport, MisuseError, NoSuchType
+from casty_notebook.topology.node_report import type_kind
 
 __all__ = ["parse_target", "resolve_type"]
 
 PINNED_KEY = "default"
 """The key of a pinned type where the user names none."""
+
+MOST_NAMED = 8
+"""Types of the application that an error lists."""
 
 
 def parse_target(target: EntityKey | str) -> EntityKey:
@@ -80,6 +84,8 @@ def resolve_type(name: str, known: Iterable[str], *, force: bool) -> str:
     'shop.actors:counter'
     """
     types = list(known)
+    if not name:
+        raise MisuseError("a target without a name is none; write counter/user-42, or a type (payment)")
     if name in types or (force and ":" in name):
         return name
     matches = [each for each in types if name in (each.partition(":")[2], each.partition(":")[2].rpartition(".")[2])]
@@ -89,8 +95,7 @@ def resolve_type(name: str, known: Iterable[str], *, force: bool) -> str:
         raise MisuseError(f"{name!r} may be {' or '.join(sorted(matches))}; write the name in full")
     names = {each.partition(":")[2]: each for each in types}
     near = [names.get(each, each) for each in difflib.get_close_matches(name, [*types, *names], n=2)]
-    met = f"they have met {', '.join(sorted(types)[:8])}" if types else "they have met no type yet"
-    cause = f"no member knows the actor type {name!r}; {met}."
+    cause = f"no member knows the actor type {name!r}; {_met(types)}."
     if near:
         advice = f"Did you mean {near[0]}?"
     elif ":" in name:
@@ -99,3 +104,13 @@ def resolve_type(name: str, known: Iterable[str], *, force: bool) -> str:
     else:
         advice = "A type is listed after its first use. Write it in full (module:qualname) and insist with force=True."
     raise NoSuchType(FailureReport(name, cause, advice))
+
+
+def _met(types: list[str]) -> str:
+    """Those of the application, which is what somebody looks for; casty's own have long names, and only hide them."""
+    own = sorted(each for each in types if type_kind(each) == "application")
+    rest = len(types) - len(own[:MOST_NAMED])
+    named = ", ".join(own[:MOST_NAMED])
+    if not named:
+        return f"they have met {f"{rest} of casty's own alone" if rest else "no type yet"}"
+    return f"they have met {named}{f" and {rest} more" if rest else ""}"
