@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from casty_notebook.cli.arguments import add_command, add_flags, asking, opened,
 from casty_notebook.cli.printing import FAILED, Rows, note
 from casty_notebook.errors import AskFailed, AskTimeout, MisuseError, NodeUnreachable, UndecodableMessage
 from casty_notebook.magics import grammars
+from casty_notebook.topology.events import Change
 
 if TYPE_CHECKING:
     from casty_notebook.client.listening import BlockingListener
@@ -30,6 +32,8 @@ __all__ = ["add_following"]
 LOOK = 0.1
 """Seconds between two looks at what has been noticed; asks nobody."""
 MOST_TARGETS = 1_000
+FOLDED = 3
+"""So many services that come or go in one moment on one node are a line."""
 
 EVENT = ("time", "kind", "by", "subject", "before", "after")
 HEARD = ("time", "node", "message", "error")
@@ -103,8 +107,9 @@ def _events(options: argparse.Namespace) -> int:
         with ended_well():
             note(f"following {cluster.name}: {members:,} members")
             for _ in turns(LOOK, options.seconds):
-                for event in _newer(cluster, last):
-                    rows.add(*_event_row(event, cluster.kind))
+                newer = _newer(cluster, last)
+                for event, text in zip(newer, _event_texts(newer, cluster.kind), strict=True):
+                    rows.add(_event_row(event), text)
                     last = event
     return 0
 
@@ -118,16 +123,33 @@ def _newer(cluster: Cluster, last: TopologyEvent | None) -> Sequence[TopologyEve
     return newer[::-1]
 
 
-def _event_row(event: TopologyEvent, kind: Kind) -> tuple[dict[str, Any], str]:
-    from casty_notebook.views.event_words import by_of, name_of_event
+def _event_row(event: TopologyEvent) -> dict[str, Any]:
+    from casty_notebook.views.event_words import by_of
 
-    by = by_of(event)
-    row = {
-        "time": _stamp(event.time), "kind": event.kind, "by": by, "subject": event.subject, "before": event.before,
+    return {
+        "time": _stamp(event.time), "kind": event.kind, "by": by_of(event), "subject": event.subject, "before": event.before,
         "after": event.after,
     }  # fmt: skip
-    change = " → ".join(filter(None, (event.before, event.after)))
-    return row, f"{row['time']}  {by:<7}  {event.subject}: {name_of_event(event.kind, kind)} ({change})"
+
+
+def _event_texts(events: Sequence[TopologyEvent], kind: Kind) -> list[str]:
+    """A line for each event, but one for all services or types that come or go together: a node has dozens. The rest is empty."""
+    from casty_notebook.views.event_words import by_of, name_of_event
+
+    together: dict[TopologyEvent, list[TopologyEvent]] = {}
+    for event in events:
+        if event.kind in (Change.service_added, Change.service_gone):
+            together.setdefault(replace(event, subject=""), []).append(event)
+    lines = []
+    for event in events:
+        same = together.get(replace(event, subject=""), [event])
+        if len(same) < FOLDED:
+            same = [event]
+        subject = event.subject if len(same) == 1 else f"{len(same):,} {kind.services}"
+        change = " → ".join(filter(None, (event.before, event.after)))
+        line = f"{_stamp(event.time)}  {by_of(event):<7}  {subject}: {name_of_event(event.kind, kind)} ({change})"
+        lines.append(line if event is same[0] else "")
+    return lines
 
 
 def _stamp(time: datetime.datetime | None = None) -> str:

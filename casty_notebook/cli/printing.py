@@ -76,11 +76,11 @@ class Rows:
             sys.stdout.flush()
 
     def add(self, row: Mapping[str, Any], text: str) -> None:
-        """Print a row; `text` is how a person reads it."""
+        """Print a row; `text` is how a person reads it, who is told nothing where it is empty."""
         if self._form == "json":
             print(json.dumps({name: row[name] for name in self._columns}, default=as_plain))
         elif self._form == "csv":
             self._csv.writerow([row[name] for name in self._columns])
-        else:
+        elif text:
             print(fitting(printable(text)))
         sys.stdout.flush()

@@ -48,6 +48,10 @@ EVENT_WORDS: dict[str, EventWords] = {
 }
 
 
+OF_TYPES = {Change.service_added: "type met", Change.service_gone: "type not met any more"}
+"""Where types are found by name, and no instances registered."""
+
+
 def by_of(event: TopologyEvent) -> str:
     """Whose word an event is: the names of those who say so, where they are known.
 
@@ -71,9 +75,15 @@ def name_of_event(change: str, kind: Kind) -> str:
     >>> from casty_notebook.topology.kinds import SHARDED, VIRTUAL
     >>> name_of_event("shards_moved", SHARDED), name_of_event("shards_moved", VIRTUAL), name_of_event("of_later", SHARDED)
     ('shards moved', 'ring slices moved', 'of_later')
+    >>> name_of_event("service_gone", SHARDED), name_of_event("service_gone", VIRTUAL)
+    ('service instance gone', 'type not met any more')
     """
     words = EVENT_WORDS.get(change)
-    return change if words is None else words.words.replace("shards", kind.placements)
+    if words is None:
+        return change
+    if kind.finds_types and (of_types := OF_TYPES.get(Change(change))) is not None:
+        return of_types
+    return words.words.replace("shards", kind.placements)
 
 
 def is_bad_news(event: TopologyEvent) -> bool:

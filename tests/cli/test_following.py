@@ -10,13 +10,17 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from casty_notebook import Recording, connect
+from casty_notebook.cli.following import _event_texts
 from casty_notebook.demo import DemoCluster
+from casty_notebook.topology.events import Change, TopologyEvent
+from casty_notebook.topology.kinds import VIRTUAL
 from tests.support.waiting import wait_until
 
 MESSAGES = "casty_notebook.demo.messages"
@@ -175,3 +179,19 @@ def test_a_watch_says_only_what_its_rows_say(demo_cluster: DemoCluster) -> None:
         assert following.ended() == 1
         assert len(following.out) == 1
         assert "failed" not in "".join(following.err)
+
+
+def told_of(kind: Change, subject: str, before: str = "", after: str = "") -> TopologyEvent:
+    return TopologyEvent(datetime(2026, 1, 2, tzinfo=UTC), kind, subject, before, after)
+
+
+def test_types_that_go_with_a_node_are_one_line_and_its_death_another() -> None:
+    gone = [told_of(Change.service_gone, f"shop:type{n}", "node-3") for n in range(12)]
+    few = [told_of(Change.service_gone, "shop:type0", "node-2")]
+    lines = _event_texts([told_of(Change.member_status, "node-3", "alive", "dead"), *gone, *few], VIRTUAL)
+    assert len(lines) == 14
+    assert [line.partition("  ")[2] for line in lines if line] == [
+        "cluster  node-3: status changed (alive → dead)",
+        "cluster  12 types: type not met any more (node-3)",
+        "cluster  shop:type0: type not met any more (node-2)",
+    ]
