@@ -75,6 +75,8 @@ class NodeRow(NamedTuple):
     owned: Mapping[str, int]
     services: int
     rtt: float | None
+    key: str = ""
+    """Its own among all rows: two addresses may be printed alike."""
 
     @property
     def total(self) -> int:
@@ -133,6 +135,7 @@ def _nodes(moment: Moment) -> Iterator[NodeRow]:
             "" if member is None else printable(", ".join(sorted(member.roles))), owned.get(address, {}), services[address],
             # What was measured before it was lost is not how far away it is now.
             view.rtt * 1000 if view is not None and view.rtt is not None and view.reachable else None,
+            ascii((address.host, address.port)),
         )  # fmt: skip
 
 

@@ -105,7 +105,7 @@ class Top(App[None]):
         table = self.query_one("#nodes", DataTable)
         room = room_of(self.size.width)
         headings = headings_of(picture, room)
-        rows = {node.address: tuple((cell, node.tone) for cell in cells_of(picture, node, room)) for node in nodes}
+        rows = {node.key or node.address: tuple((cell, node.tone) for cell in cells_of(picture, node, room)) for node in nodes}
         if (room, headings) == (self._room, self._headings) and list(rows) == list(self._shown):
             for place, (address, cells) in enumerate(rows.items()):
                 for column, (cell, before) in enumerate(zip(cells, self._shown[address], strict=True)):

@@ -14,6 +14,7 @@ import pexpect
 import pytest
 
 from casty_notebook import connect
+from casty_notebook.address import NodeAddress
 from casty_notebook.console import cells, in_cells
 from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import GetCount
@@ -193,6 +194,15 @@ async def test_keys_sort_turn_filter_and_quit() -> None:
         assert len(screen.rows) == 3
         await pilot.press("q")
     assert screen.app.return_code == 0
+
+
+async def test_two_addresses_that_are_printed_alike_are_two_rows() -> None:
+    alike = [NodeAddress(host, 25520) for host in ("shop\u200b", "shop\\u200b")]
+    assert str(alike[0]) == str(alike[1])
+    seen = topology([replace(member(n), address=address) for n, address in enumerate(alike, 1)])
+    screen = Screen(replace(PICTURE, nodes=tuple(_nodes(Moment(after(0), seen, {})))))
+    async with screen.app.run_test(size=(120, 40)):
+        assert [row.split()[1] for row in screen.rows] == ["node-1", "node-2"]
 
 
 async def test_who_stands_on_a_row_stays_on_it_and_markup_is_text() -> None:
