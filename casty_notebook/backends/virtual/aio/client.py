@@ -417,7 +417,9 @@ class VirtualClient:
             If it cannot work as written; nothing was sent then.
         """
         pump = self._open_pump()
-        self._home.check_waiting()
+        here = self._home.here
+        if not here:
+            self._home.check_waiting()
         patience = self.settings.ask_timeout if timeout is None else checked_seconds("timeout", timeout)
         number = self._next_number()
         reply_to = ReplyTo(self._incarnation, number)
@@ -426,7 +428,7 @@ class VirtualClient:
         answer = self._answer(
             pump, target, number, message_name(made), body, patience, retry=retry, fail_fast=fail_fast, force=force
         )
-        return await (answer if self._home.here else self._home.wait_for(answer))
+        return await (answer if here else self._home.wait_for(answer))
 
     async def _answer(
         self, pump: Pump, target: EntityKey | str, number: int, name: str, body: bytes, patience: float, *,

@@ -249,12 +249,14 @@ class Pump:
         if refusal is not None:
             raise refusal
         untaken: tuple[str, str] | None = None
+        left = False
         for effect in self._handle(event, monotonic()):
             if type(effect) is Deliver and effect.message is event.message:
-                untaken = self._not_taken(effect)
+                left, untaken = True, self._not_taken(effect)
             else:
                 self._performers[type(effect)](effect)
-        self._look_at_the_clock()
+        if not left:  # it waits, until a time that may be the next
+            self._look_at_the_clock()
         if untaken is not None:
             raise self.session.overfull(event, *untaken)
 

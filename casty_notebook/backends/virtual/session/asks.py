@@ -6,6 +6,7 @@ import heapq
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import ClassVar
 
 from casty_notebook.backends.virtual.codec.protocol import WrongOwner
@@ -120,15 +121,12 @@ class Envelopes:
         self._turn = _Waiting()
         self.stirred = False
         self._deadlines: list[tuple[float, int, Envelope]] = []
-        self._seq = 0
+        self.next_seq = count(1).__next__
+        """The next number in the order of making."""
 
     def __len__(self) -> int:
         """How many are waiting here."""
         return len(self._held.by_seq) + len(self._turn.by_seq)
-
-    def next_seq(self) -> int:
-        self._seq += 1
-        return self._seq
 
     def add_ask(self, number: int, envelope: Envelope) -> None:
         """An ask is looked after until it is over, a tell only while it waits here."""
