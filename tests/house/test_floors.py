@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # [2] what both backends stand on
     "backends": GROUND | MIDDLE,
     "aio": set(),
+    "aio/lifecycle": GROUND | {"loops"},
     "aio/listener": GROUND | MIDDLE | {"backends", "loops"},
     "net": GROUND | MIDDLE,
     "loops": GROUND,
@@ -45,12 +46,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sharded/wire": GROUND,
     "sharded/codec": GROUND | MIDDLE,
     "sharded/session": GROUND | MIDDLE | {"backends"},
-    "sharded/aio": GROUND | MIDDLE | BACKENDS | SHARDED | {"aio", "aio/listener"},
+    "sharded/aio": GROUND | MIDDLE | BACKENDS | SHARDED | {"aio", "aio/lifecycle", "aio/listener"},
     "virtual": set(),
     "virtual/wire": GROUND,
     "virtual/codec": GROUND | MIDDLE,
     "virtual/session": GROUND | MIDDLE | {"backends", "virtual/wire", "virtual/codec"},
-    "virtual/aio": GROUND | MIDDLE | BACKENDS | VIRTUAL | {"aio", "aio/listener"},
+    "virtual/aio": GROUND | MIDDLE | BACKENDS | VIRTUAL | {"aio", "aio/lifecycle", "aio/listener"},
     # [4] plain calls, and tables of the picture
     "client": GROUND | MIDDLE | BACKENDS,
     "tables": GROUND | MIDDLE,

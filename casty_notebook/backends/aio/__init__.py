@@ -1,1 +1,1 @@
-"""What the asyncio rooms of all backends have in common. May know the loop; start reading with `listener`."""
+"""What the asyncio rooms of all backends have in common. May know the loop; start reading with `lifecycle`."""

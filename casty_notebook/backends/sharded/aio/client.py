@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.advice import DOCTOR
+from casty_notebook.backends.aio.lifecycle import Lifecycle
 from casty_notebook.backends.arguments import checked_contacts, checked_settings, checked_system
 from casty_notebook.backends.listening import LIMIT, checked_limit
 from casty_notebook.backends.sharded.aio.addressing import resolve
@@ -28,16 +29,11 @@ from casty_notebook.backends.sharded.session.targets import NOT_IN_USE, Target
 from casty_notebook.backends.sharded.wire import encode_handshake
 from casty_notebook.backends.trace import Trace, TraceFunction
 from casty_notebook.errors import (
-    ClientClosed,
     ContactAttempt,
-    FailureReport,
     MisuseError,
     NoContactPoint,
-    NotEntered,
     WrongThread,
 )
-from casty_notebook.loops.broadcast import Broadcast
-from casty_notebook.loops.home import HomeLoop
 from casty_notebook.net.dialler import AddressMap, Connector, Dialler
 from casty_notebook.net.tls import TLS, tls_context
 from casty_notebook.settings import Settings, checked_seconds
@@ -58,7 +54,7 @@ LOOK_AGAIN = 0.25
 """Seconds between two looks at what has been tried, where something cannot be tried here."""
 
 
-class ClusterClient:
+class ClusterClient(Lifecycle[Pump, TopologySnapshot]):
     """Observes a cluster from outside: topology pushed, entities routed with zero hops, services looked up locally.
 
     Joins nothing and listens on nothing: everything comes back through the connections it opened.
@@ -112,6 +108,7 @@ class ClusterClient:
         messages: Iterable[Any] = (), settings: Settings | None = None, connector: Connector | None = None,
         send_main: bool = False, trace: TraceFunction | None = None,
     ) -> None:  # fmt: skip
+        super().__init__()
         self.system_name = checked_system(system_name)
         self.contact_points = checked_contacts(contact_points)
         self.settings = checked_settings(settings)
@@ -125,11 +122,7 @@ class ClusterClient:
             self.settings, address_map, context, server_hostname, connector, files=files,
             greeting=lambda: encode_handshake(mint_identity()),
         )  # fmt: skip
-        self._pump: Pump | None = None
-        self._home: HomeLoop
-        self._left = False
         self._entity_refs: dict[str, EntityRef] = {}
-        self._broadcast = Broadcast[TopologySnapshot]()
         self._forget = self._broadcast.listen(self._remember)
         self._names = Names()
         self._named = {NodeAddress(*node) for node in address_map} if isinstance(address_map, Mapping) else set[NodeAddress]()
@@ -138,9 +131,7 @@ class ClusterClient:
 
     async def __aenter__(self) -> Self:
         """Start connecting; returns at once. Asks made before the first snapshot wait for it."""
-        if self._pump is not None or self._left:
-            raise MisuseError("this client was entered before; make a new one")
-        self._home = HomeLoop()
+        self._enter()
         now = monotonic()
         encodings = self._codecs.encodings(self.system_name, self.contact_points)
         session = Session(
@@ -155,36 +146,8 @@ class ClusterClient:
         self._pump.feed(Tick())
         return self
 
-    async def __aexit__(self, *exc_info: object) -> None:
-        """Unsubscribe, flush and close; nothing is left on the nodes.
-
-        What was told and still seeks a route has `Settings.close_timeout` for it; what is dropped then is logged, counted.
-        """
-        if self._pump is not None and not self._left:
-            self._left = True
-            if self._home.here:
-                self._broadcast.wake()
-                await self._pump.close()
-            else:
-                await self._leave_elsewhere(self._pump)
-
-    async def _leave_elsewhere(self, pump: Pump) -> None:
-        """Leave from another loop than the one that was entered on, as well as that can be done."""
-        if self._home.forked:
-            return  # The connections are the parent's, which goes on with them.
-        try:
-            self._home.hand_over(self._broadcast.wake)
-            await self._home.wait_for(pump.close())
-        except WrongThread:
-            pump.cut()
-
-    def _open_pump(self) -> Pump:
-        if self._pump is None:
-            raise NotEntered("this client is not entered yet; use it inside: async with ClusterClient(...) as client")
-        if self._left:
-            cause = "the client was left: its connections are closed."
-            raise ClientClosed(FailureReport(f"cluster {self.system_name}", cause, "Make a new client."))
-        return self._pump
+    def _cluster(self) -> str:
+        return self.system_name
 
     # --- topology --------------------------------------------------------------------------------------------------
 
@@ -292,20 +255,10 @@ class ClusterClient:
         hint = "" if verdict else f"; {DOCTOR}, with the same address and options, examines the way"
         return NoContactPoint(f"{text}{verdict}{missing}{hint}; the contact points say:", session.contact_attempts())
 
-    async def snapshots(self) -> AsyncIterator[TopologySnapshot]:
+    def snapshots(self) -> AsyncIterator[TopologySnapshot]:
         """The current snapshot, then each changed one; a slow reader gets the newest only. Ends when the client is left."""
         self._open_pump()
-        seen: TopologySnapshot | None = None
-        while not self._left:
-            self._broadcast.check()
-            snapshot = self.topology
-            if snapshot is not None and snapshot is not seen:
-                seen = snapshot
-                yield snapshot
-            elif self._home.here:
-                await self._broadcast.wait()
-            else:
-                await self._home.wait_for(self._broadcast.wait())
+        return self._news(lambda: self.topology)
 
     def on_snapshot(self, listener: Callable[[TopologySnapshot], None]) -> Callable[[], None]:
         """Call `listener` on the loop with each changed snapshot; returns the way to stop that.
@@ -456,19 +409,6 @@ class ClusterClient:
         """Send what `prepare_tell` made, on the client's own loop. A refusal is logged: whoever told it is no longer there."""
         if self._pump is not None:
             self._pump.tell_from_elsewhere(told)
-
-    async def drain(self) -> None:
-        """Wait until all that was told has left: nothing waits for a route, or for room in a socket.
-
-        Between bursts of tells, so that none is refused as `Overloaded`. What finds no route ends the wait when it is
-        dropped (`Settings.tell_expiry`).
-        """
-        pump = self._open_pump()
-        self._home.check_waiting()
-        if self._home.here:
-            await pump.drain()
-        else:
-            await self._home.wait_for(pump.drain())
 
     async def ask(
         self, ref: Tellable[M] | EntityName | str, msg_factory: Callable[[ActorRef[R]], M], *, timeout: float | None = None,

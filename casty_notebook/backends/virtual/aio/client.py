@@ -10,6 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.backends.aio.lifecycle import Lifecycle
 from casty_notebook.backends.arguments import checked_contacts, checked_settings, checked_system
 from casty_notebook.backends.listening import LIMIT, checked_limit
 from casty_notebook.backends.trace import Trace, TraceFunction
@@ -30,16 +31,11 @@ from casty_notebook.backends.virtual.session.members import Members
 from casty_notebook.backends.virtual.session.session import Session
 from casty_notebook.backends.virtual.wire.hello import Limits
 from casty_notebook.errors import (
-    ClientClosed,
     ContactAttempt,
-    FailureReport,
     MisuseError,
     NoContactPoint,
-    NotEntered,
     WrongThread,
 )
-from casty_notebook.loops.broadcast import Broadcast
-from casty_notebook.loops.home import HomeLoop
 from casty_notebook.net.dialler import AddressMap, Connector, Dialler
 from casty_notebook.net.tls import TLS, tls_context
 from casty_notebook.settings import Settings, checked_seconds
@@ -79,7 +75,7 @@ class Placement(NamedTuple):
     replicas: tuple[NodeAddress, ...]
 
 
-class VirtualClient:
+class VirtualClient(Lifecycle[Pump, Members]):
     """Observes a cluster of casty 0.30 from outside: members and what they think of each other, placement, asks and tells.
 
     Joins nothing and listens on nothing; never sends ``Start``. An ask may still create its key, as any ask does there.
@@ -121,6 +117,7 @@ class VirtualClient:
         tls: TLS | ssl.SSLContext | None = None, messages: Iterable[Any] = (), settings: Settings | None = None,
         connector: Connector | None = None, trace: TraceFunction | None = None,
     ) -> None:  # fmt: skip
+        super().__init__()
         self._cluster_name = checked_system(cluster_name)
         self.contact_points = checked_contacts(contact_points)
         self.settings = checked_settings(settings)
@@ -132,10 +129,6 @@ class VirtualClient:
         self.reader = ValueReader()
         self.reader.register(*messages)
         self._numbers: list[int] = []
-        self._pump: Pump | None = None
-        self._home: HomeLoop
-        self._left = False
-        self._broadcast = Broadcast[Members]()
         self._insisted: set[str] = set()
         self._resolved: tuple[Members | None, dict[EntityKey | str, EntityKey]] = None, {}
         self._reports = NodeReports(self)
@@ -144,9 +137,7 @@ class VirtualClient:
 
     async def __aenter__(self) -> Self:
         """Start connecting; returns at once. Asks made before the first table of members wait for it."""
-        if self._pump is not None or self._left:
-            raise MisuseError("this client was entered before; make a new one")
-        self._home = HomeLoop()
+        self._enter()
         session = Session(self._cluster_name, self.contact_points, monotonic(), self.settings)
         broadcast = self._broadcast
         self._pump = Pump(
@@ -155,36 +146,8 @@ class VirtualClient:
         self._pump.feed(Tick())
         return self
 
-    async def __aexit__(self, *exc_info: object) -> None:
-        """Close every connection; nothing is left on the nodes but the keys that asks have made.
-
-        What was told and has not left has `Settings.close_timeout` for it; what is dropped then is logged, counted.
-        """
-        if self._pump is not None and not self._left:
-            self._left = True
-            if self._home.here:
-                self._broadcast.wake()
-                await self._pump.close()
-            else:
-                await self._leave_elsewhere(self._pump)
-
-    async def _leave_elsewhere(self, pump: Pump) -> None:
-        """Leave from another loop than the one that was entered on, as well as that can be done."""
-        if self._home.forked:
-            return  # The connections are the parent's, which goes on with them.
-        try:
-            self._home.hand_over(self._broadcast.wake)
-            await self._home.wait_for(pump.close())
-        except WrongThread:
-            pump.cut()
-
-    def _open_pump(self) -> Pump:
-        if self._pump is None:
-            raise NotEntered("this client is not entered yet; use it inside: async with VirtualClient(...) as client")
-        if self._left:
-            cause = "the client was left: its connections are closed."
-            raise ClientClosed(FailureReport(f"cluster {self.cluster_name}", cause, "Make a new client."))
-        return self._pump
+    def _cluster(self) -> str:
+        return self.cluster_name
 
     # --- what is known ---------------------------------------------------------------------------------------------
 
@@ -298,19 +261,10 @@ class VirtualClient:
     def _no_contact(self, text: str) -> NoContactPoint:
         return NoContactPoint(text, self._open_pump().session.contact_attempts())
 
-    async def changes(self) -> AsyncIterator[Members]:
+    def changes(self) -> AsyncIterator[Members]:
         """The members now, then whenever they change; a slow reader gets the newest only. Ends when the client is left."""
         self._open_pump()
-        seen: Members | None = None
-        while not self._left:
-            members = self.members
-            if members is not None and members is not seen:
-                seen = members
-                yield members
-            elif self._home.here:
-                await self._broadcast.wait()
-            else:
-                await self._home.wait_for(self._broadcast.wait())
+        return self._news(lambda: self.members)
 
     def on_change(self, listener: Callable[[Members], None]) -> Callable[[], None]:
         """Call `listener` on the loop whenever the members change, in the order they came; returns the way to stop that.
@@ -550,18 +504,6 @@ class VirtualClient:
             ListenMade(ref.number, entity.actor, entity.key, message_name(made), body, patience, retry, False, force, str(target))
         )
         return listener
-
-    async def drain(self) -> None:
-        """Wait until nothing that was told or asked waits for a member, for a turn or for room in a connection.
-
-        Raises
-        ------
-        NotEntered, ClientClosed, WrongThread
-            At once.
-        """
-        pump = self._open_pump()
-        self._home.check_waiting()
-        await (pump.drain() if self._home.here else self._home.wait_for(pump.drain()))
 
 
 def _made(message: Any, reply_to: ReplyTo | None) -> Any:
