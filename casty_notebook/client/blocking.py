@@ -9,7 +9,7 @@ from typing import Any, Self, overload
 
 from casty_notebook.address import ClusterURI, NodeAddress
 from casty_notebook.backends.contract import AnyTarget, Backend, Heard, Location
-from casty_notebook.backends.listening import LIMIT
+from casty_notebook.backends.inbox import LIMIT
 from casty_notebook.backends.read_only import Questions
 from casty_notebook.client.choice import open_backend
 from casty_notebook.client.collecting import Collecting, Note

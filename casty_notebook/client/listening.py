@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Generic, Self
 
 from casty_notebook.backends.contract import Arrival, Heard
-from casty_notebook.backends.listening import message_of
+from casty_notebook.backends.inbox import message_of
 from casty_notebook.errors import AskTimeout
 from casty_notebook.loops.background import BackgroundLoop
 from casty_notebook.values.generics import R

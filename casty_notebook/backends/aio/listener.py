@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Generic, Self
 
 from casty_notebook.backends.contract import Arrival
-from casty_notebook.backends.listening import Inbox, message_of
+from casty_notebook.backends.inbox import Inbox, message_of
 from casty_notebook.errors import AskTimeout, FailureReport
 from casty_notebook.loops.bell import Bell
 from casty_notebook.printable import printable

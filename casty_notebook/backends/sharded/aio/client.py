@@ -12,7 +12,7 @@ from casty_notebook.address import ActorAddress, NodeAddress
 from casty_notebook.advice import DOCTOR
 from casty_notebook.backends.aio.lifecycle import Lifecycle
 from casty_notebook.backends.arguments import checked_contacts, checked_settings, checked_system
-from casty_notebook.backends.listening import LIMIT, checked_limit
+from casty_notebook.backends.inbox import LIMIT, checked_limit
 from casty_notebook.backends.sharded.aio.addressing import resolve
 from casty_notebook.backends.sharded.aio.codecs import Codecs, named, remember
 from casty_notebook.backends.sharded.aio.identity import Names, chosen_identity, mint_identity

@@ -1,7 +1,7 @@
 """Frames of all links to events, in the order of each link, and never for long at a time.
 
-A short payload is read where it arrives. A long one is read elsewhere (see `Elsewhere`), and what its link sends meanwhile
-waits behind it, while the other links go on; so does what is left of a batch that has had its time.
+A short payload is read where it arrives. A long one is read beside the loop (see `PayloadThread`), and what its link sends
+meanwhile waits behind it, while the other links go on; so does what is left of a batch that has had its time.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-from casty_notebook.backends.sharded.aio.elsewhere import Elsewhere
 from casty_notebook.backends.sharded.aio.envelopes import Configuration, EnvelopeReader
 from casty_notebook.backends.sharded.aio.link import LinkProtocol
+from casty_notebook.backends.sharded.aio.payload_thread import PayloadThread
 from casty_notebook.backends.sharded.codec.codec import TakesLonger
 from casty_notebook.backends.sharded.session.events import Heard, Received, Replies, Unexpected
 from casty_notebook.backends.sharded.session.session import ASK_PATH, Session
@@ -81,7 +81,7 @@ class Receiver:
         self._settle = settle
         self._warn = warn
         self._end = end
-        self._elsewhere = Elsewhere(loop)
+        self._payload_thread = PayloadThread(loop)
         self._queues: dict[int, Queue] = {}
 
     def receive(self, link: LinkProtocol, frames: list[Frame]) -> None:
@@ -110,7 +110,7 @@ class Receiver:
     def close(self) -> None:
         """Read nothing more."""
         self._queues.clear()
-        self._elsewhere.close()
+        self._payload_thread.close()
 
     # --- a batch -----------------------------------------------------------------------------------------------------
 
@@ -138,7 +138,7 @@ class Receiver:
                 read = reader.message(envelope, link.node)
             except TakesLonger:
                 self._tell(link, replies, now)
-                self._read_elsewhere(link, envelope, path, self._behind(frames, at, newest))
+                self._read_beside(link, envelope, path, self._behind(frames, at, newest))
                 return
             if path.startswith(ASK_PATH):
                 system = reader.system(envelope)
@@ -167,7 +167,7 @@ class Receiver:
         try:
             read = self._reader.snapshot(envelope, link.node)
         except TakesLonger:
-            self._read_elsewhere(link, envelope, SUBSCRIPTION_PATH, [])
+            self._read_beside(link, envelope, SUBSCRIPTION_PATH, [])
         else:
             self._tell(link, self._event(link, envelope, SUBSCRIPTION_PATH, read), now)
 
@@ -191,9 +191,9 @@ class Receiver:
         self._queues[link.id] = Queue(behind)
         self._loop.call_soon(self._go_on, link)
 
-    def _read_elsewhere(self, link: LinkProtocol, envelope: Envelope, path: str, behind: list[Frame]) -> None:
+    def _read_beside(self, link: LinkProtocol, envelope: Envelope, path: str, behind: list[Frame]) -> None:
         self._queues[link.id] = Queue(behind)
-        self._elsewhere.submit(self._reader.job(envelope, link.node), partial(self._was_read, link, envelope, path))
+        self._payload_thread.submit(self._reader.job(envelope, link.node), partial(self._was_read, link, envelope, path))
         self._loop.call_later(STILL, self._still_reads, link, self._queues[link.id])
 
     def _still_reads(self, link: LinkProtocol, queue: Queue) -> None:

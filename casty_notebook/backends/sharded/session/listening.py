@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from casty_notebook.backends.listening import Inbox
+from casty_notebook.backends.inbox import Inbox
 from casty_notebook.backends.sharded.session.state import FOREVER, Ask
 from casty_notebook.backends.sharded.session.targets import Target
 from casty_notebook.printable import printable

@@ -20,7 +20,7 @@ __all__ = ["Peers"]
 
 
 class Peers:
-    """The table of nodes and links. Knows no topology but what `settle` is told, sends nothing but through effects.
+    """The table of nodes and links. Knows no topology but what `take_members` is told, sends nothing but through effects.
 
     A node is looked at when its time has come, so that thousands of quiet ones cost nothing: whatever may make a dial, a probe
     or the end of a link of its due sooner has to `touch` it.
@@ -129,7 +129,7 @@ class Peers:
                 peer.breaker.retry_at = now
                 self.touch(peer)
 
-    def settle(self, snapshot: TopologySnapshot, now: float) -> list[Peer]:
+    def take_members(self, snapshot: TopologySnapshot, now: float) -> list[Peer]:
         """Take over the members of a snapshot: dial them, and dial at once those of whom there is news.
 
         Returns those that the cluster has just now found to be unwell.

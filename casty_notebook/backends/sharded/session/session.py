@@ -146,7 +146,7 @@ class Session:
                 self.traffic.roll(now, self.peers.lanes())
                 self.peers.rolled()
             self._others[kind](event, now, out)
-            self._settle(now, out, came=kind is Received)
+            self._do_what_is_due(now, out, came=kind is Received)
             self.router.forget_ways()
             if out or kind not in _QUIET:
                 self._story.note(now, event, out)
@@ -388,7 +388,7 @@ class Session:
         self.snapshot, self.snapshot_at = snapshot, now
         if changed:
             self.subscription.lively = sum(m.status is MemberStatus.up for m in snapshot.members) > 1
-            for peer in self.peers.settle(snapshot, now):
+            for peer in self.peers.take_members(snapshot, now):
                 # Whether it answers here is said beside the cluster's word, so it is looked at now, not by its silence.
                 self.liveness.doubt_all(peer, now)
             self.router.adopt(snapshot, now, out)
@@ -421,7 +421,7 @@ class Session:
     def _tick(self, _event: Tick, now: float, out: list[Effect]) -> None:
         self._outbox.time_out(now, out)
 
-    def _settle(self, now: float, out: list[Effect], *, came: bool) -> None:
+    def _do_what_is_due(self, now: float, out: list[Effect], *, came: bool) -> None:
         """After anything but the user's own traffic: do whatever time or the change has made due.
 
         A message that came and changed nothing of nodes and links costs no look at what waits and what is due.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.aio.lifecycle import Lifecycle
 from casty_notebook.backends.arguments import checked_contacts, checked_settings, checked_system
-from casty_notebook.backends.listening import LIMIT, checked_limit
+from casty_notebook.backends.inbox import LIMIT, checked_limit
 from casty_notebook.backends.trace import Trace, TraceFunction
 from casty_notebook.backends.virtual.aio.listener import Listener
 from casty_notebook.backends.virtual.aio.node_reports import ROWS, NodeReports

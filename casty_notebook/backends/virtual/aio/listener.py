@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.aio import listener as shared
 from casty_notebook.backends.contract import Arrival
-from casty_notebook.backends.listening import Inbox
+from casty_notebook.backends.inbox import Inbox
 from casty_notebook.backends.virtual.codec.values import ReplyTo, ValueReader
 from casty_notebook.backends.virtual.session.events import AskCancelled, AskMade
 from casty_notebook.errors import UndecodableMessage

@@ -126,7 +126,7 @@ class Peers:
             peer.contact = peer.wanted = True
             peer.breaker.retry_at = now + place * self.settings.contact_stagger
 
-    def settle(self, members: Members, now: float) -> None:
+    def take_members(self, members: Members, now: float) -> None:
         """Want a link to every member, up to `Settings.eager_links`; forget who is no member any more."""
         addresses = set()
         for place, member in enumerate((*members.members, *members.missing)):

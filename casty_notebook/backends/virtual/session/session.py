@@ -136,7 +136,7 @@ class Session:
         if kind is not Replied and kind is not AskMade and kind is not TellMade and kind is not LinkHeard:
             if now >= self.traffic.ends:
                 self.traffic.roll(now, self._lanes())
-            self._settle(now, out)
+            self._do_what_is_due(now, out)
         return out
 
     @property
@@ -144,7 +144,7 @@ class Session:
         """When a `Tick` is due at the latest; infinite if nothing waits for time to pass."""
         return min(self._wake, self._envelopes.deadline)
 
-    def _settle(self, now: float, out: list[Effect]) -> None:
+    def _do_what_is_due(self, now: float, out: list[Effect]) -> None:
         """After anything but the user's own traffic: do whatever time or the change has made due."""
         self._wake = FOREVER
         if self.state == "closed":
@@ -321,7 +321,7 @@ class Session:
 
     def _take_members(self, members: Members, now: float, out: list[Effect]) -> None:
         self.members, self.changed_at = members, now
-        self.peers.settle(members, now)
+        self.peers.take_members(members, now)
         self._note("members: " + ", ".join(f"{each.address} {each.status}" for each in members.members[:8]))
         out.append(Publish(members))
         self._follow_moved(members, out)

@@ -15,14 +15,14 @@ from typing import Any
 
 from casty_notebook.logs import room_logger
 
-__all__ = ["Elsewhere"]
+__all__ = ["PayloadThread"]
 
 log = room_logger(__name__)
 
 type _Job = tuple[Callable[[], Any], Callable[[Any], None]]
 
 
-class Elsewhere:
+class PayloadThread:
     """idle --first job--> working --close--> closed. Its methods are called on the loop.
 
     The thread is a daemon: nobody who leaves waits for a payload that nobody will look at.

@@ -1,4 +1,4 @@
-"""What the listeners of all backends have in common: what came and waits for its reader, within bounds."""
+"""The inbox of a listener: what came and waits for its reader, within bounds; the same for all backends."""
 
 from __future__ import annotations
 

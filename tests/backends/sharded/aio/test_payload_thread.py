@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from casty_notebook.backends.sharded.aio.elsewhere import Elsewhere
+from casty_notebook.backends.sharded.aio.payload_thread import PayloadThread
 
 
 async def test_where_no_thread_was_to_be_had_the_next_payload_gets_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,11 +16,11 @@ async def test_where_no_thread_was_to_be_had_the_next_payload_gets_one(monkeypat
         raise RuntimeError("can't start new thread")
 
     loop = asyncio.get_running_loop()
-    elsewhere, read = Elsewhere(loop), loop.create_future()
+    worker, read = PayloadThread(loop), loop.create_future()
     with monkeypatch.context() as patched:
         patched.setattr("threading.Thread.start", no_thread)
         with pytest.raises(RuntimeError):
-            elsewhere.submit(lambda: 1, lambda _: None)
-    elsewhere.submit(lambda: 2, read.set_result)
+            worker.submit(lambda: 1, lambda _: None)
+    worker.submit(lambda: 2, read.set_result)
     assert await asyncio.wait_for(read, 5) == 2
-    elsewhere.close()
+    worker.close()
