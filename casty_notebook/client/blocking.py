@@ -99,8 +99,10 @@ class BlockingClient:
             raise
 
     async def _leave(self) -> None:
-        await self.backend.close()
-        await self._close_gateway()
+        try:
+            await self.backend.close()
+        finally:  # a Ctrl-C that ends this wait, too: nobody comes back to close the bastion's connection
+            await self._close_gateway()
 
     async def _close_gateway(self) -> None:
         if self._gateway is not None:

@@ -190,6 +190,28 @@ def test_a_closed_cluster_refuses_and_is_forgotten(demo_cluster: DemoCluster) ->
         one.ask("counter/x", GetCount)
 
 
+async def test_a_close_that_is_interrupted_closes_the_way_through_a_bastion_all_the_same() -> None:
+    """Its SSH connection was kept alive until the process ended."""
+    closed: list[str] = []
+
+    class Slow:
+        async def close(self) -> None:
+            await asyncio.sleep(60)
+
+    class Gateway:
+        async def close(self) -> None:
+            closed.append("gateway")
+
+    cluster = Cluster.__new__(Cluster)
+    cluster.backend, cluster._gateway = Slow(), Gateway()  # type: ignore[assignment]
+    leaving = asyncio.ensure_future(cluster._leave())
+    await asyncio.sleep(0)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert closed == ["gateway"]
+
+
 def test_a_name_used_again_closes_the_connection_that_had_it(demo_cluster: DemoCluster) -> None:
     one = connect(demo_cluster.uri, name="same")
     with connect(demo_cluster.uri, name="same") as two:
