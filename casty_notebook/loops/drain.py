@@ -11,7 +11,9 @@ __all__ = ["Drain", "OpenSockets", "shut"]
 
 
 class Drain:
-    """unwanted --wait--> wanted --look, nothing waits--> unwanted. Lives on one event loop.
+    """Lets callers wait until nothing waits to be sent. Lives on one event loop.
+
+    idle --wait--> waited for --look, nothing waits--> idle.
 
     Parameters
     ----------
@@ -23,14 +25,14 @@ class Drain:
         self._waits = waits
         self._done: asyncio.Future[None] | None = None
         self.wanted = False
-        """Somebody waits for it, so that a look is worth its time."""
+        """Somebody is in `wait`: whoever changes what waits should `look`."""
 
     async def wait(self) -> None:
         """Return when nothing waits any more."""
         while self._waits():
             if self._done is None:
                 self._done, self.wanted = asyncio.get_running_loop().create_future(), True
-            # Of all who wait one may be cancelled.
+            # Shielded: all callers share the future, and one of them may be cancelled.
             await asyncio.shield(self._done)
 
     def look(self) -> None:
@@ -40,7 +42,7 @@ class Drain:
             done.set_result(None)
 
     def cancel(self) -> None:
-        """It will never be so."""
+        """End the wait of all callers: nothing more will be sent."""
         if self._done is not None:
             self._done.cancel()
 

@@ -25,9 +25,9 @@ AT_ONCE = 64 * 1024
 """Bytes of messages after which others have their turn of the loop: six hundred short answers, or one table of some hundred
 members, are 10 ms of work here and in all that hangs on them."""
 BESIDES = 64
-"""Bytes that a message counts besides its own: the shortest is no work of a few bytes."""
+"""Bytes added to the length of each message when `AT_ONCE` is counted: handling even the shortest takes some time."""
 HEARD_EVERY = 0.25
-"""Seconds between two times at which the owner is told that bytes came; it judges silence in seconds."""
+"""The owner is told that bytes came at most once in so many seconds: it judges silence in whole seconds."""
 
 
 class LinkOwner(Protocol):
@@ -71,7 +71,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         self._unread: deque[Message] = deque()
         """Messages that came and wait for their turn; nothing is read meanwhile."""
         self._unread_end: str | None = None
-        """How the connection ended behind them."""
+        """Why the connection has ended, to be said once all of `_unread` is handled."""
         self._held_back = False
         self.ended = False
 
@@ -120,7 +120,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
                 self._owner.messages_came(self, messages)
             else:
                 self._take_in_turns(messages)
-        # Behind the tasks that wait for these replies: what they ask next leaves with the credit, without a turn of its own.
+        # Written at the end of this turn of the loop, so that the next asks of those who got replies leave in the same packet.
         self._flush_soon()
 
     def _take_in_turns(self, messages: list[Message]) -> None:
@@ -138,7 +138,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         while unread and size < AT_ONCE:
             taken.append(unread.popleft())
             size += len(taken[-1].body) + BESIDES
-        # Before they are handed over: whatever a listener raises out of that, the rest has its turn and the node is read again.
+        # Scheduled before the messages are handed over, so that the rest is handled even if a listener raises.
         if unread:
             self._loop.call_soon(self._take_turn)
         if self._unread_end is None and self._transport is not None and self._held_back is not bool(unread):

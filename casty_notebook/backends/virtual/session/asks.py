@@ -38,15 +38,15 @@ class Envelope:
     link: Link | None = None
     """By which it left."""
     left: bool = False
-    """An earlier try may have reached its node."""
+    """It was sent before, and that link was lost: it may have been executed once already."""
     returned: int = 0
     """So often it came back unread."""
     not_before: float = 0.0
     """When a message that came back may go to the same node again."""
     avoid: object = None
-    """The picture of the members under which it came back."""
+    """What `Session.members` was when it came back: until that changes, its owner is still the node that refused it."""
     timed: bool = False
-    """Its deadline is looked after. A tell that leaves at once has none."""
+    """Its deadline is in the heap. A tell that leaves at once has none there."""
     activates: bool = False
     """It is on its way, and its key may have to be made active by it."""
 
@@ -63,7 +63,7 @@ class Envelope:
 
 @dataclass(slots=True, eq=False)
 class Listening(Envelope):
-    """sent --value--> sent --failure | node lost | closed--> gone. Its deadline is only that of leaving."""
+    """sent --value--> sent --failure | node lost | closed--> gone. Its deadline only bounds how long it may wait to be sent."""
 
     listens: ClassVar[bool] = True
     moved: bool = False
@@ -85,7 +85,7 @@ class _Waiting:
         self.places[envelope.place] += 1
 
     def discard(self, envelope: Envelope) -> bool:
-        """Take one out; whether it was in."""
+        """Take one out. Returns whether it was in."""
         if self.by_seq.pop(envelope.seq, None) is None:
             return False
         self.places[envelope.place] -= 1
@@ -200,11 +200,11 @@ class Envelopes:
         return any(each.link is link and each.started <= before for each in self.way.sent.values())
 
     def by_seq(self, seq: int) -> Envelope | None:
-        """The one of them with this number in the order of making."""
+        """The sent ask or listener with this sequence number; None if it is over."""
         return next((each for ways in (self.way.sent, self.listening) for each in ways.values() if each.seq == seq), None)
 
     def back(self, number: int) -> Envelope | None:
-        """It is not on its way any more, and not over."""
+        """Take an ask or listener back from those that were sent: it will be sent again."""
         return self.way.back(number) or self.listening.pop(number, None)
 
     # --- over ------------------------------------------------------------------------------------------------------
@@ -229,7 +229,7 @@ class Envelopes:
         self.tidy()
 
     def tidy(self) -> None:
-        """Forget deadlines that nobody has any more, once they are the most of all."""
+        """Drop the deadlines of envelopes that are over from the heap, once these are more than half of it."""
         if len(self._deadlines) > 2 * (len(self.asks) + len(self)) + 64:
             for entry in self._deadlines:
                 entry[2].timed = self._is_alive(entry[2])
@@ -297,7 +297,8 @@ _NO_MARK = (0.0, 0, 0)
 class RecentTells:
     """Tells that left, so that they are known when they come back, and nothing else is taken for one.
 
-    A mark of each is kept, which nobody else can make: Python's hashes of text have a secret. The oldest is forgotten first.
+    Of each only a hash is kept. No node can make up a message with the same one: Python's hashes of text depend on a secret of
+    the process. The oldest is forgotten first.
     """
 
     def __init__(self, most: int) -> None:

@@ -42,7 +42,7 @@ class Link:
     dialled: NodeAddress
     opened: bool = False
     leaving: bool = False
-    """Its node said goodbye: nothing new is sent by it."""
+    """Its node said goodbye. It still answers what it was asked before; nothing new is sent to it."""
     heard: float = 0.0
     asked: float | None = None
     """When the sync went out whose table is still due."""
@@ -65,13 +65,13 @@ class Peer:
     contact: bool = False
     wanted: bool = False
     incarnation: bytes | None = None
-    """The life of the node that the link leads to."""
+    """The incarnation of the node at the other end of the link: another one after each restart."""
     answered: bool = False
-    """A node has taken our hello there, whichever it was."""
+    """Some node has accepted our hello at this address, this one or (behind a tunnel) another."""
     status: str = ""
     """What the members said of it last; a change is news worth a dial."""
     lane: Lane = field(default_factory=new_lane)
-    """How long its answers took, until they are counted."""
+    """How long each of its answers took, by type; `Session.traffic` sums them up now and then."""
 
     @property
     def known(self) -> bool:
@@ -157,7 +157,7 @@ class Peers:
         link = self.links[link_id]
         dialled_as = link.peer
         if dialled_as.address != node and not dialled_as.contact:
-            # Who is dialled as a member is that one or nobody: no node is to be given the messages of another.
+            # A member's address led to another node (an address map, a tunnel). It must not get that member's messages.
             self.hang_up(link, out)
             if link.dialled == dialled_as.via:
                 dialled_as.via = None
@@ -201,7 +201,7 @@ class Peers:
         return link
 
     def _next_contact(self, peer: Peer, now: float) -> None:
-        """A contact point refused: the next that still has to wait for its turn need not."""
+        """A contact point refused us: dial the next one now, without the head start that this one had."""
         waiting = [p for p in self if p.contact and p.wanted and not p.breaker.failures and p.breaker.retry_at > now]
         if peer.contact and waiting:
             min(waiting, key=lambda each: each.breaker.retry_at).breaker.kick(now)
@@ -232,7 +232,7 @@ class Peers:
                 wake = min(wake, peer.breaker.retry_at)
             elif dialling < DIALS_AT_ONCE and len(self.links) < self.settings.max_links:
                 if not self._dials.available(now):
-                    # Members are what a node says they are: it is not to make us knock on doors of its choice by the thousand.
+                    # A node decides which members it names: without a limit it could make us dial thousands of addresses.
                     wake = min(wake, self._dials.next_at(now))
                     continue
                 self._dials.take()
@@ -307,12 +307,12 @@ class Peers:
         link.next_sync = now + SYNC_EVERY * max(1.0, members / UNHURRIED)
 
     def sync_after_a_loss(self, now: float) -> None:
-        """A node was lost: the others have lost it in the same moment, and say so in their tables a moment later."""
+        """A node was lost: ask the others for their tables in a moment, when they will have noticed it as well."""
         for link in self.links.values():
             link.next_sync = min(link.next_sync, now + NOTICED)
 
     def sync_soon(self, now: float, pause: float) -> None:
-        """A message came back: the tables are out of date. Asks all, none more often than every `pause` seconds."""
+        """A message came back, so our picture is out of date: ask all for their tables, each at most every `pause` seconds."""
         for link in self.links.values():
             if link.opened and not link.leaving and link.asked is None and now - link.heard >= pause:
                 link.next_sync = now

@@ -49,11 +49,11 @@ class VirtualMember:
 
 
 RETURN = 30.0
-"""Seconds for which a member is missed after all who knew it were started anew; then it is gone."""
+"""Seconds for which a member is still shown (as dead) after all nodes that knew it were restarted and none names it."""
 RING_AT_ONCE = 100
 """Nodes whose ring, shares and slices are made at once, in some 30 ms."""
 MOST_MISSING = 1_000
-"""Beyond that they are gone at once: a node may name strangers without end, and start anew as often."""
+"""With more missing members than that none is shown: a hostile node could invent members and restart again and again."""
 RECENT = 4_096
 """Keys whose place is remembered."""
 
@@ -91,7 +91,7 @@ class Members:
     _by_address: Mapping[NodeAddress, VirtualMember] = field(init=False, compare=False, repr=False)
     _owning: frozenset[NodeId] = field(init=False, compare=False, repr=False)
     _placed: dict[int, Placed] = field(init=False, compare=False, repr=False, default_factory=dict)
-    """By the ring's tokens, of which there are 128 a node; keys of one token are kept alike."""
+    """Owner and replicas by the index of the ring's token (128 a node): all keys of one token have the same."""
     _recent: dict[tuple[str, str], Placed] = field(init=False, compare=False, repr=False, default_factory=dict)
     """Keys that were placed lately: most are asked more than once."""
 
@@ -190,7 +190,7 @@ class _Table(NamedTuple):
     life: bytes
     records: Mapping[NodeId, Record]
     knew: frozenset[NodeId]
-    """Whom of those that are shown it named before."""
+    """The shown members that earlier tables of the same incarnation named: if it leaves one out now, that one is gone."""
 
 
 class Tables:

@@ -68,7 +68,7 @@ RECENT_TELLS = 50_000
 ENOUGH = 2
 """Failures of a contact point before a user is told: at the first one its node may have been restarting."""
 PATIENCE = 5.0
-"""Seconds for which a table counts after its member has fallen silent."""
+"""Seconds for which the table of a silent member still counts beside those of the others."""
 
 
 class Session:
@@ -264,7 +264,7 @@ class Session:
         self._review(now, out)
 
     def _attempted(self, link: Link, outcome: str) -> None:
-        """Of a contact point: members are what nodes say they are, and there is no end of them."""
+        """Note how an attempt to reach a contact point went. Not of other members: nodes can name any number of them."""
         if link.dialled in self._refusals:
             self.attempts[link.dialled] = outcome
 
@@ -310,7 +310,7 @@ class Session:
             self._take_members(merged, now, out)
 
     def _ring_made(self, event: RingMade, now: float, out: list[Effect]) -> None:
-        """The members that wait for it are told first, however many tables have come since: else a change might never be."""
+        """Publish the members that the ring was made for, even if newer tables came: steady changes would delay it for ever."""
         unplaced, self._unplaced = self._unplaced, None
         if unplaced is None or self.state == "closed":
             return
@@ -328,7 +328,7 @@ class Session:
         self._review(now, out)
 
     def _follow_moved(self, members: Members, out: list[Effect]) -> None:
-        """A key that has moved starts anew elsewhere, from its state: whom its actor had in mind to tell is forgotten."""
+        """Look after listeners whose key has moved: its actor was started on another node and no longer knows whom to tell."""
         for envelope in list(self._envelopes.listening.values()):
             owner = members.owner(envelope.actor, envelope.key)
             here = envelope.link.peer.address if envelope.link is not None else None
@@ -439,7 +439,7 @@ class Session:
             out.append(Deliver(link.id, envelope.seq, envelope.actor, envelope.key, envelope.message, envelope.number))
 
     def _is_nowhere(self, key: str) -> bool:
-        """A key is pinned to a node that nobody has heard of: to wait for it would be to wait for a slip of the pen."""
+        """The key is pinned to an address that nobody names: most likely a typing error, so that waiting is no use."""
         pinned = pinned_to(key)
         return pinned is not None and self.peers.get(pinned) is None
 
@@ -532,7 +532,7 @@ class Session:
         return envelope
 
     def _tell_again(self, event: Returned, now: float) -> Envelope | None:
-        """A tell that came back says all that it was made of; until when, and how often it has come back, we know ourselves."""
+        """Make the tell that came back once more from what the node sent back, with the deadline and count that we kept of it."""
         message = event.message
         known = self._recent_tells.came_back(event.link, message)
         if known is None:
@@ -567,7 +567,7 @@ class Session:
             out.append(Report(f"a message to {envelope.what} was dropped: {error}"))
 
     def _count(self, envelope: Envelope, error: CastyNotebookError) -> None:
-        """What a listener ends with is no failed ask."""
+        """Count a failed ask; the end of a listener is none."""
         if not envelope.listens:
             self.traffic.failed(envelope.actor, error)
 
