@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from casty_notebook.backends.virtual.session.links import Peer
-from casty_notebook.backends.virtual.session.members import Members
 
 __all__ = ["ACTIVE", "KNOWN", "MORE", "SHORT", "Key", "OnTheWay", "Place"]
 
@@ -32,8 +31,8 @@ class Key:
     """On their way."""
     peer: Peer | None = None
     """Its owner."""
-    under: Members | None = None
-    """The members as they were when that was found."""
+    under: int = 0
+    """The number of the picture of the members under which that was found; the picture itself is not to be kept by it."""
     active_until: float = 0.0
     """It was active there, and so it is most likely until then."""
 

@@ -94,6 +94,8 @@ class Session:
         self.settings = settings
         self.state = "open"
         self.members: Members | None = None
+        self._picture = 0
+        """Its number: how often the members have looked different."""
         self.changed_at: float | None = None
         self.table_at: float | None = None
         self.contacts = contacts
@@ -321,6 +323,7 @@ class Session:
 
     def _take_members(self, members: Members, now: float, out: list[Effect]) -> None:
         self.members, self.changed_at = members, now
+        self._picture += 1
         self.peers.take_members(members, now)
         self._note("members: " + ", ".join(f"{each.address} {each.status}" for each in members.members[:8]))
         out.append(Publish(members))
@@ -373,11 +376,10 @@ class Session:
 
     def _owner(self, to: Key, actor: str, key: str) -> Peer | None:
         """The node that takes a key's messages, found once for each picture of the members."""
-        members = self.members
-        if to.under is not members:
-            owner = members.owner(actor, key) if members is not None else None
+        if to.under != self._picture:
+            owner = self.members.owner(actor, key) if self.members is not None else None
             # Where it has moved to it is not active yet.
-            to.peer, to.under, to.active_until = self.peers.get(owner.address if owner is not None else None), members, 0.0
+            to.peer, to.under, to.active_until = self.peers.get(owner.address if owner is not None else None), self._picture, 0.0
         return to.peer
 
     def _told(self, event: TellMade, now: float) -> Envelope:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from time import process_time
 
 import pytest
@@ -10,6 +11,7 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.backends.virtual.codec.protocol import Outcome, WrongOwner
 from casty_notebook.backends.virtual.session.asks import RecentTells
 from casty_notebook.backends.virtual.session.events import AskCancelled, AskMade, LinkLeaving, LinkLost, Replied
+from casty_notebook.backends.virtual.session.members import Members
 from casty_notebook.backends.virtual.session.room import ACTIVE, KNOWN, SHORT
 from casty_notebook.errors import AskTimeout, NodeUnreachable
 from casty_notebook.settings import Settings
@@ -130,6 +132,22 @@ def test_keys_without_end_are_not_remembered_without_end() -> None:
         world.ask(number, str(number))
         world.feed(Replied([Outcome(number, "Value", b"")]))
     assert len(world.session._envelopes.way._keys) <= KNOWN
+
+
+def test_what_is_remembered_of_keys_keeps_no_picture_of_the_members_that_is_past() -> None:
+    world = World()
+    world.settle()
+    seen = set()
+    for number in range(4):
+        world.ask(number, str(number))
+        world.settle()
+        seen.add(id(world.session.members))
+        world.say(world.node(2), "alive" if number % 2 else "suspect")
+        world.pass_time(2.0)
+    assert world.published > 4
+    seen.discard(id(world.session.members))
+    gc.collect()
+    assert not [each for each in gc.get_objects() if id(each) in seen and type(each) is Members]
 
 
 def test_a_large_cluster_is_not_dialled_all_at_once() -> None:
