@@ -42,6 +42,7 @@ __all__ = [
     "SystemNameMismatch",
     "TLSError",
     "UndecodableMessage",
+    "Unpicklable",
     "UnsendableMessage",
     "WaitTimeout",
     "WrongProcess",
@@ -90,6 +91,10 @@ class WrongThread(MisuseError, RuntimeError):
 
 class WrongProcess(MisuseError, RuntimeError):
     """A connection was used in a forked child: its sockets and its thread belong to the process that opened it."""
+
+
+class Unpicklable(MisuseError, TypeError):
+    """A connection was to be pickled or copied, most often to send it to a worker; it belongs to the process that opened it."""
 
 
 class ShardCountMismatch(MisuseError, ValueError):

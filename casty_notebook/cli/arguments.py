@@ -18,7 +18,7 @@ from casty_notebook.printable import printable
 if TYPE_CHECKING:
     from casty_notebook.views.cluster import Cluster
 
-__all__ = ["NOT_IN_A_SHELL", "Parser", "add_command", "add_flags", "asking", "connect_options", "opened", "seconds"]
+__all__ = ["NOT_IN_A_SHELL", "Parser", "add_command", "add_flags", "asking", "connect_options", "each_of", "opened", "seconds"]
 
 LONGEST = 1e6
 LONGEST_WAIT = 10.0
@@ -163,3 +163,10 @@ def opened(options: argparse.Namespace) -> Cluster:
     from casty_notebook.views.cluster import connect
 
     return connect(options.uri, **connect_options(options))
+
+
+def each_of(cluster: Cluster, targets: Sequence[str], options: argparse.Namespace) -> list[Any]:
+    """Each instance in place of a service, where ``--all`` says so."""
+    if not options.everyone:
+        return list(targets)
+    return [each for target in targets for each in ([target] if "/" in target else cluster.instances(target))]

@@ -14,7 +14,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from casty_notebook.advice import IN_A_SHELL, advice_in
-from casty_notebook.cli.arguments import add_command, add_flags, asking, opened, seconds
+from casty_notebook.cli.arguments import add_command, add_flags, asking, each_of, opened, seconds
 from casty_notebook.cli.printing import FAILED, Rows, note
 from casty_notebook.errors import AskFailed, AskTimeout, MisuseError, NodeUnreachable, UndecodableMessage
 from casty_notebook.magics import grammars
@@ -46,7 +46,7 @@ def add_following(commands: Any) -> None:
     watch = add_command(commands, "watch", "ask again and again; a line for each answer that is another one", _watch)
     watch.add_argument("target", metavar="TARGET", help="counter/user-42, counter/user-{1..9}, payment")
     watch.add_argument("message", metavar="MESSAGE", help="bank.messages.GetBalance(currency='EUR')")
-    watch.add_argument("--all", dest="everything", action="store_true", help="a line for every answer")
+    watch.add_argument("--every-answer", action="store_true", help="a line for every answer, also the same again")
     add_flags(watch, grammars.WATCH, leave_out=("--notify", "--force"))
     listen = add_command(commands, "listen", "send one message; a line for each that comes to its reply address", _listen)
     listen.add_argument("target", metavar="TARGET", help="counter/user-42, payment, payment@node-2")
@@ -172,7 +172,7 @@ def _watch(options: argparse.Namespace) -> int:
             for _ in turns(options.every or 1.0, options.seconds):
                 for row in _answers(cluster, targets, options):
                     now = row["value"], row["error"]
-                    if options.everything or row["target"] not in shown or not _same(shown[row["target"]], now):
+                    if options.every_answer or row["target"] not in shown or not _same(shown[row["target"]], now):
                         rows.add(row, _answer_text(row))
                     shown[row["target"]] = now
     return FAILED if any(error is not None for _, error in shown.values()) else 0
@@ -181,8 +181,9 @@ def _watch(options: argparse.Namespace) -> int:
 def _answers(cluster: Cluster, targets: Sequence[str], options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     try:
         table = cluster.ask_many(
-            targets, options.message, progress=False, summary=False, fields=options.field is not None, **asking(options)
-        )
+            each_of(cluster, targets, options), options.message, progress=False, summary=False, fields=options.field is not None,
+            **asking(options),
+        )  # fmt: skip
     except AskFailed as error:  # a service of which no instance is left: it may come back
         lost = {"value": None, "error": f"{type(error).__name__}: {error.report.headline()}", "latency_ms": None, "node": None}
         yield from ({"time": _stamp(), "target": target, **lost} for target in targets)

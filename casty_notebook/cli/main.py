@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.advice import IN_A_SHELL, advice_in, spoken
-from casty_notebook.cli.arguments import Parser, add_command, add_flags, asking, connect_options, opened, seconds
+from casty_notebook.cli.arguments import Parser, add_command, add_flags, asking, connect_options, each_of, opened, seconds
 from casty_notebook.cli.following import add_following
 from casty_notebook.cli.printing import FAILED, print_records, print_table, print_value
 from casty_notebook.console import fitting
@@ -182,7 +182,7 @@ def _ask(options: argparse.Namespace) -> int:
             return _sample(cluster, options, asked)
         if many:
             table = cluster.ask_many(
-                _everyone(cluster, targets, options), options.message, retry=options.retry, fields=options.fields,
+                each_of(cluster, targets, options), options.message, retry=options.retry, fields=options.fields,
                 concurrency=options.concurrency or 100, progress=sys.stderr.isatty(), **asked,
             )  # fmt: skip
             print_table(table, options.form)
@@ -201,19 +201,12 @@ def _sample(cluster: Cluster, options: argparse.Namespace, asked: dict[str, Any]
     return FAILED if table.error.notna().any() else 0
 
 
-def _everyone(cluster: Cluster, targets: list[str], options: argparse.Namespace) -> list[Any]:
-    """Each instance in place of a service, where ``--all`` says so."""
-    if not options.everyone:
-        return list(targets)
-    return [each for target in targets for each in ([target] if "/" in target else cluster.instances(target))]
-
-
 def _tell(options: argparse.Namespace) -> int:
     from casty_notebook.values.targets import expand_ranges
 
     targets = expand_ranges(options.target)
     with opened(options) as cluster:
-        found = _everyone(cluster, targets, options)
+        found = each_of(cluster, targets, options)
         if len(found) > 1 and not options.force:
             cluster.tell_many(found, options.message)
         else:

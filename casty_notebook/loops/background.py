@@ -16,6 +16,7 @@ from typing import Any
 
 from casty_notebook.errors import CastyNotebookError, ClientClosed, FailureReport, WrongProcess, WrongThread
 from casty_notebook.logs import room_logger
+from casty_notebook.loops.rooted import Rooted
 
 __all__ = ["BackgroundLoop", "background_loop"]
 
@@ -44,7 +45,7 @@ def new_loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
 
 
-class BackgroundLoop:
+class BackgroundLoop(Rooted):
     """running --its thread ends | fork, in the child | the interpreter ends--> gone.
 
     An event loop on a daemon thread of its own, and the way to run coroutines there from any other thread.

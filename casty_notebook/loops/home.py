@@ -10,11 +10,12 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from casty_notebook.errors import CastyNotebookError, WrongProcess, WrongThread
+from casty_notebook.loops.rooted import Rooted
 
 __all__ = ["HomeLoop", "asyncio_needed"]
 
 
-class HomeLoop:
+class HomeLoop(Rooted):
     """The loop that was running when this was made. What is done elsewhere is handed over, or refused before it is done."""
 
     __slots__ = ("_pid", "_running", "_thread", "loop")

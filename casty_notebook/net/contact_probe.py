@@ -40,18 +40,43 @@ class Knock:
         self.findings.append(Finding(check, verdict, text, fix, str(self.contact)))
 
 
+def in_ms(seconds: float) -> str:
+    """Return how long something took, of which nothing takes no time at all.
+
+    Examples
+    --------
+    >>> in_ms(0.0123), in_ms(0.00002)
+    ('12.3 ms', 'less than 0.1 ms')
+    """
+    return f"{seconds * 1000:.1f} ms" if seconds >= 0.0001 else "less than 0.1 ms"
+
+
 class Visit(asyncio.Protocol):
     """A connection that is opened to see what answers."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
+        self._said_at: float | None = None
+        self._heard_at: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
     def say(self, words: bytes) -> None:
+        if self._said_at is None:
+            self._said_at = monotonic()
         if self._transport is not None:
             self._transport.write(words)
+
+    def answered(self) -> None:
+        """Note the time of the first word that came back."""
+        if self._heard_at is None:
+            self._heard_at = monotonic()
+
+    @property
+    def took(self) -> str:
+        """From our first word to theirs; whoever dials may be told so late that it is in connecting that both were said."""
+        return in_ms(0.0 if self._said_at is None or self._heard_at is None else self._heard_at - self._said_at)
 
     def shown(self, name: str) -> Any:
         return self._transport.get_extra_info(name) if self._transport is not None else None
@@ -107,8 +132,7 @@ async def _connect(dialler: Dialler, contact: NodeAddress, visit: Visit, result:
     except DialFailed as failure:
         result.note("TCP", Verdict.fail, str(failure), _fix_of(str(failure)))
         return False
-    took = (monotonic() - started) * 1000
-    result.note("TCP", Verdict.ok, f"connected in {took:.1f} ms")
+    result.note("TCP", Verdict.ok, f"connected in {in_ms(monotonic() - started)}")
     secure: ssl.SSLObject | None = visit.shown("ssl_object")
     if secure is not None:
         result.certificate = visit.shown("peercert") or {}

@@ -127,7 +127,7 @@ def test_a_watch_goes_on_over_failures_has_fields_and_says_in_the_end_that_somet
         assert watch.ended() == 1
     assert [json.loads(line)["error"].partition(":")[0] for line in watch.out] == ["NoSuchService"]
     arguments = ("account/a-{1..2}", f"{MESSAGES}.GetBalance()", "--shards", "account=100", "--field", "amount")
-    with running("watch", demo_cluster.uri, *arguments, "--for", "0.1", "--all", "--json") as watch:
+    with running("watch", demo_cluster.uri, *arguments, "--for", "0.1", "--every-answer", "--json") as watch:
         assert watch.ended() == 0, watch.err
     assert {(row["target"], row["value"]) for row in map(json.loads, watch.out)} == {("account/a-1", 0), ("account/a-2", 0)}
 
@@ -152,9 +152,20 @@ def test_mistakes_are_said_before_anything_is_dialled(tmp_path: Path, arguments:
     assert list(tmp_path.iterdir()) == [tmp_path / "taken"]
 
 
+def test_all_is_every_instance_here_too_and_every_answer_is_another_word(demo_cluster: DemoCluster) -> None:
+    often = ("--every", "0.1", "--for", "0.3", "--json")
+    with running("watch", demo_cluster.uri, "payment", f"{MESSAGES}.WhereAreYou()", "--all", *often) as watch:
+        assert watch.ended() == 0, watch.err
+    assert sorted(json.loads(each)["node"] for each in watch.out) == ["node-1", "node-2"]
+    with running("watch", demo_cluster.uri, "counter/same", f"{MESSAGES}.GetCount()", *COUNTS, "--every-answer", *often) as watch:
+        assert watch.ended() == 0, watch.err
+    assert len(watch.out) > 1
+    assert {json.loads(each)["value"] for each in watch.out} == {0}
+
+
 def test_a_reader_that_leaves_ends_it_without_a_word(demo_cluster: DemoCluster) -> None:
     command = [sys.executable, "-m", "casty_notebook.cli.main", "watch", demo_cluster.uri, "counter/piped"]
-    command += [f"{MESSAGES}.GetCount()", *COUNTS, "--every", "0.01", "--all"]
+    command += [f"{MESSAGES}.GetCount()", *COUNTS, "--every", "0.01", "--every-answer"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import copy
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -16,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from casty_notebook import Cluster, connect, connections, current
+from casty_notebook import Cluster, ClusterClient, VirtualClient, connect, connections, current
 from casty_notebook.demo import DemoCluster, messages
 from casty_notebook.demo.messages import Echo, GetCount, Increment, ProcessPayment, Slow, WhereAreYou
 from casty_notebook.errors import (
@@ -26,6 +28,7 @@ from casty_notebook.errors import (
     NoContactPoint,
     NoSuchService,
     SystemNameMismatch,
+    Unpicklable,
     WrongThread,
 )
 from casty_notebook.loops.background import background_loop
@@ -51,6 +54,20 @@ def test_tell_and_ask_by_a_targets_name(cluster: Cluster) -> None:
     assert cluster.ask("counter/by-name", lambda r: GetCount(reply_to=r)) == 2
     assert cluster.ask("payment", ProcessPayment(amount=7)).amount == 7
     assert cluster.ask(next(iter(cluster.lookup("payment"))).ref, WhereAreYou).actor == "payment"
+
+
+def test_a_connection_and_what_hangs_on_it_are_not_sent_to_a_worker(cluster: Cluster) -> None:
+    client = ClusterClient(contact_points=[("127.0.0.1", 1)], system_name="demo")
+    virtual, held = VirtualClient(contact_points=[("127.0.0.1", 1)]), {"cluster": cluster}
+    with cluster.listen("payment", WhereAreYou) as listener:
+        for rooted in (cluster, client, virtual, listener, held):
+            for carried in (pickle.dumps, copy.deepcopy):
+                with pytest.raises(Unpicklable, match=r"belongs to the process .* connect anew in the process") as refused:
+                    carried(rooted)
+                assert isinstance(refused.value, MisuseError)
+                assert isinstance(refused.value, TypeError)
+                assert "\n" not in str(refused.value)
+    assert cluster.ask("counter/unpickled", GetCount) == 0
 
 
 def test_a_message_in_which_the_reply_ref_has_no_place_says_what_to_write(cluster: Cluster) -> None:

@@ -241,3 +241,12 @@ def test_root_on_debian_gets_the_missing_programs_before_all_tests(checkout: Che
     assert log[0] == "update -qq"
     assert log[1].startswith("install -y")
     assert "chromium" in log[1]
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_an_environment_that_is_a_link_is_no_part_of_a_commit_either(tmp_path: Path) -> None:
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / ".venv").symlink_to("elsewhere")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True, timeout=30)
+    assert subprocess.run(["git", "check-ignore", "-q", ".venv"], cwd=tmp_path, check=False, timeout=30).returncode == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from time import monotonic
@@ -52,6 +53,14 @@ async def warm(client: VirtualClient, actor: str = COUNTER) -> None:
             async for members in client.changes():
                 if actor in members.types:
                     break
+
+
+async def test_the_members_are_counted_and_gone_through(shop: VirtualCluster) -> None:
+    async with client_of(shop) as client:
+        members = await client.wait_for_members()
+        assert len(members) == len(shop.contacts)
+        assert [member.address for member in members] == [member.address for member in members.members]
+        assert re.fullmatch(r"<Members: 3, \d+ types>", repr(members))
 
 
 # --- asking ------------------------------------------------------------------------------------------------------------

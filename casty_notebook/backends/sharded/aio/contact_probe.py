@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from time import monotonic
 
 from casty_notebook.address import NodeAddress
 from casty_notebook.backends.sharded.aio.identity import mint_identity
@@ -47,6 +46,7 @@ class _Greeting(Visit):
         self.say(encode_handshake(self.identity))
 
     def data_received(self, data: bytes) -> None:
+        self.answered()
         self.heard = (self.heard + data)[:LONGEST]
         try:
             frames = self._reader.receive(data)
@@ -127,19 +127,17 @@ async def knock(dialler: Dialler, contact: NodeAddress) -> Knock:
 
 
 async def _greet(dialler: Dialler, contact: NodeAddress, greeting: _Greeting, result: Knock) -> None:
-    started = monotonic()
     try:
         async with asyncio.timeout(PATIENCE):
             body = await asyncio.shield(greeting.body)
     except TimeoutError:
         body = None
-    took = (monotonic() - started) * 1000
     reason: str | None = None
     if body is not None:
         try:
             result.node = decode_handshake(body)
             known_as = "" if result.node == contact else f" as {result.node}"
-            result.note("handshake", Verdict.ok, f"answered{known_as} in {took:.1f} ms")
+            result.note("handshake", Verdict.ok, f"answered{known_as} in {greeting.took}")
             result.note("generation", Verdict.ok, "casty 0.15 to 0.21")
             return
         except ProtocolError as error:

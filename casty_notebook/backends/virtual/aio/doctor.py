@@ -80,6 +80,7 @@ class _Greeting(Visit):
         self.say(HELLO_030)
 
     def data_received(self, data: bytes) -> None:
+        self.answered()
         self._heard = (self._heard + data)[:512]
         if len(self._heard) >= 12:
             self._settle()
@@ -97,11 +98,10 @@ async def _knock(dialler: Dialler, contact: NodeAddress) -> Knock:
     greeting = _Greeting()
     try:
         if await approach(dialler, contact, greeting, result):
-            started = monotonic()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PATIENCE):
                     answer = await asyncio.shield(greeting.answer)
-                    _note_answer(result, answer, monotonic() - started)
+                    _note_answer(result, answer, greeting.took)
                     return result
             fix = "wake or restart it"
             result.note("hello", Verdict.fail, "takes connections and says nothing: its process stands still", fix)
@@ -111,10 +111,10 @@ async def _knock(dialler: Dialler, contact: NodeAddress) -> Knock:
     return result
 
 
-def _note_answer(result: Knock, answer: bytes, took: float) -> None:
+def _note_answer(result: Knock, answer: bytes, took: str) -> None:
     if is_virtual(answer):
         result.node = result.contact
-        result.note("hello", Verdict.ok, f"answered in {took * 1000:.1f} ms")
+        result.note("hello", Verdict.ok, f"answered in {took}")
         result.note("generation", Verdict.ok, "casty 0.30")
     elif answer:
         said = f"answered {answer[:16].hex(' ')}, no hello of casty 0.30"

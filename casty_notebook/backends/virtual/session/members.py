@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -67,7 +67,7 @@ class Placed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """The members at one moment, and the ring that they make. Compared by content.
+    """The members at one moment, and the ring that they make: iterates over `members`. Compared by content.
 
     Attributes
     ----------
@@ -101,6 +101,18 @@ class Members:
         keep(self, "types", tuple(sorted(frozenset[str]().union(*(member.types for member in self.members)))))
         keep(self, "_by_address", {member.address: member for member in self.members})
         keep(self, "_owning", frozenset(member.id for member in lives if member.status in OWNING))
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __iter__(self) -> Iterator[VirtualMember]:
+        return iter(self.members)
+
+    def __repr__(self) -> str:
+        counted = "".join(
+            f", {len(lives)} {what}" for lives, what in ((self.former, "former lives"), (self.missing, "missing")) if lives
+        )
+        return f"<Members: {len(self.members)}{counted}, {len(self.types)} types>"
 
     def get(self, address: NodeAddress) -> VirtualMember | None:
         """The member at an address."""
