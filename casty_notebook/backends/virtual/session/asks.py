@@ -10,8 +10,8 @@ from itertools import count
 from typing import ClassVar
 
 from casty_notebook.backends.virtual.codec.protocol import WrongOwner
-from casty_notebook.backends.virtual.session.links import Link
-from casty_notebook.backends.virtual.session.room import Key, OnTheWay, Place
+from casty_notebook.backends.virtual.session.links import Link, Peer
+from casty_notebook.backends.virtual.session.room import Key, Room
 
 __all__ = ["Envelope", "Envelopes", "RecentTells"]
 
@@ -47,18 +47,16 @@ class Envelope:
     """What `Session.members` was when it came back: until that changes, its owner is still the node that refused it."""
     timed: bool = False
     """Its deadline is in the heap. A tell that leaves at once has none there."""
+    at: Peer | None = None
+    """The node where it takes room."""
     activates: bool = False
-    """It is on its way, and its key may have to be made active by it."""
+    """It does so as one by which its key may have to be made active."""
 
     listens: ClassVar[bool] = False
 
     @property
     def what(self) -> str:
         return self.label or f"{self.actor}/{self.key}"
-
-    @property
-    def place(self) -> Place:
-        return self.actor, self.key
 
 
 @dataclass(slots=True, eq=False)
@@ -68,36 +66,6 @@ class Listening(Envelope):
     listens: ClassVar[bool] = True
     moved: bool = False
     """Its listener was told that the key is elsewhere now."""
-
-
-class _Waiting:
-    """Envelopes in the order in which they came, and how many of them are for which key."""
-
-    def __init__(self) -> None:
-        self.by_seq: OrderedDict[int, Envelope] = OrderedDict()
-        self.places: Counter[Place] = Counter()
-
-    def __len__(self) -> int:
-        return len(self.by_seq)
-
-    def add(self, envelope: Envelope) -> None:
-        self.by_seq[envelope.seq] = envelope
-        self.places[envelope.place] += 1
-
-    def discard(self, envelope: Envelope) -> bool:
-        """Take one out. Returns whether it was in."""
-        if self.by_seq.pop(envelope.seq, None) is None:
-            return False
-        self.places[envelope.place] -= 1
-        if not self.places[envelope.place]:
-            del self.places[envelope.place]
-        return True
-
-    def take_all(self) -> list[Envelope]:
-        taken = list(self.by_seq.values())
-        self.by_seq.clear()
-        self.places.clear()
-        return taken
 
 
 class Envelopes:
@@ -114,11 +82,10 @@ class Envelopes:
     def __init__(self, in_flight: int) -> None:
         self.asks: dict[int, Envelope] = {}
         """By number: all asks that are not over."""
-        self.way = OnTheWay[Envelope](in_flight)
+        self.room = Room[Envelope](in_flight)
         self.listening: dict[int, Listening] = {}
         """By number: those that have left and wait for as long as somebody listens; they take no room on the way."""
-        self._held = _Waiting()
-        self._turn = _Waiting()
+        self._held: OrderedDict[int, Envelope] = OrderedDict()
         self.stirred = False
         self._deadlines: list[tuple[float, int, Envelope]] = []
         self.next_seq = count(1).__next__
@@ -126,7 +93,7 @@ class Envelopes:
 
     def __len__(self) -> int:
         """How many are waiting here."""
-        return len(self._held.by_seq) + len(self._turn.by_seq)
+        return len(self._held) + self.room.waiting
 
     def add_ask(self, number: int, envelope: Envelope) -> None:
         """An ask is looked after until it is over, a tell only while it waits here."""
@@ -140,78 +107,60 @@ class Envelopes:
 
     # --- waiting ---------------------------------------------------------------------------------------------------
 
-    @property
-    def queued(self) -> bool:
-        """Some wait for their turn."""
-        return bool(self._turn.by_seq)
-
-    def is_behind_another(self, envelope: Envelope) -> bool:
-        """An older envelope for its key waits for a member."""
-        held = self._held.places
-        return bool(held) and envelope.place in held
-
-    def somebody_waits(self, actor: str, key: str) -> bool:
-        """An older envelope for this key waits, for a member or for its turn."""
-        held, turn = self._held.places, self._turn.places
-        return bool(held or turn) and ((actor, key) in held or (actor, key) in turn)
-
     def must_queue(self, envelope: Envelope, now: float) -> bool:
         """An older envelope for its key waits for its turn, or it is an ask and there is no room on the way."""
-        waiting = self._turn.places
-        if waiting and envelope.place in waiting:
-            return True
-        return envelope.number is not None and not self.way.has_room(envelope, now)
+        return envelope.to.queued > 0 or (envelope.number is not None and not self.room.has_room(envelope, now))
 
     def hold(self, envelope: Envelope) -> None:
         """It waits for a member that takes it."""
-        self._held.add(envelope)
+        self._held[envelope.seq] = envelope
+        envelope.to.held += 1
         self._time(envelope)
 
     def queue(self, envelope: Envelope) -> None:
         """It waits for its turn."""
-        self._turn.add(envelope)
+        self.room.queue(envelope)
         self._time(envelope)
-
-    def next_in_turn(self, now: float) -> Envelope | None:
-        """The first whose turn it is, if there is room for it; it no longer counts as waiting."""
-        if not self._turn.by_seq:
-            return None
-        envelope = next(iter(self._turn.by_seq.values()))
-        if envelope.number is not None and not self.way.has_room(envelope, now):
-            return None
-        self._turn.discard(envelope)
-        return envelope
 
     def take_all(self) -> list[Envelope]:
         """Everything that waits, in the order in which it was made."""
-        return sorted((*self._held.take_all(), *self._turn.take_all()), key=lambda envelope: envelope.seq)
+        held = list(self._held.values())
+        self._held.clear()
+        for envelope in held:
+            envelope.to.held = 0
+        return sorted((*held, *self.room.take_queued()), key=lambda envelope: envelope.seq)
 
     def held(self) -> Iterator[Envelope]:
-        return iter(self._held.by_seq.values())
+        return iter(self._held.values())
 
     # --- on their way ----------------------------------------------------------------------------------------------
 
     def by_link(self, link: Link) -> list[Envelope]:
         """Those that left by a link."""
-        return [each for ways in (self.way.sent, self.listening) for each in ways.values() if each.link is link]
+        return [each for ways in (self.room.sent, self.listening) for each in ways.values() if each.link is link]
 
     def owes(self, link: Link, before: float) -> bool:
         """Whether the answer to an ask that was made before some time is still to come by a link."""
-        return any(each.link is link and each.started <= before for each in self.way.sent.values())
+        return any(each.link is link and each.started <= before for each in self.room.sent.values())
 
     def by_seq(self, seq: int) -> Envelope | None:
         """The sent ask or listener with this sequence number; None if it is over."""
-        return next((each for ways in (self.way.sent, self.listening) for each in ways.values() if each.seq == seq), None)
+        return next((each for ways in (self.room.sent, self.listening) for each in ways.values() if each.seq == seq), None)
 
     def back(self, number: int) -> Envelope | None:
         """Take an ask or listener back from those that were sent: it will be sent again."""
-        return self.way.back(number) or self.listening.pop(number, None)
+        envelope = self.room.back(number)
+        if envelope is None:
+            envelope = self.listening.pop(number, None)
+            if envelope is not None:
+                envelope.to = self.room.key(envelope.actor, envelope.key)  # meanwhile it may have been forgotten
+        return envelope
 
     # --- over ------------------------------------------------------------------------------------------------------
 
     def answered(self, number: int) -> Envelope | None:
         """The ask on its way with this number, which is over now. Wants `tidy` once all that came together are taken."""
-        envelope = self.way.back(number)
+        envelope = self.room.back(number)
         if envelope is not None:
             del self.asks[number]
         return envelope
@@ -221,11 +170,12 @@ class Envelopes:
         number = envelope.number
         if number is not None:
             self.asks.pop(number, None)
-        if number is None or (self.way.back(number) is None and self.listening.pop(number, None) is None):
-            if self._held.discard(envelope):
+        if number is None or (self.room.back(number) is None and self.listening.pop(number, None) is None):
+            if self._held.pop(envelope.seq, None) is not None:
+                envelope.to.held -= 1
                 self.stirred = True
             else:
-                self._turn.discard(envelope)
+                self.room.unqueue(envelope)
         self.tidy()
 
     def tidy(self) -> None:
@@ -239,7 +189,7 @@ class Envelopes:
     def _is_alive(self, envelope: Envelope) -> bool:
         if envelope.number is not None:
             return envelope.number in self.asks
-        return envelope.seq in self._held.by_seq or envelope.seq in self._turn.by_seq
+        return envelope.seq in self._held or self.room.is_queued(envelope)
 
     def forget_deadlines(self) -> None:
         """Nothing is looked after any more."""
@@ -262,14 +212,14 @@ class Envelopes:
 
     # --- for tests -------------------------------------------------------------------------------------------------
 
-    def validate(self) -> list[tuple[bool, str]]:
+    def validate(self, now: float) -> list[tuple[bool, str]]:
         """What must hold, and how to say that it does not: each envelope is in one place, and looked after until it is over."""
         timed = Counter(id(envelope) for _, _, envelope in self._deadlines if envelope.timed)
-        said = [*self.way.validate(), (all(count == 1 for count in timed.values()), "an envelope has two deadlines")]
+        said = [*self.room.validate(now), (all(count == 1 for count in timed.values()), "an envelope has two deadlines")]
         for number, ask in self.asks.items():
             places = (
-                self.way.sent.get(number) is ask, self.listening.get(number) is ask,
-                ask.seq in self._held.by_seq, ask.seq in self._turn.by_seq,
+                self.room.sent.get(number) is ask, self.listening.get(number) is ask,
+                ask.seq in self._held, self.room.is_queued(ask),
             )  # fmt: skip
             on_its_way = places[0] or places[1]
             said += [
@@ -277,17 +227,17 @@ class Envelopes:
                 (on_its_way is (ask.link is not None), f"{ask.what} has a link, and waits here; or none, and is on its way"),
                 (id(ask) in timed or ask.listens, f"nobody looks after the deadline of {ask.what}"),
             ]
-        for ways in (self.way.sent, self.listening):
+        for ways in (self.room.sent, self.listening):
             said.append((ways.keys() <= self.asks.keys(), "one that is over is on its way"))
-        for waiting in (self._held, self._turn):
-            counted = Counter(each.place for each in waiting.by_seq.values())
-            untimed = [each.what for each in waiting.by_seq.values() if not (each.timed or each.left)]
-            lost = [each.what for each in waiting.by_seq.values() if each.number is not None and each.number not in self.asks]
-            said += [
-                (counted == waiting.places, "what waits is not what is counted"),
-                (not untimed, f"nobody looks after the deadline of {untimed}"),
-                (not lost, f"{lost} are over, and wait"),
-            ]
+        waiting = [*self._held.values(), *self.room.queued()]
+        untimed = [each.what for each in waiting if not (each.timed or each.left)]
+        lost = [each.what for each in waiting if each.number is not None and each.number not in self.asks]
+        held = Counter(each.to for each in self._held.values())
+        said += [
+            (all(each.to.held == held[each.to] for each in (*waiting, *self.room.sent.values())), "what is held is not counted"),
+            (not untimed, f"nobody looks after the deadline of {untimed}"),
+            (not lost, f"{lost} are over, and wait"),
+        ]
         return said
 
 

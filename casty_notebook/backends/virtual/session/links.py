@@ -54,6 +54,15 @@ class Link:
 
 
 @dataclass(slots=True)
+class Load:
+    """Asks that are on their way to one node."""
+
+    asks: int = 0
+    activating: int = 0
+    """Of these, such as may have to make their key active."""
+
+
+@dataclass(slots=True, eq=False)
 class Peer:
     """One node's address, with its breaker and at most one link."""
 
@@ -70,6 +79,7 @@ class Peer:
     """Some node has accepted our hello at this address, this one or (behind a tunnel) another."""
     status: str = ""
     """What the members said of it last; a change is news worth a dial."""
+    load: Load = field(default_factory=Load)
     lane: Lane = field(default_factory=new_lane)
     """How long each of its answers took, by type; `Session.traffic` sums them up now and then."""
 

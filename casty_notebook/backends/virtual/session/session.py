@@ -83,7 +83,7 @@ class Session:
     now
         The time in seconds, of any clock that only goes forward.
     in_flight
-        Asks on their way at one time.
+        Asks on their way to one node at one time, but for keys that are active.
     """
 
     def __init__(
@@ -351,7 +351,7 @@ class Session:
     def _ask_made(self, event: AskMade, now: float, out: list[Effect]) -> None:
         envelopes = self._envelopes
         envelope = (Envelope if type(event) is AskMade else Listening)(
-            envelopes.next_seq(), envelopes.way.key(event.actor, event.key), event.actor, event.key, event.name, event.message,
+            envelopes.next_seq(), envelopes.room.key(event.actor, event.key), event.actor, event.key, event.name, event.message,
             now, now + event.timeout, event.label, event.number, event.retry, event.fail_fast,
         )  # fmt: skip
         if self._refuses(event):
@@ -365,9 +365,10 @@ class Session:
     def _tell_made(self, event: TellMade, now: float, out: list[Effect]) -> None:
         """Errors of a tell are raised before it gets here; what is lost later is reported and counted."""
         envelopes, actor, key, message = self._envelopes, event.actor, event.key, event.message
-        peer = self._owner(envelopes.way.key(actor, key), actor, key)
+        to = envelopes.room.key(actor, key)
+        peer = self._owner(to, actor, key)
         link = peer.link if peer is not None and peer.live else None
-        if link is None or envelopes.somebody_waits(actor, key):
+        if link is None or to.held or to.queued:
             self._place(self._told(event, now), now, out)
         else:
             # As nearly always: it leaves at once, and nothing is kept of it but a mark.
@@ -384,7 +385,7 @@ class Session:
 
     def _told(self, event: TellMade, now: float) -> Envelope:
         expires = now + self.settings.tell_expiry
-        seq, to = self._envelopes.next_seq(), self._envelopes.way.key(event.actor, event.key)
+        seq, to = self._envelopes.next_seq(), self._envelopes.room.key(event.actor, event.key)
         return Envelope(seq, to, event.actor, event.key, event.name, event.message, now, expires, event.label)
 
     def refusal_of_tell(self, event: TellMade) -> CastyNotebookError | None:
@@ -424,7 +425,7 @@ class Session:
                 self._fail(envelope, failures.unreachable(self, envelope), out)
             else:
                 envelopes.hold(envelope)
-        elif envelopes.is_behind_another(envelope):
+        elif envelope.to.held:
             envelopes.hold(envelope)
         elif not in_turn and envelopes.must_queue(envelope, now):
             envelopes.queue(envelope)
@@ -437,7 +438,7 @@ class Session:
             elif type(envelope) is Listening:
                 envelopes.listening[envelope.number] = envelope
             else:
-                envelopes.way.send(envelope.number, envelope, now)
+                envelopes.room.send(envelope.number, envelope, now)
             out.append(Deliver(link.id, envelope.seq, envelope.actor, envelope.key, envelope.message, envelope.number))
 
     def _is_nowhere(self, key: str) -> bool:
@@ -446,9 +447,8 @@ class Session:
         return pinned is not None and self.peers.get(pinned) is None
 
     def _take_turns(self, now: float, out: list[Effect]) -> None:
-        if not self._envelopes.queued:
-            return
-        while (envelope := self._envelopes.next_in_turn(now)) is not None:
+        room = self._envelopes.room
+        while room.waiting and (envelope := room.next_in_turn(now)) is not None:
             self._place(envelope, now, out, in_turn=True)
 
     def _review(self, now: float, out: list[Effect]) -> None:
@@ -543,7 +543,7 @@ class Session:
         if expires <= now or len(self._envelopes) >= self.settings.max_buffered:
             self.counters["dropped"] += 1
             return None
-        seq, to = self._envelopes.next_seq(), self._envelopes.way.key(message.actor, message.key)
+        seq, to = self._envelopes.next_seq(), self._envelopes.room.key(message.actor, message.key)
         return Envelope(seq, to, message.actor, message.key, "", message.message, now, expires, "", returned=returned)
 
     def _cancelled(self, event: AskCancelled, now: float, out: list[Effect]) -> None:
@@ -619,7 +619,7 @@ class Session:
         AssertionError
             Says what does not hold.
         """
-        said = [*self._envelopes.validate(), *self.peers.validate()]
+        said = [*self._envelopes.validate(self.now), *self.peers.validate()]
         said += [
             (ask.link is None or ask.link.id in self.peers.links, f"{ask.what} is on its way by a link that is gone")
             for ask in self._envelopes.asks.values()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from itertools import islice
 from time import process_time
 
 import pytest
@@ -22,7 +23,7 @@ NODES = 100
 
 def one_at_a_time() -> World:
     """Ask 1 is on its way, ask 2 waits for its turn."""
-    world = World(in_flight=1)
+    world = World(1, in_flight=1)
     world.settle()
     world.ask(1, "a", timeout=1.0)
     world.ask(2, "b", timeout=9.0)
@@ -54,22 +55,68 @@ def test_an_ask_whose_time_is_up_gives_its_room_to_the_next() -> None:
     assert world.answers == {2: b"2"}
 
 
-def test_a_lost_link_gives_the_room_of_its_asks_to_the_next() -> None:
+def keys_of(world: World, place: int, count: int) -> list[str]:
+    """Keys that one node owns."""
+    node = world.node(place)
+    return list(islice((str(n) for n in range(10_000) if world.owner(node, str(n)) == node.id), count))
+
+
+def test_what_waits_for_room_at_a_node_that_is_lost_goes_to_whoever_comes_after_it() -> None:
     world = World(in_flight=2)
     world.settle()
-    keys = [str(number) for number in range(8)]
-    for number, key in enumerate(keys):
+    for number, key in enumerate(keys_of(world, 2, 8)):
+        world.ask(number, key, timeout=30.0)
+    world.kill(world.node(2))
+    assert {number for number, error in world.failures.items() if isinstance(error, NodeUnreachable)} == {0, 1}
+    world.settle()
+    assert not world.answers
+    world.say(world.node(2), "dead")
+    world.pass_time(5.0)
+    assert world.answers.keys() == set(range(2, 8))
+
+
+def test_nobody_waits_for_room_at_a_node_that_is_not_his() -> None:
+    world = World(in_flight=2)
+    world.settle()
+    world.node(2).frozen = True
+    stopped, others = keys_of(world, 2, 50), keys_of(world, 0, 25) + keys_of(world, 1, 25)
+    for number, key in enumerate(stopped + others):
         world.ask(number, key)
-    node, _ = world.delivered[0]
-    world.kill(node)
-    lost = {number for number, error in world.failures.items() if isinstance(error, NodeUnreachable)}
-    assert 0 in lost
-    assert len(world.session._envelopes.way.sent) == 2
+    for _ in range(3):
+        world.settle()
+    assert world.answers.keys() == set(range(50, 100))
+    assert not world.failures
 
 
-def with_active(*keys: str, in_flight: int = 2) -> World:
+def test_nobody_waits_for_room_at_a_key_that_is_not_his() -> None:
+    active = "abcdefghijk"
+    world = with_active(*active)
+    # Two to each key, twenty in all: the third to the first key waits for that one, the last key's for some room.
+    for number, key in enumerate(["a", "a", "a", *"bcdefghij" * 2, "k", "k"]):
+        world.ask(number, key)
+    assert asked(world) == "aa" + "bcdefghij" * 2
+    world.feed(Replied([Outcome(3, "Value", b"")]))
+    assert asked(world)[20:] == "k"
+    world.feed(Replied([Outcome(0, "Value", b"")]))
+    assert asked(world)[21:] == "k"
+    world.feed(Replied([Outcome(4, "Value", b"")]))
+    assert asked(world)[22:] == "a"
+
+
+def test_keys_take_turns_and_of_one_key_the_order_is_kept() -> None:
+    world = World(1, in_flight=2)
+    world.settle()
+    for number, key in enumerate("aaaaabbc"):
+        world.ask(number, key)
+    world.settle()
+    assert [(effect.key, effect.number) for _, effect in world.history] == [
+        ("a", 0), ("a", 1), ("a", 2), ("b", 5), ("c", 7), ("a", 3), ("b", 6), ("a", 4),
+    ]  # fmt: skip
+
+
+def with_active(*keys: str, nodes: int = 1) -> World:
     """Keys that have answered."""
-    world = World(in_flight=in_flight)
+    world = World(nodes, in_flight=2)
     world.settle()
     for number, key in enumerate(keys):
         world.ask(-1 - number, key)
@@ -93,24 +140,25 @@ def test_more_asks_are_on_their_way_to_keys_that_are_active() -> None:
 
 
 def test_a_key_is_taken_to_be_active_for_some_seconds_and_under_the_same_members() -> None:
-    world = with_active(*"abcd")
+    keys = keys_of(with_active(nodes=3), 0, 4)
+    world = with_active(*keys, nodes=3)
     world.pass_time(ACTIVE - 1)
-    for number, key in enumerate("abcd"):
+    for number, key in enumerate(keys):
         world.ask(number, key)
-    assert asked(world) == "abcd"
+    assert asked(world) == "".join(keys)
     world.settle()
     world.history.clear()
     world.pass_time(ACTIVE + 1)
-    for number, key in enumerate("abcd"):
+    for number, key in enumerate(keys):
         world.ask(10 + number, key)
-    assert asked(world) == "ab"
+    assert asked(world) == "".join(keys[:2])
     world.settle()
     world.say(world.node(2), "leaving")
     world.pass_time(2.0)
     world.history.clear()
-    for number, key in enumerate("abcd"):
+    for number, key in enumerate(keys):
         world.ask(20 + number, key)
-    assert asked(world) == "ab"
+    assert asked(world) == "".join(keys[:2])
 
 
 @pytest.mark.parametrize(("question", "answer"), [(b"", b"x" * (SHORT + 1)), (b"x" * (SHORT + 1), b"")])
@@ -131,7 +179,7 @@ def test_keys_without_end_are_not_remembered_without_end() -> None:
     for number in range(KNOWN + 10):
         world.ask(number, str(number))
         world.feed(Replied([Outcome(number, "Value", b"")]))
-    assert len(world.session._envelopes.way._keys) <= KNOWN
+    assert len(world.session._envelopes.room._keys) <= KNOWN
 
 
 def test_what_is_remembered_of_keys_keeps_no_picture_of_the_members_that_is_past() -> None:

@@ -371,8 +371,8 @@ def test_what_a_node_refused_was_sent_and_not_executed(kind: str) -> None:
     assert "it was not executed" in str(world.failures[1])
 
 
-def test_a_hundred_are_on_their_way_and_the_rest_in_order() -> None:
-    world = ready()
+def test_a_hundred_are_on_their_way_to_a_node_and_the_rest_in_order() -> None:
+    world = ready(1)
     for number in range(250):
         world.ask(number, str(number))
     assert len(world.history) == IN_FLIGHT

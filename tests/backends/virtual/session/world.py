@@ -116,11 +116,14 @@ class World:
         return effects
 
     def check_room(self) -> None:
-        """No more asks are on their way than may be: of one key, to keys that have not answered, and in all."""
-        sent = self.session._envelopes.way.sent.values()
-        assert len(sent) <= MORE * self.in_flight
-        assert sum(envelope.activates for envelope in sent) <= self.in_flight
-        assert max(Counter(envelope.key for envelope in sent).values(), default=0) <= self.in_flight
+        """No more asks are on their way than may be: to one node, of these to keys that have not answered, and to one key."""
+        sent = self.session._envelopes.room.sent.values()
+        for of, most in (
+            (Counter(envelope.at for envelope in sent), MORE * self.in_flight),
+            (Counter(envelope.at for envelope in sent if envelope.activates), self.in_flight),
+            (Counter(envelope.key for envelope in sent), self.in_flight),
+        ):
+            assert max(of.values(), default=0) <= most
 
     def _dial(self, effect: Dial) -> None:
         assert effect.link not in self.dials
@@ -137,7 +140,7 @@ class World:
 
     def _deliver(self, effect: Deliver) -> None:
         node = self.links[effect.link]  # only an open link can be written to
-        if effect.number in (sent := self.session._envelopes.way.sent) and not sent[effect.number].activates:
+        if effect.number in (sent := self.session._envelopes.room.sent) and not sent[effect.number].activates:
             assert effect.key in self.answered
         self.delivered.append((node, effect))
         self.history.append((node.address, effect))
