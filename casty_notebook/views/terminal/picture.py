@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from casty_notebook.views.cluster import Cluster
 
 __all__ = [
-    "SORTS", "NodeRow", "Picture", "Room", "cells_of", "event_lines", "headings_of", "picture_of", "problem_lines", "room_of",
+    "SORTS", "NodeRow", "Picture", "cells_of", "event_lines", "fitted", "headings_of", "picture_of", "problem_lines",
     "sorted_nodes",
 ]  # fmt: skip
 
@@ -52,14 +52,16 @@ class Room(NamedTuple):
     """Heading of what the cluster says."""
 
 
-WIDE, NARROW = Room(), Room(5, 16, 10, "cluster")
+WIDE, NARROW, BARE = Room(), Room(5, 16, 10, "cluster"), Room(0, 16, 10, "cluster")
 """In a terminal of 80 columns the longest words about a node, and what it owns, have to be seen beside its name."""
 ROOMY = 100
-
-
-def room_of(width: int) -> Room:
-    """What rows may take in a terminal of so many columns."""
-    return WIDE if width >= ROOMY else NARROW
+FIRST = 5
+"""Columns that are to be seen before all others: name, the cluster's word, ours, what is placed there, address."""
+BETWEEN = 2
+"""Cells around a column."""
+SHORTEST_ADDRESS, SHORTEST_WORDS = 9, 12
+STEADY = 6
+"""Cells of a column of figures, so that not every other one draws all columns anew."""
 
 
 class NodeRow(NamedTuple):
@@ -182,10 +184,90 @@ def cells_of(picture: Picture, node: NodeRow, room: Room = WIDE) -> list[str]:
     others = [node.total - sum(shown)] if len(picture.types) > MOST_TYPES else []
     return [
         f"{MARKS[node.tone]} {in_cells(node.name, room.name)}", node.status, node.words,
-        f"{bar:<{room.bar}} {node.total:,}" if node.total else "", *leader,
+        f"{bar:<{room.bar}} {node.total:,}".lstrip() if node.total else "", *leader,
         "" if node.rtt is None else f"{node.rtt:.1f}", f"{node.services:,}" if node.services else "",
         *(f"{count:,}" if count else "" for count in (*shown, *others)), in_cells(node.address, LONGEST_TEXT), *roles,
     ]  # fmt: skip
+
+
+def fitted(picture: Picture, nodes: Sequence[NodeRow], width: int) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows for a table of so many cells, which may be moved sideways: no column is cut by its edge.
+
+    First stands what one looks for when there is trouble. Where that has no room, bars go, then the address loses the middle
+    of its host, the cluster's word (ours says where it differs) and what is placed there move beyond the edge, and last our
+    words lose their middle.
+    """
+    for room in (WIDE, NARROW, BARE) if width >= ROOMY else (NARROW, BARE):
+        columns = _columns(picture, nodes, room)
+        if _width(columns[:FIRST]) <= width:
+            break
+    else:
+        columns = _squeezed(columns[:FIRST], width) + columns[FIRST:]
+    seen = len(columns)
+    while seen > 1 and _width(columns[:seen]) > width:
+        seen -= 1
+    if seen < len(columns):  # the next one begins where the edge is
+        last = columns[seen - 1]
+        space = width - _width(columns[: seen - 1]) - BETWEEN
+        last[0] += " " * (space - cells(last[0]))
+    return [column[0] for column in columns], [list(row) for row in zip(*(column[1:] for column in columns), strict=True)]
+
+
+def _columns(picture: Picture, nodes: Sequence[NodeRow], room: Room) -> list[list[str]]:
+    """Each with its heading; the address behind the four before it."""
+    rows = [headings_of(picture, room), *(cells_of(picture, node, room) for node in nodes)]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    columns.insert(FIRST - 1, columns.pop(-1 - picture.kind.has_leader))
+    for column in columns[FIRST:]:
+        column[0] = f"{column[0]:<{STEADY}}"
+    return columns
+
+
+def _squeezed(first: list[list[str]], width: int) -> list[list[str]]:
+    """Those that there is room for, then those that there is none for."""
+    name, status, words, placed, address = first
+    kept: list[list[str]] = [name, status, words, placed]
+    beyond: list[list[str]] = []
+    while (left := width - _width(kept) - BETWEEN) < SHORTEST_ADDRESS and len(kept) > len((name, words)):
+        beyond.append(kept.pop(1 if kept[1] is status else -1))
+    if left < SHORTEST_ADDRESS:
+        most = max(SHORTEST_WORDS, width - _width([name]) - BETWEEN - SHORTEST_ADDRESS - BETWEEN)
+        kept, left = [name, [words[0], *(in_cells(cell, most) for cell in words[1:])]], SHORTEST_ADDRESS
+    return [*kept, [address[0], *_addresses_in(address[1:], left)], *beyond]
+
+
+def _width(columns: Sequence[Sequence[str]]) -> int:
+    return sum(max(map(cells, column)) + BETWEEN for column in columns)
+
+
+def _addresses_in(addresses: Sequence[str], most: int) -> list[str]:
+    """Return them in so many cells, with their ports; of a longer host what is not the same in all of them stays."""
+    if all(cells(address) <= most for address in addresses):
+        return list(addresses)
+    hosts, ports = zip(*((host, port) for host, _, port in (address.rpartition(":") for address in addresses)), strict=True)
+    begin = _alike(hosts)
+    end = min(_alike([host[::-1] for host in hosts]), min(map(len, hosts)) - begin)
+    return [f"{_host_in(host, most - len(port) - 1, begin, end)}:{port}" for host, port in zip(hosts, ports, strict=True)]
+
+
+def _alike(texts: Sequence[str]) -> int:
+    """How many signs all begin with."""
+    pairs = zip(min(texts), max(texts), strict=False)
+    return next((n for n, (first, last) in enumerate(pairs) if first != last), min(map(len, texts)))
+
+
+def _host_in(host: str, most: int, begin: int, end: int) -> str:
+    """What is its own, from `begin` to `end` before the last sign, and as much of what stands before as there is room for."""
+    own = host[begin : len(host) - end]
+    if not own or cells(host) <= most:
+        return in_cells(host, most)
+    behind = "…" if end and cells(own) + (begin > 0) < most else ""
+    left, before = most - cells(own + behind), host[:begin]
+    if cells(before) > left:
+        while before and cells(before) >= left:
+            before = before[1:]
+        before = "…" * (left > 0) + before
+    return in_cells(f"{before}{own}{behind}", most)
 
 
 def problem_lines(problems: Sequence[Problem]) -> list[tuple[str, str, str]]:

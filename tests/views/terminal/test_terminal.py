@@ -24,7 +24,16 @@ from casty_notebook.topology.health import LinkState, NodeHealth
 from casty_notebook.topology.kinds import SHARDED, VIRTUAL
 from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.problems import Problem
-from casty_notebook.views.terminal.picture import NodeRow, Picture, _nodes, cells_of, headings_of, picture_of, sorted_nodes
+from casty_notebook.views.terminal.picture import (
+    NodeRow,
+    Picture,
+    _nodes,
+    cells_of,
+    fitted,
+    headings_of,
+    picture_of,
+    sorted_nodes,
+)
 from tests.house.source import ROOT
 from tests.support.topologies import HOSTILE, member, topology
 from tests.support.topologies import node as spot
@@ -134,12 +143,12 @@ async def test_at_80_columns_what_a_node_owns_is_seen_beside_the_longest_words_a
     async with screen.app.run_test(size=(80, 30)) as pilot:
         table: Any = screen.app.query_one("#nodes")
         widths = {str(column.label): column.get_render_width(table) for column in table.ordered_columns}
-        assert [*widths][:4] == ["node", "cluster", "from here", "shards"]
+        assert [label.strip() for label in widths][:4] == ["node", "from here", "shards", "address"]
         assert sum([*widths.values()][:4]) <= 80
         assert {cell_len(table.render_line(place).text) for place in range(table.size.height)} == {table.size.width}
         await pilot.resize_terminal(140, 30)
         deadline = monotonic() + 10
-        while str(table.ordered_columns[1].label) != "cluster says":
+        while str(table.ordered_columns[1].label) != "cluster says":  # which is beyond the edge no more
             assert monotonic() < deadline
             await pilot.pause(0.05)
         screen.picture = replace(PICTURE, nodes=(node(1)._replace(words="x"),))
@@ -149,6 +158,78 @@ async def test_at_80_columns_what_a_node_owns_is_seen_beside_the_longest_words_a
         while "reachable, but the cluster says not" not in table.render_line(1).text:
             assert monotonic() < deadline
             await pilot.pause(0.05)
+
+
+def troubled() -> Picture:
+    """Eight nodes of one host, two of them in trouble of long words, with a problem and an event each."""
+    words = {2: "not reached from here", 3: "reachable, but the cluster says not"}
+    nodes = tuple(
+        node(n, "bad" if n in words else "good", shards=n * 4)._replace(
+            address=f"127.0.0.1:{20_000 + n * 713}", words=words.get(n, "reachable")
+        )
+        for n in range(1, 9)
+    )
+    wrong = tuple(Problem("bad", "odd", f"node-{n}", after(0), "here", "connection is lost", "start it anew") for n in words)
+    events = tuple(TopologyEvent(after(n), "lost", f"node-{n}", "reachable", "not reachable") for n in words)
+    lines = (("state", "connected"), ("members", "8, 6 reachable"), ("shards", "144"))
+    return replace(PICTURE, nodes=nodes, lines=lines, problems=wrong, events=events)
+
+
+@pytest.mark.parametrize("width", range(30, 180, 7))
+def test_no_column_is_cut_by_the_edge_and_an_address_keeps_its_port(width: int) -> None:
+    picture = troubled()
+    headings, rows = fitted(picture, picture.nodes, width)
+    edge, seen = 0, 0
+    for heading, *column in zip(headings, *rows, strict=True):
+        edge += max(map(cells, (heading, *column))) + 2
+        seen += edge <= width
+        if edge >= width:
+            break
+    assert edge == width or seen == len(headings)
+    place = [heading.strip() for heading in headings].index("address")
+    shown = [row[place] for row in rows]
+    assert [each[-6:] for each in shown] == [f":{20_000 + n * 713}" for n in range(1, 9)]
+    assert width < 37 or place < seen
+    if width >= 86:  # with all that is said of them, and what they own
+        assert [heading.strip() for heading in headings][:5] == [headings[0], headings[1], "from here", "shards", "address"]
+        assert shown == [each.address for each in picture.nodes]
+
+
+@pytest.mark.parametrize("width", [38, 60, 79])
+@pytest.mark.parametrize("host", ["shop-{}.eu-west-1.example", "10.128.100.{}", "eu-west-1-{}", "節点{}.例", "[2001:db8::{}]"])
+def test_hosts_that_differ_stay_different_in_a_narrow_terminal(host: str, width: int) -> None:
+    nodes = tuple(node(n)._replace(address=f"{host.format(n)}:25520", words="x" * 40) for n in range(10, 40))
+    headings, rows = fitted(replace(PICTURE, nodes=nodes), nodes, width)
+    place = [heading.strip() for heading in headings].index("address")
+    assert len({row[place] for row in rows}) == len(nodes)
+
+
+@pytest.mark.parametrize(
+    ("size", "seen"),
+    [
+        ((40, 8), ["✕ node-2", "✕ node-3", "node-2: connection"]),
+        ((40, 12), ["8, 6 reachable", "✕ node-2", "✕ node-3", "node-2: connection", "node-3: connection"]),
+        ((80, 12), ["✕ node-2", "✕ node-3", "● node-1", ":21426", "node-3: connection", "start it anew"]),
+        ((80, 16), ["✕ node-2", "● node-4", "node-3: connection", "start it anew", "newest", "connection from here is lost (r"]),
+        ((80, 24), ["✕ node-2", "✕ node-3", "● node-1", ":21426", "node-3: connection", "start it anew", "newest", "order"]),
+    ],
+)
+async def test_a_low_terminal_shows_troubled_nodes_then_what_is_wrong_then_the_rest(
+    size: tuple[int, int], seen: list[str]
+) -> None:
+    screen = Screen(troubled())
+    async with screen.app.run_test(size=size) as pilot:
+        await pilot.pause()
+        screen.app.show()
+        await pilot.pause()
+        shown = "\n".join(line.text for line in screen.app.screen._compositor.render_strips())
+        assert [text for text in seen if text not in shown] == []
+        await pilot.resize_terminal(120, 40)
+        await pilot.pause()
+        screen.app.show()
+        await pilot.pause()
+        shown = "\n".join(line.text for line in screen.app.screen._compositor.render_strips())
+        assert all(text in shown for text in ("● node-8", "127.0.0.1:25704", "order", "start it anew", "newest"))
 
 
 def test_events_are_told_in_the_words_of_the_kind() -> None:
