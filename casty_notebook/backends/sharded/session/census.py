@@ -8,7 +8,7 @@ from math import inf, log10
 __all__ = ["Census", "too_few", "too_many"]
 
 UNLIKELY = 3.0
-"""A number that makes what is seen a matter of one chance in 10 to this power is worth a word."""
+"""A number of shards is reported as too large if the shards in use would be a chance of 1 in 10 to this power, or rarer."""
 
 
 def too_few(shard_type: str, given: int, shards: Collection[int]) -> str | None:
@@ -75,7 +75,7 @@ class Census:
                 self.few = text
                 self._words.append(text)
         elif self.many is None and (highest in self.ours or highest < 0.95 * self._num_shards):
-            # Of so many that one lies almost at the top, nothing can be said; and a large cluster's are not counted for it.
+            # Not where others use a shard almost at the top: the number is not too large then, and nothing has to be counted.
             text = too_many(self._shard_type, self._num_shards, shards, self.ours)
             if text is not None:
                 self.many = text

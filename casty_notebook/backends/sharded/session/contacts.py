@@ -43,7 +43,7 @@ class Contacts:
     def failed(self, contact: NodeAddress, reason: str, *, verdict: bool) -> None:
         self._outcomes[contact] = reason
         if contact in self._verdicts:
-            # One that opened gives none, so this counts those in a row.
+            # Any other outcome sets them back to 0, so that only failures in a row are counted.
             self._verdicts[contact] = self._verdicts[contact] + 1 if verdict else 0
             self._refused[contact] = self._refused[contact] + 1 if reason.startswith(REFUSED) else 0
 
@@ -55,7 +55,7 @@ class Contacts:
 
     @property
     def verdict(self) -> ContactAttempt | None:
-        """The first verdict that stands: what a reader has to know first."""
+        """The first contact point whose last attempt ended in a verdict; the error begins with it."""
         stands = (contact for contact, count in self._verdicts.items() if count)
         return next((ContactAttempt(str(contact), self._outcomes[contact]) for contact in stands), None)
 

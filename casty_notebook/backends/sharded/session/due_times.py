@@ -1,4 +1,4 @@
-"""When each of many things is to be looked at next, at a cost that only those pay whose time has come."""
+"""When each of many things is to be looked at next. Those whose time has not come cost nothing."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["AT_ONCE", "DueTimes"]
 AT_ONCE = float("-inf")
 FOREVER = float("inf")
 _SPARE = 64
-"""Entries that no longer count and may lie in a heap, beside one for each that does."""
+"""Outdated entries that a heap may hold, beside one for each thing, before it is cleaned."""
 
 
 class DueTimes[T]:
-    """A heap of (time, thing). An entry counts if its time is the one that is noted for its thing; the others are left lying.
+    """A heap of (time, thing). An entry counts if its time is the one noted for its thing; outdated ones are removed later.
 
     Examples
     --------

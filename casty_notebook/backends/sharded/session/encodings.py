@@ -1,4 +1,4 @@
-"""In which encodings a cluster may be asked, the likeliest first. What they look like as bytes is the rooms' above."""
+"""In which encodings a cluster may be asked, the likeliest first. How they look as bytes, only `codec` and `aio` know."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ __all__ = ["Listening"]
 class Listening(Ask):
     """waiting --transmit--> sent --message--> sent --loss | cancel | close--> gone; waiting --deadline | failure--> gone.
 
-    It is an ask in all but two things: what comes does not end it, and its deadline is only that of leaving. So whatever holds
-    for asks on their way, through lost links and closing, holds for it.
+    It is an ask that differs in two things: a message that comes does not end it, and its deadline only bounds how long it may
+    wait to be sent. Lost links and closing are handled as for any ask that was sent.
 
     Attributes
     ----------
@@ -35,6 +35,7 @@ class Listening(Ask):
         self.inbox = Inbox(limit, max_bytes)
 
     def overdue(self) -> bool:
+        """Only a listener whose message has not left ends at its deadline; one whose message has left has none any more."""
         if not self.may_have_run:
             return True
         self.deadline = FOREVER

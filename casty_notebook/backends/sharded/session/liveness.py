@@ -56,9 +56,9 @@ class Liveness:
         return path
 
     def doubt(self, link: Link, since: float, now: float) -> None:
-        """An ask of `since` got no reply: if nothing else came by its link either, look now whether the node is there.
+        """An ask made at `since` got no reply: if nothing else has come by its link since then, ping the node now.
 
-        A node that stands gains one question, one that does not is known for it seconds sooner than by its silence.
+        A node that lives has one question more to answer; a dead one is found out seconds sooner than by its silence.
         """
         if link.opened is not None and link.probe is None and link.heard <= since and link in link.peer.links:
             self.ping(link, now)
@@ -69,7 +69,7 @@ class Liveness:
             self.doubt(link, now, now)
 
     def watch(self, now: float, out: list[Effect]) -> None:
-        """Ping the silent, judge the pinged, let go of what nothing needs, of all nodes whose time has come."""
+        """At all nodes whose time has come: ping silent links, act on pings without an answer, close links that nobody needs."""
         peers = self._peers.due_to_watch(now)
         to_probe, missed = self._peers.silent_links(peers, now)
         for link in to_probe:

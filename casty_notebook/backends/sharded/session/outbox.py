@@ -56,9 +56,9 @@ class Outbox:
     known
         What reports of failures quote.
     doubt
-        Told of a link by which an answer is overdue, since when, and the time.
+        Called with the link by which an answer is overdue, the time of the ask, and now: its node may be dead.
     traffic
-        Told of what fails; what is answered goes into the lane of its node.
+        Counts the asks that fail. Those that are answered are noted in the lane of the node that answered.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Outbox:
         """What everything further is refused with; None while the session is open."""
 
     def routed_by(self, router: Router) -> None:
-        """The two need each other: the router tells here what it cannot route."""
+        """Set the router. It is made after the outbox, since it is given `fail` and `drop` for what it cannot route."""
         self._router = router
 
     # --- beginnings ------------------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ class Outbox:
             out.append(Reply(ask_id, message))
 
     def _failed(self, ask: Ask, error: CastyNotebookError, out: list[Effect]) -> None:
-        """The last word on an ask that is not answered."""
+        """Tell the asker, and count it unless it is a listener: the end of one is no failed ask."""
         if type(ask) is not Listening:
             self._traffic.failed(ask.path, error)
         out.append(Fail(ask.id, error))
@@ -151,7 +151,7 @@ class Outbox:
         self._withdraw(event.ask_id, out)
 
     def _withdraw(self, ask_id: str, out: list[Effect]) -> Ask | None:
-        """The ask is over; its envelope goes with it if it has not left."""
+        """End an ask, and take its envelope back if it has not left. Returns None if it was over already."""
         ask = self.asks.get(ask_id)
         if ask is None:
             return None
@@ -196,7 +196,7 @@ class Outbox:
             self.fail(ask, error, cause, "Connect again.", out, may_have_run=ask.may_have_run)
 
     def drop(self, told: list[Outgoing], why: str, out: list[Effect]) -> None:
-        """Let go of what waited for a route in vain, and say how much of it that is."""
+        """Give up tells that waited for a route in vain, and report how many there were for which targets."""
         targets = Counter(str(outgoing.target) for outgoing in told)
         if not targets:
             return
@@ -210,7 +210,7 @@ class Outbox:
     def refused(self, event: Refused, _now: float, out: list[Effect]) -> None:
         """A link did not take an envelope."""
         outgoing = event.outgoing
-        if outgoing.seq < 0:
+        if outgoing.seq < 0:  # a message of the session's own, which is sent again when it is needed
             return
         if outgoing.ask is not None:
             outgoing.ask.withdrawn()
@@ -234,7 +234,7 @@ class Outbox:
         self._router.reclaimed(self._ours(event.unsent), now, out)
 
     def _ours(self, unsent: tuple[Outgoing, ...]) -> list[Outgoing]:
-        """Without the session's own messages, which are repeated by whoever needs them, and what is over."""
+        """The user's envelopes that are not over. The session's own messages are left out: they are sent again when needed."""
         return [o for o in unsent if o.seq > 0 and (o.ask is None or o.ask.id in self.asks)]
 
     def _survives(

@@ -22,15 +22,15 @@ __all__ = ["Peers"]
 class Peers:
     """The table of nodes and links. Knows no topology but what `take_members` is told, sends nothing but through effects.
 
-    A node is looked at when its time has come, so that thousands of quiet ones cost nothing: whatever may make a dial, a probe
-    or the end of a link of its due sooner has to `touch` it.
+    Each node has a time at which it is looked at next, so that thousands of quiet ones cost nothing. Code that may make a dial,
+    a probe or the end of a link due sooner must `touch` the node.
 
     Parameters
     ----------
     mint
         Gives a fresh identity (PROTOCOL section 3.5); always the same one if `fixed`.
     fixed
-        The user chose the identity: there is one generation for ever and no second link to a node.
+        The user chose the identity. All links present it, and no node gets a second link, since it keeps one per identity.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Peers:
         self._generations = 1
         self._spread_at = float("-inf")
         self._to_spread: Generation | None = None
+        """A newer identity that one node has accepted, and under which the others are to get a link, too (see `_spread`)."""
         self._settling = True
         self._settling_until = float("inf")
         self._dials = TokenBucket(settings.dial_rate, settings.dial_burst, now)
@@ -55,10 +56,10 @@ class Peers:
         self._to_dial = DueTimes[Peer]()
         self._to_watch = DueTimes[Peer]()
         self._ready: dict[Peer, None] = {}
-        """Those whose dial is due, and waits for its turn."""
+        """Nodes whose dial is due, but waits until the dial rate and `max_links` allow it."""
         self._contacts: list[Peer] = []
         self._answering: dict[Peer, None] = {}
-        """Those with a link now, or since `rolled`: nobody else's lane has anything in it."""
+        """Nodes that have a link, or had one since the last `rolled`: no other lane can hold anything."""
 
     def __iter__(self) -> Iterator[Peer]:
         return iter(self._by_address.values())
@@ -75,7 +76,7 @@ class Peers:
         return peer
 
     def touch(self, peer: Peer) -> None:
-        """Something about a node has changed: look at it again, whatever was planned, if there is anything to look at."""
+        """Look at a node again at once: something about it has changed. One without links that nobody wants is left alone."""
         if peer.links or peer.wanted or peer.queue or peer in self._ready:
             self._to_dial.sooner(peer, AT_ONCE)
         if peer.links:
@@ -87,7 +88,7 @@ class Peers:
 
     @property
     def linked(self) -> Iterable[Peer]:
-        """Those with a connection."""
+        """The nodes that have an open link."""
         return {link.peer: None for link in self.links.values() if link.opened is not None}
 
     @property
@@ -95,16 +96,16 @@ class Peers:
         return any(peer.live for peer in self.linked)
 
     def lanes(self) -> Lanes:
-        """Of the nodes that may have answered something since `rolled`."""
+        """The lanes of all nodes that may have answered something since the last `rolled`."""
         return [(peer.address, peer.lane) for peer in self._answering]
 
     def rolled(self) -> None:
-        """The lanes were emptied: only those with a link can get anything into them."""
+        """Note that the lanes were emptied. Only nodes that have a link can put something into theirs from now on."""
         self._answering = {peer: None for peer in self._answering if peer.links}
 
     @property
     def due_at(self) -> float:
-        """When to look at somebody, if nothing happens before."""
+        """When the next node is to be looked at, if nothing happens before."""
         return min(self._to_dial.next, self._to_watch.next)
 
     # --- what is wanted ----------------------------------------------------------------------------------------
@@ -119,9 +120,11 @@ class Peers:
             self.touch(peer)
 
     def race_no_more(self, now: float) -> None:
-        """A contact point has answered as the node that it names: so will the others, which are connected in any case.
+        """Dial the other contact points now, without their head starts.
 
-        But not names beside the addresses: two of one node may be among them, and it keeps one connection per identity.
+        To be called when one has answered under the very address it was dialled at: the others most likely do so, too, and
+        are to be connected in any case. Host names keep their pauses. Two of them may lead to one node, which keeps only one
+        connection per identity.
         """
         for peer in self._contacts[: self._settings.eager_links]:
             literal = peer.address.host.replace(".", "").isdecimal()
@@ -130,13 +133,13 @@ class Peers:
                 self.touch(peer)
 
     def take_members(self, snapshot: TopologySnapshot, now: float) -> list[Peer]:
-        """Take over the members of a snapshot: dial them, and dial at once those of whom there is news.
+        """Take over the members of a snapshot: dial the new ones, and at once those whose status has changed.
 
-        Returns those that the cluster has just now found to be unwell.
+        Returns the members whose status has changed to neither joining, up nor leaving: the cluster takes them for lost.
         """
         unwell = []
         if self._settling_until == FOREVER:
-            for peer in self:  # until now nobody was known to be no member
+            for peer in self:  # before the first snapshot no node could be a leftover (see `_is_leftover`)
                 self.touch(peer)
         self._settling_until = min(self._settling_until, now + self._settings.settle_time)
         eager = self._settings.eager_links
@@ -174,14 +177,14 @@ class Peers:
     def may_dial(self, address: NodeAddress) -> bool:
         """Whether a message to an actor there is a reason to dial it: of a member, or of a node that the user named.
 
-        A ref may come inside of anything that a node sends; by itself it makes us dial nobody.
+        Any node can send a ref with any address in it: a ref alone must not make us dial that address.
         """
         peer = self._by_address.get(address)
         known = peer is not None and (peer.member or peer.contact or bool(peer.links))
         return known or address in self._named
 
     def lost_everything(self, now: float, *, just_now: bool) -> None:
-        """No link is left: every contact point is a way back again, at once if that has `just_now` become so."""
+        """No link is left: dial the contact points again, all at once if the last link was lost `just_now`."""
         for peer in self._contacts:
             if peer.contact and (just_now or not peer.wanted):
                 peer.wanted = True
@@ -217,6 +220,10 @@ class Peers:
         return peer
 
     def _adopt(self, link: Link, dialled_as: Peer, node: NodeAddress, now: float, out: list[Effect]) -> bool:
+        """Another node than the one dialled has answered: a contact point may be any node, a member's address only itself.
+
+        Returns False if the link was dropped.
+        """
         if dialled_as.contact:
             peer = self.get_or_add(node, now)
             peer.via = link.dialled
@@ -234,7 +241,7 @@ class Peers:
         return False
 
     def lost(self, link_id: int, reason: str, now: float) -> Link | None:
-        """A link is gone. Returns it if we still counted on it."""
+        """A link has ended. Returns it, or None if it was given up before."""
         link = self.links.pop(link_id, None)
         if link is None:
             return None
@@ -255,14 +262,14 @@ class Peers:
         return link
 
     def _next_contact(self, now: float) -> None:
-        """A contact point refused: the next that still has to wait for its turn need not."""
+        """A contact point refused us: dial the next one now, without the head start that this one had."""
         contacts = (peer for peer in self._contacts if peer.contact and peer.wanted)
         waiting = [peer for peer in contacts if not peer.breaker.failures and peer.breaker.retry_at > now]
         if waiting:
             self._kick(min(waiting, key=lambda peer: peer.breaker.retry_at), now)
 
     def hang_up(self, link: Link, out: list[Effect]) -> None:
-        """Close an older link on purpose; the newest, which has answered since, carries on."""
+        """Close a link that is not needed any more. If envelopes left by it, they leave by the newest proven link from now on."""
         peer = link.peer
         self.touch(peer)
         hand_over = peer.sender is link
@@ -306,14 +313,17 @@ class Peers:
             self._ready[peer] = None
 
     def _dial_ready(self, now: float, out: list[Effect]) -> float:
-        """Dial those whose turn it is. Returns when the next one's comes; the end of a link makes room, too."""
+        """Dial as many of `_ready` as the dial rate and `max_links` allow, the most urgent first.
+
+        Returns when the rate allows the next one; infinite if there is none, or only the end of a link makes room for it.
+        """
         room = self._settings.max_links - len(self.links)
         if not self._ready or room <= 0:
             return FOREVER
         allowed = min(self._dials.available(now), room)
         chosen = list(self._ready)
         if allowed < len(chosen):
-            # Whoever makes up members is not to keep us from those that we know, or that the user waits for.
+            # A node that invents members must not keep us from those that we know, or that the user waits for.
             chosen = heapq.nsmallest(allowed, chosen, key=_urgency)
         for peer in chosen:
             self._dials.take()
@@ -333,7 +343,7 @@ class Peers:
         return Generation(self._generations, self._mint())
 
     def _dial(self, peer: Peer, generation: Generation, out: list[Effect], *, spare: bool = False) -> None:
-        # With two known ways to a node, a failed one is followed by the other.
+        # Where two addresses lead to a node, failed dials alternate between them.
         address = peer.via if peer.via is not None and peer.breaker.failures % 2 == 0 else peer.address
         link = Link(self._next_link, peer, address, generation, spare=spare)
         self._next_link += 1
@@ -386,10 +396,14 @@ class Peers:
         return self._proven(link, now, out)
 
     def pushed(self, link: Link, now: float, out: list[Effect]) -> bool:
-        """What was subscribed to by a link came by it, which proves the link as a pong does. Returns as `pong`."""
+        """A snapshot came by a link, which proves it as a pong does. Returns what `pong` returns."""
         return link.peer.receiver is None and self._proven(link, now, out)
 
     def _proven(self, link: Link, now: float, out: list[Effect]) -> bool:
+        """Note that a link is proven (see `Peer`). Returns True if envelopes leave by it from now on.
+
+        They change to it only from a sender that is lost, or whose probe was not answered in time.
+        """
         peer = link.peer
         if peer.receiver is None or peer.receiver.generation.number < link.generation.number:
             peer.receiver = link
@@ -421,7 +435,7 @@ class Peers:
         return self._settling
 
     def settle_down(self, now: float) -> bool:
-        """Look whether the first connections are made. Returns True when that has just become so."""
+        """End `settling` once all first connections are made, or their time is over. Returns True if it has ended just now."""
         if not self._settling or self._settling_until == float("inf"):
             return False
         if now < self._settling_until and any(self._is_on_its_way(peer) for peer in self):
@@ -440,7 +454,7 @@ class Peers:
     def watched(self, peers: Iterable[Peer], now: float) -> None:
         """Note when to look at these nodes' links again."""
         for peer in peers:
-            # What is due still was seen just now; what was done about it takes its time.
+            # A link that is due even now was dealt with a moment ago, by a ping for instance, whose answer takes time.
             at = self._watch_at(peer, now)
             self._to_watch.set(peer, at if at > now else now + self._settings.probe_timeout)
 
@@ -465,7 +479,10 @@ class Peers:
         return to_probe, missed
 
     def _is_leftover(self, peer: Peer) -> bool:
-        """No member any more: nothing is wanted of it, and whoever makes up members is not to fill our sockets."""
+        """Whether a node is no member (any more) and nothing waits for it.
+
+        Its idle links are closed: otherwise a node that invents members could use up all of `max_links`.
+        """
         return not (peer.member or peer.contact or peer.queue) and self._settling_until < FOREVER
 
     def _idle_at(self, peer: Peer, now: float) -> float:
@@ -506,7 +523,7 @@ class Peers:
     # --- for tests -------------------------------------------------------------------------------------------------
 
     def validate(self, now: float) -> list[tuple[bool, str]]:
-        """What must hold, and how to say that it does not: nobody is forgotten who must be looked at."""
+        """Pairs of whether something holds, and what to say if not: each node is dialled and looked at in time."""
         said = [*self._to_dial.validate(), *self._to_watch.validate()]
         for peer in self:
             needs_dial = peer.dialling is None and self._needs_dial(peer)
@@ -522,4 +539,5 @@ class Peers:
 
 
 def _urgency(peer: Peer) -> tuple[bool, bool, bool, int]:
+    """The order of dials, lowest first: nodes that envelopes wait for, contact points, nodes we knew, those that failed least."""
     return not peer.queue, not peer.contact, not peer.opened, peer.breaker.failures

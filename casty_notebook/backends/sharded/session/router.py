@@ -29,15 +29,14 @@ type FailWith = Callable[[Outgoing, type[AskFailed] | CastyNotebookError, str, s
 """(envelope, error or its class, cause, advice, effects): fail the ask, or refuse the tell, with a full report."""
 
 type Drop = Callable[[list[Outgoing], str, list[Effect]], None]
-"""(envelopes, why, effects): they are not sent any more, which is counted and said."""
+"""(envelopes, why, effects): give these tells up, count them and report them."""
 
 
 class Router:
     """made --owner live--> transmitted; made --shard unknown | owner lost--> waiting --located--> made; made --no link--> queued.
 
-    What is queued for a node is made again once it is connected. An ask that is to fail fast fails where others would wait
-    for a lost owner or node.
-    What a lost link had not sent is made again.
+    What is queued for a node is routed again once the node is connected, and so is what a lost link had not sent. An ask that
+    is to fail fast fails where others would wait for a lost owner or node.
     Order per entity holds: an envelope never overtakes one that waits for the same shard or the same node.
     """
 
@@ -75,8 +74,8 @@ class Router:
         Raises
         ------
         ShardCountMismatch
-            If the number is none, or the type is in use with another. What the cluster uses is reported, not raised: one
-            stranger's wrong number would stop everybody else.
+            If the number is no positive integer, or the type is in use here with another. That the cluster seems to use
+            another number is only reported (see `Census`): else one foreign client with a wrong number would stop all others.
         """
         if not isinstance(num_shards, int) or isinstance(num_shards, bool) or num_shards < 1:
             raise ShardCountMismatch(f"num_shards of {shard_type!r} must be a positive integer, not {num_shards!r}")
@@ -99,7 +98,7 @@ class Router:
     # --- routing -----------------------------------------------------------------------------------------------
 
     def begin(self, outgoing: Outgoing, now: float, out: list[Effect]) -> None:
-        """Route what has just been made: where one for the same shard has left since anything changed, by the same way."""
+        """Route a new envelope. If one for the same shard has left since the last change, it goes the same way unexamined."""
         target = outgoing.target
         if type(target) is EntityName:
             table = self.tables.get(target.shard_type)
@@ -112,12 +111,12 @@ class Router:
         self.route(outgoing, now, out)
 
     def forget_ways(self) -> None:
-        """Something may have changed."""
+        """Make `begin` look for every shard's way anew, since something may have changed."""
         for table in self.tables.values():
             table.ways.clear()
 
     def route(self, outgoing: Outgoing, now: float, out: list[Effect]) -> None:
-        """Find its way, whatever may have changed."""
+        """Send an envelope to where its target is as far as known now, let it wait for that, or fail it."""
         target = outgoing.target
         if isinstance(target, ActorTarget):
             if self._peers.may_dial(target.node):
@@ -147,20 +146,24 @@ class Router:
             self._to_peer(outgoing, peer, now, out)
 
     def _leaves_others_behind(self, table: ShardTable, shard: int, peer: Peer) -> bool:
-        """The shard moved (or its node has another link), and older envelopes for it may wait for a socket elsewhere."""
+        """Whether older envelopes for the shard may still wait for the socket of another link, and would be overtaken.
+
+        That is so after the shard has moved, or its node has got another link.
+        """
         carrier = self._peers.links.get(table.carriers.get(shard, -1))
         return carrier is not None and peer.sender is not carrier
 
     def _follow_the_others(
         self, table: ShardTable, outgoing: Outgoing, shard: int, now: float, out: list[Effect]
     ) -> None:
+        """Let an envelope wait until the other link has given back the older ones that it had not sent (see `reclaimed`)."""
         if self._has_room(outgoing, out):
             waiting = self._buffer.at_shard(table, shard, outgoing, now)
             waiting.question.retry_at = now + self._settings.shard_retry
             out.append(Reclaim(table.carriers.pop(shard)))
 
     def _bring_along(self, table: ShardTable, shard: int, peer: Peer, now: float, out: list[Effect]) -> None:
-        """The shard moved while older envelopes for it wait for its former node's link: they go first."""
+        """Send the older envelopes for a shard first, which still wait for a link to the node where it was before."""
         former = table.queued.get(shard)
         if former is None or former is peer:
             return
@@ -256,9 +259,9 @@ class Router:
         shard = location.shard_id
         question = table.questions.get(shard) if table is not None else None
         if table is None or question is None or question.name != name:
-            # Nobody asked, or it was answered: a node that tells more is not to fill our memory with nodes of its choice.
+            # Nobody asked this, or it was answered before. Believing it would let any node fill our memory with addresses.
             return
-        # A node that is no member (yet) is no place to send to; the next snapshot may tell of it before we ask again.
+        # Nothing is sent to a node that is no member (yet). The next snapshot may name it, even before we ask again.
         peer = self._peers.get_or_add(location.node, now) if self._peers.may_dial(location.node) else None
         if peer is not None and peer.breaker.usable:
             table.located(shard, location.node, now)
@@ -276,10 +279,11 @@ class Router:
                 self._fail_unreachable(outgoing, lost, out)
 
     def _release(self, table: ShardTable, shard: int, peer: Peer, now: float, out: list[Effect]) -> None:
+        """Send what waits for a shard to its owner."""
         if shard not in table.waiting:
             return
         if self._leaves_others_behind(table, shard, peer):
-            # They come back (`reclaimed`), take their place among those that wait, and all are released again.
+            # The older envelopes come back in `reclaimed` and queue up before these; then all are released, in order.
             out.append(Reclaim(table.carriers.pop(shard)))
             return
         table.questions.pop(shard, None)
@@ -326,12 +330,12 @@ class Router:
         question = waiting.question
         asked = self._peers.get(question.asked_of) if question.asked_of is not None else None
         if asked is None or not asked.live:
-            # Nobody was there to be asked, or who was asked is gone.
+            # No node could be asked, or the one that was asked is lost: ask at once.
             question.retry_at = min(question.retry_at, now)
         self._inquire(table, shard, question, now)
 
     def flush(self, peer: Peer, now: float, out: list[Effect]) -> None:
-        """The peer has a link: send what waited for it, or to wherever its shard has moved meanwhile."""
+        """The peer has a link: route what waited for it once more. Its shard may have moved meanwhile."""
         for outgoing in self._buffer.leave_peer(peer):
             self.route(outgoing, now, out)
 
@@ -346,11 +350,11 @@ class Router:
         return [outgoing for outgoing in self._buffer.everything() if self._buffer.take(outgoing)]
 
     def withdraw(self, ask: Ask) -> bool:
-        """The ask is over: take its envelope along if it still waits here."""
+        """The ask is over: take its envelope out if it still waits for a route. Returns whether it did."""
         return self.buffered > 0 and self._buffer.take(ask)
 
     def validate(self, now: float) -> list[tuple[bool, str]]:
-        """What must hold, and how to say that it does not: a way that is remembered is the one that would be found."""
+        """Pairs of whether something holds, and what to say if not: each remembered way is the one that `route` would take."""
         return [
             (self._is_the_way(table, shard, *way, now), f"shard {shard} of {table.shard_type!r} goes a way that is none any more")
             for table in self.tables.values()
@@ -369,7 +373,7 @@ class Router:
         self.wake = min(self.wake, at)
 
     def tick(self, now: float, out: list[Effect]) -> None:
-        """Ask again for shards that wait too long, drop tells that waited for ever, say what snapshots show."""
+        """Ask again where shards live that envelopes wait for, drop tells whose time is over, report what the census found."""
         self.wake = FOREVER
         for table in self.tables.values():
             out.extend(map(Report, table.census.news()))
@@ -385,7 +389,7 @@ class Router:
                 self._wake_at(waiting.question.retry_at)
 
     def _note_expiry(self, outgoing: Outgoing) -> None:
-        """Asks have deadlines of their own."""
+        """Note when a tell that waits is to be dropped. Not of asks: their deadlines are looked after in `Asks`."""
         if outgoing.ask is None and outgoing.deadline < self._expiry:
             self._expiry = outgoing.deadline
             self._wake_at(outgoing.deadline)
@@ -398,6 +402,6 @@ class Router:
 
 
 def _fails_fast(outgoing: Outgoing) -> bool:
-    """It is an ask that does not want to wait until its owner or its node is back."""
+    """Whether this is an ask that fails at once while its node cannot be reached; one with `retry` waits for the node instead."""
     ask = outgoing.ask
     return ask is not None and ask.fail_fast and not ask.retry

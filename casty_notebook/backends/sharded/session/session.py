@@ -62,7 +62,7 @@ COUNTED = ("overflowed", "undelivered", "timed_out", "late_replies", "lost_links
 
 
 _QUIET = (Tick, Heard)
-"""Events that are no news unless something comes of them."""
+"""Events that are left out of the story unless they have an effect."""
 
 
 class Session:
@@ -79,7 +79,7 @@ class Session:
     now
         The time in seconds, of any clock that only goes forward.
     names
-        Gives another name at each call, that nobody can guess: under it a question to the cluster is answered.
+        Gives a new name at each call, which nobody can guess: the end of the path that the answer to a question comes to.
     encodings
         What the nodes may understand, the likeliest first (PROTOCOL section 7).
     named
@@ -119,8 +119,8 @@ class Session:
             settings, self.client_system, self.peers, self.send_system, outbox.fail, outbox.drop, names
         )  # fmt: skip
         outbox.routed_by(self.router)
-        # The user's own traffic makes nothing else due, so that it is not looked for then, and changes nobody's way; nor does a
-        # link that is not open yet.
+        # These events make nothing due and change no shard's way, so `handle` does not look at either after them: they are the
+        # user's own traffic, and links that are not open yet.
         self._users_own: dict[type[Event], Handler] = {
             AskMade: outbox.ask_made, TellMade: outbox.tell_made, AskCancelled: outbox.cancelled,
             Refused: outbox.refused, Reclaimed: outbox.reclaimed, TypeUsed: self._type_used, Unexpected: self._unexpected,
@@ -247,12 +247,12 @@ class Session:
     # --- links -----------------------------------------------------------------------------------------------------
 
     def _connected(self, event: Connected, now: float, _out: list[Effect]) -> None:
-        """Ping a member behind the handshake, whose answer says nothing by itself: the two come back in one round trip."""
+        """Ping a member right behind the handshake, whose answer alone proves nothing (see `Peer`): both take one round trip."""
         link = self.peers.links.get(event.link)
         if link is None:
             return
         link.greeted = now
-        # Only where the handshake cannot bring news: of who answers there, or of what it understands.
+        # Not while we do not know which node answers there, or which encoding it reads: that has to be found out first.
         if not link.peer.member or link.dialled != link.peer.address or self.subscription.encoding is None:
             return
         if self.state in ("open", "leaving"):
@@ -276,7 +276,7 @@ class Session:
             self._greet(link, now)
 
     def _greet(self, link: Link, now: float) -> None:
-        """Prove a link and pay old debts, as soon as the node can understand us: each guess is a line in its log."""
+        """Ping a link to prove it, and end old subscriptions. Not before the encoding is known: a node logs each wrong guess."""
         self.liveness.ping(link, now)
         self.subscription.opened(link)
 
@@ -299,7 +299,7 @@ class Session:
     # --- messages in -----------------------------------------------------------------------------------------------
 
     def _is_welcome(self, event: Received | Replies, now: float, out: list[Effect]) -> bool:
-        """Note that the node lives; whether what it sent is to be read."""
+        """Note that the node lives. Returns whether what it sent is to be handled."""
         if self.state == "ruined" or (event.system != self.system_name and not self._is_our_cluster(event, out)):
             return False
         if self.peers.heard(event.link, now):
@@ -389,13 +389,16 @@ class Session:
         if changed:
             self.subscription.lively = sum(m.status is MemberStatus.up for m in snapshot.members) > 1
             for peer in self.peers.take_members(snapshot, now):
-                # Whether it answers here is said beside the cluster's word, so it is looked at now, not by its silence.
+                # Our own view is shown beside the cluster's: ping the member now, instead of when it has been silent for long.
                 self.liveness.doubt_all(peer, now)
             self.router.adopt(snapshot, now, out)
         out.append(Publish(snapshot))
 
     def _is_followed(self, link: Link, event: Received, now: float, out: list[Effect]) -> bool:
-        """Take in what the push itself tells; the first one tells in what to write."""
+        """Hand a push to the subscription; if it shows another encoding, greet all nodes in that.
+
+        Returns whether the snapshot is one of the node that we follow.
+        """
         before = self.subscription.encoding
         followed = self.subscription.pushed(link, event.type_hint, event.written, now)
         if self.subscription.encoding != before:
@@ -403,7 +406,7 @@ class Session:
                 if each.opened is not None:
                     self._greet(each, now)
                 else:
-                    each.pinged = None  # in a way that nobody reads any more
+                    each.pinged = None  # that ping was written in another encoding: its answer will not come
             if before is None and self.subscription.wrong_guesses and self.subscription.was_found:
                 out.append(Report(self.subscription.what_was_found(self.system_name)))
         return followed
@@ -424,7 +427,7 @@ class Session:
     def _do_what_is_due(self, now: float, out: list[Effect], *, came: bool) -> None:
         """After anything but the user's own traffic: do whatever time or the change has made due.
 
-        A message that came and changed nothing of nodes and links costs no look at what waits and what is due.
+        After a message (`came`) only the subscription is looked at, unless envelopes wait or the time of something has come.
         """
         self._wake = FOREVER
         if self.state in ("open", "leaving"):
@@ -449,7 +452,7 @@ class Session:
     # --- leaving ---------------------------------------------------------------------------------------------------
 
     def _close(self, _event: Close, now: float, out: list[Effect]) -> None:
-        """Nobody waits for an answer any more; what was told and still seeks its way gets some time to find it."""
+        """Fail all asks, and give the tells that wait for a route some time to find one."""
         if self.state not in ("open", "ruined"):
             return
         self._outbox.fail_all(ClientClosed, "the client was closed while it waited.", out)

@@ -43,7 +43,8 @@ class ShardLocator:
             return None
         leader = self._peers.get(self.snapshot.leader) if self.snapshot.leader is not None else None
         if leader is not None and leader.breaker.usable:
-            # Still connecting: a follower would only forward the question, and the answer would come too early.
+            # While the leader is being connected, nobody is asked: a follower would forward the question to it, and it would
+            # answer to an identity that has no connection there yet, which loses the answer.
             return leader if leader.live else None
         candidates = sorted(m.address for m in self.snapshot.members if m.status is MemberStatus.up)
         peers = [peer for address in candidates if (peer := self._peers.get(address)) is not None and peer.live]
@@ -58,7 +59,7 @@ class ShardLocator:
         question.asked(peer.address, now, self._settings)
         table.census.ours.add(shard)
         link = peer.receiving
-        # A follower passes the question on, and whoever knows answers (PROTOCOL section 3.5); nobody else knows this path.
+        # Any node that the question is forwarded to may answer it (PROTOCOL section 3.5), and none that has not seen this path.
         question.name = question.name or self._names()
         path = f"{PROXY_PATH}{table.shard_type}/{question.name}"
         ref = ActorRef(ActorAddress(self._system, path, link.generation.identity))

@@ -23,17 +23,18 @@ FRESH = 5.0
 """A coordinator's own answer outranks a snapshot for so long: gossip reaches our node a second later (PROTOCOL section 6.1)."""
 
 SILENT = 20
-"""Questions without an answer that are no reason to ask less: a cluster places nothing until it has noticed a death."""
+"""Unanswered questions until the pauses between them grow: a cluster answers none until it has noticed that a node is dead."""
 
 TRACE = 20
 """Questions and answers of a shard that are kept: those of about five seconds."""
 
 
 class Question:
-    """Where does a shard live? Asked for again every `shard_retry`, as long as somebody waits; outlives those who gave up.
+    """The question where a shard lives, repeated every `shard_retry` as long as an envelope waits for the answer.
 
-    After so many without any answer (`SILENT`) the pauses double, up to `shard_retry_cap`. An answer that is of no use begins
-    that anew, and what changes in the cluster makes the next question due at once.
+    After `SILENT` questions without any answer the pauses double, up to `shard_retry_cap`. An answer that names an owner which
+    we cannot reach makes them short again, and a change in the cluster makes the next question due at once. It is kept for a
+    while after the last envelope has given up, so that the next one does not begin with short pauses.
     """
 
     __slots__ = (
@@ -42,7 +43,7 @@ class Question:
 
     def __init__(self, now: float) -> None:
         self.name = ""
-        """Under which it is answered: only whoever was asked knows it."""
+        """The end of the path that the answer comes to; only the nodes that were asked know it."""
         self.trace: deque[tuple[float, str]] = deque(maxlen=TRACE)
         """(time, what was asked or answered), for errors to quote."""
         self.first_at = now
@@ -75,7 +76,7 @@ class Question:
         self.retry_at = min(self.retry_at, self.asked_at + settings.shard_retry)
 
     def overtaken(self) -> None:
-        """The cluster has moved something: who did not answer, or named a lost owner, may know better at once."""
+        """The cluster has changed: ask again at once, whoever did not answer or named a lost owner may know better now."""
         self.attempts = 0
         self.last_at = self.retry_at = float("-inf")
 
@@ -112,8 +113,8 @@ class ShardTable:
         self.queued: dict[int, Peer] = {}
         """The node for whose link an envelope of a shard waited last."""
         self.ways: dict[int, tuple[Link, Generation]] = {}
-        """By which link an envelope of a shard has just left, and under which identity replies come: until something changes, the
-        next one goes the same way, and nothing of that has to be looked up."""
+        """Of each shard, the link by which an envelope has just left and the identity that its reply comes to. Until something
+        changes, the next envelope goes the same way and nothing is looked up."""
         self.census = Census(shard_type, num_shards)
         self._snapshot: Mapping[int, ShardAllocation] = {}
         self._answers: dict[int, tuple[NodeAddress, float]] = {}
@@ -143,9 +144,10 @@ class ShardTable:
     def _is_over(
         shard: int, node: NodeAddress, fresh: bool, before: Mapping[int, ShardAllocation], after: Mapping[int, ShardAllocation]
     ) -> bool:
-        """The snapshots know as much as a coordinator's own answer did, or have given up what it said.
+        """Whether snapshots overrule a coordinator's own answer.
 
-        A shard that no snapshot has ever listed keeps its answer: some are allocated and never listed (PROTOCOL section 6.4).
+        They do if they listed the owner that it named and then dropped the shard, or if it is old and they list the shard. One
+        that no snapshot has ever listed keeps its answer: some are allocated and never listed (PROTOCOL section 6.4).
         """
         former = before.get(shard)
         if fresh:
@@ -163,7 +165,7 @@ class ShardTable:
         return answer[0] if answer is not None else None
 
     def is_settled(self, shard: int) -> bool:
-        """Where it is depends on the snapshot alone, and so not on the time."""
+        """Whether only the snapshot says where the shard is, so that `locate` gives the same until the next one."""
         return shard not in self._answers
 
     def replicas(self, shard: int) -> tuple[NodeAddress, ...]:
@@ -188,7 +190,7 @@ class ShardTable:
         return question
 
     def forget_questions(self, now: float, pause: float) -> None:
-        """Let go of those that nobody waits for, once asking anew is no repetition."""
+        """Forget questions that no envelope waits for, `pause` seconds after they could have been repeated."""
         for shard, question in list(self.questions.items()):
             if shard not in self.waiting and question.retry_at + pause < now:
                 del self.questions[shard]

@@ -49,7 +49,7 @@ class Link:
         self.spare = spare
         """Opened beside a healthy link only to receive replies under a newer identity."""
         self.greeted: float | None = None
-        """When the handshake was sent. What its answer takes is what the node's loop, and ours, take at least for any other."""
+        """When the handshake was sent. The node's loop, and ours, take at least as long for any other answer as for this one."""
         self.opened: float | None = None
         self.heard = 0.0
         self.used = 0.0
@@ -58,7 +58,8 @@ class Link:
         self.pinged: float | None = None
         """When the last ping was sent whose own answer is still due: it gives the round trip."""
         self.read_up_to = 0.0
-        """The node has read everything that went out by this link before then: it reads a connection in order."""
+        """The node has read everything that went out by this link before this time: it has answered a ping of then, and reads a
+        connection in order."""
         self.asks: dict[str, Ask] = {}
         """Asks whose envelope went out by this link."""
 
@@ -84,10 +85,10 @@ class Peer:
         self.address = address
         self.breaker = breaker
         self.lane = new_lane()
-        """How long its answers took, until they are counted."""
+        """How long each of its answers took, by path; `Session.traffic` sums them up now and then."""
         self.links: list[Link] = []
         self.sender: Link | None = None
-        """By which envelopes leave."""
+        """The link by which envelopes leave."""
         self.receiver: Link | None = None
         """The newest link that is proven: under its identity replies surely come."""
         self.dialling: Link | None = None
@@ -100,7 +101,8 @@ class Peer:
         self.wanted = False
         """Dial it (again) whenever it has no link."""
         self.opened = False
-        """Had a link once: the node may have been given an identity that it has refused since (PROTOCOL section 3.2)."""
+        """It had a link before. The node may have refused that link's identity since, so the next link presents a fresh one
+        (PROTOCOL section 3.2)."""
         self.stranger = ""
         """The system of the other cluster that answers at this address, until a node of ours does."""
         self.status = ""
@@ -147,7 +149,7 @@ class Outgoing:
 
     @property
     def ask(self) -> Ask | None:
-        """The ask that it is; None for what is told."""
+        """The envelope itself, if it is an ask; None if it is a tell."""
         return None
 
     def sent(self, link: Link, generation: Generation) -> None:  # noqa: ARG002 - nothing comes back
@@ -208,11 +210,11 @@ class Ask(Outgoing):
         generation.asks += 1
 
     def overdue(self) -> bool:
-        """Whether its being late ends it."""
+        """Asked when the deadline has passed: whether that ends the ask."""
         return True
 
     def withdrawn(self) -> None:
-        """The envelope is back in the session's outbox, or the ask is over."""
+        """Detach the ask from its link: its envelope was taken back, or it is over."""
         if self.link is not None:
             self.link.asks.pop(self.id, None)
             self.link = None

@@ -22,9 +22,10 @@ __all__ = ["SUBSCRIPTION_PATH", "TOPOLOGY_PATH", "Subscription"]
 TOPOLOGY_PATH = "/_cluster/_topology"
 SUBSCRIPTION_PATH = "/_topology_sub"
 MAX_DEBTS = 16
+"""Subscriptions that one node may still have of us, and that we remember to end; the oldest is forgotten first."""
 PATIENCE = 5.0
-"""Times the handshake's own duration that a node is given for an answer before it is asked in another encoding. A handshake takes
-one turn of the node's loop, a first push several, of three actors."""
+"""A node has so many times as long for an answer as it took for the handshake, before it is asked in another encoding. A
+handshake takes one turn of the node's loop, a first push several, of three actors."""
 
 
 class _Request:
@@ -58,8 +59,8 @@ class Subscription:
 
     While asking, a silent node is joined by the next one; a lost link leads back to asking from anywhere.
     Probing repeats the subscription with the same ref, which the node answers at once without a second subscription
-    (section 6.2). What is left on a node that we cannot tell is kept as a debt, and paid when it is reached again,
-    since a dead subscriber costs a node one dial every 5 s for ever (section 6.3).
+    (section 6.2). A subscription that we cannot end, since its node cannot be reached, is kept as a debt and ended when the
+    node is reached again: a dead subscriber costs a node one dial every 5 s for ever (section 6.3).
 
     Until the first push nothing is known of the cluster's encoding, and a node is silent to a wrong one: it is asked in
     each of `encodings`, with the same ref, so that only one subscription comes of it whichever is understood.
@@ -73,13 +74,15 @@ class Subscription:
         self._send = send
         self._encodings = encodings
         self.encoding: Encoding | None = encodings[0] if len(encodings) == 1 else None
-        """That of the cluster, once it has shown."""
+        """The encoding that the cluster reads; None until it is known."""
         self._doubted = False
+        """No node has answered a whole round of questions: all encodings are tried again, even if one was known."""
         self._tried: dict[Encoding, None] = {}
         self.wrong_guesses = 0
         """So many requests in another encoding went out until the first was answered; each is a line in a node's log."""
         self.was_found = False
-        """The encoding is not the one that nodes are asked in first. Otherwise wrong guesses mean that they answered late."""
+        """The cluster's encoding is another than the first one tried. If it is the first, wrong guesses only went out because the
+        answer came late."""
         self._following: _Request | None = None
         self._asking: list[_Request] = []
         self._debts: dict[NodeAddress, list[ActorRef]] = {}
@@ -93,7 +96,7 @@ class Subscription:
 
     @property
     def likely(self) -> Encoding:
-        """What to write in."""
+        """The encoding to write in: that of the cluster, or the likeliest while it is not known."""
         return self.encoding or self._encodings[0]
 
     @property
@@ -119,7 +122,7 @@ class Subscription:
     # --- what comes in -----------------------------------------------------------------------------------------
 
     def pushed(self, link: Link, type_hint: str, written: tuple[str, str | None] | None, now: float) -> bool:
-        """A snapshot came by `link`. Returns False if it is one of a node that we follow no longer."""
+        """A snapshot came by `link`. Returns False if it is to be ignored, since another node is followed."""
         request = next((r for r in self._requests() if r.link is link), None)
         if request is None:
             return False
@@ -139,7 +142,10 @@ class Subscription:
         return True
 
     def _learn(self, encoding: Encoding) -> None:
-        """All of one cluster's nodes agree, outside an upgrade; that may change the layout (section 7), nothing else."""
+        """Take over the encoding that a node has shown. From now on only its layouts are tried.
+
+        All nodes of a cluster have the same encoding. Only an upgrade may change its layout (section 7), and nothing else of it.
+        """
         if self.encoding is None:
             self.wrong_guesses = sum(tried != encoding for request in self._requests() for tried in request.tried)
             self.was_found = encoding != self._encodings[0]
@@ -165,7 +171,7 @@ class Subscription:
         )
 
     def opened(self, link: Link) -> None:
-        """A node is reached (again), and what it understands is known: pay what we owe it."""
+        """A node is reached (again), and its encoding is known: end the subscriptions that it still has of us."""
         for ref in self._debts.pop(link.peer.address, ()):
             self._send(link, TOPOLOGY_PATH, UnsubscribeTopology(ref), None)
 
@@ -193,7 +199,7 @@ class Subscription:
             self._asking.remove(request)
 
     def _follow_newest_link(self, now: float) -> None:
-        """Move along when the followed node has a link under a newer identity, so that the older may end."""
+        """Subscribe anew by the newest link of the followed node, so that its older link, of an older identity, may end."""
         request = self._following
         if request is None or not request.connected:
             return
@@ -247,10 +253,10 @@ class Subscription:
         return min(wake, now + head_start, request.next_guess)
 
     def _can_ask(self, peer: Peer, now: float) -> bool:
-        """Links are proven by an answer (see `Peer`), and answered is only what is written in the right encoding.
+        """Whether a node may be asked to push its topology: one with a proven link (see `Peer`), and others if need be.
 
-        So before the first push an unproven link is asked as well, and later one that stays unproven: the cluster may
-        have been upgraded.
+        A link is proven by an answer, and a node answers only what is written in its encoding. So before the first push nodes
+        with an unproven link are asked as well, and later those whose link stays unproven: the cluster may have been upgraded.
         """
         return peer.live or (self._is_unproven(peer) and (self.encoding is None or now >= self._proof_due(peer)))
 
@@ -262,7 +268,10 @@ class Subscription:
         return (peer.receiving.opened or 0.0) + self._settings.layout_probe
 
     def _head_start(self) -> float:
-        """Both layouts get their turn, and the likeliest serializers; more would make one silent node a long wait."""
+        """Seconds until the next node is asked, too.
+
+        While the encoding is guessed, that is time for the first three guesses; for more, one silent node would be a long wait.
+        """
         s = self._settings
         if not self._guessing:
             return s.layout_probe
@@ -304,7 +313,7 @@ class Subscription:
         self._send(request.link, TOPOLOGY_PATH, SubscribeTopology(request.ref), encoding)
 
     def _busy(self, link: Link) -> float:
-        """What silence of a node that is this busy does not mean yet; of no node more than a probe is given."""
+        """Seconds of silence that mean nothing yet: a node slow to answer the handshake is busy. At most a probe's time."""
         if link.greeted is None or link.opened is None:
             return 0.0
         return min(PATIENCE * (link.opened - link.greeted), self._settings.probe_timeout)
@@ -314,7 +323,7 @@ class Subscription:
     def _leave(self, request: _Request) -> None:
         peer = request.peer
         if peer.links:
-            # A node that has not answered yet may still do so: what it reads then must end in an unsubscription.
+            # A node that has not answered may yet read our subscription, in whichever encoding: each must be followed by its end.
             for encoding in (None,) if self.encoding is not None else request.tried:
                 self._send(peer.receiving, TOPOLOGY_PATH, UnsubscribeTopology(request.ref), encoding)
         if not request.connected:
