@@ -1,8 +1,8 @@
 """The shards of one type, in columns: 10,000 of them take 10 KB here and about 1 MB as a dict.
 
 A cluster has few placements (an owner and its replicas) and many shards, so the placements are listed once and each shard has
-the number of its own, in an array that numpy reads without a copy. Ids are in ascending order and mostly all that there are
-between two, which a `range` says without any memory.
+the number of its own, in an array that numpy reads without a copy. Ids are in ascending order. Mostly none is left out, and they
+are a `range`, which takes no memory.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LOWEST, HIGHEST = -(2**63), 2**63 - 1
 _INT = range(-(2**31), 2**31)
 _BYTE, _SHORT = 2**8, 2**16
 _AT_ONCE = 512
-"""Shards that are compared before another look at whether they can still be equal."""
+"""Shards compared at a time. After each lot a comparison may end early, as soon as the columns cannot be equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ class _Items(ItemsView[int, ShardAllocation]):
 
 
 def _number(shard: object, ids: Sequence[int]) -> int | None:
-    """The id that equals what is no int itself, as a dict finds 7 by 7.0 or by numpy's; None if there is none."""
+    """The id that equals a key of another type, as a dict finds 7 by 7.0 or by numpy's 7; None if there is none."""
     hash(shard)  # a dict raises for a list, too
     try:
         return index(shard)  # type: ignore[arg-type]
@@ -219,7 +219,7 @@ def as_column(allocations: Mapping[int, ShardAllocation]) -> ShardColumn:
 
 
 def column_of(ids: Sequence[int], codes: array[int], placements: tuple[ShardAllocation, ...]) -> ShardColumn:
-    """A column of ids in any order, each with its code. The last code holds of an id that comes again."""
+    """Make a column of ids in any order, each with its code. If an id comes more than once, its last code counts."""
     if (dense := _run(ids)) is not None:
         return ShardColumn(dense, codes, placements)
     if not all(map(lt, ids, islice(ids, 1, None))):
@@ -235,7 +235,7 @@ def column_of(ids: Sequence[int], codes: array[int], placements: tuple[ShardAllo
 
 
 def _run(ids: Sequence[int]) -> range | None:
-    """The range that these ids are, if they are one."""
+    """Return these ids as a range if each is the one before plus 1, else None."""
     if isinstance(ids, range) or not ids:
         return ids if isinstance(ids, range) else range(0)
     first, last = ids[0], ids[-1]
@@ -243,7 +243,7 @@ def _run(ids: Sequence[int]) -> range | None:
 
 
 def translated(codes: array[int], numbers: Sequence[int], kinds: int) -> array[int]:
-    """Each code's number, of so many `kinds`."""
+    """Replace each code by its entry in `numbers`, all of which are less than `kinds`."""
     if all(map(eq, numbers, range(len(numbers)))):
         return codes if codes.typecode == code_type(kinds) else array(code_type(kinds), codes)
     if codes.typecode == "B" and kinds <= _BYTE:

@@ -21,17 +21,19 @@ _ITEMS_PER_CONTAINER = 4
 _PER_KEY = 130
 """Bytes to remember the hash of one key that could collide on purpose."""
 _BLOB = 64 * 1024
+"""Bytes from which on a piece that is copied out of the payload is long (see `CostGuard.blob`)."""
 _PER_WATCH = 800
+"""Bytes to watch the keys of one container, beside those of each key."""
 _MOST_IN_KEY = 10_000
 """Values of one key with everything shared written out: it is hashed, and compared, in one go."""
 _PER_VALUE_IN_KEY = 100
-"""Nanoseconds: hashed here, hashed again where it is inserted, and compared with an equal one."""
+"""Nanoseconds for each value in a key, which is hashed here, hashed again when it is inserted, and compared with an equal one."""
 _PER_STRANGE_KEY = 3_000
 """Nanoseconds of a key whose hash is computed in Python, as that of a Fraction."""
 _PER_MEASURED = 200
 """Bytes to remember the size of one container."""
 _SAFE_KEYS = frozenset({str, bytes, bool, type(None)})
-"""Hashed with a secret, or too few to collide."""
+"""Types of keys that cannot collide on purpose: their hashes have a secret, or they have only a few values."""
 _SIZED = COLLECTIONS | MAPPINGS
 _INT = frozenset({int})
 _SCALARS = _SAFE_KEYS | _INT | {float, complex}
@@ -124,7 +126,7 @@ class CostGuard:
             self._refuse_memory(weight)
 
     def blob(self, size: int) -> None:
-        """Make room for a long piece of the payload that is copied out of it: each byte is in there only once."""
+        """Raise the bound by a long piece that is copied out of the payload: all of them together are no longer than it is."""
         if size >= _BLOB:
             self.max_heap += size
 
@@ -145,7 +147,7 @@ class CostGuard:
         self.work.charge(COPIED * items)
 
     def check_fields(self, values: Collection[Any]) -> None:
-        """Count what it takes to compare fields with their annotations, which look into collections, and into those in them."""
+        """Count the work of comparing fields with their annotations, which goes through collections and collections in them."""
         for value in values:
             kind = type(value)
             if kind in _SIZED:
@@ -162,7 +164,7 @@ class CostGuard:
     def check_keys(self, keys: list[Any], target: Collection[Any] | type) -> None:
         """Refuse keys that are expensive to hash, or that collide on purpose, before they go into `target`.
 
-        That is the container, or the class of one that will be made of these keys alone.
+        `target` is the container, or the class of one that will be made of these keys alone.
         """
         kinds = set(map(type, keys))
         # Picklers write an empty batch where the one before was full.
@@ -177,7 +179,7 @@ class CostGuard:
             return
         watch = self._watch(target)
         if not watch.are_apart(keys, ints=kinds == _INT):
-            # What is remembered of a container that gets no more keys is forgotten at once.
+            # Of a container that gets no more keys, the hashes are forgotten at once: there need only be room for them.
             count = self.reserve if isinstance(target, type) else self.spend
             count(_PER_KEY * (len(keys) + watch.unseen))
             watch.add(keys, self.work)
@@ -207,7 +209,7 @@ class CostGuard:
 
     def _measured(self) -> Measure:
         if self._measure is None:
-            self.spend(_PER_MEASURED * self.containers)  # those that are still to come are not
+            self.spend(_PER_MEASURED * self.containers)  # containers made later are not counted
             self._measure = Measure(self._registry, self.max_depth, self.max_items)
         return self._measure
 

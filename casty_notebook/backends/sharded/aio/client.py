@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["ClusterClient"]
 
 LOOK_AGAIN = 0.25
-"""Seconds between two looks at what has been tried, where something cannot be tried here."""
+"""Seconds between two checks whether all encodings were tried in vain, where some cannot be tried with the packages here."""
 
 
 class ClusterClient(Lifecycle[Pump, TopologySnapshot]):
@@ -189,7 +189,7 @@ class ClusterClient(Lifecycle[Pump, TopologySnapshot]):
 
     @property
     def wrong_guesses(self) -> int:
-        """So many lines our guesses at the encoding left in its nodes' logs."""
+        """How many lines our wrong guesses at the encoding have left in the nodes' logs."""
         return self._pump.session.subscription.wrong_guesses if self._pump is not None else 0
 
     @property
@@ -268,7 +268,7 @@ class ClusterClient(Lifecycle[Pump, TopologySnapshot]):
         return self._broadcast.listen(listener)
 
     def _remember(self, _snapshot: TopologySnapshot) -> None:
-        """The first snapshot has come: the next client of this cluster need not guess how to write."""
+        """Remember the encoding with the first snapshot, so that the next client of this cluster need not guess it."""
         self._forget()
         if self.encoding is not None:
             remember(self.system_name, self.contact_points, self.encoding)
@@ -369,8 +369,8 @@ class ClusterClient(Lifecycle[Pump, TopologySnapshot]):
     def tell(self, target: Tellable[M] | EntityName | str, message: M) -> None:
         """Send without waiting; never blocks. Buffered, bounded, while the way to the target is found.
 
-        From another thread or loop than the client's own it is written here and handed over, in order; what can be refused
-        only there (`Overloaded`) is then in the log.
+        On another thread or loop than the client's own, the message is written here and handed over, in order. What only the
+        client's loop can refuse (`Overloaded`) is then logged, not raised.
 
         Raises
         ------
@@ -392,7 +392,7 @@ class ClusterClient(Lifecycle[Pump, TopologySnapshot]):
             self._home.hand_over(pump.tell_from_elsewhere, told)
 
     def prepare_tell(self, shard_type: str, entity_id: str, message: Any) -> TellMade | None:
-        """A tell to an entity, written now on whichever thread this is, for `tell_prepared`; None if its loop must see it first.
+        """Write a tell to an entity on the calling thread, for `tell_prepared`; None if it must be told on the client's loop.
 
         Raises
         ------
@@ -515,14 +515,14 @@ class ClusterClient(Lifecycle[Pump, TopologySnapshot]):
         return resolve(ref, self._passed(msg_factory(reply_ref)))
 
     def _passed(self, message: Any) -> Any:
-        """A question that is about to be sent; a client that lets not everything pass refuses it here."""
+        """Return the message of an ask that is about to be sent; the read-only client refuses here what may not be asked."""
         return message
 
     def _check_of_one_cluster(self, ref: EntityRef[Any]) -> None:
-        """Refuse the ref of a client of another cluster, which most likely has a type of that name, too.
+        """Refuse the ref of a client of another cluster: here it would reach other entities, of a type with the same name.
 
-        One of a client that was left goes on with the next client of that system. Clients of one cluster know a node in common,
-        once both have seen it.
+        A ref of a client that was left may be used with the next client of that system name. Two clients are of one cluster if
+        they know a node in common, or as long as one of them has no snapshot to tell.
         """
         other = ref.sender
         if not isinstance(other, ClusterClient):

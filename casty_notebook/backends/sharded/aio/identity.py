@@ -24,10 +24,10 @@ def mint_identity() -> NodeAddress:
 
 
 class Names:
-    """Names of 128 random bits each, in hexadecimal, drawn a few hundred at a time: the system is asked 0.1 % as often.
+    """Names of 128 random bits each, in hexadecimal, drawn 256 at a time since each draw is a call of the system.
 
-    The path that a reply is addressed to is such a name. A node learns those of the asks it was given, and nothing of the
-    others, so that it cannot answer what was asked elsewhere.
+    The path that a reply is addressed to ends in such a name. A node learns the names of the asks it was given and cannot guess
+    any other, so that it cannot answer what another node was asked.
     """
 
     __slots__ = ("_drawn",)

@@ -24,7 +24,7 @@ WRITE_CHUNK = 256 * 1024
 """Bytes given to the transport at once; what a lost link may have half sent is bounded by this and the socket's buffer."""
 
 BESIDES = 1024
-"""Bytes that a frame which waits costs besides its own, about: the envelope and what keeps it."""
+"""Bytes of memory that a waiting frame takes besides its own, about: its envelope and its entry in the queue."""
 
 
 class LinkOwner(Protocol):
@@ -45,9 +45,9 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
 
     Sockets are always drained (PROTOCOL section 9: a node queues without bound for a peer that does not read).
 
-    Two protocols in one: asyncio's sockets read into our own buffer, since for the other kind they make one of 256 KiB
-    for each read, which the system maps and takes back every time (as dear as all else that a reply costs); SSH channels
-    and uvloop, which do not, call `data_received`.
+    It is two protocols in one. As a `BufferedProtocol` it lets asyncio read sockets into our own buffer: otherwise asyncio
+    allocates 256 KiB for each read, which the system maps and takes back every time, and which costs as much as everything
+    else about a reply. SSH channels and uvloop do not know such protocols and call `data_received`.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         self._left_over = 0
         self._secure = False
         self.mute = False
-        """Ended before a byte came, without TLS: a node with TLS does so, too."""
+        """It ended before a byte came, on a connection without TLS. A node that expects TLS does that, for one."""
         self.verdict = False
         """What ended it will end the next one as well: something has to be configured differently."""
 
@@ -118,7 +118,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         try:
             frames = self._reader.receive(data)
         except ProtocolError as error:
-            # A frame beyond our bound comes again as often as it is asked for.
+            # A frame beyond our bound is a verdict: whoever asks again gets the same frame again.
             self.verdict = self.node is not None and "max_frame" in str(error)
             self._fail(self._say_foreign() or str(error))
             return
@@ -126,7 +126,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
             frames = self._greet(frames)
         if frames and not self.ended:
             self._owner.frames_received(self, frames)
-            # Behind the tasks that wait for these replies: what they ask next leaves without a turn of its own.
+            # Written at the end of this turn of the loop, so that what those ask next who got replies leaves at once.
             self._flush_soon()
 
     def eof_received(self) -> bool:
@@ -215,7 +215,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
             return False
         waits = len(self._queue)
         if waits and self._queued_bytes + waits * BESIDES + len(frame) > self._settings.max_buffered_bytes:
-            # A burst in one turn of the loop: nobody has tried to send it yet.
+            # Frames of this turn of the loop are only written at its end: write them now, before one is refused.
             self._write()
             if self._queue:
                 return False
@@ -235,8 +235,8 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
     def _flush_soon(self) -> None:
         """Write all that is sent in this turn of the loop at once, at its end.
 
-        A first frame that leaves ahead of a hundred others is answered ahead of them, and so stays for good: both sides then
-        wake twice for what they could do in one go. On two cores that halves the rate.
+        If the first of a hundred frames left at once, it would be answered ahead of the others, and so on round after round:
+        both sides would wake twice for what they can do in one go. On two cores that halves the rate.
         """
         if not self._flush_due:
             self._flush_due = True
@@ -304,7 +304,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
 
     @property
     def unread(self) -> tuple[int, int]:
-        """Messages, at least, and bytes that a link which was hung up has not got rid of yet."""
+        """At least how many messages, and how many bytes, a link that was hung up has not written to its socket yet."""
         size = self._transport.get_write_buffer_size() if self._transport is not None else 0
         return (max(1, self._left_over), size) if size else (0, 0)
 

@@ -25,7 +25,7 @@ type _Job = tuple[Callable[[], Any], Callable[[Any], None]]
 class PayloadThread:
     """idle --first job--> working --close--> closed. Its methods are called on the loop.
 
-    The thread is a daemon: nobody who leaves waits for a payload that nobody will look at.
+    The thread is a daemon, so that a process can end without waiting for a payload that nobody will look at.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -35,7 +35,7 @@ class PayloadThread:
         self._closed = False
 
     def submit(self, job: Callable[[], Any], done: Callable[[Any], None]) -> None:
-        """Run `job` there, then `done` with what it returned (or raised) here."""
+        """Run `job` on the thread, then `done` on the loop with what it returned or raised."""
         if self._closed:
             return
         if self._thread is None:

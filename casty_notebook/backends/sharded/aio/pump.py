@@ -62,13 +62,14 @@ __all__ = ["Pump"]
 log = room_logger(__name__)
 
 LATE = 0.25
-"""Seconds without an answer to a handshake until we look what it is that does not answer."""
+"""Seconds without an answer to a handshake after which we find out what it is that does not answer."""
 
 MANY = 1_000
-"""Envelopes that wait for a route from which on a tell may be refused: whoever tells then is to hear of it."""
+"""With so many envelopes waiting for a route a tell may be refused soon. From then on a thread that tells waits for the loop, so
+that the refusal is raised where the tell was made."""
 
 WONDERED = 4
-"""So often we look: a frozen node shall not wake to hundreds of connections."""
+"""How often we do so at one address: a frozen node must not wake up to hundreds of connections of ours."""
 
 
 class Pump:
@@ -104,9 +105,10 @@ class Pump:
         self._on_hopeless = on_hopeless
         self._links: dict[int, LinkProtocol] = {}
         self._stuffed: set[int] = set()
+        """Links whose nodes read more slowly than we write."""
         self._dials: dict[int, asyncio.Task[None]] = {}
         self._dialling: set[asyncio.Task[None]] = set()
-        """All that were begun and have not ended, those that nobody wants any more among them."""
+        """All dials that have not ended, also cancelled ones: `close` waits for them."""
         self._drain = Drain(self._waits)
         self._wondered: Counter[NodeAddress] = Counter()
         self._sockets = OpenSockets[LinkProtocol]()
@@ -138,11 +140,15 @@ class Pump:
             performers[type(effect)](effect)
 
     def _came(self, event: Heard | Received | Replies | Unexpected, now: float) -> None:
-        """Tell what a socket brought: in time, while the tick that is due waits for what lies in the others."""
+        """Handle what a socket brought.
+
+        While a tick is overdue, which is when something has kept the loop, this counts as come in time for it: it may have lain
+        in the socket for long, and the tick itself waits until all sockets are read (see `Alarm`).
+        """
         self._tell(event, self._alarm.at if self._alarm.overdue(now) else now)
 
     def tell(self, told: TellMade | TypeUsed) -> None:
-        """Carry out what is refused at once or not at all; raises what it is refused for."""
+        """Hand a tell or the use of a type to the session, and raise the error if it is refused."""
         self._rejection = None
         self.feed(told)
         if self._rejection is not None:
@@ -151,7 +157,7 @@ class Pump:
 
     @property
     def calm(self) -> bool:
-        """Whatever is told now leaves at once, as far as can be seen from any thread: it will not be refused as too much."""
+        """Whether a tell made now will not be refused as too much, as far as can be seen from any thread."""
         session = self.session
         return session.state == "open" and not self._stuffed and session.buffered < MANY
 
@@ -163,7 +169,7 @@ class Pump:
             self._stuffed.discard(link.id)
 
     def tell_from_elsewhere(self, told: TellMade) -> None:
-        """Carry out a tell that another thread handed over, and is no longer there to be told of a refusal."""
+        """Carry out a tell that another thread handed over. A refusal is logged, since that thread does not wait for it."""
         try:
             self.tell(told)
         except CastyNotebookError as error:
@@ -204,7 +210,7 @@ class Pump:
             protocol.abort()
             self._lost(effect.link, str(failure), verdict=failure.verdict)
         except Exception as error:
-            # A fault of ours: said, and no slot is lost by it.
+            # A fault of ours. The session must hear of it, too, or the link would count as being dialled for ever.
             log.exception("dialling %s", effect.address)
             protocol.abort()
             self._lost(effect.link, f"dialling failed: {type(error).__name__}: {error}")
@@ -239,7 +245,7 @@ class Pump:
         if protocol is None:
             return
         try:
-            # What leaves behind the handshake is for the node that was dialled: any other is hung up when it answers.
+            # What leaves before the handshake is answered is for the node that was dialled: if another answers, we hang up.
             frame = self.writer.frame(protocol.id, protocol.node or protocol.dialled, protocol.identity, outgoing)
         except CastyNotebookError as error:
             self.feed(Refused(effect.link, outgoing, error))
@@ -273,12 +279,12 @@ class Pump:
             self._start_dial(link.id, self._explain(link, reason))
             return
         if link.mute and self.session.snapshot is not None:
-            # A member of a cluster that is understood: there is nothing to guess about its generation.
+            # Other nodes of this cluster have answered, so this is no casty of another version, and no TLS node.
             reason = "closed the connection before it answered the handshake, as a node that is ending or starting does"
         self._lost(link.id, reason, link, verdict=link.verdict)
 
     async def _explain(self, link: LinkProtocol, reason: str) -> None:
-        """See what it is that ends connections without a word."""
+        """Find out what ended the connection without sending a byte, by dialling it once more in other ways."""
         try:
             reason, verdict = await self._dialler.explain(link.dialled, reason)
         finally:
@@ -286,7 +292,7 @@ class Pump:
         self._lost(link.id, reason, link, verdict=verdict)
 
     def _wonder(self, link: LinkProtocol) -> None:
-        """A handshake is answered in a round trip: look what it is that takes so long, while the answer may still come."""
+        """If the handshake is still unanswered, which takes a round trip, find out what is there. The answer may yet come."""
         waits = link.node is None and not link.ended and not link.heard and link.id in self._links
         if waits and self.session.snapshot is None and link.id not in self._dials:
             self._wondered[link.dialled] += 1
@@ -309,7 +315,7 @@ class Pump:
         self._receiver.forget(link_id)
         self.writer.forget(link_id)
         if protocol is not None and protocol.node is None and self._dialler.unanswered(protocol.dialled, protocol.reached):
-            verdict = False  # of one address, while the name has others
+            verdict = False  # it is the verdict on one address, and the host name has others to try
         self._trace.tell("link.lost", link=link_id, node=link.node or link.dialled, reason=reason)
         self.feed(LinkLost(link_id, reason, protocol.unsent if protocol is not None else (), verdict))
         self._look_at_reach()
@@ -399,7 +405,7 @@ class Pump:
         self._drain.cancel()
 
     def cut(self) -> None:
-        """End every connection without its loop, which runs no more: its nodes see them end, nobody here is told."""
+        """Close every socket where the loop runs no more. The nodes see their connections end; nothing is reported here."""
         for link in self._sockets:
             link.cut()
 

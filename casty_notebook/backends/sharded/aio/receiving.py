@@ -1,7 +1,7 @@
 """Frames of all links to events, in the order of each link, and never for long at a time.
 
-A short payload is read where it arrives. A long one is read beside the loop (see `PayloadThread`), and what its link sends
-meanwhile waits behind it, while the other links go on; so does what is left of a batch that has had its time.
+A short payload is read where it arrives. A long one is read on another thread (see `PayloadThread`). What its link sends
+meanwhile waits behind it, while the other links go on. The rest of a batch that has taken longer than `TURN` waits as well.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ TURN = 0.05
 """Seconds that one batch may take before the other links have their turn."""
 
 STILL = 1.0
-"""Seconds between two signs that a node lives whose payload is being read: it is us who take so long."""
+"""While a long payload is read, the session is told every so many seconds that its node lives: the silence is our doing."""
 
 type Frame = tuple[int, bytes]
 
 
 class Queue:
-    """What waits of one link. `ended`: why it is over, as soon as that has been read."""
+    """Frames of one link that wait to be read. `ended`: why the link has ended, to be said when they are read."""
 
     __slots__ = ("ended", "frames", "size")
 
@@ -63,7 +63,7 @@ class Receiver:
     end
         Called with a link and the reason when all that came before its end has been read.
     most
-        Bytes that may wait of one link until its socket is no longer read.
+        Bytes of one link that may wait. While there are more, its socket is not read.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Receiver:
             link.pause_reading()
 
     def ends(self, link: LinkProtocol, reason: str) -> bool:
-        """Whether the link's end has to wait for what came before it; `end` is called then."""
+        """A link has ended. Returns True if what it sent before is not all read yet: `end` is called when it is."""
         queue = self._queues.get(link.id)
         if queue is None:
             return False
@@ -115,6 +115,7 @@ class Receiver:
     # --- a batch -----------------------------------------------------------------------------------------------------
 
     def _take(self, link: LinkProtocol, frames: list[Frame]) -> None:
+        """Read frames in order, until a payload is too long to be read here or the time of a `TURN` is over; the rest waits."""
         newest: tuple[Frame, Envelope] | None = None
         now, reader, expects = monotonic(), self._reader, self._session.expects
         replies: Replies | None = None

@@ -30,7 +30,8 @@ class Route:
     to
         Whom the client sends it to: an entity by its name, or a ref.
     behind
-        The entity that the ref forwards it to: the proxy of a node, since we do not know the number of shards.
+        The entity that the message is forwarded to, where `to` is a node's proxy: so it is while we do not know the number of
+        shards.
     """
 
     target: str
@@ -43,11 +44,11 @@ class Route:
         return self.to if isinstance(self.to, EntityName) else self.behind
 
     def wrap(self, message: Any) -> Any:
-        """The message for whom it is sent to."""
+        """The message as `to` takes it: a proxy needs to know the entity it is for."""
         return message if self.behind is None else ShardEnvelope(self.behind.entity_id, message)
 
     def asks(self, asked: Callable[[ActorRef], Any]) -> Callable[[ActorRef], Any]:
-        """What makes the question for whom it is sent to."""
+        """The same for an ask: a function that makes the message, as `to` takes it, of the reply ref."""
         return asked if self.behind is None else lambda reply_to: self.wrap(asked(reply_to))
 
 
@@ -87,7 +88,7 @@ class TargetResolver:
         return Route(name, self._client.actor_ref(parsed.uri))
 
     def _read(self, name: str) -> EntityName | ServiceName | ActorAddress:
-        """What a target means: a service that is called ``eu/payment`` is one, where ``eu`` is no sharded type."""
+        """What a target means. ``eu/payment`` is an entity, unless ``eu`` is no sharded type and a service has that name."""
         parsed = parse_target(name)
         if not isinstance(parsed, EntityName) or self._client.num_shards(parsed.shard_type) is not None:
             return parsed
@@ -179,7 +180,7 @@ class TargetResolver:
         )
 
     def _pick(self, instances: list[ServiceInstance]) -> ServiceInstance:
-        """Any one, of those on nodes that we reach if there are some."""
+        """Choose an instance at random, on a node that we reach if there is one."""
         live = [each for each in instances if self._reached(each.node)]
         return random.choice(live or instances)  # noqa: S311 - spreads load, guards nothing
 
@@ -208,7 +209,7 @@ class TargetResolver:
         )  # fmt: skip
 
     def where(self, target: AnyTarget) -> Location:
-        """The location of a target, also of an entity whose type nobody told the number of shards of."""
+        """The location of a target. Without the number of shards of its type, nothing but the name is known of an entity's."""
         parsed = self._read(only_target(target)) if isinstance(target, str) else None
         if isinstance(parsed, ServiceName):
             return self._everywhere(label(target), self._service(parsed.name))
@@ -218,7 +219,7 @@ class TargetResolver:
         return self.location(self.route(target))
 
     def _everywhere(self, target: str, instances: list[ServiceInstance]) -> Location:
-        """All places of a service: one that is reached if there is one, and the others beside it."""
+        """The location of a service: a node that we reach, if there is one, and the other nodes as its replicas."""
         nodes = sorted({each.node for each in instances}, key=lambda node: (not self._reached(node), node))
         first = self.location(Route(target, next(each.ref for each in instances if each.node == nodes[0])))
         return replace(first, replicas=tuple(nodes[1:]))

@@ -16,7 +16,7 @@ __all__ = ["Codec", "TakesLonger", "detect", "recognise"]
 
 
 class TakesLonger(Exception):
-    """The payload is longer than was to be read now; it may be read all the same, where nobody waits."""
+    """The payload is longer than the caller would read now. It is not refused: it can be read on a thread of its own."""
 
 
 _COMPRESSED = (
@@ -38,7 +38,7 @@ def detect(payload: bytes) -> tuple[str | None, str | None]:
     for magic, name in _COMPRESSED:
         if payload.startswith(magic):
             return None, name
-    # A zlib header is one that is divisible by 31; `x` alone also begins msgpack integers and JSON it does not.
+    # The two bytes of a zlib header are a number divisible by 31. The first of them alone may also be a msgpack integer.
     if payload[:1] == b"\x78" and len(payload) > 5 and int.from_bytes(payload[:2]) % 31 == 0:
         return None, "zlib"
     return detect_serializer(payload), None

@@ -17,7 +17,7 @@ _OWNER, _REPLICAS = attrgetter("primary"), attrgetter("replicas")
 
 
 class Numbering:
-    """Each different placement of a message once, and its number. The columns of its tables share what they can of them."""
+    """Numbers the different placements of a message. Columns in which all of them occur share one tuple of them."""
 
     __slots__ = ("_guard", "_listed", "_numbers", "_shared")
 

@@ -35,11 +35,11 @@ def _alone() -> int:
 
 
 _ALONE = _alone()
-"""What the count of references is for a local variable that holds the only one: 2, or 1 from Python 3.14 on."""
+"""What `getrefcount` says of an object that one local variable alone refers to: 2, or 1 from Python 3.14 on."""
 
 
 class BulkReader(Protocol):
-    """What reads many opcodes in one go, and may know entries of the memo by their number."""
+    """Reads many opcodes in one go. It may remember memo entries, and is dropped when one of them is overwritten."""
 
     def read(self, machine: Machine, pos: int) -> int:
         """Do what the opcodes from `pos` on would do; returns where it leaves off."""
@@ -50,7 +50,7 @@ class TableReader(BulkReader, Protocol):
     """What reads shard tables."""
 
     def go_on(self, machine: Machine, table: ShardTable, pos: int) -> int:
-        """A batch of the open table was taken: returns where to read on."""
+        """Continue after a batch of the open table was taken; returns where to read on."""
         ...
 
 
@@ -72,7 +72,7 @@ class Machine:
     bulk_allowed
         Many opcodes may be read in one go.
     shard_run, record_run
-        What does so, once it is needed.
+        The readers that do so; None until one is needed.
     """
 
     __slots__ = (
@@ -208,7 +208,7 @@ class Machine:
         if index is not None and index < len(memo) and memo[index] is target:
             memo[index] = made
             if self._forgetful and index + 1 < len(memo) and memo[index + 1] is state and self.objects.absorbed:
-                # Every object's state is in the memo, for that one in a million to which something else refers.
+                # Picklers put every object's state into the memo, and hardly ever refer to it again: let go of it.
                 memo[index + 1] = GONE
                 self.lossy = True
         if type(state) is dict and getrefcount(state) == _ALONE:

@@ -38,6 +38,7 @@ PARTIAL = "functools.partial"
 _RESTORED = 6_000
 """Nanoseconds to make a ref, beside its URI's length."""
 FIELDS_OF_A_CALL = 8
+"""Fields of an object that take about as long as one call, and are charged as one."""
 _MOST_MAPS = 100
 """Of a ChainMap: each look-up goes through all of them."""
 _LONGEST_NAME = 1000
@@ -118,7 +119,7 @@ class Objects:
         return made
 
     def index_of(self, target: Any) -> int | None:
-        """The memo number of a stand-in that was waiting for its state, as far as its id tells."""
+        """The memo number of a stand-in that waited for its state. It was noted by `id`, so check that it is still that one."""
         index = self._waiting.pop(id(target), None)
         if index is not None:
             self._guard.heap -= WAITING
@@ -242,7 +243,7 @@ class Objects:
         return self._noted(entry, entry.build_positional(args))
 
     def _charge(self, entry: Entry, values: Collection[Any]) -> None:
-        """What an instance takes that is about to be made of these values."""
+        """Count the memory and work of an instance that is about to be made of these values."""
         self._guard.spend(entry.shape.weight)
         self._guard.calls += 1 + len(entry.shape.fields) // FIELDS_OF_A_CALL
         if entry.conformity is not None:

@@ -264,9 +264,9 @@ def _refused(machine: Machine, pos: int) -> int:  # noqa: ARG001
     raise Refused("honest nodes do not write this opcode")
 
 
-# MEMOIZE is executed by the reader's own loop, and so is BINGET of what needs no look.
+# `reader.run` executes MEMOIZE itself, and BINGET where it pushes a value that holds no others.
 OPCODES: list[Op] = [_READ.get(bytes([code]), _refused) for code in range(256)]
-"""By opcode."""
+"""The function of each opcode, at the place of its byte."""
 
 
 def op_name(data: bytes, pos: int) -> str:

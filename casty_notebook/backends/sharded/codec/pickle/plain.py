@@ -92,7 +92,7 @@ class PlainWriter:
             return False
         if form is None:
             return self._put_ref(out, obj)
-        # Its class was written before: a second time it would be a reference.
+        # Not plain if its class was written before: a pickler writes a reference to the memo the second time.
         if form.head in out or (form.exact and obj.__dict__.keys() != form.expected):
             return False
         out.append(form.head)
@@ -114,7 +114,8 @@ class PlainWriter:
         if uri is None or self._ref_head in out:
             return False
         if not uri.startswith(self._checked) or len(uri) == len(self._checked):
-            # Where a ref leads can end a node, its path cannot: thousands of asks share what was checked for the first.
+            # A bad host or port can end a node, a path cannot. So what stands before the path is checked once, and thousands
+            # of asks that share it are not checked again.
             check_uri(uri)
             self._checked = uri[: uri.index("/", len("casty://")) + 1]
         out += self._ref_head, atoms.text(uri), b"\x85R\x94"

@@ -28,7 +28,7 @@ __all__ = ["loads", "run"]
 _SLICE = 2048
 """Opcodes between two looks at the size of stack and memo."""
 _PLAIN = frozenset({str, type, EnumType, NodeAddress})
-"""Types whose instances hold nothing, so that a second reference to one needs no look."""
+"""Types whose instances hold no other values, so that a second reference to one need not be checked (see `Machine.refer`)."""
 
 
 def loads(data: bytes, registry: Registry, settings: Settings, *, held: int = 0, start: int = 0, bulk: bool = True) -> Any:
@@ -62,7 +62,7 @@ def loads(data: bytes, registry: Registry, settings: Settings, *, held: int = 0,
     except Replay:
         pass
     except Exception as error:
-        # While a column is open, what is missing may be what it took from the stack: the opcodes alone tell.
+        # While a column is open, what the opcodes miss may be what it took from the stack: read again without columns.
         if machine.table is None or isinstance(error, TooMuch):
             reason = _in_words(error)
     pos = machine.pos

@@ -3,8 +3,8 @@
 The pickle of such an object has one form, as in `short_objects`: class, NEWOBJ, a dict of the fields in order, BUILD. Names,
 once written, are references to the memo, the same for every object of the class. So after the first of a class, which the
 opcodes read, an object is one look at each of its fields instead of some twenty opcodes. What differs from the form is left to
-the opcodes, as are the memo's rules: entries that others may refer to are made, the states of finished objects are forgotten
-(see `Machine.build`), and what it costs is counted as the opcodes would count it.
+the opcodes. The memo is left as they would leave it: entries that something may refer to are made, the states of finished
+objects are forgotten (see `Machine.build`). What an object costs is counted as the opcodes would count it.
 
 Measured with and without, in turns: a snapshot of 50 members with a service each takes 0.68 of the time, one of 1,000 members
 0.59, a list of 50 or 1,000 dataclasses 0.6. Of three objects nothing is gained: their form has to be learnt first (0.03 ms).
@@ -36,7 +36,7 @@ _AROUND = 7
 _MOST = 256
 """Objects after which the machine looks at its memory."""
 _MOST_FIELDS, _MOST_TEXTS, _DEEPEST = 64, 100, 3
-"""Nothing is counted before all of an object is seen, so that must be little."""
+"""The largest object read here. What it costs is only counted when all of it was read, so it must be small."""
 
 
 _UNSEEN: Any = object()
@@ -64,7 +64,7 @@ class _Form(NamedTuple):
 
 
 def read_records(machine: Machine, pos: int) -> int:
-    """Read the objects that may follow at `pos` another one; returns where they end."""
+    """Read the objects that may begin at `pos`, where another has just ended; returns where they end."""
     if not machine.bulk_allowed or len(machine.meta) + _DEEPEST + 1 > machine.guard.max_depth:
         return pos
     if machine.record_run is None:
@@ -235,7 +235,7 @@ class RecordRun:
         raise _Learnt
 
     def _skip(self, machine: Machine, pos: int, levels: int) -> int:
-        """Where the value ends that begins at `pos`; what it is put into the memo for is put there."""
+        """Return where the value at `pos` ends, having put into the memo what its opcodes would put there."""
         data = machine.data
         if data[pos] != _SHORT_TEXT:
             return self._value(machine, pos, levels)[1]

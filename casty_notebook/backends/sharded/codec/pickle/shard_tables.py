@@ -2,8 +2,8 @@
 
 A pickler writes a table as an empty dict and batches of a thousand entries that are set in it. Where the dict is one of a
 snapshot's (it stands under the key ``shard_allocations``, under a type's name), and everything that is set in it is a shard's,
-no dict is filled: the column takes its place when the last batch is in. Whatever else happens to the dict until then, or to the
-column afterwards, is done by reading the pickle again without any of this (`Replay`); no node causes that.
+no dict is filled: the column takes its place when the last batch is in. If the pickle does anything else with the dict until
+then, or with the column afterwards, it is read again without any of this (`Replay`); no node writes such a pickle.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _alone() -> int:
 
 
 _ALONE = _alone()
-"""References to what one local variable holds, as the interpreter counts them."""
+"""What `getrefcount` says of an object that one local variable alone refers to."""
 
 
 class Replay(Exception):
@@ -58,7 +58,7 @@ class ShardTable:
         level = below[-1] if below else []
         if len(level) < 2 or type(level[-1]) is not dict or level[-1] or type(level[-2]) is not str:
             return None
-        # The one table of a snapshot is set by itself, several are behind a mark of their own.
+        # The table of a snapshot's only type is set by SETITEM; several stand behind a MARK, to be set together.
         if not _are_shards(level[:-2]) and not (len(below) > 1 and len(level) % 2 == 0 and _are_shards(below[-2])):
             return None
         target = level[-1]
@@ -84,7 +84,7 @@ class ShardTable:
                 self._codes = array("I", self._codes)
             else:
                 return
-        self._codes += array("I", list(codes))  # of bytes it would take four for one number
+        self._codes += array("I", list(codes))  # as a list, since `array` takes four bytes for one number
 
     def take_pairs(self, items: Sequence[Any]) -> bool:
         """Add what opcodes left on the stack, key by value; False, and nothing is added, if it is not all a shard's."""
@@ -102,7 +102,7 @@ class ShardTable:
         """Put the column in the dict's place; False if something else refers to the dict, or has set something in it."""
         index, guard, target = self._index, self._guard, self.target
         kept = index is not None and index < len(memo) and memo[index] is target
-        # Held by the stack, by this table, and by the memo.
+        # The dict is referred to by `target` here, the stack, this table, and perhaps the memo: anything else is too much.
         if target or stack[-1] is not target or getrefcount(target) != _ALONE + 2 + kept:
             return False
         ids = self._ids[0] if len(self._ids) == 1 else list(chain.from_iterable(self._ids))
@@ -117,7 +117,7 @@ class ShardTable:
 
 
 def _are_shards(stack: list[Any]) -> bool:
-    """On top is the dict of all sharded types."""
+    """Whether the dict of all sharded types is on top of the stack, under its key."""
     return len(stack) > 1 and type(stack[-1]) is dict and type(stack[-2]) is str and stack[-2] == _FIELD
 
 
@@ -130,7 +130,7 @@ def _words() -> bytes:
 
 
 def ascending(numbers: bytearray, width: int, count: int) -> range | None:
-    """The range that little-endian numbers of one or two bytes are, if they are one."""
+    """Return these little-endian numbers of one or two bytes as a range if each is the one before plus 1, else None."""
     if width > 2:
         return None
     first = int.from_bytes(numbers[:width], "little")

@@ -41,7 +41,7 @@ _WORTH_IT = 256
 """Columns of fewer entries only pay if they are all that is left of the batch."""
 
 
-# Every alternative is settled by its first byte, so the expressions read as the machine would.
+# In these expressions each alternative is decided by its first byte, so that they take bytes apart as the machine would.
 def _replicas(group: bytes) -> bytes:
     ref = group + rb"h.|j....)"
     return rb"(?:\)|%b(?:\x85|%b(?:\x86|%b\x87))\x94)" % (ref, ref, ref)
@@ -89,7 +89,7 @@ def set_items(machine: Machine, pos: int) -> int:
     machine.add_pairs(target, items)
     if machine.table is None or machine.shard_run is None or machine.table.target is not target:
         return pos
-    del target  # the table looks who else has it
+    del target  # the table counts the references to it, and this would be one too many
     return machine.shard_run.go_on(machine, machine.table, pos)
 
 
@@ -102,7 +102,7 @@ class ShardRun:
     )  # fmt: skip
 
     def __init__(self, machine: Machine, entry: Entry) -> None:
-        # Not the machine itself: the two would keep each other, and all that was read, until the collector comes by.
+        # Not the machine itself: in a circle of references, all that was read would stay until the next garbage collection.
         self._data, self._memo, self._guard = machine.data, machine.memo, machine.guard
         self._entry = entry
         self._frame: tuple[bytes, bytes] | None = None
@@ -139,7 +139,7 @@ class ShardRun:
         return pos
 
     def _runs(self, machine: Machine, pos: int) -> tuple[list[_Run], int]:
-        """The entries from `pos` on, counted, and where the first that is none begins."""
+        """Read and count the entries from `pos` on. Returns them, and where something begins that is no entry."""
         runs: list[_Run] = []
         while (first := _ONE.match(self._data, pos)) is not None:
             if len(self._replicas) + len(self._placed) + len(self._known) >= _REMEMBERED:
@@ -159,7 +159,7 @@ class ShardRun:
     # --- tables of a snapshot ----------------------------------------------------------------------------------------
 
     def _table(self, machine: Machine) -> ShardTable | None:
-        """The table that the batch on the stack belongs to, with what is on the stack in it; None if it is to be no column."""
+        """Move the entries on the stack into the table that they belong to. Returns it, or None if no column is to be made."""
         table, level = machine.table, machine.meta[-1] if machine.meta else []
         if table is None and self._entry.cls is ShardAllocation and machine.bulk_allowed:
             table = ShardTable.begun(machine.meta, machine.memo, self._guard, self._numbering)
@@ -315,12 +315,12 @@ class ShardRun:
             return run.end(), self._parsed(self._cut(first, run.end()))
 
     def _split(self, first: re.Match[bytes], end: int) -> list[bytes]:
-        """Each entry's placement with the next one's key behind it, the last with that of the first."""
+        """Split a run into the entries' placements, each with the next entry's key behind it (the last with the first's)."""
         run = self._data[first.end(1) : end] + first[1]
         return run.split(first[2])[1:]
 
     def _cut(self, first: re.Match[bytes], end: int) -> list[bytes]:
-        """The same by the expression, which is slow, and right where an id looks like the bytes at which is split."""
+        """Do the same with the expression: slower, and right even where an id looks like the bytes that `_split` splits at."""
         keys, heads, *placements = zip(*_ONE.findall(self._data, first.start(), end), strict=True)
         if len(set(heads)) > 1:
             raise _Strange
@@ -335,14 +335,14 @@ class ShardRun:
     # --- what both make ----------------------------------------------------------------------------------------------
 
     def _numbers(self, placements: list[bytes], shards: int) -> list[int]:
-        """That of each placement. Which were built before is looked up, unless nearly all differ."""
+        """The number of each placement. Those that were built before are looked up, unless nearly all are different."""
         if self._seen > _TRIED and 2 * self._built > self._seen:
             return self._numbering.of(self._build(placements))
         new = list(set(placements).difference(self._placed))
         self._seen += shards
         self._built += len(new)
         if new:
-            # The same placement ends in several ways, by what is left there of the next key.
+            # Bytes of the next key may be left behind a placement: without these, equal placements are equal bytes.
             plain = [place[:-1] if place[-1] == _U else place[:-3] if place[-1] == _J else place for place in new]
             fresh = list(set(plain).difference(self._placed))
             self._placed.update(zip(fresh, self._numbering.of(self._build(fresh)) if fresh else (), strict=True))
@@ -394,7 +394,7 @@ class ShardRun:
         self._replicas.update(zip(unknown, replicas, strict=False))
 
     def _count(self, machine: Machine, shards: Sequence[int], numbers: Sequence[int]) -> None:
-        """Count what entries would have cost."""
+        """Count what the opcodes of these entries would have cost."""
         count = len(shards)
         if len(self._copies) > 1:
             copies = list(map(len, map(_REPLICAS, map(self._numbering.__getitem__, numbers))))

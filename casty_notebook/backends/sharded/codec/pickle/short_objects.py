@@ -21,10 +21,10 @@ __all__ = ["LONGEST", "NOT_ALONE", "alone", "short_object"]
 LONGEST = 1024
 """Bytes of a pickle that is read so. What it becomes has at most 64 fields, and some ten times its bytes."""
 _SHORTEST = 32
-"""Of an object's; no number's is as long."""
+"""Bytes of the shortest pickle of an object; no number's is as long."""
 _FIELDS = 64
 _MEMORY, _ITEMS, _DEPTH, _WORK = 1 << 20, 1_000, 4, 0.01
-"""Bounds (`Settings`) below which somebody wants to know more closely: far above what such a pickle can take."""
+"""Far more than such a pickle can take. Where a bound (`Settings`) is below this, the machine reads it and counts exactly."""
 
 _FRAME, _SHORT_TEXT, _MEMO, _BUILD = 0x95, 0x8C, 0x94, 0x62
 _OPENED = b"\x94\x93\x94)\x81\x94}\x94"
@@ -166,9 +166,9 @@ def _read(form: _Form, data: bytes, at: int) -> Any:
 
 
 def _learn(names: bytes, registry: Registry) -> _Form | None:
-    """The form of a class, once for each name that comes; None for what is none of the user's plain classes."""
+    """Work out the form of a class, and remember it by the name that came; None if it is no plain class of the user's."""
     form = _form(names, registry)
-    if len(registry.short_forms) < 1_000:  # names are the nodes' to choose
+    if len(registry.short_forms) < 1_000:  # nodes choose the names, and could fill our memory with them
         registry.short_forms[names] = form
     return form
 
