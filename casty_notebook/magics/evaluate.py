@@ -164,7 +164,9 @@ def _check_names(source: str, tree: ast.expr, namespace: Mapping[str, Any], boun
             namespace.check(name)
         if _is_defined(name, namespace):
             continue
-        names = [other for other in (*namespace, *vars(builtins)) if not other.startswith("_")]
+        # A message is seldom meant by the name of a function of Python's.
+        python = [other for other in vars(builtins) if other[:1].isupper() or not name[:1].isupper()]
+        names = [other for other in (*namespace, *python) if not other.startswith("_")]
         guess = closest(name, names)
         dotted = next((path for path in _dotted_paths(tree) if path.startswith(f"{name}.")), None)
         hint = f" Did you mean {guess}?" if guess else ""

@@ -362,13 +362,13 @@ REPORT = Grammar(
     "Without an argument: into this folder, named for cluster and time.",
     (Positional("PATH", "path", "the file, or a folder for it", required=False),),
     (
-        Flag(("--before",), "before", "moment to compare with: a time, or seconds ago (600)", "TIME", _time),
+        Flag(("--before",), "before", "moment to compare with: a time, or seconds ago; else before the trouble", "TIME", _time),
         Flag(("--note",), "note", "what you want to say about it", "TEXT"),
         Flag(("--no-recording",), "without_recording", "leave the recording out"),
         Flag(("--overwrite",), "overwrite", "replace a file that is there already"),
         *_COMMON,
     ),
-    ("%casty_report", "%casty_report incident.html --before 600 --note 'node-3 was killed at the console'"),
+    ("%casty_report", "%casty_report incident.html --before 60 --note 'node-3 was killed at the console'"),
 )
 WHERE = Grammar(
     "%casty_where",

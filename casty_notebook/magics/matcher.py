@@ -7,7 +7,7 @@ profiles, because a completer runs at every key stroke and shares its time with 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
@@ -16,7 +16,8 @@ from casty_notebook.client.profiles import SIGN, profile_names
 from casty_notebook.magics.completion import KnownNames, complete, named_connection
 from casty_notebook.magics.connecting import current_connection, open_connections
 from casty_notebook.magics.recent import RecentEntities
-from casty_notebook.topology.names import entity_types, natural, service_names
+from casty_notebook.topology.names import entity_types, natural, service_names, short
+from casty_notebook.topology.node_report import type_kind
 from casty_notebook.topology.snapshot import TopologySnapshot
 
 __all__ = ["IDENTIFIER", "known_names", "make_matcher"]
@@ -64,19 +65,32 @@ def known_names(namespace: Mapping[str, Any], recent: RecentEntities, connection
         return known
     return dataclasses.replace(
         known,
-        shard_types=tuple(sorted(entity_types(topology, cluster.shard_counts))),
-        services=tuple(sorted(service_names(topology))),
+        shard_types=_own_first(entity_types(topology, cluster.shard_counts), topology),
+        services=_own_first(service_names(topology), topology),
         instances=tuple(_instances(topology)),
         system=cluster.system_name,
         nodes=tuple(str(address) for address in sorted(member.address for member in topology.members)),
     )
 
 
+def _own_first(names: Iterable[str], topology: TopologySnapshot) -> tuple[str, ...]:
+    """Those of the application, short ones before those in full, then casty's own, which only hide the others."""
+    keys = {entry.key for entry in topology.registry} if topology.kind.finds_types else set[str]()
+    own = {key for key in keys if type_kind(key) == "application"}
+    castys = {each for key in keys - own for each in (key, short(key))} - {short(key) for key in own}
+    return tuple(sorted(names, key=lambda name: (name in castys, name in keys, name)))
+
+
 def _instances(topology: TopologySnapshot) -> list[str]:
     names = {member.address: member.id for member in topology.members if "@" not in member.id}
     services = service_names(topology)
-    found = {f"{entry.key}@{names[entry.node]}" for entry in topology.registry if entry.node in names}
+    named = ((key, entry.node) for entry in topology.registry for key in _called(entry.key, topology))
+    found = {f"{key}@{names[node]}" for key, node in named if node in names}
     return sorted(found - services, key=natural)
+
+
+def _called(key: str, topology: TopologySnapshot) -> set[str]:
+    return {key, short(key)} if topology.kind.finds_types else {key}
 
 
 def _is_message(value: object) -> bool:

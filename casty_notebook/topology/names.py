@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from casty_notebook.address import NodeAddress
 from casty_notebook.topology.snapshot import Member, MemberStatus, TopologySnapshot
 
-__all__ = ["NaturalKey", "entity_types", "member_at", "name_of", "natural", "service_names"]
+__all__ = ["NaturalKey", "entity_types", "member_at", "name_of", "natural", "service_names", "short"]
 
 type NaturalKey = tuple[str, str]
 
@@ -57,7 +57,18 @@ def entity_types(snapshot: TopologySnapshot | None, told: Iterable[str] = ()) ->
     if snapshot is None or not snapshot.kind.finds_types:
         return {*told, *(snapshot.shard_allocations if snapshot is not None else ())}
     keys = {entry.key for entry in snapshot.registry}
-    return keys | {key.partition(":")[2] or key for key in keys}
+    return keys | {short(key) for key in keys}
+
+
+def short(key: str) -> str:
+    """Return the name of a type without its module.
+
+    Examples
+    --------
+    >>> short("shop.actors:counter"), short("payment")
+    ('counter', 'payment')
+    """
+    return key.partition(":")[2] or key
 
 
 def service_names(snapshot: TopologySnapshot | None) -> set[str]:

@@ -6,8 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from casty_notebook.address import NodeAddress
 from casty_notebook.magics.completion import KnownNames, complete
+from casty_notebook.magics.matcher import _own_first
 from casty_notebook.magics.words import next_word
+from casty_notebook.topology.kinds import VIRTUAL
+from casty_notebook.topology.names import entity_types
+from casty_notebook.topology.snapshot import ServiceEntry, TopologySnapshot
 
 KNOWN = KnownNames(
     connections=("prod", "test"),
@@ -100,6 +105,14 @@ def test_every_target_on_offer_is_read_back_as_one_word() -> None:
         word = next_word(text, 0)
         assert word is not None
         assert word.end == len(text)
+
+
+def test_types_of_the_application_stand_before_castys_own() -> None:
+    keys = ("casty.collections:counter_3_majority", "casty_nodeside:look", "shop.actors:counter", "shop.actors:account")
+    registry = frozenset(ServiceEntry(key, NodeAddress("10.0.0.1", 25520), "") for key in keys)
+    seen = TopologySnapshot(frozenset(), None, {}, 0, frozenset(), registry, kind=VIRTUAL)
+    own = ("account", "counter", "shop.actors:account", "shop.actors:counter")
+    assert _own_first(entity_types(seen), seen) == (*own, "counter_3_majority", "look", *keys[:2])
 
 
 def test_no_more_is_offered_than_ipython_shows() -> None:

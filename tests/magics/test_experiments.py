@@ -150,6 +150,7 @@ class TestExplainedFailures:
             ("%casty_ask payment@node_1 WhereAreYou", "did you mean 'node-1'"),
             ("%casty_ask counter/1 GetCuont", "GetCuont is not defined here. Did you mean GetCount?"),
             ("%casty_ask counter/1 Holdings", "not defined here. Import it, or write it in full, like bank.messages.Holdings"),
+            ("%casty_ask counter/1 Transfer(amount=10)", "Transfer is not defined here. Import it, or write it in full"),
             ("%casty_ask counter/{user_nmae} GetCount", "user_nmae is not defined here. Did you mean user_name?"),
             ("%casty_ask -c dmo counter/1 GetCount", "no connection is named 'dmo'. Did you mean demo?"),
             ("%casty_ask --tmeout 1 counter/1 GetCount", "unknown flag '--tmeout'. Did you mean --timeout?"),

@@ -81,6 +81,11 @@ def test_types_and_members_are_completed(connected: Shell) -> None:
     with provisionalcompleter():
         found = {each.text for each in connected.ip.Completer.completions(line, len(line))}
     assert "counter/" in found
+    line = "%casty_ask counter@"
+    with provisionalcompleter():
+        found = {each.text for each in connected.ip.Completer.completions(line, len(line))}
+    assert found
+    assert found <= {f"counter@node-{number}" for number in (1, 2, 3)}
 
 
 def test_a_pinned_type_is_asked_on_one_member_or_all(connected: Shell) -> None:

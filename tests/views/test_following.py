@@ -28,6 +28,8 @@ def test_what_is_so_already_is_not_waited_for(cluster: Cluster) -> None:
     assert cluster.wait_until(lambda c: c.system_name, timeout=0) == "demo"
     assert cluster.wait_until(member_is("node-1", "up", reachable=True), timeout=10)
     assert cluster.wait_until(member_is("node-77", "removed"), timeout=10)
+    with pytest.raises(WaitTimeout):
+        cluster.wait_until(member_is("node-1", "alive"), timeout=0)
     assert cluster.wait_until(no_problems, timeout=20)
     assert len(cluster.wait_until(lambda c: c.members, timeout=0)) == 3
 
@@ -132,3 +134,11 @@ def test_a_follower_may_ask_and_be_slow_while_the_loop_goes_on(start_cluster: Ca
             wait_until(lambda: answers)
             assert cluster.ask("counter/other", GetCount) == 0  # while `ask` still holds its thread
             held.set()
+
+
+def test_a_member_that_is_well_is_up_whatever_its_cluster_calls_that(virtual_demo: DemoCluster) -> None:
+    with connect(virtual_demo.uri, name="well") as cluster:
+        assert cluster.wait_until(member_is("node-3", reachable=True), timeout=10)
+        assert cluster.wait_until(member_is("node-3", "alive"), timeout=10)
+        with pytest.raises(WaitTimeout, match="Last seen: node-3 is alive"):
+            cluster.wait_until(member_is("node-3", "suspect"), timeout=0)

@@ -89,8 +89,8 @@ class member_is:  # noqa: N801 - it reads as what it says: wait_until(member_is(
     node
         Its name or address, as `members` shows it.
     status
-        As `members` shows it: ``"up"``, ``"down"``, ``"alive"``… ``"removed"`` is met, too, by a member that is not listed.
-        None: any.
+        As `members` shows it: ``"up"``, ``"down"``, ``"suspect"``… ``"up"`` is met, too, by ``alive``, as clusters of casty 0.30
+        call it, ``"removed"`` by a member that is not listed. None: any.
     reachable
         Whether our own connections reach it; None: no matter.
 
@@ -119,7 +119,8 @@ class member_is:  # noqa: N801 - it reads as what it says: wait_until(member_is(
             return self._status == MemberStatus.removed.name and self._reachable is not True
         reach = moment.reach(member.address) if moment is not None else None
         self.seen = f"{self._node} is {member.status.name} and {_reached(reach)}"
-        well = self._status is None or member.status.name == self._status
+        is_well = moment is not None and member.status.name == moment.kind.well
+        well = self._status in (None, member.status.name) or (self._status == MemberStatus.up.name and is_well)
         return well and (self._reachable is None or reach is self._reachable)
 
     def __str__(self) -> str:
