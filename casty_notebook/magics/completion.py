@@ -90,6 +90,9 @@ def complete(line: str, cursor: int, known: KnownNames) -> Completions | None:
     if not sign:
         fitting = (item for item in fitting if _NO_CODE.fullmatch(item.text))
     items = tuple(islice(fitting, _LIMIT))
+    if not items and sign and place.for_target and fragment.endswith(("/", "@")) and written(fragment) == fragment:
+        # A key that nobody knows comes next. With no offer at all, IPython would make its own: every name of Python's.
+        items = (Item(fragment, "target"),)
     return Completions(fragment, items, place.exclusive) if items else None
 
 
@@ -138,6 +141,10 @@ class _Place:
     @property
     def exclusive(self) -> bool:
         return not (isinstance(self.wants, Positional) and self.wants.rest)
+
+    @property
+    def for_target(self) -> bool:
+        return isinstance(self.wants, Positional) and self.wants.field in ("target", "targets")
 
     def offers(self, known: KnownNames) -> Iterator[Item]:
         if isinstance(self.wants, Grammar):

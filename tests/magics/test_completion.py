@@ -41,6 +41,8 @@ def offered(line: str, known: KnownNames = KNOWN) -> list[str] | None:
         ("casty_ask pay", ["payment"]),
         ("%%casty_ask counter/user-42 pay", ["payment"]),
         ("%casty_ask counter/u", ["counter/user-42"]),
+        ("%casty_ask cart/", ["cart/"]),
+        ("%casty_ask payment@", ["payment@"]),
         ("%casty_where casty:", ["casty://shop@10.0.0.1:25520/"]),
         ("%casty_members -c ", ["prod", "test"]),
         ("%casty_members --connection=p", ["prod"]),
@@ -80,6 +82,7 @@ def test_the_names_that_fit_are_offered(line: str, expected: list[str]) -> None:
         "%%casty_ask -o ",
         "%casty_connect --as p",
         "%casty_members cou",
+        "%casty_report folder/",
         "%%casty_members cou",
     ],
 )
