@@ -33,7 +33,7 @@ async def open_backend(
     name
         What the connection is called.
     tried
-        Told of each backend before it is opened, for whoever shows how far it is.
+        Called with each backend before it is opened, so that the caller can show how far it is.
 
     Raises
     ------
@@ -80,12 +80,12 @@ async def _opened_before(backend: Backend, found: asyncio.Event, timeout: float)
             return True
         return False
     finally:
-        # Whoever is cancelled while it opens leaves by itself; what failed has left already.
+        # An `open` that fails or is cancelled closes its client itself.
         for task in (opening, finding):
             task.cancel()
         await asyncio.gather(opening, finding, return_exceptions=True)
         if leaving and not opening.cancelled() and opening.exception() is None:
-            await backend.close()  # it was opened in the very moment in which nobody wanted it any more
+            await backend.close()  # it came up just when we were cancelled, or found that the cluster is of another kind
 
 
 def _rail(options: ConnectOptions, name: str, always: tuple[str, ...] = ()) -> ReadOnlyRail | None:

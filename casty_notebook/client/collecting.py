@@ -17,7 +17,7 @@ from casty_notebook.values.targets import MAX_TARGETS
 __all__ = ["Collecting", "Note"]
 
 SECONDS = 10.0
-"""How long, where neither that nor how many is said: a notebook that is run as a whole must end."""
+"""How long to listen where neither `seconds` nor `count` is given: a notebook that is run as a whole must come to its end."""
 LONGEST = 86_400.0
 
 
@@ -57,7 +57,7 @@ class Collecting:
     def run(
         self, listener: BlockingListener[Any], node_name: Callable[[NodeAddress | None], str | None], tick: Callable[[], None]
     ) -> None:
-        """Take what comes. What ended the listener is the last row, or is raised if there is no other."""
+        """Take what comes. An error that ends the listener becomes the last row, or is raised if there is no other row."""
         ends = None if self._seconds is None else monotonic() + self._seconds
         most = MAX_TARGETS if self.total is None else self.total
         while self.done < most:

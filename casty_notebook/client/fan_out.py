@@ -91,8 +91,8 @@ class FanOut:
         Raises
         ------
         ReadOnly
-            At the first one: it is the same for all. So is any other error than this package's own, which only the
-            user's code can raise.
+            At the first target: it would be the same for all. An error that is not this package's own is raised, too: only
+            the user's code can cause one.
         """
         self._task = asyncio.current_task()
         self._began = monotonic()
@@ -120,7 +120,7 @@ class FanOut:
                 self._tell(self.on_answer, place, row)
 
     def _tell(self, on_answer: Callable[[int, Answer], None], place: int, row: Answer) -> None:
-        """What the listener raises costs no answer: the log has it, once, since it may be the same for all."""
+        """Call the listener. If it raises, no answer is lost; that is logged once, since it may raise at every answer."""
         try:
             on_answer(place, row)
         except BaseException as error:
@@ -148,7 +148,7 @@ class FanOut:
         except ReadOnly:
             raise
         except CastyNotebookError as failure:
-            # Its traceback keeps every frame alive, the other rows among them.
+            # The traceback would keep its frames alive for as long as the row, and all the other rows with them.
             error = failure.with_traceback(None)
         del self._asked_at[place]
         return Answer(label(target), node, shard, reply, now() - began, error, began - self._began)

@@ -12,16 +12,16 @@ from casty_notebook.loops.background import BackgroundLoop
 __all__ = ["HandOver"]
 
 MOST = 256
-"""Tells that may lie between the threads. One more waits for the loop, as all would without this: a queue without end would
-only hide that the nodes, or the loop, do not keep up."""
+"""Tells that may lie between the threads. Further ones wait for the loop, as all would without this class: an endless queue
+would only hide that the nodes, or the loop, do not keep up."""
 
 
 class HandOver:
     """empty --offer--> scheduled --the loop comes by--> empty. In the order in which they were offered.
 
-    What is refused at once is raised where the tell was made, since the message is written there: a message that cannot be
-    sent, a client that is closed. What only the loop can know goes the other way, where somebody waits for it (`offer` is False):
-    targets that must be looked up, and whatever is told while a node does not keep up.
+    The message is written on the thread that tells, so what is wrong with it is raised there: it cannot be sent, the client is
+    closed. Where only the loop can say whether a tell is refused, `offer` returns False, and the caller waits for the loop
+    instead: for targets that must be looked up, and while a node does not keep up.
     """
 
     def __init__(self, loop: BackgroundLoop, backend: Backend) -> None:
@@ -40,7 +40,7 @@ class HandOver:
             return False
         waiting.append(prepared)
         if not self._scheduled:
-            # Another thread may do the same at this moment: then the loop comes by twice.
+            # Another thread may do the same at this moment. Then `_take_all` is called twice, and finds nothing the second time.
             self._scheduled = True
             self._loop.call(self._take_all)
         return True

@@ -24,11 +24,11 @@ EVERY = 0.2
 
 
 _NO_CONSOLE = (AttributeError, OSError, TypeError, ValueError)
-"""What tqdm raises where there is no stderr (None), it is closed, cannot take a sign, or its reader has gone."""
+"""What tqdm raises where stderr is missing (None) or closed, cannot encode a character, or its reader has gone."""
 
 
 class Counted(Protocol):
-    """What is far enough along to be counted."""
+    """Work whose progress can be counted: `done` of `total` (None if that is not known), of which `failed` failed."""
 
     @property
     def total(self) -> int | None: ...
@@ -39,7 +39,10 @@ class Counted(Protocol):
 
 
 class _CellLine:
-    """A line in a cell's output, drawn anew; empty in the end. A bar of widgets stays in the saved notebook as an error."""
+    """A line in a cell's output, drawn anew each time and emptied in the end.
+
+    It is no widget: a bar of widgets would stay in the saved notebook, as an error.
+    """
 
     def __init__(self) -> None:
         from IPython.display import display
@@ -58,15 +61,15 @@ class _CellLine:
 
 
 def _in_cell() -> bool:
-    """Whether a front end shows what cells say. A process without IPython is in none."""
+    """Whether this process is a notebook's kernel, so that output goes to a cell."""
     ipython = sys.modules.get("IPython")
     return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
 class ProgressLine:
-    """waiting --a second--> shown --exit--> gone. What is waited for and what was seen of it so far, in one line.
+    """waiting --a second--> shown --exit--> gone. One line that says what is waited for, and what has happened so far.
 
-    Drawn as `ProgressBar` is, and as little where nobody could see it.
+    Drawn where `ProgressBar` is drawn, and not at all where nobody could see it.
     """
 
     def __init__(self, said: Callable[[], str]) -> None:
@@ -114,8 +117,8 @@ class ProgressBar:
     """waiting --a second--> shown --exit--> gone. The result replaces it.
 
     Only the thread that waits draws: what other threads print lands in whichever cell runs then. A notebook's cell
-    has a line of its own for it, a terminal has tqdm's, loaded when it is first needed; there is none where stderr is a file,
-    closed or none: no bar ever costs a result.
+    has a line of its own for it, a terminal has tqdm's, loaded when it is first needed. There is no bar where stderr is a file,
+    closed or missing, and an error of drawing one never costs a result.
     """
 
     def __init__(self, counted: Counted, what: str, *, unit: str = "asks", shown: bool = True) -> None:

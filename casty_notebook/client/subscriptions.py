@@ -42,11 +42,11 @@ class Subscription:
         self._on_stop: Callable[[], object] = _nothing
         self.stopped = False
         self.called = 0
-        """So often the function was called."""
+        """How often the function was called."""
         self.failed = 0
-        """So often it raised."""
+        """How often it raised."""
         self.dropped = 0
-        """So much it was never told, since it was slower than what happened."""
+        """How many calls were left out because the function was too slow (see `LIMIT`)."""
 
     def offer(self, happened: Iterable[Any]) -> None:
         """Take what the function is to be called with. From any thread; never waits for the function."""
@@ -66,12 +66,12 @@ class Subscription:
             self._changed.notify()
 
     def stopped_by(self, on_stop: Callable[[], object]) -> Self:
-        """Call that, too, when it is stopped: the way to have nothing offered any more."""
+        """Call `on_stop` when it is stopped, which is to end whatever calls `offer`."""
         self._on_stop = on_stop
         return self
 
     def stop(self) -> None:
-        """Call the function no more; a call that is running is not waited for, since it may be its own. Idempotent."""
+        """Call the function no more. Does not wait for a call that is running, which may itself have called this. Idempotent."""
         with self._changed:
             if self.stopped:
                 return
@@ -115,4 +115,4 @@ class Subscription:
 
 
 def _nothing() -> None:
-    """Nobody else needs to know that it was stopped."""
+    """Stand in for `on_stop` where none is given."""

@@ -24,7 +24,7 @@ class Point:
     number
         The value as a number, where it is one.
     latency
-        Seconds from asking to that.
+        Seconds from asking to `time`.
     error
         Why there was no answer.
     """
@@ -93,5 +93,5 @@ class Series:
 
 
 def _unlike(one: Any, other: Any) -> bool:
-    """By what they look like: no number is like itself that is none, and 1 is like True, where they are compared."""
+    """Whether two values look different. By ``==`` NaN would differ from itself, and 1 would be the same as True."""
     return type(one) is not type(other) or repr(one) != repr(other)

@@ -27,7 +27,7 @@ MOST_POINTS = 50_000
 MOST_OFTEN = 200
 """Asks a second of one watch: what is wanted of more is a measurement (`sample`, `ask_many`), not a view."""
 FIRST_ANSWERS = 1.0
-"""Seconds that starting waits for the first answers: what can never work is raised there, and the first picture has values."""
+"""Seconds that `start` waits for the first answers: it can then raise what will never work, and the first picture has values."""
 LONGEST_CAUSE = 500
 
 type Reading = tuple[Any, float | None]
@@ -42,7 +42,7 @@ class Pace:
     every
         Seconds from one ask of a target to the next; no second one leaves while the first is open.
     seconds
-        When it stops by itself; None: not for that.
+        Seconds after which it stops by itself; None if it does not.
     keep
         Points kept of each target.
     """
@@ -76,7 +76,7 @@ class Watching:
     ask
         Ask what a route leads to.
     read
-        From a reply to what is kept of it and drawn. It gets what nodes sent, and may raise.
+        Turns a reply into what is kept of it and drawn. It may raise, since nodes may send anything.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ class Watching:
         self.listener: Callable[[], None] | None = None
         """Called on the loop after each point, and when it has stopped."""
         self.at_end: Callable[[], object] | None = None
-        """Called once, on the loop: it needs to be told of nothing any more."""
+        """Called once, on the loop, when it has stopped: whoever would stop it at the connection's end can forget it."""
         self._tasks: list[asyncio.Task[None]] = []
         self._first: list[asyncio.Future[None]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -119,7 +119,7 @@ class Watching:
         Raises
         ------
         MisuseError
-            If it can never work as written. So is what the user's own code raises.
+            If it can never work as written. An error of the user's own code is raised as it is.
         """
         loop = asyncio.get_running_loop()
         for target in self._targets:

@@ -1,4 +1,4 @@
-"""A timer that lets the sockets be read first where it comes late: what had arrived in time must not be called missing."""
+"""A timer that has the sockets read first if it comes late: a reply that arrived in time must not be reported as missing."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ LATE = 0.1
 """Seconds past its time after which something has kept the loop: the process was stopped, the machine asleep, a listener busy."""
 
 TURNS = 2
-"""The loop's own turns until what lies in the sockets is read: one to see it, one to be behind it."""
+"""Turns of the loop until what lies in the sockets is read: one in which it is read, and one to come after that."""
 
 
 class Alarm:
     """off --set--> set --its time--> off, having called; --stop--> stopped, for good.
 
-    A loop that was kept calls its timers before it has looked at its sockets.
+    A loop that was kept from running calls its due timers before it reads its sockets, so a late alarm lets it read them first.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:

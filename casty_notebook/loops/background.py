@@ -23,8 +23,8 @@ __all__ = ["BackgroundLoop", "background_loop"]
 log = room_logger(__name__)
 
 POLL = 0.2
-"""Seconds of one wait for a lock. Windows does not interrupt it for Ctrl-C; elsewhere a Ctrl-C is missed that comes just before
-the lock is waited for, or is given to another thread: what Python noted of it is looked at between two waits.
+"""A blocking call waits for its result so many seconds at a time, and Python raises a Ctrl-C between two waits. Windows never
+interrupts a wait; elsewhere it is not interrupted if Ctrl-C came just before it began, or was delivered to another thread.
 """
 
 
@@ -74,7 +74,7 @@ class BackgroundLoop(Rooted):
         of it end ``run_forever``, which can be entered again with nothing lost; so can one that somebody stopped.
         """
         try:
-            # Made here: a signal's handler may raise in the main thread, in the middle of making one.
+            # Made on this thread: on the main thread a signal's handler may raise in the middle of it.
             self._loop = new_loop()
         except BaseException as error:
             self._ended, self._failed = True, error
@@ -89,7 +89,7 @@ class BackgroundLoop(Rooted):
                 except (SystemExit, KeyboardInterrupt) as error:
                     log.warning("%s was raised on the background loop, which goes on", type(error).__name__, exc_info=error)
         except BaseException:
-            # No callback's own: the loop itself does not work any more (somebody closed its sockets, there is no memory).
+            # Not the error of a callback: the loop itself does not work any more (its sockets were closed, memory is short).
             log.exception("the background loop has ended; new connections get another one")
         finally:
             self._ended = True
@@ -111,7 +111,7 @@ class BackgroundLoop(Rooted):
 
     @property
     def own(self) -> bool:
-        """It is of this process, not of the one that forked it."""
+        """Whether it was made in this process, not in the one that forked it."""
         return self.pid == os.getpid()
 
     def _why(self) -> CastyNotebookError:
@@ -126,7 +126,7 @@ class BackgroundLoop(Rooted):
 
     @property
     def here(self) -> bool:
-        """The caller is on the loop's own thread."""
+        """Whether the caller is on the loop's own thread."""
         return threading.current_thread() is self._thread
 
     def call(self, function: Callable[[], None]) -> None:
@@ -167,9 +167,10 @@ class BackgroundLoop(Rooted):
         return future
 
     def _start[T](self, coroutine: Coroutine[Any, Any, T], future: concurrent.futures.Future[T]) -> None:
-        """Begin in this turn of the loop, and tell whoever waits in that in which it ends.
+        """Start the coroutine in this turn of the loop, and hand out its result in the very turn in which it ends.
 
-        `asyncio.run_coroutine_threadsafe` does either a turn later, which is what a blocking ask costs beside its round trip.
+        `asyncio.run_coroutine_threadsafe` does each of them a turn later, and these turns are what a blocking ask would cost
+        beside its round trip.
         """
         if future.cancelled():  # by a Ctrl-C before anything was begun
             coroutine.close()
@@ -179,7 +180,7 @@ class BackgroundLoop(Rooted):
             future.add_done_callback(partial(self._given_up, task))
 
     def _given_up(self, task: asyncio.Task[None], future: concurrent.futures.Future[Any]) -> None:
-        """Whoever waited does not any more (Ctrl-C): end what was waited for."""
+        """If nobody waits for the result any more (Ctrl-C cancelled the future), cancel the task."""
         if future.cancelled():
             self.soon(task.cancel)
 
@@ -243,7 +244,7 @@ def _shown(error: KeyboardInterrupt) -> list[str]:
 
 
 async def _carried[T](coroutine: Coroutine[Any, Any, T], future: concurrent.futures.Future[T]) -> None:
-    """Run a coroutine, and give whoever waits on another thread what becomes of it: a `SystemExit` is theirs, too."""
+    """Run a coroutine and put its result or error into the future that another thread waits for, a `SystemExit` as well."""
     try:
         result = await coroutine
     except asyncio.CancelledError:
@@ -265,12 +266,12 @@ def _closed(cause: str) -> ClientClosed:
 _lock = threading.Lock()
 _background: BackgroundLoop | None = None
 _orphans: list[BackgroundLoop] = []
-"""Loops of a parent process, whose threads a fork does not take along: held, since uvloop complains of a loop that goes while
-it runs, and a loop that is closed takes its sockets out of the epoll that it shares with the parent's."""
+"""Loops of parent processes, whose threads do not exist after a fork. They are kept for ever: uvloop complains if a running loop
+is deleted, and closing one would take its sockets out of the epoll instance that it shares with the parent's."""
 
 
 def background_loop() -> BackgroundLoop:
-    """The process's loop. A forked child gets one of its own, since threads do not survive a fork; so does who finds it dead."""
+    """The process's loop; a new one if the last has ended, and in a forked child, since threads do not survive a fork."""
     global _background
     with _lock:
         if _background is None or _background.gone:
@@ -279,7 +280,7 @@ def background_loop() -> BackgroundLoop:
 
 
 def _forked() -> None:
-    """In the child: what any other thread held or did when it was forked is not going on here."""
+    """In the child: renew the lock, which a thread that does not exist here may have held, and give up the parent's loop."""
     global _lock, _background
     _lock = threading.Lock()
     if _background is not None:

@@ -1,4 +1,4 @@
-"""What one waits at for something to be there."""
+"""A way to wait until something is there, for coroutines of one event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client tells its listeners: each changed picture of the cluster, the end of all hope, the end of the client."""
+"""What a client tells its listeners, and those who wait: each changed picture of the cluster, and what ended the session."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = room_logger(__name__)
 
 
 class _Listening[T]:
-    """One listener, which may be there twice."""
+    """One registration of a listener. The same function may be registered more than once."""
 
     __slots__ = ("failed", "listener", "stopped")
 
@@ -24,7 +24,7 @@ class _Listening[T]:
         self.failed = False
 
     def tell(self, snapshot: T) -> None:
-        """Call the listener; what it raises is the log's, once: it may raise at every snapshot."""
+        """Call the listener. If it raises, that is logged once only, since it may raise at every snapshot."""
         if self.stopped:
             return
         try:
@@ -56,10 +56,10 @@ class Broadcast[T]:
         return stop
 
     def publish(self, snapshot: T) -> None:
-        """A node sent a snapshot; the same object again is no news.
+        """Tell listeners of a snapshot, unless it is the same object as the last one.
 
-        Listeners are code of others. Each is called by the loop and not from here, in the middle of what is done with the
-        snapshot: none can spoil that or starve the next one, whatever it raises and whomever it asks or tells.
+        Listeners are the user's code. The loop calls each of them later, since the snapshot is still being handled here: a
+        listener that raises, asks or tells can disturb neither that nor the next listener.
         """
         if snapshot is self._shown:
             return
@@ -71,7 +71,7 @@ class Broadcast[T]:
         self.wake()
 
     def ruined(self, error: Exception) -> None:
-        """Nothing more will come."""
+        """The session has ended: raise this error in everyone who waits, now or later."""
         self._ruin = error
         self.wake()
 

@@ -16,7 +16,7 @@ __all__ = ["HomeLoop", "asyncio_needed"]
 
 
 class HomeLoop(Rooted):
-    """The loop that was running when this was made. What is done elsewhere is handed over, or refused before it is done."""
+    """The loop that was running when this was made. Calls made elsewhere are handed over to it, or refused before they begin."""
 
     __slots__ = ("_pid", "_running", "_thread", "loop")
 
@@ -42,7 +42,7 @@ class HomeLoop(Rooted):
         return self._pid != os.getpid()
 
     def hand_over(self, function: Callable[..., None], *args: Any) -> None:
-        """Call a function there, behind what was handed over before.
+        """Call a function on the loop, after whatever was handed over before.
 
         Raises
         ------
@@ -87,7 +87,7 @@ class HomeLoop(Rooted):
         return await asyncio.wrap_future(future)
 
     def check_settled(self, what: str) -> None:
-        """Refuse to change what the loop works with while it works with it.
+        """Refuse a call that changes what the loop works with, if it is made elsewhere while the loop runs.
 
         Raises
         ------

@@ -26,7 +26,7 @@ _LIMIT = 500
 _MAGIC = re.compile(r"\s*(?:[^=%(]*[^=%(\s]\s*=\s*(?=%))?(?P<sign>%{0,2})(?P<name>casty_\w+)(?P<rest>\s.*)", re.DOTALL)
 _CODE = re.compile(r"\s*[=(.,:]")
 _NO_CODE = re.compile(r"[\w-][\w./:@=-]*|\"[^\"]*\"|'[^']*'", re.ASCII)
-"""What is no Python after a name and a space. Without a percent sign a line is a magic only as long as it is none."""
+"""What cannot follow a name and a space in Python. A line without a percent sign is a magic only if such a text follows."""
 _NAME_START = re.compile(r"\w*", re.ASCII)
 
 
@@ -171,7 +171,7 @@ class _Place:
                 yield from _items(("pickle", "json", "msgpack"), "serializer")
 
     def _named(self, names: Iterable[str], kind: str) -> Iterator[Item]:
-        """As one word, in quotes where the word stands alone; after ``--flag=`` a quote would be part of the name."""
+        """Names that need quotes are offered in quotes, but not after ``--flag=``, where a quote would be part of the name."""
         return _plain(names, kind) if self.joined else _items(filter(None, map(written, names)), kind)
 
 
@@ -184,7 +184,7 @@ def _items(texts: Iterable[str], kind: str) -> Iterator[Item]:
 
 
 def _plain(texts: Iterable[str], kind: str) -> Iterator[Item]:
-    """Only what needs no quotes: the beginnings of words that the user goes on typing."""
+    """Offer only texts that need no quotes. The user may go on typing behind them, which a closing quote would prevent."""
     return (Item(text, kind) for text in texts if written(text) == text)
 
 
@@ -213,7 +213,7 @@ def _is_address(node: str) -> bool:
 
 
 def _means(name: str, kind: type[EntityName | ServiceName | ActorAddress]) -> bool:
-    """Whether a target of that text is read as what it is: a service called ``a/b`` would be asked as an entity."""
+    """Whether a name is read as a target of its own kind. A service called ``a/b`` is not: it would be asked as an entity."""
     try:
         return isinstance(parse_target(Exact(name)), kind)
     except MisuseError:

@@ -254,7 +254,7 @@ def _make_current(name: str) -> Cluster:
 
 
 def _marks(cluster: Cluster) -> tuple[str, ...]:
-    """What tells a connection from others at a glance."""
+    """The words that mark a connection: its colour, and whether it is read-only."""
     return (*([cluster.colour] if cluster.colour else []), *(["read-only"] if cluster.read_only else []))
 
 

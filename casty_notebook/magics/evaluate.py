@@ -212,9 +212,9 @@ def _dotted_paths(tree: ast.expr) -> Iterator[str]:
 
 
 def _class_index(parts: list[str]) -> int:
-    """Where in a dotted name the class begins: the first part with a capital, 0 if there is none.
+    """Where in a dotted name the class begins: at the first part with a capital (but not the very first); 0 if there is none.
 
-    Without a capital nothing is built: a mistyped ``usr.balance()`` must not reach the cluster as a message.
+    A name without a capital is not taken for a class: a mistyped ``usr.balance()`` must not reach the cluster as a message.
     """
     return next((index for index, part in enumerate(parts) if index and part.lstrip("_")[:1].isupper()), 0)
 

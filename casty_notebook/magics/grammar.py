@@ -162,12 +162,12 @@ class _Reader:
         return self.values
 
     def _is_enough(self, word: Word) -> bool:
-        """Whether the words that may be many have ended before this one."""
+        """Whether a positional that takes many words has ended before this one."""
         one_more = self.waiting[0].one_more if self.waiting else None
         return one_more is not None and self.waiting[0].field in self.values and not one_more(word)
 
     def _end_of_expression(self, start: int) -> int:
-        """Where flags begin that follow the expression; the line's end if it is one as it stands, or none at all."""
+        """Where the flags behind an expression begin; the line's end if all of it is one expression, or no part of it is."""
         text = self.line[start:]
         if _is_expression(text):
             return len(self.line)

@@ -21,7 +21,7 @@ from IPython.core.interactiveshell import InteractiveShell
 __all__ = ["Scope"]
 
 _MACHINERY = ("IPython", "ipykernel", "traitlets", "decorator", "casty_notebook.magics")
-"""Between the user's line and our method, as the standard library is (``map``, thread pools); none of it is the user's."""
+"""Modules that may stand on the stack between the user's line and our method, as the standard library may (``map``, pools)."""
 
 
 class Scope(Mapping[str, Any]):
@@ -40,12 +40,12 @@ class Scope(Mapping[str, Any]):
 
     @classmethod
     def of_caller(cls, shell: InteractiveShell) -> Scope:
-        """The scope of the line that the user wrote: above us on the stack, the first that is no machinery's."""
+        """The scope of the line that the user wrote: of the first frame above us that is not of `_MACHINERY`."""
         namespaces: list[Mapping[str, Any]] = [shell.user_ns, shell.user_global_ns]
         frame = _users_frame()
         if frame is None or frame.f_locals is shell.user_ns:
             return cls(*namespaces)
-        # In Python 3.13 the locals of a function are a window on it that writes through; a copy stays what it is.
+        # From Python 3.13 on, `f_locals` shows a function's variables as they change. A copy stays as it is now.
         return cls(dict(frame.f_locals), frame.f_globals, *namespaces, code=_function(frame))
 
     def __getitem__(self, name: str) -> Any:

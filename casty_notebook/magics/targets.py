@@ -139,7 +139,7 @@ def _formatted(value: object, spec: str, what: str) -> str:
 
 
 def _check_no_dollar(before: str, inside: str | None) -> None:
-    """``counter/$user`` would be an entity of just that name; whoever is used to IPython's ``$`` means the variable."""
+    """Refuse ``counter/$user``: it would ask an entity ``$user``, where users of IPython's ``$`` mean the variable."""
     found = _DOLLAR.search(before)
     if found is not None:
         shown, name = found[0], found[1]
@@ -151,7 +151,7 @@ def _check_no_dollar(before: str, inside: str | None) -> None:
 
 
 def _text(value: object, what: str) -> str:
-    """As in `ask_many`: ``counter/nan`` is nobody, and ``counter/42.0`` hardly whom a column of ids means."""
+    """A value as an id, refused where `ask_many` refuses it: no column of ids means ``counter/nan`` or ``counter/42.0``."""
     try:
         return id_text(value, what)
     except MisuseError as error:

@@ -1,4 +1,4 @@
-"""Numbers that ``%config CastyMagics`` takes: those that the calls they stand in for take."""
+"""The numbers of ``%config CastyMagics``. Each is checked like the argument of a call that it is the default of."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ MOST_TYPES = 12
 MOST_DOTS = 10
 """Dots of one type on one node; where there are more keys, each dot stands for several."""
 DEEP = 10
-"""Who sends a message now waits for so many others: such a mailbox stands out."""
+"""Messages from which on a mailbox stands out: one that is sent now waits for so many others."""
 OTHERS = "other types"
 
 type Row = tuple[int, int, int, int]
@@ -84,7 +84,7 @@ def _rows_of(report: NodeReport, places: Mapping[str, int]) -> tuple[Row, ...]:
 
 
 def _per_dot(most: int) -> int:
-    """The first of 1, 2, 5, 10, 20 … with which the most are few enough dots.
+    """How many keys a dot stands for: the first of 1, 2, 5, 10, 20 … with which `most` keys are at most `MOST_DOTS` dots.
 
     Examples
     --------
@@ -108,7 +108,7 @@ def activity_whole(activity: Activity) -> dict[str, Any]:
 
 
 def activity_change(before: Activity, after: Activity) -> dict[str, Any]:
-    """What differs: of a node the types that do, nothing active where one is gone; None for a node that is silent now."""
+    """What differs, by node: rows that differ, rows of zeros for types that are gone, None if it reports nothing any more."""
     if (before.hint, before.looks) != (after.hint, after.looks):
         return activity_whole(after)
     changed: list[tuple[int, list[int] | None]] = [(number, None) for number in before.rows if number not in after.rows]

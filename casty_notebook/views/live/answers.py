@@ -21,7 +21,7 @@ LATEST = 253_402_300_799_000
 
 
 def known_times(source: Source, after: int | None = None, before: int | None = None) -> list[int]:
-    """When each moment was that can be asked for, oldest first: the first in milliseconds, then how much later each one is."""
+    """The times of all moments that can be asked for: the oldest in milliseconds, then each as the distance to the one before."""
     times = (milliseconds(time) for time in source.times(None if after is None else _time(after)))
     wanted = sorted({time for time in times if (after is None or time > after) and (before is None or time < before)})
     return [time - last for time, last in zip(wanted, [0, *wanted], strict=False)]
@@ -70,5 +70,5 @@ def report_for(source: Source, _asked: object) -> Packet:
 
 
 def _time(milliseconds: int) -> datetime.datetime:
-    """The end of what is that many milliseconds when it is rounded."""
+    """The latest time that rounds to so many milliseconds: a moment that a page was told of must not lie behind it."""
     return datetime.datetime.fromtimestamp((milliseconds + 0.5) / 1000, datetime.UTC)

@@ -1,6 +1,6 @@
 """The one file where views cross threads: scenes are made and sent on the background loop, the cell's thread only hands over.
 
-The past is the exception: the thread that opens a view makes what is told of it.
+The past is the exception: its scenes are made on the thread that opens a view.
 A trait or message may be sent from any thread, also while a cell runs; what the front end sends is read only between cells.
 """
 
@@ -30,13 +30,13 @@ INTERVAL = 0.25
 """Shortest time between two updates, and how often the nodes' health is looked at while somebody watches."""
 
 EVENTS_TOLD = 2_000
-"""Events that a late joiner is told."""
+"""Events that a page is sent when it joins; older ones are only counted."""
 
 BEAT = 2.0
-"""Seconds after which those who look are told that we are alive, where there was nothing else to tell."""
+"""Seconds after which visible pages are sent a sign of life, if nothing else was sent."""
 
 LEASE = 45.0
-"""Seconds of idle kernel after which a page that said nothing is gone. A visible page speaks every 15 s."""
+"""A page that has sent nothing in so many seconds of an idle kernel counts as gone. A visible page sends something every 15 s."""
 
 MOST_PAGES = 16
 
@@ -87,7 +87,7 @@ class Bridge:
         self.story: Sequence[Packet] = ()
         """What went before the first scene: sent once to each page, never changed."""
         story = Story()
-        for moment in self._loop.run(self._earlier()):  # There may be thousands: not on the loop, where others live.
+        for moment in self._loop.run(self._earlier()):  # There may be thousands: on the loop, they would hold up everything.
             story.add(self._builder.build(moment))
         self.story = story.packets
         self._told = self._loop.run(self._start(story.sequence + 1))
@@ -162,7 +162,7 @@ class Bridge:
             self._emit(Packet({**head, "page": page}, buffers))
 
     def _aside(self, page: str, answer: Callable[[Source, object], Packet], asked: object) -> None:
-        """Answer a page from another thread, since to unpack and to look at a moment may take as long as a picture or two."""
+        """Answer a page from another thread: to unpack a moment and search it for problems takes too long for the loop."""
 
         def tell(done: asyncio.Future[Packet]) -> None:
             if done.cancelled() or (error := done.exception()) is not None:
@@ -174,9 +174,10 @@ class Bridge:
         asyncio.get_running_loop().run_in_executor(None, answer, self._source, asked).add_done_callback(tell)
 
     def _look(self, page: str, content: dict[str, Any]) -> None:
-        """`full` is wanted by a page that missed something, `times` by one that does not know what there was before.
+        """A page looks. It asks for `full` if it missed something, and for `times` if it does not know the earlier moments.
 
-        Any other is told what is new; the answer says how much it should know by then, since one thread sends all in order.
+        It is told what is new in any case. The answer says which edition and sequence the page must have seen before it, as all
+        is sent in order by one thread: a page that has not seen them knows that it missed something.
         """
         self._pages.pop(page, None)
         if not content.get("visible"):
@@ -259,7 +260,7 @@ class Bridge:
         return [row for row in reach_events(before, after) if self._is_news(row)]
 
     def _is_news(self, row: EventRow) -> bool:
-        """The source may see our own connections come and go, too, a little earlier or later than we look at them."""
+        """Whether an event was not told yet: a lost or returned node may come from the source and from our own look at it."""
         _, kind, subject, *_ = row
         if kind not in (Change.lost, Change.reached_again):
             return True

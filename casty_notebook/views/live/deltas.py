@@ -35,7 +35,7 @@ class Packet(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of it, for figures."""
+        """How many bytes it takes."""
         return len(json.dumps(self.head).encode()) + sum(map(len, self.buffers))
 
 
@@ -99,9 +99,10 @@ def delta(before: Scene, after: Scene, sequence: int, events: Sequence[EventRow]
 
 
 class Story:
-    """The packets of a past: one in full, then what changed. The oldest go where they are more than a page can hold.
+    """The packets of a past: one in full, then what changed.
 
-    How many went is said in the first packet (``forgotten``).
+    When there are more than a page can hold, all are dropped and the story begins anew, in full. Each packet says how many were
+    dropped before it (``forgotten``).
     """
 
     def __init__(self) -> None:
@@ -201,8 +202,8 @@ def _width(placements: int) -> int:
 def _texts_once(events: Sequence[EventRow], time: int) -> dict[str, list[Any]]:
     """Rows with the places of their texts, and how long before `time` they were: a hundred moved shards are 5 KB, not 12.
 
-    Which shards they were makes each text another one, "1 shard on node-3 (4711)": what `before` and `after` end in alike is a
-    text of its own, the row's last. Who says so is told for as many rows in turn as have it alike: mostly that is all of them.
+    Texts that name shards are all different: "1 shard on node-3 (4711)". So the end that `before` and `after` have in common is
+    a text of its own, the row's last. Who says so is sent with the number of successive rows that it holds for, mostly all.
     """
     places: dict[str, int] = {}
     rows = []
@@ -216,7 +217,7 @@ def _texts_once(events: Sequence[EventRow], time: int) -> dict[str, list[Any]]:
 
 
 def _named(before: str, after: str) -> str:
-    """The brackets that both end in, or the only one that there is."""
+    """The text in brackets that both end in; if one of them is empty, the one that the other ends in."""
     start = (after or before).rfind(" (")
     end = (after or before)[start:] if start > 0 else ""
     alike = all(text.endswith(end) and text != end for text in (before, after) if text)  # an empty text is one without brackets

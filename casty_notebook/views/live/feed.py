@@ -42,7 +42,7 @@ class Source(Protocol):
         ...
 
     def look(self) -> None:
-        """Somebody looks, now and four times a second as long as that is so: ask what nobody says unasked."""
+        """Called four times a second while somebody looks: ask the nodes what they only say when they are asked."""
         ...
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -56,7 +56,7 @@ class Source(Protocol):
     def earlier(self) -> Iterable[Shown]:
         """Give the moments before the current one, oldest first, for the slider of a view that is opened now.
 
-        They are gone through in the thread that opens the view, so what that needs is taken here.
+        The caller iterates over them on another thread: whatever needs the loop has to be taken before this returns.
         """
         ...
 
@@ -78,7 +78,7 @@ class Source(Protocol):
 
 
 class LiveSource:
-    """An open connection as a source, in the words of the place where it is made: a view is read where it was asked for."""
+    """An open connection as a source. Its advice is worded for where it is made (magics, plain calls), since it is read there."""
 
     def __init__(self, cluster: Followed) -> None:
         self._words = words_here()
@@ -103,12 +103,12 @@ class LiveSource:
         past = cluster.recent_moments, cluster.recent_events
         wrong = () if closed else self._search(*past, cluster.clock, facts.age, lambda: backend.traffic, cluster.recent_waiting)
         facts = replace(facts, time=facts.time if closed else latest.time, problems=self._said(wrong))
-        # What the history shares with moments before is equal; the epoch, which is nothing to look at, is the last one's.
+        # The backend's last snapshot equals the one in the history in all that is shown. Only its epoch may be a newer one.
         health = {} if closed else _as_noted(latest.health, backend.health)
         return Shown(replace(latest, snapshot=backend.topology or latest.snapshot, health=health), facts)
 
     def _said(self, wrong: Sequence[Problem] | None) -> Sequence[Problem] | None:
-        """What was found, once worded until something else is."""
+        """What was found, in words. The same object until something else is found."""
         if wrong is not self._told[0]:
             self._told = wrong, None if wrong is None else in_words(wrong, self._words)
         return self._told[1]
@@ -144,7 +144,7 @@ class LiveSource:
         return None if then is None else self._told_then(then)
 
     def _told_then(self, then: Shown) -> Shown:
-        """A moment with what the nodes said in it that they were at; where they say that now and did not then, that is said."""
+        """Add to a moment what the nodes reported then. If they report now and did not then, a hint says so."""
         cluster = self._cluster
         reports = {} if then.moment is None else cluster.told_in(then.moment)
         if reports:
@@ -166,7 +166,10 @@ class LiveSource:
 
 
 def _as_noted(noted: Mapping[NodeAddress, NodeHealth], now: Mapping[NodeAddress, NodeHealth]) -> dict[NodeAddress, NodeHealth]:
-    """What the history knows of the nodes, with the round trips of now: what a view shows is a moment that it can go back to."""
+    """The health that the history has noted, with the round trips of now where nothing else has changed.
+
+    So a view shows no state of a node that it could not go back to.
+    """
     return {
         address: view
         if (view := now.get(address)) is not None and (view.state, view.reason) == (then.state, then.reason)

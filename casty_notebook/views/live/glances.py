@@ -35,7 +35,7 @@ class Glances:
         self._odd = ""
 
     def look(self) -> None:
-        """Somebody looks now."""
+        """Ask the nodes, unless they cannot be asked, or it is too soon."""
         snapshot = self._backend.topology
         if snapshot is None or not self._is_met(snapshot) or self._asking is not None or monotonic() - self._asked_at < EVERY:
             return
@@ -53,13 +53,13 @@ class Glances:
         if done.cancelled():
             return
         error = done.exception()
-        # What the nodes said is read where everybody reads it, `Backend.last_reports`.
+        # The reports themselves are not kept here: they are read from `Backend.last_reports`.
         self._odd = str(error) if isinstance(error, CastyNotebookError) else ""
         if error is not None:
             log.debug("the nodes did not say what they are at: %r", error)
 
     def hint(self, kind: Kind) -> str:
-        """Why nothing is told, and how it would be; empty where it is, or never could be."""
+        """Why no active keys are shown, and what to do about it; empty where they are shown, or never can be."""
         snapshot = self._backend.topology
         if snapshot is None or not kind.tells_activity:
             return ""

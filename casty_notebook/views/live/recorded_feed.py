@@ -1,4 +1,4 @@
-"""What is remembered as a source for the live view, which then has its whole past to go through."""
+"""A recorded history as a source for the live view, which shows its last moment and can go back through all of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_EARLIER = 500
 
 
 class RecordedSource:
-    """A history of which nothing is going on."""
+    """A history to which nothing is added any more."""
 
     def __init__(self, history: History, label: Label, report: Callable[[], str]) -> None:
         self._moments = history.moments

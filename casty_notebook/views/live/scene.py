@@ -29,12 +29,12 @@ STALE_AFTER = 5.0
 """Seconds without any snapshot after which the view says so. A lone node is made to answer every 3 s."""
 
 SPARE_NUMBERS = 2_000
-"""Numbers of placements and nodes that may lie unused before all are given anew."""
+"""Numbers of placements and nodes that may be out of use before all are numbered anew, in another edition."""
 
 LONGEST_NAME = 200
 
 MOST_PROBLEMS = 100
-"""Problems that a page is told; it is told how many there are."""
+"""Problems that are sent to a page, with the number of all that there are."""
 
 type ProblemRow = tuple[str, str, str, int, str, str, str]
 """Severity, kind, subject, since in milliseconds, who says so, what was seen, and what to do."""
@@ -219,7 +219,7 @@ class SceneBuilder:
         return Column(ids, numbers[codes] if len(codes) else codes, total, int((~fits).sum()), ownerless)
 
     def _activity_of(self, facts: Facts, nodes: tuple[Node | None, ...], types: tuple[str, ...]) -> Activity:
-        """Reports are the same until the nodes were asked again: they are summed up once."""
+        """Sum up the reports, once only: they are the same object until the nodes were asked again."""
         if not facts.reports:
             return NOTHING._replace(hint=printable(clipped(facts.activity_hint, 2 * LONGEST_NAME)))
         reports, shape, activity = self._told
@@ -263,7 +263,7 @@ class SceneBuilder:
         )
 
     def _steady_rtt(self, address: NodeAddress, rtt: float | None) -> float | None:
-        """Round trips differ each time; only one that is out of proportion is news."""
+        """The round trip to show: the same until it has halved or doubled, else each measurement would be a change to send."""
         if rtt is None:
             return None
         before = self._rtt.get(address)

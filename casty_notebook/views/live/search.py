@@ -1,6 +1,6 @@
-"""Looks for problems beside a view that is drawn four times a second: in a thread of its own, and no more often than is fair.
+"""Looks for problems for a view that is drawn four times a second: on another thread, and not so often that it takes much time.
 
-Where thousands of shards have moved all the time since something broke, a look can take half a second.
+Where thousands of shards have moved all the time since something broke, one search can take half a second.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ log = room_logger(__name__)
 
 LOOK_EVERY = 1.0
 SHARE = 20
-"""One part in so many of the time is what looking may take."""
+"""Searching may take one part in so many of the time."""
 
 
 class Search:
-    """due --asked--> looking --found--> resting --some time--> due. What was found is said until something else is."""
+    """due --asked--> looking --found--> resting --some time--> due. Gives the last result until there is another."""
 
     def __init__(self) -> None:
         self._due = 0.0

@@ -42,11 +42,11 @@ class TopologyWidget(ClosingWidget):
     """What a page that joins late is given, made when it is asked for; then come deltas as messages."""
 
     key = traitlets.Unicode().tag(sync=True)
-    """By which the views of one widget in one page find what they share."""
+    """A random name, by which the views of one widget in one page find the state that they share."""
 
     def __init__(self, source: Source) -> None:
         self._cells = CellWatch()
-        # Weak both ways round: the loop must not keep a view alive that everybody else has forgotten.
+        # The bridge gets no reference to this object: the loop must not keep a view alive that everybody else has forgotten.
         cells = self._cells
         self.bridge = Bridge(source, _weakly(self), lambda: cells.idle_since)
         super().__init__(key=uuid.uuid4().hex)
@@ -83,7 +83,7 @@ class TopologyWidget(ClosingWidget):
 
 
 def _taken_now(shown: Shown) -> Shown:
-    """What is true now became so at some time, and may have been seen long ago; a picture of it is of now."""
+    """Give a picture of the present the time of now. Its facts have the time of the last change, which may be long ago."""
     if shown.facts.recorded or shown.facts.closed:
         return shown
     return shown._replace(facts=replace(shown.facts, time=datetime.datetime.now(datetime.UTC)))

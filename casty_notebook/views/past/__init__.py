@@ -1,1 +1,1 @@
-"""What was: remembered while it happens (`recorder`), kept in a file (`recording`), and named (`times`)."""
+"""The past of a cluster: remembered while it happens (`recorder`), kept in a file (`recording`), named by a user (`times`)."""

@@ -1,4 +1,4 @@
-"""The time of what is remembered: the wall clock's, and a steady clock's beside it where somebody sets that back."""
+"""The time that remembered moments are given: that of the wall clock, but never set back."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def _wall() -> datetime.datetime:
 class SteadyClock:
     """Tells the wall clock's time, but never an earlier one than before.
 
-    A wall clock that is set back by an hour would stop the order of moments, and "thirty seconds ago", for that hour. Until it
-    has caught up, what a steady clock says has passed is added to what was told last; every mark on one time scale.
+    If a wall clock is set back by an hour, moments would be out of order for that hour, and "thirty seconds ago" be wrong. Until
+    the wall clock has caught up, what a steady clock measures is added to the last time told, so that all is on one time scale.
     """
 
     def __init__(
@@ -36,5 +36,5 @@ class SteadyClock:
 
     @property
     def ahead(self) -> datetime.timedelta:
-        """How far it is ahead of the wall clock: what that was set back by."""
+        """How far it is ahead of the wall clock, because that was set back."""
         return self() - self._wall()

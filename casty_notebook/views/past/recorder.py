@@ -33,13 +33,13 @@ class Recorder:
     history
         All that is remembered. Changes on the loop only; its `moments` and `latest` may be read from any thread.
     told
-        What the nodes were at in those moments, where they were asked. Likewise.
+        What the nodes reported in those moments, where they were asked. Changes and may be read as `history`.
     seen
         The last snapshot as a moment, as it came; None before the first. What our connections say of the nodes goes on changing.
     clock
         What all this is timed by; may be asked from any thread.
     moment
-        Another number whenever something new was seen; may be read from any thread.
+        A number that grows whenever something new was seen; may be read from any thread.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -63,7 +63,7 @@ class Recorder:
         self._look_again()
 
     def stop(self) -> None:
-        """Remember nothing more. What is remembered stays; who listens is told that it is over, who waits is woken."""
+        """Remember nothing more; what is remembered stays. Listeners are told that it is over, `changed` returns."""
         if self._unsubscribe is not None:
             self._unsubscribe()
         if self._timer is not None:
@@ -87,7 +87,7 @@ class Recorder:
         return stop
 
     async def changed(self, moment: int | None, within: float) -> None:
-        """Wait until `moment` is another one, but not longer than so many seconds; None waits for the time alone."""
+        """Wait until `moment` is no longer the given number, for `within` seconds at most. With None, wait the whole time."""
         if moment is not None and moment != self.moment:
             return
         with suppress(TimeoutError):
@@ -109,7 +109,7 @@ class Recorder:
         self._stir(events)
 
     def look(self) -> None:
-        """Note what is new of our own connections; done every `LOOK_EVERY`, and by whoever wants to know all up to now."""
+        """Note what our own connections have seen. Done every `LOOK_EVERY`, and by callers who want a history up to now."""
         if self.seen is not None:
             before = self.history.latest
             noted = replace(self.seen, time=self.clock(), health=self._backend.health)
@@ -118,7 +118,7 @@ class Recorder:
                 self._stir(events)
 
     def _news_of_nodes(self, snapshot: TopologySnapshot) -> list[TopologyEvent]:
-        """What the nodes told whoever asked them; nobody asks them for this."""
+        """Events out of what nodes have reported to others, such as a table or a map. The recorder itself asks no node."""
         reports = self._backend.last_reports
         if reports is self._reports or not reports:
             return []
