@@ -10,8 +10,8 @@ __all__ = ["FLAPS", "STABLE_AFTER", "Breaker"]
 STABLE_AFTER = 5.0
 """A connection that lived so long ends a run of failures; one that died younger counts as one more (flapping)."""
 FLAPS = 4
-"""So many short-lived connections in a run are bad luck: the pauses between them are shorter than a second, and who
-asks then is better served by waiting than by an error. Beyond that the node is treated as one that cannot be dialled."""
+"""So many short-lived connections in a row are taken for bad luck: the pauses between them are shorter than a second, so that
+asks had better wait than fail. After more of them the node is treated as one that cannot be dialled."""
 
 
 class Breaker:
@@ -19,8 +19,8 @@ class Breaker:
 
     One dial follows the end of a healthy connection at once (after a pause if it was short-lived), and envelopes wait
     for it; if that fails, or connections keep ending, the node is down.
-    Down stays down while it is dialled again: only an answered handshake closes the breaker, and whatever wants the
-    node meanwhile fails fast. Dials are spaced by an exponential back-off with jitter.
+    A node that is down stays down while it is dialled again: only an answered handshake closes the breaker, and asks of the
+    node fail at once until then. Dials are spaced by an exponential back-off with jitter.
     """
 
     __slots__ = ("_jitter", "_settings", "failures", "opened_at", "reason", "retry_at", "rtt", "since", "state")
@@ -83,7 +83,7 @@ class Breaker:
             self.retry_at = now
 
     def estranged(self, now: float, reason: str) -> None:
-        """Another cluster answers there; that rarely ends soon."""
+        """A node of another cluster answers there, which rarely ends soon: the next dial comes after the longest pause."""
         if self.state is not LinkState.down:
             self.since = now
         self.state, self.reason, self.opened_at = LinkState.down, reason, None

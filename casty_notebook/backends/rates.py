@@ -30,7 +30,7 @@ class TokenBucket:
         """Whole tokens at time `now`."""
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
         self._at = now
-        # What is one but for the last bit of a sum is one: else a timer for that moment would come too soon for ever.
+        # A token that lacks only a rounding error counts as whole: else a timer set for that moment would be too early for ever.
         return int(self._tokens + 1e-9)
 
     def take(self) -> None:

@@ -25,10 +25,10 @@ class ReachedPeer(Protocol):
 
 
 class ReachLog:
-    """Compares what a session says of its nodes with what was said of them last. Costs nothing where nobody listens.
+    """Logs which nodes were lost or reached again since the last look. Costs nothing while such lines are not logged.
 
-    A node that is dialled again after its connection ended is neither lost nor found before that is decided, so a line is about
-    a node and never about an attempt.
+    A node that is dialled again right after its connection ended counts as neither until that dial has ended, so that each line
+    is about a node and never about a single attempt.
     """
 
     def __init__(self, peers: Iterable[ReachedPeer]) -> None:

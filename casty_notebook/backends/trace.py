@@ -56,7 +56,7 @@ class Trace:
     that lasts until it is closed.
 
     The function is called on the client's event loop, which waits for it: it is to be short, and to leave the client alone.
-    What it raises harms nobody; the log says it once. Without one nothing of asks is looked at, so that they cost the same.
+    If it raises, that is logged once and the client goes on. Without a function asks are not looked at, and cost nothing more.
 
     Parameters
     ----------
@@ -74,13 +74,13 @@ class Trace:
             raise MisuseError(f"trace takes a function of a name and a mapping, not {type(function).__name__}")
         self._function = function
         self._asks: dict[Hashable, _Asked] = {}
-        """Those that have no end yet; the session bounds how many that may be (`Settings.max_pending_asks`)."""
+        """Asks that have not ended; the session bounds how many there can be (`Settings.max_pending_asks`)."""
         self._numbers = count(1)
         self._complained = False
 
     @property
     def listens(self) -> bool:
-        """Somebody is told of asks."""
+        """Whether there is a function to be told of asks."""
         return self._function is not None
 
     def tell(self, name: str, **info: Any) -> None:

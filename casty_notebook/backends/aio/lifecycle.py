@@ -15,7 +15,7 @@ __all__ = ["Lifecycle"]
 
 
 class RunningPump(Protocol):
-    """What of a backend's pump is needed for this."""
+    """The part of a backend's pump that is used here."""
 
     async def close(self) -> None: ...
     def cut(self) -> None: ...
@@ -80,7 +80,7 @@ class Lifecycle[P: RunningPump, N](Rooted, ABC):
                 await self._leave_elsewhere(self._pump)
 
     async def _leave_elsewhere(self, pump: P) -> None:
-        """Leave from another loop than the one that was entered on, as well as that can be done."""
+        """Leave from another loop than the one that was entered on; if that one does not run any more, only cut the sockets."""
         if self._home.forked:
             return  # The connections are the parent's, which goes on with them.
         try:

@@ -1,4 +1,4 @@
-"""How what came to a listener is waited for and read, whichever backend it came by."""
+"""Waiting for and reading what comes to a listener; the same for every backend."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Listener(ABC, Generic[R]):  # noqa: UP046 - see R
     label
         Whom it listens to.
     end
-        Is done when nothing comes any more: cancelled by its owner, or with what has ended it.
+        A future that is done when nothing comes any more: cancelled by the owner, or with the error that ended the listener.
 
     Attributes
     ----------
@@ -47,12 +47,12 @@ class Listener(ABC, Generic[R]):  # noqa: UP046 - see R
     def _ended(self, end: asyncio.Future[Any]) -> None:
         self._forget()
         if not end.cancelled():
-            end.exception()  # it is raised where somebody waits; nobody may
+            end.exception()  # marks it as seen, or asyncio would complain if nobody waits for the listener
         self._bell.ring()
 
     @abstractmethod
     def _forget(self) -> None:
-        """It has ended: have it told of nothing any more."""
+        """It has ended: remove it from wherever messages for it arrive."""
 
     @abstractmethod
     def _leave(self) -> None:
@@ -83,7 +83,7 @@ class Listener(ABC, Generic[R]):  # noqa: UP046 - see R
         return message
 
     async def next(self, timeout: float | None = None) -> Arrival | None:
-        """As `get`, with the time and the node; None if the listener is closed. A refused message is the error that says so."""
+        """As `get`, with time and node. None if the listener is closed; a refused message has the error in its place."""
         await self._wait(timeout)
         return self._take() if self.inbox else None
 

@@ -14,17 +14,17 @@ __all__ = ["ALGORITHMS", "TooLong", "compress", "decompress", "longest"]
 
 ALGORITHMS = ("zlib", "gzip", "bz2", "lzma", "lz4")
 _LEVEL = 6
-"""What nodes use unless configured otherwise; a reader does not care."""
+"""The level that nodes use unless configured otherwise. It makes no difference to a reader."""
 _CHUNK = 256 * 1024
 _MAX_MEMBERS = 64
 """Concatenated streams in one payload. Honest writers make one; each costs a fresh decompressor."""
 _MEMORY = {"bz2": (8 * 1024 * 1024,), "lzma": (20 * 1024 * 1024, 68 * 1024 * 1024)}
-"""What undoing takes beside the result. For lzma presets up to 7, and the strongest, are tried in that order: the more
-the decompressor may take, the less is left for the result. A hostile header may ask for 4 GiB."""
+"""Bytes that a decompressor takes beside its result. For lzma the memory of presets up to 7 is tried first, then that of the
+strongest: the more the decompressor may take, the less is left for the result. A hostile header may ask for 4 GiB."""
 _NANOSECONDS = {"zlib": 6, "gzip": 6, "bz2": 80, "lzma": 40, "lz4": 2}
-"""What each byte of the result takes at its worst."""
+"""Nanoseconds that each byte of the result takes at its worst."""
 _PADDING = re.compile(rb"\0*+")
-"""What tapes, and gzip's own readers, allow behind a stream."""
+"""Zeros that may follow a stream, as on tapes; gzip's own readers allow them, too."""
 
 
 class TooLong(UndecodableMessage):

@@ -1,7 +1,7 @@
 """How large a value is when everything shared in it is written out, and how deep: what printing or hashing it costs.
 
-Sharing lets 100 bytes of pickle describe ``t = (t, t)`` forty levels deep, which is small in memory and takes for ever
-to hash, compare or print; nesting ends the process, since hashing a tuple recurses in C without a limit.
+If parts are shared, 100 bytes of pickle can describe ``t = (t, t)`` forty levels deep, which is small in memory and takes for
+ever to hash, compare or print. Deep nesting ends the process, since hashing a tuple recurses in C without a limit.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class TooMuch(Exception):
 class Measure:
     """Weights and depths of values, each object visited once.
 
-    The cache holds what it measured, so that no object's id is used again while it is in here. Where nothing is shared,
-    `remember` may be False: no object is met twice, and a large value needs no memory to be measured.
+    The cache keeps what it measured alive, so that no id in it can become another object's. Where nothing is shared, `remember`
+    may be False: no object is met twice, and a large value is measured without using memory.
     """
 
     __slots__ = ("_cache", "_max_depth", "_max_weight", "_registry", "_remember")
@@ -65,9 +65,10 @@ class Measure:
         return 1 if parts is None else self._walk(obj, parts)
 
     def _flat(self, obj: Any) -> int:
-        """The weight of a message whose fields hold leaves, or sets of them, as members and services do; 0 of any other.
+        """The weight of a message whose fields hold only leaves and sets of leaves, as members and services do; 0 of any other.
 
-        Such a one is three deep and cannot contain itself: a thousand of them are the keys of a large cluster's snapshot.
+        A flat message is at most three deep and cannot contain itself, so it need not be walked through. A thousand of them are
+        keys in the snapshot of a large cluster.
         """
         entry, nesting = self._registry.entry_of(type(obj)), self._registry.nesting
         if entry is None or entry.leaf or self._max_depth < _FLAT:
@@ -83,7 +84,10 @@ class Measure:
         return weight if weight <= self._max_weight else 0
 
     def weigh_alike(self, objs: Sequence[Any]) -> tuple[int, int] | None:
-        """The largest weight, at most, and the sum, of messages of one class that are all flat (see `_flat`); None of others."""
+        """Weigh messages of one class in one go, if all are flat (see `_flat`); None if not.
+
+        Returns a bound of the largest weight, and the sum of all.
+        """
         entry, nesting = self._registry.entry_of(type(objs[0])), self._registry.nesting
         if entry is None or entry.leaf or self._max_depth < _FLAT:
             return None

@@ -1,7 +1,7 @@
-"""How much memory a parser of JSON or msgpack will take, told before it runs: neither can be stopped half way.
+"""How much memory a parser of JSON or msgpack will take, found out before it runs: neither can be stopped half way.
 
-Objects are turned into messages as soon as they are complete (`tree`), so what counts is the worst moment: of each
-object that is finished only the place it takes in whatever holds it. What it became is counted when it is made.
+Objects are turned into messages as soon as they are complete (`tree`), so what counts is the worst moment. A finished object
+then counts only as a place in the object that holds it: what it was turned into is counted when it is made.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from casty_notebook.values.limits.size_model import DICT, LIST, NUMBER, PAIR, SL
 __all__ = ["skim_json", "skim_msgpack", "text_weight"]
 
 _SHARE = 4
-"""A crude bound will do below this part of the room; the rest is for what the objects become."""
+"""A crude estimate will do if it is less than one part in so many of the room; the rest is for what the objects become."""
 _OBJECT = DICT + pairs(0, 5)
 _WORST = _OBJECT + PAIR
-"""Bytes of memory for a byte of text."""
+"""Bytes of memory that one byte of text can take at most."""
 _SMALL = 5
 _TOKEN_COST, _VALUE_COST = 400, 150
 """Nanoseconds to look at one token here, and to make its value in the parser."""
 _TOKENS = 4096
 _FEW = 64
-"""Values that are walked from one to the next before the bytes are counted: most long messages are one long text or blob."""
+"""So many values are looked at one by one before all bytes are counted: most long messages are a single long text or blob."""
 _PIECE = 1 << 20
 _NOT_ASCII, _ASTRAL = re.compile(rb"[\x80-\xff]"), re.compile(rb"[\xf0-\xff]")
 
@@ -45,7 +45,7 @@ def text_weight(data: bytes, start: int, end: int) -> int:
 
 # --- JSON ----------------------------------------------------------------------------------------------------------
 
-# Possessive, so that the expression needs no memory of its own; whatever it does not match the parser will refuse.
+# Possessive (`*+`), so that matching needs no memory to go back. What the expression does not match, the parser will refuse.
 _TOKEN = re.compile(
     r'("[^"\\]*+(?:\\.[^"\\]*+)*+"(?=\s*+:))|("[^"\\]*+(?:\\.[^"\\]*+)*+")|(\{)|(\})|(\[)|(\])|[^\s,:\[\]{}"]++', re.DOTALL
 )
@@ -90,7 +90,7 @@ def _skim_json(text: str, guard: CostGuard, width: int) -> int:
             key = token[0]
             if key not in keys:
                 keys.add(key)
-                room -= 2 * (TEXT + width * len(key)) + 2 * PAIR  # here, and in the parser's own table of keys
+                room -= 2 * (TEXT + width * len(key)) + 2 * PAIR  # once in `keys`, once in the parser's own table of keys
             frame = path[-1] if path else None
             if frame is not None:
                 frame[1] += 1
@@ -168,7 +168,7 @@ def skim_msgpack(data: bytes, start: int, guard: CostGuard, *, kept: bool = Fals
 
 
 def _is_few(data: bytes, pos: int) -> bool:
-    """Whether all of it is at most `_FEW` values, however long."""
+    """Whether the data from `pos` on are at most `_FEW` values, however long."""
     end = len(data)
     for _ in range(_FEW):
         if pos >= end:
@@ -188,7 +188,7 @@ def _is_few(data: bytes, pos: int) -> bool:
 
 
 def _count(data: bytes, start: int, codes: bytes) -> int:
-    """How many bytes are one of these, without a copy of all."""
+    """How many bytes are one of `codes`. In pieces, so that never all of the data are copied."""
     count = 0
     for at in range(start, len(data), _PIECE):
         piece = data[at : at + _PIECE]

@@ -1,9 +1,9 @@
-"""How often the keys of a dict or set collide, told before they are inserted.
+"""How often the keys of a dict or set will collide, found out before they are inserted.
 
-CPython hashes text with a secret, and numbers by their value: whoever chooses the numbers chooses where they go. A million
-ints that all walk through the places of the others take hours to insert, in a single call that nothing can interrupt. So
-what CPython would do is done here first, with the hashes alone, and given up after a bounded number of steps. Most honest
-keys need none of this: text, few keys, and numbers that lie so close together that no two can meet.
+CPython hashes text with a secret, but numbers by their value: whoever chooses the numbers chooses their places in the table.
+A million ints that all have to pass the places of the others take hours to insert, in a single call that nothing can interrupt.
+So the insertion is imitated here first, with the hashes alone, and refused after a bounded number of steps. Most honest keys
+are spared this: text, few keys, and numbers so close together that no two can collide.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ __all__ = ["FEW", "MAX_SAME_HASH", "KeyWatch"]
 MAX_SAME_HASH = 64
 """Keys of one dict or set with the same hash. Honest ones have one or two; more is an attack on its running time."""
 FEW = 64
-"""Keys of a container that cost nothing whatever they are."""
+"""Keys of one container that need no look: so few can collide without costing anything."""
 _STEPS = 24
-"""Steps per key, on average, that are no attack. Random keys take one; multiples of a power of two up to eight."""
+"""Steps from place to place that are allowed per key on average. Random keys take 1, multiples of a power of two up to 8."""
 _FREE_STEPS = 4096
 _PER_STEP = 150
 """Nanoseconds of one step here; in CPython it takes a tenth."""
@@ -28,7 +28,7 @@ _UNSIGNED = (1 << 64) - 1
 _SAFE_INT = (1 << 61) - 1
 """Ints below this hash to themselves."""
 _SMALL_RANGE = 1 << 14
-"""Numbers that lie within so many cost a microsecond each at the very worst, less than it takes to find that out."""
+"""Ints in so small a range cost at most a microsecond each to insert, which is less than finding out what they cost."""
 _LINEAR = 9
 """Places that a set tries behind the first before it jumps."""
 _PERTURB = 5
@@ -37,8 +37,8 @@ _PERTURB = 5
 class KeyWatch:
     """The keys of one container, as they arrive.
 
-    The container is held, so that its id is not another's while it is watched. `final`: it is made in one go, perhaps of keys
-    that others are made of, too.
+    The container is kept alive, so that no other object gets its id while it is watched. `final`: it is made of these keys in
+    one go, and other containers may be made of the same keys.
     """
 
     __slots__ = ("_final", "_high", "_low", "_table", "_target")
@@ -53,7 +53,7 @@ class KeyWatch:
             self._low, self._high = min(target), max(target)
 
     def are_apart(self, keys: list[Any], *, ints: bool) -> bool:
-        """Whether no two of `keys` and of those that are there can meet, so that they may be inserted."""
+        """Whether `keys` and those in the container are ints of which no two can collide, so that nothing has to be counted."""
         if not ints or (self._low is None and self._target):
             self._low, self._high = None, _UNSIGNED
             return False
@@ -64,7 +64,7 @@ class KeyWatch:
 
     @property
     def unseen(self) -> int:
-        """Keys that are there and have to be looked at with the next ones."""
+        """How many keys of the container were not counted, and have to be with the next ones."""
         return len(self._target) if self._table is None else 0
 
     def add(self, keys: list[Any], work: WorkBudget) -> None:
@@ -82,7 +82,7 @@ class KeyWatch:
         self._table.add(list(map(hash, keys)), work)
 
     def _close(self, keys: list[int]) -> bool:
-        """All keys lie in so small a range that each has a place of its own, whatever the order."""
+        """Whether all keys lie in so small a range that each has a place of its own, in whatever order they come."""
         low, high = min(keys), max(keys)
         follows = not self._target
         if self._low is not None:

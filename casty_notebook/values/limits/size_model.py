@@ -29,23 +29,23 @@ SLOT = 9
 """A place in a list, with the eighth that lists are longer than they need to be."""
 NUMBER = 32
 TEXT = 64
-"""Beside its characters; bytes, too."""
+"""A str beside its characters; a bytes object beside its bytes."""
 LIST = 64
 TUPLE = 64
 DICT = 64
 _SMALL_TABLE = 160
 _SMALL = 5
+"""Pairs that fit into a dict's first table, which takes `_SMALL_TABLE` bytes."""
 _INLINE = 30
 """Fields that CPython keeps in an instance itself."""
-"""Pairs that fit into a dict's first table."""
 PAIR = 100
-"""Of a larger dict: right after it has grown its table is a third full, and the old one is still there."""
+"""Bytes of each further pair at the worst moment: a dict that has just grown has a table a third full, and still its old one."""
 SET = 232
 SET_ITEM = 130
 STAND_IN = 96
-"""Beside its fields, a dict."""
+"""A stand-in beside its fields, which are a dict."""
 WAITING = 100
-"""To know where in the memo an object is that may still get a state."""
+"""The entry that notes at which place of the memo an object is, while its state may still come."""
 CLASS_NAME = 256
 REF = 400
 UNFINISHED = 352
@@ -69,7 +69,7 @@ def _table(size: int) -> int:
 
 
 def instance_weight(family: str, fields: int) -> int:
-    """An instance of a class of the table; most keep their fields in themselves, pydantic's in dicts and sets."""
+    """An instance of a registered class. Most keep their fields in the instance, pydantic's models in dicts and sets."""
     if family == "model":
         return 800 + 2 * PAIR * fields
     return 112 + (16 if fields <= _INLINE else PAIR) * fields

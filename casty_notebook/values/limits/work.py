@@ -1,4 +1,4 @@
-"""The work that one payload may cost, counted and not timed: the same payload is refused or read on every machine.
+"""The work that one payload may cost. It is counted and not timed, so that a payload is read, or refused, on every machine alike.
 
 Memory alone does not bound it: a call that builds nothing may run for minutes, and twenty bytes can name the same
 arguments a thousand times. So every opcode, call, copy and key is charged with what it takes at its worst, and the sum is
@@ -13,7 +13,7 @@ from casty_notebook.settings import Settings
 __all__ = ["CALL", "COPIED", "OPCODE", "Refused", "WorkBudget"]
 
 FREE = 40_000_000
-"""What any payload may take, however short: small ones are honest at any price."""
+"""What any payload may take, however short: nobody can do harm with less."""
 PER_BYTE = 1_000
 """What each byte of a payload adds. Honest ones take 5 to 300."""
 OPCODE = 300

@@ -24,7 +24,7 @@ LIKELIEST = ("zlib", "gzip", "lz4", "bz2", "lzma")
 
 REMEMBERED = 256
 _remembered: dict[tuple[str, NodeAddress], Encoding] = {}
-"""What was found out in this process: the next client of the same contact point begins with it."""
+"""Encodings that clients of this process have found, by contact point: the next client of the same begins with that one."""
 
 
 def remember(system: str, contacts: tuple[NodeAddress, ...], encoding: Encoding) -> None:
@@ -53,7 +53,7 @@ def named(serializer: Any, compression: str | None, settings: Settings) -> tuple
             f"serializer= takes a name ({', '.join(SERIALIZERS)}) or one of casty's own serializers, not "
             f"{type(serializer).__name__}"
         )
-    # What compresses keeps no name of it; a text tells all there is apart.
+    # casty's compressing serializers do not say which compression they use, but the first bytes of what they write do.
     written, compressed_by = recognise(bytes(serializer.serialize("")), settings)
     inner = type(getattr(serializer, "_inner", serializer)).__name__
     return "cloudpickle" if inner == "CloudPickleSerializer" else written, compression or compressed_by
@@ -112,8 +112,8 @@ class Codecs:
     ) -> tuple[Any, tuple[str, str | None] | None]:
         """Read the payload that is all of `data` from `start` on; also the configuration that wrote it, where any is possible.
 
-        By the encoding of the cluster as soon as that is `known`, since first bytes can deceive (a small number in
-        msgpack is a digit in JSON); by its first bytes before, and where the known one fails.
+        It is read in the encoding of the cluster as soon as that is `known`, since first bytes can deceive (a small number in
+        msgpack is a digit in JSON). Before that, and if it fails, its first bytes decide.
 
         Raises
         ------

@@ -85,7 +85,8 @@ type Question = Callable[[NodeAddress, NodeAddress], bytes | None]
 async def who_answers(dialler: Dialler, address: NodeAddress, question: Question) -> Answerer:
     """Dial a node's address as a link would, and find out who answers there: by its handshake, and by a reply its cluster.
 
-    The name of a cluster is learned from replies alone (PROTOCOL section 7.5); who gives none is only known by its address.
+    The name of a cluster can only be learned from a reply (PROTOCOL section 7.5). Of a node that gives none, only its address is
+    known.
     """
     greeting = _Greeting()
     try:

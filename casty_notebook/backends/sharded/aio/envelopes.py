@@ -31,7 +31,7 @@ SHORT = 32 * 1024
 
 
 class Parcel:
-    """A message that was written when it was told: wrong ones fail at once, and none is written twice."""
+    """A message that is already written: one that cannot be sent fails where it is told, and none is written twice."""
 
     __slots__ = ("encoding", "hint", "message", "payload")
 
@@ -65,7 +65,7 @@ class EnvelopeWriter:
         return Parcel(message, codec.encode(message), encoding, codec.type_hint(message))
 
     def _codec(self, encoding: Encoding) -> Codec:
-        # Nearly always that of the message before. Tells of other threads are written on theirs.
+        # Nearly always the codec of the message before. Kept as one value, since threads that tell call this, too.
         last = self._last
         if encoding is not last[0]:
             last = self._last = encoding, self._codecs.of(encoding)

@@ -12,7 +12,7 @@ __all__ = ["watched"]
 
 
 def watched(session: Session, trace: Trace) -> Callable[[Event, float], list[Effect]]:
-    """`Session.handle`: itself where nobody listens, so that this costs nothing there, else one that tells what it decides."""
+    """Return a `Session.handle` that tells the trace of asks; the session's own if nobody listens, which then costs nothing."""
     handle = session.handle
     if not trace.listens:
         return handle

@@ -83,4 +83,4 @@ SCALARS: dict[type, Callable[[Any], bytes]] = {
     type(None): lambda _: b"N",
     bytes: octets,
 }
-"""What is written without the memo: it costs more than it saves."""
+"""How scalars are written. They are not put into the memo, which would cost more than it saves."""

@@ -1,4 +1,4 @@
-"""`Pickling`: one message being written. Knows what was written already; what each kind of object is written as is given."""
+"""`Pickling`: one message being written. It knows what was written already; `plans` say how each kind of object is written."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Pickling:
         plan(self, obj, depth + 1)
 
     def remember(self, obj: Any) -> None:
-        """Note that MEMOIZE was just written for `obj`, and hold it, so that its id stays its own."""
+        """Note that MEMOIZE was just written for `obj`, and keep it alive, so that no other object gets its id."""
         self._memo[id(obj)] = len(self._memo)
         self._kept.append(obj)
 
@@ -70,7 +70,7 @@ class Pickling:
         return None if index is None else atoms.recall(index)
 
     def class_opcodes(self, key: object, name: bytes) -> bytes:
-        """Return what to write for a class or function: the opcodes `name`, later ones of the same `key` a reference."""
+        """Return what to write for a class or function: `name` the first time, later (for the same `key`) a memo reference."""
         memo = self._memo
         index = memo.get(id(key))
         if index is not None:
@@ -83,7 +83,7 @@ class Pickling:
         self.out.append(self.class_opcodes(cls, self._classes.class_name(cls)))
 
     def save_named(self, obj: Any, name: str) -> None:
-        """Write something that says itself by which name it is found."""
+        """Write an object whose `__reduce_ex__` returned a name, as a reference to that name in its module."""
         self.out.append(self.class_opcodes(obj, self._classes.importable_name(obj, name)))
 
     def save_call(self, key: object, name: bytes, args: tuple[Any, ...], obj: Any, depth: int) -> None:

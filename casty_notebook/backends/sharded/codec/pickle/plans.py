@@ -25,7 +25,7 @@ def _save_tuple(pickling: Pickling, obj: tuple[Any, ...], depth: int) -> None:
         return
     pickling.save_many(obj, b"", depth)
     known = pickling.recalled(obj)
-    if known is not None:  # it contains itself, through a list: drop the items, take what they made
+    if known is not None:  # it contains itself, through a list, and was written with that: drop these items, refer to it
         pickling.out.append(b"1" + known)
         return
     pickling.out.append(b"t\x94")
@@ -116,7 +116,7 @@ def by_fields(cls: type, form: Form) -> Plan:
         for key, field in form.keyed:
             value = getattr(obj, field)
             scalar = scalars.get(type(value))
-            # Asked here already: most fields are scalars, and a call for each is what a message costs most.
+            # Scalars are written here, without a call of `save`: most fields are scalars, and these calls would cost the most.
             if scalar is not None:
                 out.append(key + scalar(value))
             else:
@@ -160,7 +160,7 @@ def pickles_by_default(cls: type) -> bool:
 
 
 def save_reduced(pickling: Pickling, obj: Any, depth: int) -> None:
-    """Anything else says itself how it is made again (`object.__reduce_ex__`)."""
+    """Write any other object as its `__reduce_ex__` (or `copyreg`) says that it is to be made again."""
     if isinstance(obj, types.FunctionType | types.BuiltinFunctionType) and not _is_bound(obj):
         pickling.save_class(obj)
         return

@@ -34,9 +34,9 @@ class Constructor:
     cost
         Nanoseconds of one call, beside `per_byte` for each byte of its arguments.
     weigh
-        What else it takes for these arguments.
+        Further nanoseconds for these arguments, where their bytes alone do not tell.
     weight
-        Bytes of what it makes, beside its arguments' and what `getsizeof` sees.
+        Bytes of memory that its result takes, beside those of its arguments and those that `getsizeof` counts.
     """
 
     build: Builder
@@ -52,7 +52,7 @@ class Constructor:
 
 
 MOST_ARGUMENTS = 64
-"""Of one call. The longest honest ones are the parts of a path."""
+"""Arguments of one call. The most that honest nodes send are the parts of a path."""
 _LIMB = 30
 """Bits of a digit of CPython's ints."""
 _LONGEST_PATH = 4096
@@ -104,7 +104,7 @@ def _ordered_dict(*args: Any) -> Any:
 
 
 def _default_dict(*_: Any) -> Any:
-    # Without its factory, which would be a call of the peer's choice at every missing key.
+    # A plain dict: the factory would be called at every missing key, and the peer would have chosen it.
     return {}
 
 
@@ -184,7 +184,7 @@ def _timezone(*args: Any) -> Any:
 
 @cache
 def _zones() -> dict[str, Any]:
-    """The zones that were asked for, None for those that do not exist: a file is read once in this process, not once a reply."""
+    """The zones that replies have named, None for those that do not exist: each file is read once in this process."""
     return {}
 
 
@@ -253,7 +253,7 @@ def _network(name: str) -> Builder:
 _FLAGS = re.IGNORECASE | re.LOCALE | re.MULTILINE | re.DOTALL | re.UNICODE | re.VERBOSE | re.ASCII
 _WIDE = re.compile(r"\\[uUN]|[^\x00-\x7f]")
 _AMBIGUOUS = re.compile(r"\[\[|--|&&|~~|\|\|")
-"""What `re` warns of within a set of characters: it is not to print anything because of what arrives."""
+"""What `re` warns of within a set of characters. Such a pattern is not compiled: nothing that arrives may print a warning."""
 
 
 def _pattern_cost(args: tuple[Any, ...]) -> int:
@@ -265,7 +265,7 @@ def _pattern_cost(args: tuple[Any, ...]) -> int:
 
 
 def _pattern(*args: Any) -> Any:
-    """Compiled here, which runs nothing. How long it takes to match is known to nobody, here as there."""
+    """A compiled pattern. Compiling runs no code of the peer's; but matching it may take very long, as with any pattern."""
     if len(args) != 2 or type(args[0]) not in (str, bytes) or type(args[1]) is not int or args[1] & ~int(_FLAGS):
         return NotImplemented
     text = args[0] if type(args[0]) is str else args[0].decode("latin-1")
@@ -292,7 +292,7 @@ def _array(*args: Any) -> Any:
     code, size, big = _ITEMS[args[2]]
     if type(args[1]) is not str or args[1] not in _SAME_ARRAY.get(code, code) or len(args[3]) % size:
         return NotImplemented
-    # By the type of its own machine where both write that alike (long is four bytes on some).
+    # The node's type code, if its items have that size here, too; else ours (a long has four bytes on some machines).
     made: Any = array(args[1] if array(args[1]).itemsize == size else code, args[3])
     if big != (byteorder == "big"):
         made.byteswap()
@@ -303,7 +303,7 @@ _SAME_ARRAY = {"I": "IL", "i": "il", "Q": "QL", "q": "ql"}
 
 
 def _plain_array(*args: Any) -> Any:
-    """How protocol 2 writes them."""
+    """An array as protocol 2 writes it: a type code and a list of numbers."""
     if len(args) != 2 or type(args[0]) is not str or args[0] not in "bBhHiIlLqQfd" or type(args[1]) is not list:
         return NotImplemented
     if len(args[0]) != 1 or not {int, float}.issuperset(map(type, args[1])):
@@ -315,7 +315,7 @@ def _plain_array(*args: Any) -> Any:
 
 
 def _integer_bytes(args: tuple[Any, ...]) -> int:
-    """Dividing by what two ints have in common takes the square of their length."""
+    """Nanoseconds to reduce a fraction: the greatest common divisor takes the square of the ints' length."""
     limbs = sum(arg.bit_length() // _LIMB if type(arg) is int else len(arg) // 9 if type(arg) is str else 0 for arg in args)
     return 6 * min(limbs, 10_000) ** 2
 

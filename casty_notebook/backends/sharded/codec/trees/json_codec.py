@@ -17,7 +17,7 @@ from casty_notebook.values.limits.pre_scan import skim_json, text_weight
 __all__ = ["dump_json", "read_json"]
 
 _LONG = 1 << 18
-"""Characters from which on the parser is to let the loop have its turn."""
+"""Characters of a text from which on the parser must let other threads run, the loop's among them."""
 _TABLE = re.compile(rb'\{"__dict__": \[\[(?=-?\d{1,19}, \{"_type": "[\w.]{1,100}ShardAllocation")')
 _NEXT, _END = b"], [", b"]]}"
 
@@ -26,7 +26,7 @@ def dump_json(tree: Any) -> bytes:
     """Write a tree; `UnsendableMessage` for text that is not Unicode."""
     try:
         written = json.dumps(tree)
-        if "\\ud" in written:  # JSON itself has a way to write half a character
+        if "\\ud" in written:  # JSON can write half a character (a lone surrogate), which is no Unicode: encoding refuses it
             json.dumps(tree, ensure_ascii=False).encode()
         return written.encode()
     except (ValueError, TypeError, RecursionError) as error:
@@ -47,7 +47,7 @@ def read_json(data: bytes, start: int, reader: TreeReader, settings: Settings, *
         For what is not JSON, nested beyond the parser's depth, an integer of more than 4,300 digits, more values than
         allowed, or what `reader` refuses.
     """
-    # Every value but the first follows one of these.
+    # Every value but the first follows one of these four characters, so their number bounds that of the values.
     values = len(data) - start
     if values > 2 * settings.max_items:
         values = sum(data.count(mark, start) for mark in (b",", b"[", b"{", b":"))
@@ -107,8 +107,8 @@ def _parse(data: bytes, start: int, reader: TreeReader, make: Callable[[Any], An
         guard.heap -= weight
 
 
-# The same in Python: between two of its functions the interpreter lets other threads run, which it does not within a
-# parser of millions of numbers.
+# What the parser does itself, done in Python: the interpreter lets other threads run between two calls of Python functions, and
+# would not while the parser reads millions of numbers.
 def _integer(text: str) -> int:
     return int(text)
 

@@ -26,7 +26,7 @@ _TABLE = re.compile(
 _PLACE = re.compile(_DICT)
 _ARRAY, _PAIR = b"\xdd", b"\x92"
 _PAIRS = 8
-"""Bytes that could begin an entry, for each that there is: beside its own there are two replicas, and parts of numbers."""
+"""How many bytes per entry may look like an entry's beginning: its own, two in replicas, and some that are parts of numbers."""
 
 
 def read_msgpack(data: bytes, start: int, reader: TreeReader, settings: Settings, *, bulk: bool = True) -> Any:
@@ -66,8 +66,8 @@ def _read_by_tables(data: bytes, start: int, reader: TreeReader, settings: Setti
 def _cut(data: bytes, start: int, tables: ShardTables, settings: Settings) -> bytes:
     """The bytes with a number in the place of each long table.
 
-    One that was cut out of a longer text would be a part of that text, and be missed as a number; none comes from the
-    peer, since its tag is nowhere in `data`.
+    If what looked like a table was part of a longer text, the number is part of that text and never found as one. No such number
+    comes from the peer, since its tag is nowhere in `data`.
     """
     parts: list[bytes] = []
     kept = start
@@ -80,13 +80,13 @@ def _cut(data: bytes, start: int, tables: ShardTables, settings: Settings) -> by
             tables.make_room(count, end - first)
             if data.count(_PAIR, first, end) > _PAIRS * count:
                 raise Refused("an expression would stop at every byte")
-            # Not `findall`: between two entries other threads have their turn.
+            # Not `findall`: it would let no other thread run until it has found all entries.
             found = [entry.groups() for entry in _entries(head[3]).finditer(data, first, end)]
             if len(found) != count or sum([len(shard) + len(text) + 1 for shard, text in found]) != end - first:
                 raise Refused("entries of another form")
             ids = parse_msgpack(_ARRAY + count.to_bytes(4) + b"".join([shard for shard, _ in found]), settings)
             texts = [text for _, text in found]
-            # Behind the last one lies what follows the table.
+            # The last match goes on into what follows the table.
             texts[-1] = whole_value(texts[-1], settings)
             parts += data[kept : head.start()], b"\x81\xaa%b\xce%b" % (PLACE, tables.take(ids, texts).to_bytes(4))
             kept = end - len(found[-1][1]) + len(texts[-1])

@@ -1,9 +1,9 @@
 """Shard tables of a tree, taken out of its bytes and read many entries at a time before the rest is parsed.
 
-A snapshot of 40,000 shards writes out 40,000 placements, of which a few differ. Parsed as they stand each costs three objects;
-here the bytes are split where one entry ends, each different placement is read once, by the rules for all, and a number
-stands where the table was. That the bytes mean the same is shown by the parser itself: every id and every placement was a whole
-value to it, and so was each number at the place of its table. Whatever is not so is parsed as it stands.
+A snapshot of 40,000 shards writes out 40,000 placements, of which only a few are different. Parsed as they stand, each costs
+three objects. Here the bytes are split where entries end, each different placement is parsed once, like any other value, and the
+table's place in the bytes is taken by a number. If the bytes were split at a wrong place, the parser shows it: some id or
+placement is then no whole value, or a number is not found where its table was. Then all is parsed as it stands.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from casty_notebook.values.limits.size_model import DICT, pairs
 __all__ = ["FEWEST", "PLACE", "ShardTables", "read_by_tables"]
 
 PLACE = b"__column__"
-"""The tag of the object that stands where a table was. No node writes one; a payload that holds the word is parsed as it is."""
+"""The tag of the object that takes a table's place. No node writes it; a payload that contains it is parsed as it stands."""
 FEWEST = 256
-"""Entries from which on a table is taken out."""
+"""Entries of the smallest table that is taken out."""
 _TAG = PLACE.decode()
 _ENTRY = 1_000
 """Nanoseconds to split one off and to look it up."""
@@ -74,7 +74,7 @@ class ShardTables:
         for text in dict.fromkeys(texts).keys() - places.keys():
             places[text] = self._placement(text)
         numbers = list(map(places.__getitem__, texts))
-        # Each is counted as if it had been parsed by itself, so that the bounds hold of the same payloads.
+        # Each entry counts as if it had been parsed by itself, so that the same payloads are refused either way.
         guard.bulk_containers += sum(map(self._weights.__getitem__, numbers))
         guard.check_keys(ids, dict)
         guard.container(DICT + pairs(0, len(ids)))
@@ -100,7 +100,7 @@ class ShardTables:
         return self.reader.object(tree)
 
     def check(self, message: Any) -> None:
-        """Refuse a message other than a snapshot that has each column as a table of its own: elsewhere they were dicts."""
+        """Refuse any message but a snapshot with each column as one of its tables: anywhere else the tables must stay dicts."""
         found = message.shard_allocations.values() if type(message) is TopologySnapshot else ()
         if self._met != len(self._columns) or {id(column) for column in self._columns} - set(map(id, found)):
             raise _Otherwise("tables elsewhere")
@@ -117,5 +117,5 @@ def read_by_tables(tables: ShardTables, parse: Callable[[], tuple[Any, int]]) ->
     try:
         snapshot: TopologySnapshot = tables.reader.read(read)
     except UndecodableMessage:
-        return None  # whoever reads it again will say what is wrong
+        return None  # it is parsed again as it stands, and that error is the one to report
     return snapshot

@@ -141,10 +141,10 @@ class TreeReader:
         self._finals: list[tuple[Entry, Any]] = []
         self._names: dict[str, StandInClass] = {}
         self._same: dict[Any, Any] = {}
-        """Addresses and allocations, of which a snapshot has a few, written out a hundred thousand times."""
+        """The one object for each address and allocation: a snapshot has few different ones, written out thousands of times."""
 
     def another(self) -> TreeReader:
-        """One for another try at the same payload."""
+        """Return a fresh reader, for another attempt at the same payload."""
         return TreeReader(self._registry, self._settings, self._held)
 
     def read(self, parse: Callable[[], tuple[Any, int]]) -> Any:
@@ -179,7 +179,7 @@ class TreeReader:
             self.guard.measure(message, depth)
 
     def object(self, tree: dict[Any, Any]) -> Any:
-        """What an object of the tree stands for; its parts have been turned already."""
+        """Turn an object of the tree into what it stands for. The parser calls this from the inside out."""
         self.guard.container(0)
         self.guard.work.charge(_OBJECT + COPIED * len(tree))
         try:
@@ -247,7 +247,7 @@ class TreeReader:
         return made
 
     def _untagged(self, tree: dict[Any, Any]) -> Any:
-        """A dict that no node wrote by the rules: passed on as it is, as nodes do."""
+        """A dict without a tag, which nodes do not write. It stays a dict, as it does for nodes."""
         self.guard.spend(DICT + pairs(0, len(tree)) + loose(tree.values()))
         return tree
 
@@ -266,7 +266,7 @@ class TreeReader:
 
 
 def loose(values: Iterable[Any]) -> int:
-    """What scalars and lists weigh that nothing has counted yet."""
+    """The weight of the scalars and lists in `values`: the parser has made them, and nothing has counted them yet."""
     weight = 0
     for value in values:
         kind = type(value)
