@@ -195,7 +195,7 @@ class CostGuard:
 
     def _check_alike(self, keys: list[Any]) -> bool:
         """As `check_hashing` of each; False, and nothing is done, if they have to be looked at one by one."""
-        weights = self._measured().weigh_alike(keys) if self._is_measured else None
+        weights = self._measured().weigh_alike(keys) if self._must_measure else None
         if weights is None or weights[0] > _MOST_IN_KEY:
             return False
         self.work.charge(_PER_STRANGE_KEY * len(keys))
@@ -203,7 +203,7 @@ class CostGuard:
         return True
 
     @property
-    def _is_measured(self) -> bool:
+    def _must_measure(self) -> bool:
         """Whether a key may be too deep, or too large when written out."""
         return self.shared or self.containers > self.max_depth
 
@@ -226,7 +226,7 @@ class CostGuard:
         if type(key) is Unfinished:
             raise Refused("an object is used as a key before it has its state")
         self.work.charge(_PER_STRANGE_KEY)
-        if self._is_measured:
+        if self._must_measure:
             weight = self._measured().weigh(key)
             if weight > _MOST_IN_KEY:
                 raise Refused(f"a key of {weight:,} values; at most {_MOST_IN_KEY:,} are hashed")

@@ -32,7 +32,7 @@ class Glances:
         self._asked_at = float("-inf")
         self._registry: object = None
         self._met = False
-        self._odd = ""
+        self._refusal = ""
 
     def look(self) -> None:
         """Ask the nodes, unless they cannot be asked, or it is too soon."""
@@ -54,7 +54,7 @@ class Glances:
             return
         error = done.exception()
         # The reports themselves are not kept here: they are read from `Backend.last_reports`.
-        self._odd = str(error) if isinstance(error, CastyNotebookError) else ""
+        self._refusal = str(error) if isinstance(error, CastyNotebookError) else ""
         if error is not None:
             log.debug("the nodes did not say what they are at: %r", error)
 
@@ -63,4 +63,4 @@ class Glances:
         snapshot = self._backend.topology
         if snapshot is None or not kind.tells_activity:
             return ""
-        return self._odd if self._is_met(snapshot) else HOW
+        return self._refusal if self._is_met(snapshot) else HOW

@@ -53,7 +53,7 @@ class Recorder:
         self._timer: asyncio.TimerHandle | None = None
         self._unsubscribe: Callable[[], None] | None = None
         self.moment = 0
-        self._stirred = asyncio.Event()
+        self._news = asyncio.Event()
         self._listeners: dict[object, tuple[Callable[[list[TopologyEvent]], None], Callable[[], None]]] = {}
 
     def start(self) -> None:
@@ -71,7 +71,7 @@ class Recorder:
         for _, ended in tuple(self._listeners.values()):
             ended()
         self._listeners.clear()
-        self._stir()
+        self._tell_of_news()
 
     def listen(self, listener: Callable[[list[TopologyEvent]], None], ended: Callable[[], None]) -> Callable[[], None]:
         """Call `listener` on the loop whenever something new was seen, with the events of it, of which there may be none.
@@ -92,12 +92,12 @@ class Recorder:
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
-                await (self._stirred if moment is not None else asyncio.Event()).wait()
+                await (self._news if moment is not None else asyncio.Event()).wait()
 
-    def _stir(self, events: list[TopologyEvent] | None = None) -> None:
+    def _tell_of_news(self, events: list[TopologyEvent] | None = None) -> None:
         self.moment += 1
-        self._stirred.set()
-        self._stirred = asyncio.Event()
+        self._news.set()
+        self._news = asyncio.Event()
         for listener, _ in tuple(self._listeners.values()):
             listener(events or [])
 
@@ -106,7 +106,7 @@ class Recorder:
         events = self.history.note(seen, self._backend.contact)
         latest = self.history.latest
         self.seen = replace(seen, ownerless=None if latest is None else latest.ownerless)
-        self._stir(events)
+        self._tell_of_news(events)
 
     def look(self) -> None:
         """Note what our own connections have seen. Done every `LOOK_EVERY`, and by callers who want a history up to now."""
@@ -115,7 +115,7 @@ class Recorder:
             noted = replace(self.seen, time=self.clock(), health=self._backend.health)
             events = self.history.note(noted) + self._news_of_nodes(self.seen.snapshot)
             if events or self.history.latest is not before:
-                self._stir(events)
+                self._tell_of_news(events)
 
     def _news_of_nodes(self, snapshot: TopologySnapshot) -> list[TopologyEvent]:
         """Events out of what nodes have reported to others, such as a table or a map. The recorder itself asks no node."""

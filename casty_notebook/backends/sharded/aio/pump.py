@@ -61,14 +61,14 @@ __all__ = ["Pump"]
 
 log = room_logger(__name__)
 
-LATE = 0.25
+ANSWER_LATE = 0.25
 """Seconds without an answer to a handshake after which we find out what it is that does not answer."""
 
 MANY = 1_000
 """With so many envelopes waiting for a route a tell may be refused soon. From then on a thread that tells waits for the loop, so
 that the refusal is raised where the tell was made."""
 
-WONDERED = 4
+MOST_EXAMINATIONS = 4
 """How often we do so at one address: a frozen node must not wake up to hundreds of connections of ours."""
 
 
@@ -110,7 +110,7 @@ class Pump:
         self._dialling: set[asyncio.Task[None]] = set()
         """All dials that have not ended, also cancelled ones: `close` waits for them."""
         self._drain = Drain(self._waits)
-        self._wondered: Counter[NodeAddress] = Counter()
+        self._examined: Counter[NodeAddress] = Counter()
         self._sockets = OpenSockets[LinkProtocol]()
         self.futures: dict[str, asyncio.Future[Any]] = {}
         self.bells: dict[str, Callable[[], None]] = {}
@@ -291,11 +291,11 @@ class Pump:
             self._forget_dial(link.id)
         self._lost(link.id, reason, link, verdict=verdict)
 
-    def _wonder(self, link: LinkProtocol) -> None:
+    def _examine_silence(self, link: LinkProtocol) -> None:
         """If the handshake is still unanswered, which takes a round trip, find out what is there. The answer may yet come."""
         waits = link.node is None and not link.ended and not link.heard and link.id in self._links
         if waits and self.session.snapshot is None and link.id not in self._dials:
-            self._wondered[link.dialled] += 1
+            self._examined[link.dialled] += 1
             self._start_dial(link.id, self._explain_silence(link))
 
     async def _explain_silence(self, link: LinkProtocol) -> None:
@@ -420,8 +420,8 @@ class Pump:
 
     def socket_opened(self, link: LinkProtocol) -> None:
         self._sockets.opened(link)
-        if self.session.snapshot is None and self._wondered[link.dialled] < WONDERED:
-            self._loop.call_later(LATE, self._wonder, link)
+        if self.session.snapshot is None and self._examined[link.dialled] < MOST_EXAMINATIONS:
+            self._loop.call_later(ANSWER_LATE, self._examine_silence, link)
 
     def socket_closed(self, link: LinkProtocol) -> None:
         self._sockets.closed(link)

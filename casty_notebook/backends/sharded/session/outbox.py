@@ -226,7 +226,7 @@ class Outbox:
         """What had not left looks for another way; what may have left is never sent twice by itself."""
         left = {outgoing.seq for outgoing in unsent}
         sent = list(link.asks.values())
-        repeat = [ask for ask in sent if not self._survives(ask, link, left, reason, out, verdict=verdict)]
+        repeat = [ask for ask in sent if self._must_repeat(ask, link, left, reason, out, verdict=verdict)]
         self._router.reroute((*repeat, *self._ours(unsent)), link.peer, now, out)
 
     def reclaimed(self, event: Reclaimed, now: float, out: list[Effect]) -> None:
@@ -237,23 +237,26 @@ class Outbox:
         """The user's envelopes that are not over. The session's own messages are left out: they are sent again when needed."""
         return [o for o in unsent if o.seq > 0 and (o.ask is None or o.ask.id in self.asks)]
 
-    def _survives(
+    def _must_repeat(
         self, ask: Ask, link: Link, unsent: set[int], reason: str, out: list[Effect], *, verdict: bool
     ) -> bool:
-        """False if it is to be sent again because the user said that this does no harm, and it can help."""
+        """Whether an ask that a lost link had taken is to be sent again: the user allowed that (`retry`), and it can help.
+
+        If not, it has not left and is rerouted as it is, or its answer can still come by another link, or it has failed now.
+        """
         generation = ask.generation
         ask.withdrawn()
         if ask.seq in unsent:
-            return True
+            return False
         if ask.retry and not verdict:
             ask.left = True
-            return False
+            return True
         if generation is not None and any(other.generation is generation for other in link.peer.links):
             # The node can still answer: our reply address has a connection of its own there.
             generation.asks += 1
             ask.generation = generation
-            return True
+            return False
         cause = f"the connection to {link.peer.address} was lost while waiting for the answer ({reason})."
         advice = TOO_LARGE if verdict else "If asking twice does no harm, use retry=True."
         self.fail(ask, NodeUnreachable, cause, advice, out, may_have_run=True)
-        return True
+        return False

@@ -138,14 +138,14 @@ class Router:
         peer = self._peers.get_or_add(node, now) if node is not None else None
         if peer is None or not peer.breaker.usable:
             self._wait(table, outgoing, shard, now, out)
-        elif self._leaves_others_behind(table, shard, peer):
-            self._follow_the_others(table, outgoing, shard, now, out)
+        elif self._would_overtake(table, shard, peer):
+            self._wait_for_older(table, outgoing, shard, now, out)
         else:
             if shard in table.queued:
-                self._bring_along(table, shard, peer, now, out)
+                self._send_older_first(table, shard, peer, now, out)
             self._to_peer(outgoing, peer, now, out)
 
-    def _leaves_others_behind(self, table: ShardTable, shard: int, peer: Peer) -> bool:
+    def _would_overtake(self, table: ShardTable, shard: int, peer: Peer) -> bool:
         """Whether older envelopes for the shard may still wait for the socket of another link, and would be overtaken.
 
         That is so after the shard has moved, or its node has got another link.
@@ -153,7 +153,7 @@ class Router:
         carrier = self._peers.links.get(table.carriers.get(shard, -1))
         return carrier is not None and peer.sender is not carrier
 
-    def _follow_the_others(
+    def _wait_for_older(
         self, table: ShardTable, outgoing: Outgoing, shard: int, now: float, out: list[Effect]
     ) -> None:
         """Let an envelope wait until the other link has given back the older ones that it had not sent (see `reclaimed`)."""
@@ -162,7 +162,7 @@ class Router:
             waiting.question.retry_at = now + self._settings.shard_retry
             out.append(Reclaim(table.carriers.pop(shard)))
 
-    def _bring_along(self, table: ShardTable, shard: int, peer: Peer, now: float, out: list[Effect]) -> None:
+    def _send_older_first(self, table: ShardTable, shard: int, peer: Peer, now: float, out: list[Effect]) -> None:
         """Send the older envelopes for a shard first, which still wait for a link to the node where it was before."""
         former = table.queued.get(shard)
         if former is None or former is peer:
@@ -225,7 +225,7 @@ class Router:
 
     def _wait(self, table: ShardTable, outgoing: Outgoing, shard: int, now: float, out: list[Effect]) -> None:
         if _fails_fast(outgoing):
-            lost = self._hopeless_owner(table, shard, now)
+            lost = self._unreachable_owner(table, shard, now)
             if lost is not None:
                 self._fail_unreachable(outgoing, lost, out)
                 return
@@ -235,7 +235,7 @@ class Router:
         self._note_expiry(outgoing)
         self._inquire(table, shard, waiting.question, now)
 
-    def _hopeless_owner(self, table: ShardTable, shard: int, now: float) -> Peer | None:
+    def _unreachable_owner(self, table: ShardTable, shard: int, now: float) -> Peer | None:
         """The shard's owner, if it is unreachable and nobody could name another one now."""
         if self.snapshot is None:
             return None
@@ -270,9 +270,9 @@ class Router:
         question.answered(location.node, now, self._settings)
         self._wake_at(question.retry_at)
         if shard in table.waiting and peer is not None:
-            self._fail_the_hasty(table, shard, peer, out)
+            self._fail_fast_asks(table, shard, peer, out)
 
-    def _fail_the_hasty(self, table: ShardTable, shard: int, lost: Peer, out: list[Effect]) -> None:
+    def _fail_fast_asks(self, table: ShardTable, shard: int, lost: Peer, out: list[Effect]) -> None:
         for outgoing in list(table.waiting[shard].items.values()):
             if _fails_fast(outgoing):
                 self._buffer.take(outgoing)
@@ -282,13 +282,13 @@ class Router:
         """Send what waits for a shard to its owner."""
         if shard not in table.waiting:
             return
-        if self._leaves_others_behind(table, shard, peer):
+        if self._would_overtake(table, shard, peer):
             # The older envelopes come back in `reclaimed` and queue up before these; then all are released, in order.
             out.append(Reclaim(table.carriers.pop(shard)))
             return
         table.questions.pop(shard, None)
         waiting = self._buffer.leave_shard(table, shard)
-        self._bring_along(table, shard, peer, now, out)
+        self._send_older_first(table, shard, peer, now, out)
         for outgoing in waiting:
             self._to_peer(outgoing, peer, now, out)
 
@@ -321,9 +321,9 @@ class Router:
         if peer is not None and peer.breaker.usable:
             self._release(table, shard, peer, now, out)
             return
-        lost = self._hopeless_owner(table, shard, now)
+        lost = self._unreachable_owner(table, shard, now)
         if lost is not None:
-            self._fail_the_hasty(table, shard, lost, out)
+            self._fail_fast_asks(table, shard, lost, out)
         waiting = table.waiting.get(shard)
         if waiting is None:
             return

@@ -76,7 +76,7 @@ class Machine:
     """
 
     __slots__ = (
-        "_forgetful",
+        "_forgets_states",
         "_marked",
         "_nesting",
         "bulk_allowed",
@@ -113,7 +113,7 @@ class Machine:
         self.objects = Objects(registry, self.guard)
         self.registry = registry
         self._nesting = registry.nesting
-        self.bulk_allowed = self._forgetful = bulk
+        self.bulk_allowed = self._forgets_states = bulk
         self._marked = 0
         self.shard_run: TableReader | None = None
         self.record_run: BulkReader | None = None
@@ -207,7 +207,7 @@ class Machine:
         self.stack[-1] = made
         if index is not None and index < len(memo) and memo[index] is target:
             memo[index] = made
-            if self._forgetful and index + 1 < len(memo) and memo[index + 1] is state and self.objects.absorbed:
+            if self._forgets_states and index + 1 < len(memo) and memo[index + 1] is state and self.objects.absorbed:
                 # Picklers put every object's state into the memo, and hardly ever refer to it again: let go of it.
                 memo[index + 1] = GONE
                 self.lossy = True

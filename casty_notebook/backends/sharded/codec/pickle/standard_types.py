@@ -314,7 +314,7 @@ def _plain_array(*args: Any) -> Any:
         return NotImplemented
 
 
-def _integer_bytes(args: tuple[Any, ...]) -> int:
+def _common_divisor_cost(args: tuple[Any, ...]) -> int:
     """Nanoseconds to reduce a fraction: the greatest common divisor takes the square of the ints' length."""
     limbs = sum(arg.bit_length() // _LIMB if type(arg) is int else len(arg) // 9 if type(arg) is str else 0 for arg in args)
     return 6 * min(limbs, 10_000) ** 2
@@ -346,7 +346,7 @@ BUILDERS: dict[str, Constructor] = {
     "datetime.timedelta": Constructor(_timedelta, 2 * _MICROSECOND),
     "datetime.timezone": Constructor(_timezone, 2 * _MICROSECOND),
     "decimal.Decimal": Constructor(_decimal, 3 * _MICROSECOND, per_byte=15),
-    "fractions.Fraction": Constructor(_fraction, 5 * _MICROSECOND, per_byte=5, weigh=_integer_bytes, weight=250),
+    "fractions.Fraction": Constructor(_fraction, 5 * _MICROSECOND, per_byte=5, weigh=_common_divisor_cost, weight=250),
     "ipaddress.IPv4Address": Constructor(_network("IPv4Address"), 8 * _MICROSECOND, weight=150),
     "ipaddress.IPv4Interface": Constructor(_network("IPv4Interface"), 40 * _MICROSECOND, weight=1000),
     "ipaddress.IPv4Network": Constructor(_network("IPv4Network"), 20 * _MICROSECOND, weight=800),
