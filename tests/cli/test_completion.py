@@ -28,7 +28,7 @@ def completed(line: str, answer: Path) -> list[str]:
     [
         ("casty-notebook prob", ["problems"]),
         ("casty-notebook record --ov", ["--overwrite"]),
-        ("casty-notebook watch --e", ["--every"]),
+        ("casty-notebook watch --every-", ["--every-answer"]),
     ],
 )
 def test_commands_and_flags_are_completed(tmp_path: Path, line: str, words: list[str]) -> None:

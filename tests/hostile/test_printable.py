@@ -145,8 +145,9 @@ NOTHING_FROM_OUTSIDE = {
     "demo/cluster.py DemoCluster._repr_html_", "demo/process.py DemoNode.__repr__",
     "backends/sharded/aio/client.py ClusterClient.__repr__", "net/ssh.py SSHGateway.__repr__",
     "backends/sharded/aio/structures.py _Structure.__repr__", "topology/shard_columns.py ShardColumn.__repr__",
+    "backends/virtual/session/members.py Members.__repr__",
 }  # fmt: skip
-"""They show our own settings and addresses, which show themselves printable."""
+"""They show our own settings, numbers, and addresses, which show themselves printable."""
 
 MADE_OF_OTHERS = {
     "client/listening.py BlockingListener.__repr__",

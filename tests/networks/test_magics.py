@@ -87,7 +87,7 @@ def test_connect_with_the_certificates_in_a_variable(shell: Shell, tmp_path: Pat
         shell.run("count = %casty_ask counter/secure GetCount\n%casty_disconnect")
         assert shell.ip.user_ns["count"] == 0
         error = shell.attempt(f"%casty_connect {demo.uri}").error_in_exec
-    assert "a node with TLS answers there: pass --tls VARIABLE" in str(error)
+    assert "a node with TLS answers there: pass --tls certfile=PATH," in str(error)
 
 
 def test_the_public_name_is_the_configuration() -> None:
