@@ -41,7 +41,7 @@ class Knock:
 
 
 def in_ms(seconds: float) -> str:
-    """Return how long something took, of which nothing takes no time at all.
+    """Return how long something took, in words that never say 0.
 
     Examples
     --------
@@ -75,7 +75,7 @@ class Visit(asyncio.Protocol):
 
     @property
     def took(self) -> str:
-        """From our first word to theirs; whoever dials may be told so late that it is in connecting that both were said."""
+        """How long their first word took after our first. Noted here, since a dial may return only after both."""
         return in_ms(0.0 if self._said_at is None or self._heard_at is None else self._heard_at - self._said_at)
 
     def shown(self, name: str) -> Any:
@@ -149,7 +149,7 @@ def _fix_of(reason: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Answerer:
-    """Who answers at an address, by its own word: a node, and of which cluster if that can be learned; or why nobody is known."""
+    """Who answers at an address: which node it says it is, of which cluster if that is learned; or why neither is known."""
 
     node: NodeAddress | None = None
     cluster: str | None = None
@@ -159,9 +159,9 @@ class Answerer:
 def tunnel(
     member: str, address: NodeAddress, where: NodeAddress, found: Answerer, cluster: str, names: Mapping[NodeAddress, str]
 ) -> Finding:
-    """What is to be said of a member's entry in the address map, by who answers where it leads.
+    """Judge a member's entry in the address map by who answers where it leads.
 
-    That the member is reached says nothing of that: it may be by the way of a contact point, until that fails.
+    A wrong entry does not show by itself: the member may be reached through a contact point, until that connection fails.
 
     Examples
     --------

@@ -31,7 +31,7 @@ __all__ = ["AddressMap", "Connector", "DialFailed", "Dialler", "map_address"]
 NEEDS_TLS = "a node with TLS answers there: pass tls=TLS(certfile, keyfile, cafile)"
 
 TLS_IS_LATE = 0.4
-"""Seconds after which a TLS handshake without an answer is a reason to see whether the node speaks TLS at all."""
+"""If a TLS handshake is not answered for so many seconds, find out whether the node speaks TLS at all."""
 
 MAP_HINT = "if it is reached under another address from here, say so in address_map="
 
@@ -114,7 +114,7 @@ class Dialler:
         """Told of each contact point where a node of casty 0.30 answers."""
 
     async def _reach_inside(self, address: NodeAddress, protocol: asyncio.Protocol) -> None:
-        """The way to what speaks there, inside TLS if links are."""
+        """Connect to an address as links do: inside TLS if they are."""
         if self._tls is None:
             await self._reach(address, protocol)
         else:
@@ -122,12 +122,12 @@ class Dialler:
 
     @property
     def tunnelled(self) -> bool:
-        """The way to the nodes is not this machine's own TCP: names are resolved at its other end."""
+        """Whether nodes are reached through a connector (SSH). Host names are then resolved at its other end."""
         return self._connector is not None
 
     @property
     def secure(self) -> bool:
-        """Links are TLS."""
+        """Whether links use TLS."""
         return self._certificates.context is not None
 
     @property
@@ -135,7 +135,7 @@ class Dialler:
         return self._certificates.context
 
     async def look_up(self, host: str) -> Found:
-        """Addresses of a name; those that took a connection without a word come last, the longest ago of them first.
+        """Addresses of a name. Those that accepted a connection and did not answer come last, the latest of them at the very end.
 
         Raises
         ------
@@ -153,8 +153,8 @@ class Dialler:
     def unanswered(self, address: NodeAddress, reached: str | None) -> bool:
         """A connection to `address`, at the literal `reached`, ended before the handshake was answered.
 
-        Where that is one of several addresses of a name, another is tried first next time. Returns True if one is left that
-        has not had its turn: nothing is settled about the name then.
+        If it is one of several addresses of a host name, another one is tried first next time. Returns True if some address of
+        the name was not tried yet: the name as a whole may still work then.
         """
         with contextlib.suppress(DialFailed):
             host = map_address(self._address_map, address).host
@@ -197,7 +197,7 @@ class Dialler:
         except OSError as error:
             raise DialFailed(f"{os_reason(error)}{via}") from None
         except Exception as error:
-            # A host that its checks let through, a connector of the user's own: a dial always ends in a reason.
+            # Anything else (a connector of the user's own, a host that only the system refuses) must end as a failed dial, too.
             raise DialFailed(f"cannot be dialled: {type(error).__name__}: {str(error)[:200]}{via}") from error
 
     async def explain(self, address: NodeAddress, reason: str) -> tuple[str, bool]:
@@ -238,7 +238,10 @@ class Dialler:
             self._met_tls = True
 
     async def _open_cautiously(self, tls: ssl.SSLContext, where: NodeAddress, protocol: asyncio.Protocol) -> None:
-        """A plain node never answers a ClientHello (PROTOCOL section 1.3): ask it in its own way meanwhile."""
+        """Open a TLS connection, and meanwhile find out whether the node is a plain one.
+
+        A plain node never answers a ClientHello (PROTOCOL section 1.3), so the handshake alone would only time out.
+        """
         dialling = asyncio.ensure_future(self._secure(tls, where, protocol))
         plain = asyncio.ensure_future(self._is_plain(where))
         try:
@@ -275,7 +278,7 @@ class Dialler:
     ) -> None:  # fmt: skip
         loop = asyncio.get_running_loop()
         name = None if tls is None else hostname or address.host
-        # A slow resolver has a timeout of its own: it says nothing of the node.
+        # The look-up has a timeout of its own, outside the node's: a slow resolver says nothing about the node.
         found = () if _is_literal(address.host) else await self.look_up(address.host)
         async with asyncio.timeout(self._settings.connect_timeout):
             if len(found) > 1:
@@ -346,7 +349,7 @@ def _check_map(address_map: AddressMap) -> None:
 
 
 def _is_literal(host: str) -> bool:
-    """An address that needs no resolving: it has nothing to race, and cancelling asyncio's race can leak its socket."""
+    """Whether a host is an address itself. Then there is no race of addresses, which can leak a socket when it is cancelled."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -68,7 +68,7 @@ class _Question(asyncio.Protocol):
         self._last = last
         self.heard = b""
         self.ended = False
-        """The other side hung up: it is no frozen process."""
+        """Whether the other side hung up. A frozen process does not."""
         self._transport: asyncio.Transport | None = None
         self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
@@ -100,16 +100,17 @@ class _Question(asyncio.Protocol):
 async def _ask(
     reach: Connector, address: NodeAddress, words: bytes, *, enough: int = ENOUGH, last: bool = False
 ) -> tuple[bytes, bool]:
-    """The first bytes of the answer, and whether the other side hung up. `last` tells it that no more words come.
+    """The first bytes of the answer, and whether the other side hung up.
 
-    Whoever lives hangs up then, so that only a process that stands still is waited for.
+    With `last`, our side of the connection is closed after the words. A living process then hangs up, so that only a frozen one
+    is waited for until the time is over.
     """
     question = _Question(words, enough, last=last)
     try:
         async with asyncio.timeout(PATIENCE):
             await reach(address, question)
             return await question.answer, question.ended
-    except Exception:  # of the network, or of a connector of the user's own: what did not answer is not known, whatever it was
+    except Exception:  # of the network, or of a connector of the user's own: it counts as no answer, whatever it was
         return question.heard, False
     finally:
         question.give_up()
@@ -128,16 +129,16 @@ async def speaks_casty(reach: Connector, address: NodeAddress, greeting: bytes) 
 
 
 class Foreign(NamedTuple):
-    """What answers to words that are not those of 0.15 to 0.21: in words, and its first bytes."""
+    """What answered to the first bytes of another protocol: what it is, in words, and the first bytes of its answer."""
 
     said: str
     answer: bytes
 
 
 async def foreign_answer(reach: Connector, address: NodeAddress) -> Foreign | None:
-    """Find out what answers there to words that are not those of 0.15 to 0.21; None if nothing does.
+    """Find out what else is there by speaking to it as casty 0.22 and 0.30 and HTTP do; None if nothing answers.
 
-    For a peer that our handshake got no word out of, be it silent or hanging up.
+    To be used where the handshake of 0.15 to 0.21 was not answered: the peer was silent, or hung up.
     """
     words = (PING_022, HELLO_030, HTTP_REQUEST)
     asked = [_ask(reach, address, each, enough=MAX_ANSWER, last=True) for each in words]
@@ -148,7 +149,10 @@ async def foreign_answer(reach: Connector, address: NodeAddress) -> Foreign | No
 
 
 async def only_listens(reach: Connector, address: NodeAddress, greeting: bytes) -> bool:
-    """Find out whether the peer takes a handshake without a word and hangs up when we do: it lives, and knows none."""
+    """Find out whether the peer accepts a handshake silently and hangs up when we do.
+
+    Then its process lives (a frozen one would not hang up), and knows no handshake.
+    """
     answer, hung_up = await _ask(reach, address, greeting, last=True)
     return hung_up and not answer
 

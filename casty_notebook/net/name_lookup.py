@@ -18,11 +18,11 @@ type Found = tuple[tuple[int, str], ...]
 """Family and literal of each address of a name."""
 
 MOST = 32
-"""Look-ups at once. A resolver that fails slowly takes seconds for each, and holds a thread for as long."""
+"""Look-ups at the same time. Each holds a thread, and one that fails slowly holds it for seconds."""
 MOST_DOUBTFUL = MOST // 2
-"""Of these, for names that failed last time: they never keep those waiting of which nothing bad is known."""
+"""How many of them may be for names that failed last time. So there are always threads left for the other names."""
 QUEUED = 4
-"""Timeouts for which a look-up may wait for a thread, behind others that fail slowly."""
+"""So many times its timeout a look-up may wait for a thread, behind others that fail slowly."""
 MOST_REMEMBERED = 4096
 """Names that failed last time."""
 
@@ -40,8 +40,8 @@ class _Lookup:
 class Resolver:
     """waiting --a thread is free--> looked up --found | failed--> gone; one look-up per name at a time.
 
-    Threads live as long as there is something to look up, and are daemons: none keeps the interpreter from ending. The
-    loop's own executor would do with as many threads as there are processors, for everything that anybody runs there.
+    Threads live as long as there is something to look up, and are daemons, so that none keeps the interpreter from ending. The
+    loop's own executor is not used: it has few threads, by the number of processors, for all that is run there.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -79,7 +79,7 @@ class Resolver:
         return found
 
     async def _answer(self, lookup: _Lookup) -> Found:
-        """Wait for as long as the resolver may take; waiting for a thread does not count, up to a few times as long."""
+        """Wait for an answer as long as the resolver may take. Waiting for a thread does not count, up to `QUEUED` timeouts."""
         for _ in range(1 + QUEUED):
             left = self._timeout if lookup.begun is None else lookup.begun + self._timeout - monotonic()
             with contextlib.suppress(TimeoutError):
@@ -93,7 +93,7 @@ class Resolver:
         lookup = _Lookup(host, host in self._failed, loop, loop.create_future())
         self._asked[host] = lookup
         lookup.found.add_done_callback(lambda _: self._asked.pop(host, None) if self._asked.get(host) is lookup else None)
-        # Read even if nobody waits any more, so that asyncio does not complain of an exception that nobody wanted.
+        # The exception is looked at here, since asyncio complains of one that nobody has seen, and nobody may wait any more.
         lookup.found.add_done_callback(lambda done: done.cancelled() or done.exception())
         with self._lock:
             (self._doubtful if lookup.doubtful else self._waiting).append(lookup)

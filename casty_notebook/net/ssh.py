@@ -91,7 +91,7 @@ class SSHGateway:
         self._opening.add(opening)
         opening.add_done_callback(self._opened)
         try:
-            # Never cancelled: the bastion's answer must find somebody who closes the channel.
+            # Shielded: if the bastion opens the channel after all, `channel` (aborted by then) must be there to close it.
             async with asyncio.timeout(seconds):
                 await asyncio.shield(opening)
         except TimeoutError:
@@ -108,7 +108,7 @@ class SSHGateway:
     def _opened(self, opening: asyncio.Task[Any]) -> None:
         self._opening.discard(opening)
         if not opening.cancelled():
-            opening.exception()  # whoever waited has it, or nobody waits any more
+            opening.exception()  # marks it as seen, or asyncio would complain where nobody waits any more
 
     def _channel_refused(self, error: Any, connection: Any) -> DialFailed:
         if connection is not self._connection:  # lost, or lost and made anew, while the channel was opening

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["OURS", "Change", "TopologyEvent", "diff", "opinions", "reach_changes"]
 
 FEW = 8
-"""So many shards of one move are named."""
+"""A move of at most so many shards names them; of more it only says how many."""
 NAMED = 2
-"""So many members that say a thing are named."""
+"""Up to so many members that say something are named; of more, one is named and the others counted."""
 
 type _Members = Mapping[NodeAddress, Member]
 
@@ -64,7 +64,7 @@ class Change(enum.StrEnum):
 
 
 OURS = frozenset({Change.lost, Change.reached_again})
-"""What no cluster says, but our own connections."""
+"""Events that come from our own connections and not from the cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,18 +156,18 @@ def reach_changes(
 
 
 type _Row = tuple[Change, str, str, str] | tuple[Change, str, str, str, str]
-"""What the last five fields of an event are, or the first four of them."""
+"""The fields of an event without its time: kind, subject, before, after, and perhaps who says so."""
 
 
 def _by_address(members: Iterable[Member]) -> _Members:
-    """What `member_at` says, in no order: putting 5,000 names in theirs takes 60 ms, and hardly any of them changes."""
+    """As `member_at`, but unordered: sorting 5,000 names takes 60 ms, and hardly any of these members has changed."""
     listed = list(members)
     by_address = {member.address: member for member in listed}
     return by_address if len(by_address) == len(listed) else member_at(listed)
 
 
 def _without(members: _Members, same: Container[NodeAddress]) -> Iterable[tuple[NodeAddress, Member]]:
-    """Those that are not the same as they were, in natural order of their names."""
+    """The members that are not among the `same`, in natural order of their names."""
     return member_at(member for address, member in members.items() if address not in same).items()
 
 
@@ -194,7 +194,7 @@ def _members(was: _Members, now: _Members) -> Iterator[_Row]:
 
 
 def _whose_word(old: Member, member: Member, members: _Members) -> str:
-    """Those that say another thing of it than before: by name, where they are few."""
+    """The members that have changed what they say of this one: by name if they are few."""
     was = dict(old.opinions)
     others = [who for who, status in member.opinions if was.get(who) is not status]
     names = [name_of(who, members) for who in _by_name(frozenset(others), members)]

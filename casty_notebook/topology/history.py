@@ -21,10 +21,10 @@ __all__ = ["History"]
 
 MAX_MOMENTS = 5_000
 MAX_BYTES = 32 * 1024 * 1024
-"""Of a cluster of 4 types × 10,000 shards that changes all the time, the last 800 moments or more."""
+"""Room for the last 800 moments or more of a cluster of 4 types × 10,000 shards that changes all the time."""
 MAX_EVENTS = 10_000
 MAX_EVENT_BYTES = 16 * 1024 * 1024
-"""Of 10,000 events with texts as long as a name may be; ordinary ones take a sixth of it."""
+"""Room for 10,000 events whose texts are as long as names may be; ordinary ones take a sixth of it."""
 
 
 class History:
@@ -44,14 +44,14 @@ class History:
         self._last: TopologySnapshot | None = None
         self._owned_once = OwnedOnce()
         self._settled: dict[NodeAddress, NodeHealth] = {}
-        """The last that we knew for certain of each node: one that is dialled again is not known for a while."""
+        """Our last certain view of each node: while a node is dialled again, whether it is reached is not known."""
         self.events: deque[TopologyEvent] = deque()
         self._max_events = max_events
         self._events_size = 0
         self.size = 0
-        """Bytes held, about."""
+        """About how many bytes the moments take."""
         self.forgotten = 0
-        """Moments that had to go."""
+        """How many moments were dropped because of the bounds."""
 
     @classmethod
     def restored(cls, moments: Iterable[Moment], events: Iterable[TopologyEvent]) -> History:
@@ -85,7 +85,7 @@ class History:
         return events
 
     def tell(self, events: Iterable[TopologyEvent]) -> None:
-        """Remember what happened besides what two moments differ in."""
+        """Remember events that are no difference between two moments."""
         self._keep(events)
 
     def _keep(self, events: Iterable[TopologyEvent]) -> None:
@@ -97,7 +97,7 @@ class History:
 
     def _append(self, moment: Moment) -> None:
         ownerless = self._owned_once.note(moment.snapshot.columns)
-        if moment.ownerless is None:  # one that was kept elsewhere knows of times before this history
+        if moment.ownerless is None:  # a moment out of a recording has it already, and knows of times before this history
             moment = replace(moment, ownerless=ownerless)
         size = moment.size(self.latest)
         self._moments.append(moment)
@@ -107,7 +107,7 @@ class History:
             self._drop_oldest()
 
     def _drop_oldest(self) -> None:
-        """The second one may share what the oldest was charged for, so it is charged anew."""
+        """Drop the oldest moment. The next one may share parts that only the oldest was charged for, so it is charged in full."""
         self._moments.popleft()
         self.size -= self._sizes.popleft()
         self.forgotten += 1

@@ -15,20 +15,22 @@ from casty_notebook.topology.node_report import Activation, NodeReport
 __all__ = ["Mailboxes", "Turn", "Waiting"]
 
 FOLLOWED = 50
-"""Keys of a node that are followed, the deepest mailboxes: who looks at more than that reads `cluster.activations`."""
+"""Keys of each node that are followed, those with the deepest mailboxes. `cluster.activations` has the others."""
 GAP = timedelta(seconds=10)
-"""Without a look for so long, what was seen before says nothing of now. They are once a second while somebody looks."""
+"""After so long without a look, earlier looks no longer count. While somebody watches, the nodes are asked once a second."""
 APART = timedelta(seconds=0.9)
-"""Between two looks that count: a loop over `cluster.activations` makes no evidence of a single moment."""
+"""The least time between two looks that count: a loop over `cluster.activations` must not make evidence of a single moment."""
 WINDOW = timedelta(seconds=30)
 GROWS_FOR = timedelta(seconds=15)
 GROWN = 20
-"""A mailbox grows if it held more all through the last third of a window than ever in its first, so many more in the mean, more
-in between already, and is at its deepest at this look: a burst goes up and down, and a batch that came at once shrinks."""
+"""A mailbox grows if all of this is true of a window: each look in its last third found more than any look in the first, and so
+many more on average; the middle third is a quarter of that above the first; and the mailbox is at its deepest now. So neither a
+burst, which goes up and down, nor a batch that came at once and shrinks is said to grow."""
 STANDS_FOR = timedelta(seconds=30)
 STANDING = 2
 LOOKS = 10
-"""It stands if at so many looks it never held fewer. One message may be the one that happens to wait at each look."""
+"""A mailbox of at least `STANDING` messages stands if it never held fewer than before at so many looks. A single message could be
+another one at each look."""
 
 type Kind = Literal["grows", "stands"]
 
@@ -48,7 +50,7 @@ class Waiting(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """That it became so, or (`over`) is so no more."""
+    """A mailbox has begun to grow or stand, or (`over`) has ended it."""
 
     waiting: Waiting
     over: bool
@@ -66,13 +68,13 @@ class _Mailbox:
     active_since: datetime
     looks: deque[_Look] = field(default_factory=lambda: deque(maxlen=64))
     never_fewer: int = 1
-    """So many of the last looks found no fewer than the one before."""
+    """How many looks in a row, up to the last one, found no fewer messages than the look before."""
     steady: _Look | None = None
     """The first of those."""
     told: Waiting | None = None
 
     def note(self, look: _Look) -> bool:
-        """Whether it counts."""
+        """Take a look. Returns False if it comes too soon after the last one to count."""
         last = self.looks[-1] if self.looks else None
         if last is not None and look.time - last.time < APART:
             return False
@@ -84,7 +86,7 @@ class _Mailbox:
         return True
 
     def sign(self) -> tuple[Kind, _Look, int] | None:
-        """What it does, since which look, and at how many looks that was seen."""
+        """Whether the mailbox grows or stands, since which look, and how many looks show it; None if it does neither."""
         now = self.looks[-1]
         seen = [look for look in self.looks if now.time - look.time <= WINDOW]
         if _grows(seen):

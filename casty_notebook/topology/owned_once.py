@@ -24,10 +24,10 @@ class _HasIds(Protocol):
 
 
 class OwnedOnce:
-    """Remembers the ids of each type that were ever listed, as the very object that listed them while that has them all.
+    """Remembers the ids of each type that were ever listed. If one snapshot lists them all, its own column of ids is kept.
 
-    Beyond its bounds it forgets: types that are listed no more, those of the longest ago first, then of the others what is
-    not listed now. Those shards are no longer said to be without an owner.
+    Beyond its bounds it forgets types that are no longer listed, the oldest first, and then the ids of all other types that are
+    not listed now. Shards that are forgotten are no longer reported as being without an owner.
     """
 
     def __init__(self) -> None:

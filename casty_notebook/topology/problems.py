@@ -36,21 +36,22 @@ node joins, and shards are placed, within five.
 """
 
 KINDS = (*GRACE, "stale", "flapping", "restarted", "gone", "mailbox_grows", "mailbox_stands", "mailboxes")
-"""All that a problem can be."""
+"""All kinds of problems."""
 
 STALE = 5.0
 """Seconds without a word of the cluster where one is due each second (PROTOCOL section 6.1)."""
 FLAPS = 3
 FLAPPING = timedelta(seconds=60)
-"""So many losses of one node within so long are no accident."""
+"""A node that we lose so many times within so long is reported as flapping."""
 RECENT = timedelta(seconds=60)
 GONE = timedelta(minutes=10)
-"""A cluster of 0.30 forgets a dead member after some seconds, and looks well from then on: who is called must still see it."""
+"""A dead member stays a problem for so long. A cluster of 0.30 forgets it after some seconds and looks well from then on, but
+whoever is called to it must still see what happened."""
 UNWELL = {MemberStatus.down.name, MemberStatus.dead.name, MemberStatus.suspect.name}
 LOOK_BACK = 500
 """Moments that are looked at for when something began."""
 UNEVEN = 2.0
-"""Times its even part that a node must own of a type, and at least `MANY` shards more, to be worth a line."""
+"""A node that owns so many times its even part of a type's shards, and at least `MANY` more than that part, is a problem."""
 MANY = 10
 ASKS_WITHIN = 60.0
 """Seconds of our own asks that are looked at."""
@@ -89,7 +90,7 @@ class Problem:
 
 
 class Known(NamedTuple):
-    """When each problem began that was there at a time, by kind and subject."""
+    """The problems of an earlier search: when each began, by kind and subject. `until`: the last moment that was searched."""
 
     until: datetime
     began: Mapping[tuple[str, str], datetime]
@@ -132,7 +133,8 @@ def find_problems(
     waiting
         Keys whose mailboxes grow or stand, the deepest first, where the nodes say so.
     known
-        What was found before, of the same cluster: what has been so since needs no looking back for when it began.
+        What was found before in the same cluster. A problem that has lasted since then has the same beginning, which saves going
+        back through the moments for it.
     """
     if not moments:
         return ()
@@ -181,7 +183,10 @@ def problem_rows(problems: Iterable[Problem]) -> list[dict[str, str]]:
 def _since(
     key: tuple[str, str], moments: Sequence[Moment], signs: list[_Signs], most: Mapping[str, int], known: Known | None
 ) -> datetime:
-    """When that began: the first moment of those up to now that all show it. `signs` of moments, the last first, are kept."""
+    """When a problem began: the first of the latest moments that all show it.
+
+    `signs` keeps the signs of moments that were looked at, the latest first, for the other problems.
+    """
     since = moments[-1].time
     found = known.began.get(key) if known is not None else None
     for back in range(1, len(moments)):
@@ -243,7 +248,7 @@ def _of_member(
 
 
 def _lost(node: NodeAddress, members: Mapping[NodeAddress, Member], moment: Moment) -> bool:
-    """Whether nothing sent there arrives: it is not reached, or unknown to us and not well by the cluster's word."""
+    """Whether messages to a node are lost: we do not reach it, or do not know and the cluster says it is not well."""
     reach = moment.reach(node)
     if reach is not None:
         return not reach
@@ -268,12 +273,12 @@ def _of_placements(moment: Moment, members: Mapping[NodeAddress, Member]) -> Ite
                 text = f"{count:,} {what} are placed on {who}, which is not there"
                 remedy = "restart that node, or wait until the cluster moves them; asks are held until then"
                 yield ("owner_lost", f"{name} on {who}"), _Sign("bad", "cluster, here", text, remedy)
-        if not words.every_key_has_a_place:  # what a hash makes uneven nobody can mend
+        if not words.every_key_has_a_place:  # where a hash places keys, nobody can do anything about unevenness
             yield from _unevenness(name, owned, members, moment)
 
 
 def _of_ownerless(moment: Moment, members: Mapping[NodeAddress, Member]) -> Iterator[tuple[tuple[str, str], _Sign]]:
-    """Only while an outage lasts: afterwards shards that nobody asks for are without an owner for ever, and do no harm."""
+    """Shards without an owner, while some member is not well. After an outage, those that nobody asks for stay so, harmlessly."""
     well = all(member.status in WELL and not _lost(node, members, moment) for node, member in members.items())
     for name, count in (moment.ownerless or {}).items() if not well else ():
         have = "has" if count == 1 else "have"

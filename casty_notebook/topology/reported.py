@@ -19,23 +19,23 @@ __all__ = ["Reported"]
 
 WARNINGS = {"WARNING", "ERROR", "CRITICAL"}
 OF_MEMBERS = re.compile(r"member \S+ (is|went from) ")
-"""What a node logs of other members. The timeline has it already, by each member's word; here every node would say it."""
+"""What a node logs about other members. It is left out: the timeline has it already, and here every node would repeat it."""
 LOG_EVERY = timedelta(seconds=10)
-"""One row for what a node logged in so long."""
+"""What a node logs within so long is one row."""
 LONGEST = 300
 """Characters of a record that a row quotes."""
 MINUTE = timedelta(seconds=60)
 MAILBOXES_A_MINUTE = 10
-"""Rows about mailboxes; what is beyond them is among the problems."""
+"""Rows about mailboxes in a minute. Further mailboxes are only listed among the problems."""
 REMEMBERED = timedelta(seconds=60)
-"""What a node had active when it was asked longer ago than that may have ended before the node did."""
+"""When a node dies, keys that it reported within so long are said to be gone. Older ones may have ended before it did."""
 GONE = {MemberStatus.dead, MemberStatus.removed, MemberStatus.down}
 
 
 class Reported:
     """silent --note--> following --note--> following.
 
-    Of a node's log nothing is told that was there at the first look: it happened at another time.
+    What a node's log already holds at the first look is not told, since it happened at some earlier time.
     """
 
     def __init__(self) -> None:
@@ -131,7 +131,7 @@ def _last_number(lines: Iterable[LogLine]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Active:
-    """What one life of a node had active when it was asked last."""
+    """The active keys of a node, of one incarnation, when it was last asked."""
 
     time: datetime
     name: str
@@ -163,7 +163,7 @@ class _Log:
         """Take the log as it is kept now, and give what is due of it: the newest, and how many there were."""
         newest = _last_number(lines)
         if newest < self.last:
-            self.last = 0  # another life of the node counts anew
+            self.last = 0  # the node was restarted, and its log counts from 1 again
         for line in lines:
             if line.number > self.last and line.level in WARNINGS and not OF_MEMBERS.match(line.text):
                 self.newest, self.count = line, self.count + 1

@@ -12,7 +12,7 @@ __all__ = ["share", "shows_the_same", "size"]
 
 
 def share(snapshot: TopologySnapshot, before: TopologySnapshot | None) -> TopologySnapshot:
-    """The snapshot in columns; what equals something of `before` is that very object.
+    """Return the snapshot with its shards in columns. Each part that equals the same part of `before` becomes that very object.
 
     Examples
     --------
@@ -37,22 +37,22 @@ def share(snapshot: TopologySnapshot, before: TopologySnapshot | None) -> Topolo
 
 
 def _either[T](old: T, new: T) -> T:
-    """The old one if they are equal. That a set equals itself is found out one by one."""
+    """Return the old one if they are equal. Identity is tested first, since comparing a set with itself goes through it."""
     return old if old is new or old == new else new
 
 
 def shows_the_same(one: TopologySnapshot, other: TopologySnapshot) -> bool:
-    """Nothing differs but perhaps the epoch, which by itself is nothing to look at."""
+    """Whether nothing that is shown differs. The epoch may: nobody needs to see it change by itself."""
     return _shown(one) == _shown(other)
 
 
 def _shown(snapshot: TopologySnapshot) -> tuple[object, ...]:
-    """In a tuple, since of these the same object is known to be equal without a look."""
+    """What is shown, as a tuple: comparing tuples takes an object to be equal to itself without looking into it."""
     return snapshot.leader, snapshot.members, snapshot.unreachable, snapshot.registry, snapshot.shard_allocations
 
 
 def size(snapshot: TopologySnapshot, before: TopologySnapshot | None) -> int:
-    """Bytes, about, of what `before` does not hold already."""
+    """About how many bytes a snapshot takes beside what it shares with `before`."""
     columns = snapshot.columns
     shared = {id(column) for column in before.columns.values()} if before is not None else set()
     return (

@@ -16,7 +16,7 @@ MOST_ROWS = 20_000
 
 
 class ToldLoads:
-    """By the time of a moment, what was said last while it lasted: counts by type, without names of keys and without logs."""
+    """The last reports of each moment, by its time. Of a report only the counts by type are kept, no keys and no log."""
 
     def __init__(self, most_rows: int = MOST_ROWS) -> None:
         self._most_rows = most_rows
@@ -24,7 +24,7 @@ class ToldLoads:
         self._rows = 0
 
     def note(self, moment: datetime, reports: Mapping[NodeAddress, NodeReport]) -> None:
-        """Take what was said in the newest moment, in place of what was said in it before; forget the oldest for it."""
+        """Keep what nodes reported in the newest moment, in place of earlier reports in it; drop the oldest beyond the bound."""
         self._rows -= _rows_of(self._told.pop(moment, {}))
         kept = {address: _counts_of(report) for address, report in reports.items()}
         self._told[moment] = kept

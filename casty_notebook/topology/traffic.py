@@ -19,20 +19,20 @@ from casty_notebook.errors import AskFailed, CastyNotebookError, ClientClosed, I
 __all__ = ["BUCKET", "Failing", "Lane", "Lanes", "Traffic", "TrafficHistory", "TrafficRow", "failing", "new_lane"]
 
 BUCKET = 5.0
-"""Seconds of one bucket, at least: it is closed by whatever happens next."""
+"""Seconds of one bucket, at least: it is closed by the first event after that."""
 MOST_BUCKETS = 720
 """An hour of traffic without a pause. Buckets in which nothing was asked are not kept."""
 MOST_CELLS = 20_000
-"""Of all buckets together, at some 400 bytes each."""
+"""Cells (node, type and cause) in all buckets together, at some 400 bytes each."""
 MOST_A_BUCKET = 1_000
-"""Nodes times types times causes of one bucket; what is beyond is counted as `OTHERS`: paths of actors may be without end."""
+"""Cells in one bucket. Further ones are counted together as `OTHERS`, since there may be any number of actors' paths."""
 OTHERS = "(others)"
 
 STEPS = 8
-"""Of a latency's histogram, for each doubling: a percentile is right to within 5 %."""
+"""Steps of a histogram of latencies for each doubling of the latency: a percentile is right to within 5 %."""
 SHORTEST = 1e-6
 _EDGES = tuple(SHORTEST * 2 ** (step / STEPS) for step in range(STEPS * 32))
-"""Up to more than an hour."""
+"""The boundaries of the steps, in seconds, up to more than an hour."""
 
 type Lane = defaultdict[str, list[float]]
 """By type, the latencies of one node's answers since the last roll."""
@@ -41,7 +41,7 @@ type _Key = tuple[NodeAddress | None, str, str | None]
 
 
 def new_lane() -> Lane:
-    """For a node; whoever gets an answer from it appends to ``lane[kind]`` how long it took."""
+    """Make a lane for a node. The seconds that each answer of the node took are appended to ``lane[kind]``."""
     return defaultdict(list)
 
 
@@ -99,21 +99,22 @@ class Traffic:
     Parameters
     ----------
     spoken
-        From what a lane calls a type to what people call it.
+        Turns a lane's name of a type into what people call that type.
     """
 
     def __init__(self, now: float, *, spoken: Callable[[str], str] = str) -> None:
         self._spoken = spoken
         self._began = now
         self.ends = now + BUCKET
-        """When a roll is due; to be looked at by whoever rolls."""
+        """When `roll` is to be called."""
         self._failed: dict[_Key, Counter[int]] = {}
-        """Counted at once, unlike the lanes: failures come in thousands just when there is no time and no room for them."""
+        """Failures by node, type and cause. Unlike answers, they are counted at once and not listed: they come in thousands just
+        when time and memory are short."""
         self._closed: deque[_Bucket] = deque()
         self._cells = 0
 
     def failed(self, kind: str, error: CastyNotebookError) -> None:
-        """Note an ask that was not answered: of its node the error's report knows. What a user did himself is no failure."""
+        """Count an ask that failed, for the node that the error's report names. Misuse and closing the client do not count."""
         if isinstance(error, MisuseError | ClientClosed):
             return
         report = error.report if isinstance(error, AskFailed) else None
@@ -152,7 +153,7 @@ class Traffic:
         return {key: _Histogram(counted) for key, counted in taken.items()}
 
     def history(self, now: float, lanes: Lanes) -> TrafficHistory:
-        """All that is known, the open bucket included, as a value: reading it takes some time, and needs nobody's thread."""
+        """All that is known, the open bucket included. It is a value, so that any thread can read it, which takes some time."""
         return TrafficHistory(now, (*self._closed, _Bucket(self._began, now, self._open_cells(lanes))))
 
 
@@ -197,7 +198,7 @@ def _node(owner: str | None) -> NodeAddress | None:
 
 
 def _counted(latencies: list[float]) -> dict[int, int]:
-    """Count by step; sorts what it is given. A fifth of the time that looking at each by itself takes."""
+    """Count latencies by step. Sorts the list in place: counting one by one would take five times as long."""
     latencies.sort()
     counted: dict[int, int] = {}
     place, many = 0, len(latencies)
@@ -242,7 +243,7 @@ class Failing:
 
 
 def failing(rows: Sequence[TrafficRow], within: float) -> list[Failing]:
-    """What failed in the last so many seconds, by node and type; asks that never had a node count for themselves."""
+    """What failed in the last `within` seconds, by node and type. Asks that never had a node are listed by type alone."""
     asked: Counter[tuple[NodeAddress | None, str]] = Counter()
     causes: dict[tuple[NodeAddress | None, str], Counter[str]] = {}
     ages: dict[tuple[NodeAddress | None, str], set[float]] = {}

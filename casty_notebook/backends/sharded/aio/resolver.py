@@ -209,7 +209,7 @@ class TargetResolver:
         )  # fmt: skip
 
     def where(self, target: AnyTarget) -> Location:
-        """The location of a target. Without the number of shards of its type, nothing but the name is known of an entity's."""
+        """The location of a target. Where the number of shards of an entity's type is not known, only its name is."""
         parsed = self._read(only_target(target)) if isinstance(target, str) else None
         if isinstance(parsed, ServiceName):
             return self._everywhere(label(target), self._service(parsed.name))
