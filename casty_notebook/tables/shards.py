@@ -56,7 +56,7 @@ def shards(moment: Moment | None, *, shard_type: str | None = None, cluster: str
         if id(part.distinct) not in starts:
             starts[id(part.distinct)] = np.intp(len(distinct))
             distinct += part.distinct
-    # As indices of numpy's own kind, of which it would make a copy for each column otherwise.
+    # Converted to numpy's own type of indices once: numpy would otherwise convert them for each column.
     placed = _joined([part.codes + starts[id(part.distinct)] for part in parts])
     numbers = _joined([part.shards for part in parts])
     kinds = codes_of(types, {name: code for code, name in enumerate(types)})

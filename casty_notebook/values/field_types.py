@@ -83,7 +83,7 @@ class Conformity:
 
 
 def _plain(hint: Any) -> Any:
-    """The hint without what only a type checker can know: messages that users define, for whom a class is generic."""
+    """The hint without type variables and arguments, which only mean something to a type checker."""
     if isinstance(hint, TypeVar):
         return Any
     origin = get_origin(hint)

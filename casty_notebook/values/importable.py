@@ -58,7 +58,7 @@ def check_importable(obj: Any, name: str | None = None, *, send_main: bool = Fal
 
 
 def _kind_of_main() -> str:
-    """What a person calls the place where they define things that belong to no module."""
+    """What to call the place of ``__main__`` in an error: a notebook, a session, or a script."""
     shell = sys.modules.get("IPython.core.interactiveshell")
     if shell is not None and shell.InteractiveShell.initialized():
         return "notebook" if "ipykernel" in sys.modules else "session"
@@ -66,7 +66,7 @@ def _kind_of_main() -> str:
 
 
 def _module_of(obj: Any, qualname: str) -> str:
-    """Find the module of something that does not say it, as pickle does."""
+    """Find the module of an object without ``__module__`` by looking through all modules, as pickle does."""
     for module_name, module in list(sys.modules.items()):
         if module_name not in ("__main__", "__mp_main__") and getattr(module, qualname.split(".")[0], None) is obj:
             return module_name

@@ -1,4 +1,4 @@
-"""A value that says its class's name where only the class that takes it would know that it has to (VIRTUAL section 4)."""
+"""A value that is sent with its class's name, for fields of several classes where those are not here (VIRTUAL section 4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refs: what a message is told to. Values with an address; the client that made one lends it the way to send."""
+"""Refs: what messages are told to. A ref is a plain value with an address, and sends through the client that made it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ReplyRef(ActorRef[M_contra]):
     __slots__ = ("_identity", "path", "system")
 
     def __init__(self, system: str, path: str) -> None:
-        # Made for each ask, read as an address by nobody but a person: that is put together when asked for.
+        # One is made for each ask, and its address is hardly ever read: `address` puts it together when it is.
         self._sender = None
         self.system = system
         self.path = path

@@ -169,7 +169,7 @@ def _filled(message: Any, reply_field: str, ref: ActorRef) -> Any:
     if isinstance(message, ShardEnvelope):
         return ShardEnvelope(message.entity_id, _filled(message.message, reply_field, ref))
     if isinstance(message, StandIn):
-        # Its fields are not known here: what has the ref in another one would get a field that its class may not have.
+        # Which fields its class has is not known here. If the ref is in another field already, `reply_field` may not be one.
         return message if _holds(message, ref) else with_missing(message, reply_field, ref)
     if reply_field not in _field_names(message) or _read(message, reply_field) is not None:
         return message

@@ -21,7 +21,7 @@ STATE = "__state__"
 
 _NO_ITEMS: list[Any] = []
 _NO_PAIRS: dict[Any, Any] = {}
-# Shared by all that are no collections, which a reply may hold a hundred thousand of; never changed: see `own_items`.
+# Shared by all stand-ins that are no collections: a reply may hold a hundred thousand of those. Never changed; see `own_items`.
 
 # A field by such a name is never read as an attribute: notebooks and protocols probe objects for them and would call
 # what they find.

@@ -1,4 +1,4 @@
-"""Widgets that can be closed for good: ipywidgets leaves the layout of one that is closed behind."""
+"""Widgets that can be closed for good. When ipywidgets itself closes a widget, it leaves the widget's layout behind."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class Cluster(Following, Activity):
         return reports, None if seen is None else replace(seen, time=self.clock)
 
     def _past(self) -> History:
-        """All up to now: what `members` shows already is not missing here."""
+        """The history up to this moment, so that it has whatever `members` shows already."""
         if not (self.closed or self._loop.here or self._loop.gone):
             self._on_loop(self._recorder.look)
         return self._recorder.history
@@ -109,7 +109,7 @@ class Cluster(Following, Activity):
         return self._recorder.history.latest
 
     recent_records, latest_record = recent_moments, latest_moment
-    """As they were called before; they stay."""
+    """Their former names, which still work."""
 
     @property
     def recent_waiting(self) -> Sequence[Waiting]:

@@ -11,7 +11,7 @@ from casty_notebook.views.event_words import is_bad_news
 __all__ = ["runs"]
 
 LONG = 4
-"""As many events of a kind and a subject in a row are one line, unless they are bad news."""
+"""So many events in a row, of one kind and subject, are shown as one line, unless they are bad news."""
 
 
 def runs(events: Iterable[TopologyEvent]) -> Iterator[tuple[TopologyEvent, ...]]:

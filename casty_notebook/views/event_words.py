@@ -17,7 +17,7 @@ class EventWords(NamedTuple):
     by: str
     tone: str = ""
     bad_after: tuple[str, ...] = ()
-    """What it is bad news to have become."""
+    """An event whose `after` is one of these is bad news."""
     ends: str = ""
     """The kind of event that ends it, of the same subject."""
 
@@ -29,7 +29,7 @@ EVENT_WORDS: dict[str, EventWords] = {
     Change.opinions_differ: EventWords("members do not say the same", "members", "bad", ends=Change.opinions_agree),
     Change.opinions_agree: EventWords("members say the same again", "members", "good"),
     Change.member_removed: EventWords("removed", "cluster", "bad"),
-    # One word apart from the next two they would be read as the same thing: who says it is in the words as well.
+    # These two and the next two would be read as the same thing, so their words say whose view each is.
     Change.unreachable: EventWords("unreachable, says the cluster", "cluster", "bad", ends=Change.reachable_again),
     Change.reachable_again: EventWords("reachable again, says the cluster", "cluster", "good"),
     Change.lost: EventWords("connection from here is lost", "here", "bad", ends=Change.reached_again),

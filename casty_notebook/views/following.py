@@ -284,7 +284,7 @@ class Following(Pictured, Experiments):
         try:
             return Watch(watching, self._loop, cluster=self.name, wanted=wanted + (f", its {field}" if field else ""))
         except BaseException:
-            self._loop.soon(watching.stop, "it could not be shown")  # nobody else would have the means to
+            self._loop.soon(watching.stop, "it could not be shown")  # the caller gets no `Watch`, and so could not stop it
             raise
 
     async def _begin(self, watching: Watching) -> None:

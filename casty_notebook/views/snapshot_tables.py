@@ -161,7 +161,7 @@ class Pictured(ABC):
         wanted, past = moment_of(time, self._clock()), self._past()
         found = past.at(wanted)
         if found is None and isinstance(time, str | datetime.datetime):
-            # Not on the scale that the tables show: by the wall clock, then, if that was set back since.
+            # Before all moments, by the times that the tables show. The time may be meant by a wall clock that was set back.
             found = past.at(wanted + self._set_back())
         if found is None:
             moments = past.moments

@@ -36,10 +36,10 @@ def display_with_still(data: Mapping[str, Any], drawn: str) -> None:
 
 
 def still_html(key: str, picture: str, drawn: str) -> str:
-    """The picture, hidden while the live view is right after it; where that cannot be drawn, its error is hidden instead.
+    """The picture, hidden while the live view is drawn right after it. Where that cannot be drawn, its error is hidden instead.
 
-    VS Code gives each output a place of its own, too, by other names, and measures what is in it; it shows no error of a view
-    without a model, but the next thing in its bundle, which is an empty text.
+    VS Code has elements of its own around each output, with other class names, and takes its height from what is inside. It
+    shows no error for a view without a model, but the next entry of the output's bundle, which is an empty text.
     """
     still = f".jp-OutputArea-child:has(.ct-still-{key})"
     rules = (

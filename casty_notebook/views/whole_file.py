@@ -24,7 +24,7 @@ def write_whole(path: str | os.PathLike[str], data: bytes, *, overwrite: bool) -
     target = Path(path)
     if not overwrite and os.path.lexists(target):
         raise _taken(target)
-    # A name that nobody can have laid a link under, made by us or not at all.
+    # A random name, at which nobody can have put a link; opening it with "x" fails if it exists.
     unfinished = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     with unfinished.open("xb") as file:
         try:
@@ -44,12 +44,12 @@ def write_whole(path: str | os.PathLike[str], data: bytes, *, overwrite: bool) -
 
 
 def _move_to_free(unfinished: Path, target: Path) -> None:
-    """A second name is refused where one is taken, which renaming would replace; somebody may have taken it meanwhile."""
+    """Give the file its name as a hard link, which fails if the name is taken by now; renaming would replace what is there."""
     try:
         target.hardlink_to(unfinished)
     except FileExistsError:
         raise _taken(target) from None
-    except (OSError, NotImplementedError):  # a file system without second names: take the name first, which only one can
+    except (OSError, NotImplementedError):  # a file system without hard links: create the name first, which only one can do
         try:
             target.touch(exist_ok=False)
         except FileExistsError:

@@ -46,7 +46,7 @@ class Bell(ClosingWidget):
 
     @property
     def rung(self) -> int:
-        """So often it rang."""
+        """How often it rang."""
         return self._rung
 
     @property

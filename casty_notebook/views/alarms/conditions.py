@@ -49,7 +49,10 @@ class Condition(Protocol):
     seen: str
 
     def look(self, cluster: Cluster, within: float) -> Any:
-        """Return what is true now if that is it, else something false; takes `within` seconds at most, where it can."""
+        """Look once. Returns something true if the condition is fulfilled, else something false.
+
+        Takes `within` seconds at most, as far as it can.
+        """
         ...
 
     def __str__(self) -> str: ...

@@ -32,12 +32,12 @@ from casty_notebook.views.reprs.plain import clipped, many
 __all__ = ["MOST_EVENTS", "MOST_RECORDING", "file_stem", "report_page"]
 
 MOST_EVENTS = 1_000
-"""The newest ones. All are in the recording."""
+"""So many of the newest events are in the page. All of them are in the recording."""
 MOST_RECORDING = 8 * 1024 * 1024
-"""Bytes of a recording that is put into the page, where a third is added; ordinary ones take some tens of thousands."""
+"""Bytes of the largest recording that is put into the page, where it takes a third more. Most have some tens of thousands."""
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""The page itself forbids what it never does: even if a name got through as markup, nothing would run or be fetched."""
+"""What the page forbids itself: even if a name from the cluster got into it as markup, nothing would run or be fetched."""
 
 _SECTIONS = {
     "problems": "Problems", "cluster": "Cluster", "maps": "Before and after", "changes": "What changed", "members": "Members",

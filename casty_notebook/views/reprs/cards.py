@@ -109,7 +109,7 @@ class CardFacts:
     recorded: bool = False
     taken: datetime.datetime | None = None
     words: Words = field(default_factory=dict, repr=False, compare=False)
-    """Those of the place where the connection was opened."""
+    """How advice is worded where the connection was opened: in a notebook's magics, a shell, plain calls."""
 
     @classmethod
     def gather(cls, moment: Moment | None, facts: Facts, *, questions: tuple[str, ...] = ()) -> Self:

@@ -50,8 +50,8 @@ def install(ip: InteractiveShell) -> None:
         return
     before = _before[ip] = {}
     for kind, printer in _PRINTERS.items():
-        # Asking first moves what was registered by name to the types, where it can be kept. The answer itself may be
-        # that of a parent class.
+        # This call moves a printer that was registered by the type's name into `type_printers`, where it can be noted. What it
+        # returns is not noted: it may be the printer of a parent class.
         formatter.for_type(kind)
         before[kind] = formatter.type_printers.get(kind)
         formatter.for_type(kind, printer)

@@ -35,7 +35,7 @@ MOST_ROWS = 200
 
 LONG_WORD = 24
 
-# Twice its class where Jupyter has a rule of its own (`:not(.jp-RenderedMarkdown).jp-RenderedHTMLCommon td`), which weighs two.
+# Our class is named twice where Jupyter's own rule has two (`:not(.jp-RenderedMarkdown).jp-RenderedHTMLCommon td`) and would win.
 STYLE = """
 .casty-nb{--casty-line:var(--jp-border-color2,var(--vscode-panel-border,rgba(128,128,128,.4)));
 --casty-faint:var(--jp-content-font-color2,var(--vscode-descriptionForeground,inherit));
@@ -67,7 +67,8 @@ div.casty-nb .casty-faint{color:var(--casty-faint)}
 
 
 PLACE = "casty-nb tex2jax_ignore mathjax_ignore"
-"""Of what holds our HTML: its style, and that ``$`` starts no formula there (classes of MathJax 2, and of MathJax 3 and 4)."""
+"""Classes of the element that holds our HTML. The second (for MathJax 2) and the third (for 3 and 4) keep ``$`` from starting a
+formula."""
 
 
 class Markup(str):

@@ -14,7 +14,7 @@ from casty_notebook.values.standin import StandIn, parts
 __all__ = ["age", "brief", "clipped", "few", "many"]
 
 MOST_BITS = 14_000
-"""Of a whole number that is written out: Python refuses those of more than 4,300 digits, and takes long for them."""
+"""Bits of the largest whole number that is written out: Python refuses to write more than 4,300 digits, since it takes long."""
 LONGEST = 2_000
 """Characters of one value. A reply may be megabytes, a cell's output is kept in the notebook's file."""
 

@@ -1,4 +1,4 @@
-"""Where a watch crosses threads: its points are told on the background loop; what pages say is handed over to it."""
+"""Where a watch crosses threads: its points are sent to pages on the background loop, and what pages say is handed over to it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ INTERVAL = 0.25
 MOST_DRAWN = 300
 """Points of a target that a page is given and keeps."""
 LEASE = 600.0
-"""Seconds of idle kernel without a word after which a page is gone. Any page speaks every 15 s, a hidden one each minute."""
+"""A page that has sent nothing in so many seconds of an idle kernel counts as gone. Pages send something every 15 s, hidden ones
+every minute."""
 ABANDONED = 60.0
 """Seconds without a page after which a watch that had one stops: its output was deleted, or its notebook closed for good."""
 MOST_PAGES = 16
@@ -33,8 +34,8 @@ MOST_PAGES = 16
 class WatchBridge:
     """unseen --a page looks--> seen --all pages gone for long--> the watch is stopped.
 
-    Only visible pages are told; one that becomes visible is told all. A watch that no page ever showed (a terminal, a
-    script) goes on without one.
+    Only visible pages are sent points; one that becomes visible is sent all. A watch that no page ever showed (in a terminal, in
+    a script) goes on without one.
 
     Parameters
     ----------

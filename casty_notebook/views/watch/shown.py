@@ -30,7 +30,7 @@ _PLAIN = (bool, int, float, str, type(None), decimal.Decimal, datetime.datetime,
 
 
 def reader(field: str | None) -> Callable[[Any], tuple[Any, float | None]]:
-    """The way from a reply to what is kept of it, and to the number that is drawn.
+    """Return a function that turns a reply into what is kept of it, and the number that is drawn.
 
     Parameters
     ----------
