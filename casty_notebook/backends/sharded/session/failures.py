@@ -32,8 +32,6 @@ class Known(Protocol):
     def contact_attempts(self) -> tuple[ContactAttempt, ...]: ...
     def story(self) -> tuple[str, ...]: ...
 
-STALE = 10.0
-
 
 def report(
     known: Known, outgoing: Outgoing, cause: str, advice: str, *, may_have_run: bool = False

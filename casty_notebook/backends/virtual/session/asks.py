@@ -48,9 +48,9 @@ class Envelope:
     timed: bool = False
     """Its deadline is in the heap. A tell that leaves at once has none there."""
     at: Peer | None = None
-    """The node where it takes room."""
+    """The node where it takes room while it is on its way (see `Room`)."""
     activates: bool = False
-    """It does so as one by which its key may have to be made active."""
+    """It counts there as an ask to a key that may be inactive."""
 
     listens: ClassVar[bool] = False
 

@@ -55,11 +55,11 @@ class Link:
 
 @dataclass(slots=True)
 class Load:
-    """Asks that are on their way to one node."""
+    """How many asks are on their way to one node (see `Room`)."""
 
     asks: int = 0
     activating: int = 0
-    """Of these, such as may have to make their key active."""
+    """Those to keys that may be inactive."""
 
 
 @dataclass(slots=True, eq=False)

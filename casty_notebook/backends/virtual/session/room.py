@@ -12,14 +12,14 @@ from casty_notebook.backends.virtual.session.links import Peer
 __all__ = ["ACTIVE", "KNOWN", "MORE", "SHORT", "Key", "Place", "Room"]
 
 MORE = 10
-"""So many times as many asks are on their way to a node in all, the others to keys that are active."""
+"""All asks on their way to a node are at most this many times those that may go to inactive keys."""
 ACTIVE = 10.0
-"""Seconds after its answer for which a key is taken to be active: a node keeps it for a minute, unless its type says else."""
+"""Seconds after an answer for which its key counts as active. A node keeps it active for a minute, unless its type says else."""
 SHORT = 4 * 1024
-"""Bytes of an ask that may be one of the others, and of its key's last answer: a thousand are a few MB, here and on the nodes."""
+"""Bytes. Longer asks, and asks to keys whose last answer was longer, count as if to inactive keys: a thousand short ones are a
+few MB, here and on the nodes."""
 KNOWN = 4_096
 """Keys that are remembered."""
-
 
 type Place = tuple[str, str]
 """Type and key."""
@@ -27,20 +27,20 @@ type Place = tuple[str, str]
 
 @dataclass(slots=True, eq=False)
 class Key:
-    """What a key's messages have in common."""
+    """What a session knows of a key that it sends to."""
 
     asks: int = 0
-    """On their way."""
+    """Asks on their way to it."""
     held: int = 0
     """Envelopes that wait for a member."""
     queued: int = 0
     """Envelopes that wait for their turn."""
     peer: Peer | None = None
-    """Its owner."""
+    """The owner's."""
     under: int = 0
-    """The number of the picture of the members under which that was found; the picture itself is not to be kept by it."""
+    """`Session` counts the pictures of the members; this is the number of the one by which `peer` was found."""
     active_until: float = 0.0
-    """It was active there, and so it is most likely until then."""
+    """Until when it counts as active there, by its last answer."""
 
 
 class Waiting(Protocol):
@@ -51,18 +51,20 @@ class Waiting(Protocol):
     number: int | None
     message: bytes
     at: Peer | None
-    """The node that it is on its way to, if it takes room there."""
+    """The node where it takes room while it is on its way."""
     activates: bool
+    """It counts there as an ask to a key that may be inactive."""
 
 
 class Room[E: Waiting]:
     """Asks that are on their way, and what waits until there is room for it on the way.
 
-    To make a key active costs its node: of 1,500 new ones asked at once some hundred were refused, of active ones none. So
-    `in_flight` asks at a time go to keys of one node that may have to be made active, and as many to any one key.
+    Making a key active is expensive for its node: of 1,500 inactive keys asked at once some hundred asks were refused, of active
+    keys none. So at most `in_flight` asks at a time are on their way to those keys of a node that may be inactive, and at most
+    as many to any one key.
 
-    What waits for one node waits for no other: one that has stopped would keep them all. A node's keys take turns, of one key
-    envelopes leave in the order in which they came.
+    Each node has a queue of its own, so that asks to a node that has stopped do not hold up those to the others. The keys of a
+    node take turns; the envelopes of one key leave in the order in which they came.
 
     Attributes
     ----------
@@ -76,13 +78,13 @@ class Room[E: Waiting]:
         self._keys: dict[Place, Key] = {}
         self._queues: dict[Key, OrderedDict[int, E]] = {}
         self._turns: dict[Peer, OrderedDict[Key, None]] = {}
-        """Of each node the keys that have a queue, but for those with as many asks on their way as may be."""
+        """By node the keys that have a queue, in the order of their turns; such as have `in_flight` asks may be missing."""
         self._freed: dict[Peer, None] = {}
-        """Nodes of which somebody's turn may have come."""
+        """Nodes where room may have become free since their queues were last looked at."""
         self._count = 0
 
     def key(self, actor: str, name: str) -> Key:
-        """What is known of a key; the same as long as an ask is on its way there or something waits for it."""
+        """What is known of a key. The same object for as long as an ask to the key is on its way or something waits for it."""
         place = actor, name
         key = self._keys.get(place)
         if key is None:
@@ -94,7 +96,7 @@ class Room[E: Waiting]:
     # --- on their way ----------------------------------------------------------------------------------------------
 
     def has_room(self, ask: E, now: float) -> bool:
-        """Whether one more may leave, for the node that its key belongs to."""
+        """Whether an ask may leave for the node that owns its key."""
         most, key = self._in_flight, ask.to
         peer = key.peer
         if key.asks >= most or peer is None:
@@ -105,7 +107,7 @@ class Room[E: Waiting]:
         return load.asks < MORE * most and key.active_until > now and len(ask.message) <= SHORT
 
     def send(self, number: int, ask: E, now: float) -> None:
-        """It leaves."""
+        """Note that an ask has left."""
         self.sent[number] = ask
         key = ask.to
         peer = ask.at = key.peer
@@ -117,7 +119,7 @@ class Room[E: Waiting]:
                 peer.load.activating += 1
 
     def back(self, number: int) -> E | None:
-        """The ask with this number, which is on its way no more."""
+        """Note that an ask is no longer on its way, and return it; None if none with this number was."""
         ask = self.sent.pop(number, None)
         if ask is None:
             return None
@@ -144,7 +146,7 @@ class Room[E: Waiting]:
         return self._count
 
     def queued(self) -> Iterator[E]:
-        """Those, in no order but that of each key."""
+        """The envelopes that wait for their turn; in order only within each key."""
         for queue in self._queues.values():
             yield from queue.values()
 
@@ -153,7 +155,7 @@ class Room[E: Waiting]:
         return envelope.seq in self._queues.get(envelope.to, ())
 
     def queue(self, envelope: E) -> None:
-        """Let it wait for its turn."""
+        """Let an envelope wait for its turn."""
         key = envelope.to
         self._queues.setdefault(key, OrderedDict())[envelope.seq] = envelope
         self._count += 1
@@ -162,7 +164,7 @@ class Room[E: Waiting]:
             self._join(key)
 
     def unqueue(self, envelope: E) -> bool:
-        """Take one out. Returns whether it was in."""
+        """Remove an envelope that waits for its turn. Returns whether it did."""
         key = envelope.to
         queue = self._queues.get(key)
         if queue is None or queue.pop(envelope.seq, None) is None:
@@ -177,7 +179,7 @@ class Room[E: Waiting]:
         return True
 
     def next_in_turn(self, now: float) -> E | None:
-        """One whose turn has come, which waits no more."""
+        """Remove and return an envelope whose turn has come; None if there is none."""
         while self._freed:
             peer = next(iter(self._freed))
             envelope = self._next_of(peer, now)
@@ -187,7 +189,7 @@ class Room[E: Waiting]:
         return None
 
     def take_queued(self) -> list[E]:
-        """All that wait, which do so no more."""
+        """Remove and return everything that waits for its turn."""
         taken = list(self.queued())
         for envelope in taken:
             envelope.to.queued = 0
@@ -207,7 +209,8 @@ class Room[E: Waiting]:
                     keys.move_to_end(key)
                 return envelope
             if key.asks < self._in_flight:
-                break  # what is wanting is room at the node
+                break  # the node has no room
+            # The key has none: the others of the node go on, and `back` lets it join again.
             self._leave(key)
         return None
 
