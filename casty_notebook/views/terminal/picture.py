@@ -6,6 +6,7 @@ import datetime
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from casty_notebook.address import NodeAddress
@@ -85,7 +86,7 @@ class NodeRow(NamedTuple):
         return sum(self.owned.values())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Picture:
     """One moment; prints as text."""
 
@@ -96,6 +97,11 @@ class Picture:
     types: tuple[str, ...]
     problems: tuple[Problem, ...]
     events: tuple[TopologyEvent, ...]
+
+    @cached_property
+    def most(self) -> int:
+        """What the node that owns most owns: its bar is the longest."""
+        return max((node.total for node in self.nodes), default=0)
 
     def __repr__(self) -> str:
         return fitting("\n".join(_text(self)))
@@ -176,8 +182,7 @@ def headings_of(picture: Picture, room: Room = WIDE) -> list[str]:
 
 def cells_of(picture: Picture, node: NodeRow, room: Room = WIDE) -> list[str]:
     """What stands under the headings."""
-    most = max((each.total for each in picture.nodes), default=0)
-    bar = "█" * (-(-node.total * room.bar // most) if most else 0)
+    bar = "█" * (-(-node.total * room.bar // picture.most) if picture.most else 0)
     leads = picture.kind.has_leader
     leader, roles = ["★" if node.leader else ""] * leads, [in_cells(node.roles, LONGEST_TEXT)] * leads
     shown = [node.owned.get(name, 0) for name in picture.types[:MOST_TYPES]]
