@@ -118,8 +118,8 @@ class Heard(Protocol):
 class Backend(Protocol):
     """One connection to one cluster.
 
-    Errors are those of `casty_notebook.errors`. What may have left for a node is never sent twice by itself; what has not left is
-    held until its timeout. Nothing here blocks.
+    Errors are those of `casty_notebook.errors`. A message that may have left for a node is not sent again unless the caller
+    allows it; one that has not left is held until its timeout. Nothing here blocks.
 
     Attributes
     ----------
@@ -128,7 +128,7 @@ class Backend(Protocol):
     client
         The asyncio client behind it, as its own users know it.
     notices
-        What a person should be told of what was chosen for him, each once; whoever shows them takes them out.
+        Choices made for the user that he should be told of, each once: whoever shows them removes them from the list.
     """
 
     kind: Kind
@@ -182,7 +182,7 @@ class Backend(Protocol):
 
     @property
     def contact(self) -> NodeAddress | None:
-        """The node whose word is followed now; None where all are."""
+        """The node whose pictures are followed now; None where those of all nodes are."""
         ...
 
     @property
@@ -233,7 +233,7 @@ class Backend(Protocol):
     # --- targets ---
 
     def route(self, target: AnyTarget, *, force: bool = False) -> Any:
-        """Choose the way to a target, once; what it gives is given back to `ask`, `tell`, `listen` and `spot`.
+        """Choose the way to a target, once. The result is for `ask`, `tell`, `listen` and `spot`.
 
         Raises
         ------
@@ -255,7 +255,7 @@ class Backend(Protocol):
         ...
 
     def structures(self, wait: Callable[[Any], Any], name: str) -> Any:
-        """Distributed counters, maps, sets and queues, by name; `wait` is what their methods do with the coroutine of a call."""
+        """Distributed counters, maps, sets and queues, by name; their methods call `wait` with the coroutine of each call."""
         ...
 
     # --- messages ---
@@ -279,7 +279,7 @@ class Backend(Protocol):
         ...
 
     def prepare_tell(self, target: AnyTarget, told: Any) -> Any:
-        """From any thread: a tell made ready to be sent without anybody waiting, or None if it is to be told on the loop.
+        """On any thread, write a tell that `tell_prepared` then sends; None if it has to be told on the loop, by `tell`.
 
         Raises what can be known at once, as `tell`.
         """

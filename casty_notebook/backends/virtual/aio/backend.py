@@ -39,12 +39,13 @@ log = room_logger(__name__)
 
 
 GLANCE = 20
-"""Keys that each node names for a picture, the deepest mailboxes: 60 KB a second of 50 nodes, where all would be 15 MB."""
+"""Keys that each node names for a live picture: those with the deepest mailboxes. From 50 nodes they are 60 KB a second, where
+all keys would be 15 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class VirtualRoute:
-    """The way to a key: whoever owns it when the message leaves."""
+    """The way to a key. It names no node: a message goes to whichever owns the key when it leaves."""
 
     target: str
     entity: EntityKey
@@ -63,7 +64,7 @@ class VirtualBackend:
     kind = VIRTUAL
     shard_counts: Mapping[str, int] = {}
     contact: NodeAddress | None = None
-    """Every member is asked for its table."""
+    """None is preferred: every member is asked for its table."""
 
     def __init__(self, client: VirtualClient, rail: ReadOnlyRail | None = None) -> None:
         self.client = client
@@ -73,7 +74,8 @@ class VirtualBackend:
         self._painter = Painter()
         self._named: tuple[TopologySnapshot | None, dict[NodeAddress, str]] = (None, {})
         self._keyless: set[str] = set()
-        """Types that were asked by their name alone: nothing on the wire tells which are pinned; nodes make such a key of any."""
+        """Types that were asked without a key, each warned of once. Only pinned types may be, but nothing on the wire says which
+        those are, and a node creates such a key of any type."""
 
     async def open(self, timeout: float) -> None:
         await self.client.__aenter__()
@@ -158,7 +160,7 @@ class VirtualBackend:
             raise MisuseError("a read-only connection insists on nothing: it makes a node import a module, or restart an actor")
         key = self.client.resolve(entity, force=force)
         if not {"/", "@"} & set(name) and name not in self._keyless:
-            self._keyless.add(name)  # as many as there are types: it has been resolved
+            self._keyless.add(name)  # bounded by the number of types, as only names that were resolved get here
             log.warning(
                 "%s names no key: asked is the one called %r, pinned to %s. A type that is not pinned wants %s/KEY; it has such "
                 "a key now", printable(name), PINNED_KEY, self.node_name(pinned_to(key.key)) or key.key, printable(name),
@@ -198,7 +200,7 @@ class VirtualBackend:
         return f"; did you mean {close[0]!r}" if close else f" (there are: {', '.join(names[:10])})" if names else ""
 
     def _any_instance(self, name: str) -> str:
-        """That of a pinned type on a member that we reach, if there is one."""
+        """The instance of a pinned type on a member that we reach; on any member if we reach none."""
         found, health = self.instances(name), self.health
         views = {each: health.get(NodeAddress.parse(each.rpartition("@")[2])) for each in found}
         return next((each for each, view in views.items() if view is not None and view.reachable), found[0])
@@ -277,7 +279,7 @@ class VirtualBackend:
         self.client.tell(route.entity, told, force=force or route.force)
 
     def prepare_tell(self, target: AnyTarget, told: Any) -> TellMade | None:
-        # Texts without patterns, which is what is told by the thousand; the rest takes the loop's own way.
+        # Only texts without patterns, which are what is told by the thousand; the loop itself takes care of the others.
         if type(target) is not str or "{" in target or "://" in target or self._rail is not None:
             return None
         return self.client.prepare_tell(target, told)
@@ -296,7 +298,7 @@ class VirtualBackend:
 
 
 def _ready(message: Any) -> Any:
-    """A text read, a class called: what is wrong with either is said before anything is sent."""
+    """The message to send: a text is parsed and a class is called, so that mistakes in either show before anything is sent."""
     if isinstance(message, str):
         return written_message(message)
     if isinstance(message, type | StandInClass):

@@ -51,10 +51,11 @@ if TYPE_CHECKING:
 __all__ = ["Placement", "VirtualClient"]
 
 RESOLVED = 4_096
-"""Targets whose type's full name is remembered, as long as the members stay what they are."""
+"""Most targets whose type's full name is remembered. They are forgotten whenever the members change."""
 NUMBERS = 256
-"""Numbers of asks drawn at once. They are answered from outside, so nobody is to guess them."""
+"""Numbers of asks drawn at once. They are random, because a reply is matched by its number alone and must not be guessed."""
 FIXED = 1 << 62
+"""A bit that every number has, so that msgpack writes all of them in nine bytes; `LOW` are the random bits."""
 LOW = FIXED - 1
 
 
@@ -286,10 +287,10 @@ class VirtualClient(Lifecycle[Pump, Members]):
         members, (known_to, resolved) = self.members, self._resolved
         if members is not known_to:
             resolved = {}
-            self._resolved = members, resolved  # in one step: other threads resolve, too
+            self._resolved = members, resolved  # one assignment, since other threads resolve too
         try:
             found = resolved.get(target)
-        except TypeError:  # it cannot be hashed, so it is no target; what reads targets says what one is
+        except TypeError:  # it cannot be hashed, so it is no target; `parse_target` says what one is
             found = None
         if found is None:
             entity = parse_target(target)
@@ -400,14 +401,14 @@ class VirtualClient(Lifecycle[Pump, Members]):
         try:
             reply = await future
             if force:
-                self._insisted.add(entity.actor)  # it is there: the next table of a member will list it
+                self._insisted.add(entity.actor)  # a node has answered for this type, so the members' next tables list it
             return reply
         finally:
             if pump.futures.pop(number, None) is not None:
                 pump.feed(AskCancelled(number))
 
     def _next_number(self) -> int:
-        """The number of an ask: 62 bits of chance, and one that makes all of them of one length."""
+        """The number of the next ask: 62 random bits below `FIXED`."""
         try:
             return self._numbers.pop()
         except IndexError:
@@ -436,7 +437,7 @@ class VirtualClient(Lifecycle[Pump, Members]):
         return TellMade(entity.actor, entity.key, message_name(made), write_message(made, None), force, str(target))
 
     def prepare_tell(self, target: EntityKey | str, message: Any) -> TellMade | None:
-        """A tell written now, on whichever thread this is, for `tell_prepared`; None if its loop must see it first.
+        """Write a tell on the calling thread, for `tell_prepared` to send; None if `tell` has to decide about it on the loop.
 
         Raises
         ------
@@ -453,7 +454,7 @@ class VirtualClient(Lifecycle[Pump, Members]):
         return event
 
     def tell_prepared(self, told: TellMade) -> None:
-        """Send what `prepare_tell` made, on the client's own loop. A refusal is logged: whoever told it is no longer there."""
+        """Send what `prepare_tell` made, on the client's own loop. A refusal is logged, since the caller has gone on."""
         if self._pump is not None:
             self._pump.tell_from_elsewhere(told)
 

@@ -24,16 +24,16 @@ __all__ = ["Call", "Index", "Layout", "number", "octets", "pair", "read_layout",
 
 MODULE = "casty.collections"
 REGISTER = f"{MODULE}:register.actor"
-"""Whose keys keep the settings of every collection."""
+"""The actor type whose keys keep the settings of the collections, one key for each."""
 LEVELS = ("one", "majority", "all")
 MOST_SHARDS = 4_096
 """Shards of an index that are asked at once, and stripes of a counter; casty's own settings say 16 and 1."""
 MOST_SEGMENTS = 100_000
 """Segments of a shard of an index, of about 512 keys each."""
 MOST_SPLITS = 64
-"""Splits of a segment that one call follows: more than there can be, of so many segments."""
+"""How often one call tries again because a segment was split meanwhile; 17 doublings already make more than `MOST_SEGMENTS`."""
 LAYOUTS = {"counter": (), "dict": ("entry-v1",), "set": (), "queue": ()}
-"""What is said of a kind before the types of what it holds."""
+"""What the settings of each kind of collection say just before the types of what it holds."""
 TYPES_HELD = {"counter": 0, "dict": 2, "set": 1, "queue": 1}
 
 
@@ -98,26 +98,26 @@ class Call:
         self._ends = monotonic() + timeout
 
     async def read(self, key: EntityKey, message: str, /, **fields: Any) -> Any:
-        """Ask what changes nothing, so that it may be sent twice."""
+        """Send an ask that changes nothing, so that it may be sent twice."""
         return await self._ask(key, _message(message, fields), retry=True)
 
     async def write(self, key: EntityKey, message: str, /, **fields: Any) -> Any:
-        """Ask what changes something: never sent twice, and refused on a read-only connection."""
+        """Send an ask that changes something: never twice, and not at all on a read-only connection."""
         self.may_write(message)
         return await self._ask(key, _message(message, fields), retry=False)
 
     def may_write(self, message: str) -> None:
-        """Raise `ReadOnly`, if it would be refused."""
+        """Raise `ReadOnly` if `write` would refuse this message."""
         if self.rail is not None:
             self.rail.check(_message(message, {}))
 
     async def _ask(self, key: EntityKey, message: StandIn, *, retry: bool) -> Any:
-        # Its module is casty's own and loaded, so that no node imports anything for a type that no member has met.
+        # Forced, since perhaps no member has met the type yet. Its module is casty's own and loaded: no node imports anything.
         left = max(0.001, self._ends - monotonic())
         return await self.client.ask(key, message, timeout=left, retry=retry, force=True)
 
     async def together[T](self, asks: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-        """Ask at one time; if one fails, nobody waits for the others any more."""
+        """Make all asks at once; if one fails, the others are cancelled."""
         tasks = [asyncio.ensure_future(ask) for ask in asks]
         try:
             return await asyncio.gather(*tasks)
@@ -189,7 +189,11 @@ def _strange(answer: Any) -> UndecodableMessage:
 
 
 class Index:
-    """Which keys a set or a dict has: shards, each a directory and the segments that it counts (VIRTUAL section 8.3)."""
+    """The index of a set or a dict: which keys it has.
+
+    It has shards. Each is made of segments, which list the keys, and of a directory, which counts the segments (VIRTUAL
+    section 8.3).
+    """
 
     def __init__(self, call: Call, layout: Layout) -> None:
         self._call = call
@@ -238,7 +242,7 @@ class Index:
         return bool(added)
 
     async def _grow(self, shard: int) -> None:
-        """Have the next segment split, as whoever finds one full is to do; the next one does it if this fails."""
+        """Have the next segment split, as any client does that finds one full. If it fails, the next such client does it."""
         seen = self._counts.get(shard, 1)
         split, into = self._segment(shard, to_split(seen)), self._segment(shard, seen)
         try:
@@ -247,7 +251,10 @@ class Index:
             return
 
     async def _placed(self, shard: int, spread: int, message: str, /, *, reading: bool, **fields: Any) -> Any:
-        """Ask the segment that holds a place. One that does not hold it answers nothing: it was split since it was counted."""
+        """Ask the segment that holds a place.
+
+    A segment that does not hold the place any more answers None: it was split after the segments were counted.
+    """
         ask = self._call.read if reading else self._call.write
         at = segment_of(spread, self._counts.get(shard, 1))
         for _ in range(MOST_SPLITS):
@@ -256,12 +263,12 @@ class Index:
                 return answer
             count = await self._count(shard)
             moved = segment_of(spread, count)
-            # A split is counted once it is done, so that what is in none of those counted is in the next one.
+            # Segments are counted only once their split is done: a place that none of the counted ones holds is in the next.
             at = moved if moved != at else segment_of(spread, count + 1)
         raise UndecodableMessage(f"no segment of {self._layout.kind} {self._layout.name!r} holds a key; it has {count:,}")
 
     async def size(self) -> int:
-        """How many values are listed: of each shard, all segments at once, again if one was split meanwhile."""
+        """How many values are listed. A shard's segments are asked all at once, and again if one was split meanwhile."""
         return sum(await self._call.together(self._shard_size(shard) for shard in range(self._layout.shards)))
 
     async def _shard_size(self, shard: int) -> int:

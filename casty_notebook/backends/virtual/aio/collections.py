@@ -1,7 +1,7 @@
-"""casty 0.30's collections by name: counters, maps, sets and queues, with the face of a sharded cluster's structures.
+"""casty 0.30's collections by name: counters, maps, sets and queues, with the methods of a sharded cluster's structures.
 
-A collection keeps how it was made, so that its name is enough (VIRTUAL section 8). It exists once an application of the cluster
-has used it; nothing here makes one. Reading activates the keys that hold it, as any ask does.
+The cluster keeps each collection's settings, so that its name is enough to use it (VIRTUAL section 8). A collection exists once
+an application of the cluster has used it; nothing here makes one. Reading activates the keys that hold it, as any ask does.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from casty_notebook.settings import checked_count, checked_seconds
 __all__ = ["Counter", "Dict", "Queue", "Set", "Structures"]
 
 LIMIT = 1_000
-"""Items that `items` reads where nothing else is said: reading a map's value activates its key."""
+"""Most items that `items` reads unless it is told otherwise. There is a limit because reading a map's value activates its key."""
 AT_ONCE = 100
 """Entries of a map that are read at one time."""
 MOST_MOVES = 10_000
-"""Emptied segments of a queue, or newer lives of a map's key, that one call goes past."""
+"""Emptied segments of a queue, or newer generations of a map's key, that one call goes past at most."""
 
 
 class Structures:
@@ -36,7 +36,7 @@ class Structures:
     Parameters
     ----------
     wait
-        What their methods do with the coroutine of a call: wait for it, or give it back to be awaited.
+        Called with the coroutine of each call: waits for it, or returns it to be awaited.
     name
         What the connection is called.
     rail
@@ -123,7 +123,7 @@ class _Collection:
 
 
 class Counter(_Collection):
-    """A distributed counter. It may be striped, so that what it is read as is not of one moment while others count."""
+    """A distributed counter. It may be striped over several keys: what is read while others count is of no single moment."""
 
     kind = "counter"
 
@@ -136,11 +136,11 @@ class Counter(_Collection):
         return self._run(self._sum)  # type: ignore[no-any-return]
 
     def increment(self, amount: int = 1) -> int:
-        """Add, and return its value then (read after it was added, so that others' counts are in it)."""
+        """Add, and return the new value. It is read after adding, so that it may include what others added meanwhile."""
         return self._add(checked_count("amount", amount, None))
 
     def decrement(self, amount: int = 1) -> int:
-        """Subtract, and return its value then, as `increment`."""
+        """Subtract, and return the new value, as `increment` does."""
         return self._add(-checked_count("amount", amount, None))
 
     def destroy(self) -> bool:
@@ -189,7 +189,7 @@ class Dict(_Collection):
         return self._run(work)  # type: ignore[no-any-return]
 
     def put(self, key: Any, value: Any) -> Any:
-        """Set the value of a key, and return the one before (read just before, so that another's may come between)."""
+        """Set the value of a key, and return the one before. That is read first: another client's value may come between."""
 
         async def work(call: Call, layout: Layout) -> Any:
             raw = self._raw(layout, key)
@@ -251,14 +251,18 @@ class Dict(_Collection):
         return None if data is None else self._read(layout.holds[1], data)
 
     async def _save(self, call: Call, layout: Layout, raw: bytes, data: bytes) -> None:
-        """A key without a value is listed first: its entry names a generation, and saves once it hears it again."""
+        """Save the value of a key, and list the key in the index before if it has no value yet.
+
+        The entry of such a key does not save at once. It answers with a generation; once the key is listed under it, the same
+        put with that generation saves.
+        """
         entry, index, generation = _entry(layout, raw), Index(call, layout), 0
         for _ in range(MOST_MOVES):
             generation = await call.write(entry, "entry.Put", value=data, listed=generation)
             if not generation:
                 return
             if not await index.list_key(raw, generation):
-                # Listed under a later generation, by a node whose clock is ahead: the entry has to go beyond that one.
+                # The key is listed under a later generation, made by a node whose clock is ahead: the entry must go beyond it.
                 under = [each for each in map(_generation, await index.get(raw)) if each is not None]
                 await call.write(entry, "entry.Retire", listed=max(under, default=0))
                 generation = 0
@@ -428,7 +432,10 @@ def _segment(layout: Layout, at: int) -> EntityKey:
 
 
 async def _ends(call: Call, layout: Layout) -> tuple[int, int]:
-    """The first segment that may hold items and the one that takes new ones: to move both to at least 0 changes nothing."""
+    """The first segment that may hold items, and the one that takes new ones.
+
+    ``Advance`` moves both to the given numbers at least, so that with zeros it changes nothing and only answers.
+    """
     return _stretch(await call.read(_index(layout), "queue.Advance", head=0, tail=0))
 
 

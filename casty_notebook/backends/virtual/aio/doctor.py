@@ -32,15 +32,16 @@ from casty_notebook.topology.check_result import Finding, Verdict
 __all__ = ["examine"]
 
 TABLE_WITHIN = 3.0
-"""Seconds for the first table of members."""
+"""Seconds within which the first table of members must come; a last table that is older gets a warning."""
 MEMBERS_WITHIN = 1.5
-"""Seconds until every member should have been reached and have sent its own table: one comes each second."""
+"""Seconds within which every member should be reached and have sent its own table; each is asked for one a second."""
 MOST = 16
 """Contact points and members that get lines of their own; the rest is counted."""
 SLOW = 0.1
-"""Seconds of round trip from which every ask is felt."""
+"""Seconds of a round trip beyond which it gets a warning, since every ask is felt then."""
 UNEVEN = 1.5
-"""Times its even part of the ring from which a member's share is worth a line: 128 places each keep it within 1.3."""
+"""A member whose share of the ring is more than so many times the even one gets a warning; with 128 places each, shares stay
+within 1.3 times."""
 
 AFTER_THE_CONTACTS = ("cluster name", "limits", "members", "opinions", "tunnels", "ring", "types", "round trip", "last table")
 
@@ -68,7 +69,7 @@ async def examine(client: VirtualClient, *, entered: bool) -> list[Finding]:
 
 
 class _Greeting(Visit):
-    """greeting --answer | end--> answered. The hello names no cluster, so that it joins none: the refusal says all."""
+    """greeting --answer | end--> answered. The hello names a cluster that does not exist: a refusal is answer enough."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -125,7 +126,7 @@ def _note_answer(result: Knock, answer: bytes, took: str) -> None:
 
 
 class _Caller(Visit):
-    """greeting --its answer | end--> answered. Says a hello with the cluster's name: who takes it is of that cluster."""
+    """greeting --its answer | end--> answered. The hello has the cluster's name: only a node of that cluster accepts it."""
 
     def __init__(self, hello: Hello) -> None:
         super().__init__()
@@ -156,7 +157,7 @@ class _Caller(Visit):
 
 
 async def _who_answers(dialler: Dialler, address: NodeAddress, hello: Hello) -> Answerer:
-    """Dial a node's address as a link would; who answers says where it lives, or the name of another cluster."""
+    """Dial a node's address as a link would. The node that answers there states its own address, or its other cluster's name."""
     caller = _Caller(hello)
     try:
         async with asyncio.timeout(PATIENCE):
@@ -172,7 +173,7 @@ async def _who_answers(dialler: Dialler, address: NodeAddress, hello: Hello) -> 
 
 
 class _Examination:
-    """Of a client that is entered: what the tables of its members and its links show."""
+    """The findings about a client that is entered: what its members' tables and its links show."""
 
     def __init__(self, client: VirtualClient) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""What of a client its collections and its report of the nodes use."""
+"""The parts of a client that collections and node reports use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["ClientFace", "SeeingFace"]
 
 
 class ClientFace(Protocol):
-    """A client of a virtual cluster."""
+    """What collections use of a client."""
 
     settings: Settings
     reader: ValueReader
@@ -30,7 +30,7 @@ class ClientFace(Protocol):
 
 
 class SeeingFace(ClientFace, Protocol):
-    """One that says which nodes it reaches."""
+    """What node reports use of a client, who must also know which nodes are reached."""
 
     @property
     def health(self) -> Mapping[NodeAddress, NodeHealth]: ...

@@ -18,12 +18,12 @@ from casty_notebook.settings import Settings
 __all__ = ["LinkOwner", "LinkProtocol"]
 
 HELLO_TIMEOUT = 1.5
-"""Seconds for the answer to a hello: a node answers in about 1 ms, and a user is told after two."""
+"""Seconds for the answer to a hello. A node answers in about 1 ms; a user is to hear of a silent one within two seconds."""
 READ_FIRST, READ_MOST = 16 * 1024, 256 * 1024
-"""Bytes of the buffer that a socket is read into; it grows for one that fills it, as long answers do."""
+"""Bytes of the buffer that a socket is read into, at first and at most: it grows when a read fills it, as long answers do."""
 AT_ONCE = 64 * 1024
-"""Bytes of messages after which others have their turn of the loop: six hundred short answers, or one table of some hundred
-members, are 10 ms of work here and in all that hangs on them."""
+"""Bytes of messages that are handled before other tasks have their turn of the loop. These are six hundred short answers, or one
+table of some hundred members: 10 ms of work, with all that follows from them."""
 BESIDES = 64
 """Bytes added to the length of each message when `AT_ONCE` is counted: handling even the shortest takes some time."""
 HEARD_EVERY = 0.25
@@ -47,7 +47,8 @@ class LinkOwner(Protocol):
 class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
     """connecting --made--> greeting --accepted--> open --lost | hang_up--> ended; greeting --rejected--> ended.
 
-    asyncio's sockets read into our own buffer (see the link of sharded clusters); others call `data_received`.
+    As a `BufferedProtocol` it lets asyncio read sockets into a buffer of ours, which is cheaper (the link of sharded clusters
+    says why). SSH channels and uvloop do not know such protocols and call `data_received`.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         self._paused = False
         self._heard_at = 0.0
         self._unread: deque[Message] = deque()
-        """Messages that came and wait for their turn; nothing is read meanwhile."""
+        """Messages that came and wait for a later turn of the loop; reading from the socket is paused meanwhile."""
         self._unread_end: str | None = None
         """Why the connection has ended, to be said once all of `_unread` is handled."""
         self._held_back = False
@@ -120,13 +121,13 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
                 self._owner.messages_came(self, messages)
             else:
                 self._take_in_turns(messages)
-        # Written at the end of this turn of the loop, so that the next asks of those who got replies leave in the same packet.
+        # Callers that just got replies may ask again in this turn of the loop; written at its end, all leaves in one packet.
         self._flush_soon()
 
     def _take_in_turns(self, messages: list[Message]) -> None:
-        """More came at once than is to be handled in one go: `AT_ONCE` bytes now, the rest in the next turns of the loop."""
+        """Handle `AT_ONCE` bytes of messages now and the rest in later turns of the loop, so that other tasks run in between."""
         more = bool(self._unread)
-        self._unread += messages  # nothing overtakes what waits; some transports hand over a last piece after a pause
+        self._unread += messages  # behind those that wait: some transports deliver one more piece after a pause
         if not more:
             self._take_turn()
 
@@ -232,7 +233,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
 
     @property
     def unsent(self) -> int:
-        """Bytes of messages that wait for the node's credit or for room in its socket, what the transport holds not counted."""
+        """Bytes of messages that wait for the node's credit or for room in its socket, without those that the transport holds."""
         return self._connection.unsent if self.node is not None else 0
 
     # --- ending ----------------------------------------------------------------------------------------------------
@@ -240,7 +241,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
     def hang_up(self) -> None:
         """Flush, then close; nothing is reported any more."""
         if not self.ended:
-            self._paused = False  # what the socket does not take at once is the transport's, and bounded
+            self._paused = False  # write all the same: the transport keeps what its socket does not take, and that is bounded
             self._flush()
             self._stop()
             if self._transport is not None:
@@ -266,7 +267,7 @@ class LinkProtocol(asyncio.Protocol, asyncio.BufferedProtocol):
         if self.ended:
             return
         if self._unread:
-            # What came before is heard first.
+            # Messages that came before the end are handled first; `_take_turn` reports the end after them.
             self._unread_end = self._unread_end or reason
             if self._transport is not None:
                 self._transport.abort()

@@ -27,7 +27,7 @@ class Listener(shared.Listener[R]):
     Attributes
     ----------
     ref
-        Where the actor tells its messages. It may be put into other messages, too.
+        The address that the actor tells its messages to. It may be put into other messages, too.
     """
 
     def __init__(self, pump: Pump, reader: ValueReader, settings: Settings, ref: ReplyTo, label: str, limit: int) -> None:

@@ -1,4 +1,4 @@
-"""Asks the nodes what they are at, where the helper lies on them (VIRTUAL section 10): never unasked, once a second at most."""
+"""Asks nodes that have the helper's file what they are doing (VIRTUAL section 10): only on demand, at most once a second."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ __all__ = ["ROWS", "NodeReports"]
 log = room_logger(__name__)
 
 FRESH = 1.0
-"""Seconds for which what the nodes said is good enough for whoever looks again."""
+"""Seconds for which a caller gets the last answers instead of new ones."""
 SHOWN = 10.0
-"""Seconds for which it is shown in the members' table."""
+"""Seconds for which the last answers are shown in the members' table."""
 PATIENCE = 3.0
 """Seconds that a node has to answer; one that is busy is left out."""
 ABSENT = 30.0
-"""Seconds for which a node that has no such file is not asked again: it would look for it each time."""
+"""Seconds for which a node without the helper's file is not asked again, as it would look for the file each time."""
 ROWS = 5_000
-"""Keys of each node; the helper says how many more there are."""
+"""Most active keys that a node is asked to name; its answer says how many more there are."""
 LINES = 2_000
 """Records that are kept of each node's log."""
 KEY = "casty_notebook"
@@ -59,12 +59,12 @@ class NodeReports:
 
     @property
     def last(self) -> Mapping[NodeAddress, NodeReport]:
-        """What the nodes said when they were asked last; empty once that is too old to be shown beside what is so now."""
+        """What the nodes said when they were asked last; empty once that is too old to be shown beside the present members."""
         return self._reports if monotonic() - self._told_at < SHOWN else {}
 
     @property
     def known(self) -> bool:
-        """Whether a member has met the helper: one answered just now, or the tables of types have it, a moment later."""
+        """Whether a member has met the helper: one has just answered, or the members' tables list its type (a moment later)."""
         members = self._client.members
         return bool(self.last) or (members is not None and HELPER in members.types)
 
@@ -90,10 +90,10 @@ class NodeReports:
             raise MisuseError(f"{WITHOUT}. {NOT_MET}")
         keys, asking = min(keys, ROWS), self._asking
         if asking is None or (asking.task.done() and monotonic() - asking.at >= FRESH) or not asking.serves(keys, met_only):
-            # Whoever wants more than was asked for asks once more; what comes of it is good enough for all.
+            # A caller that wants more than the last request makes a new one, which then serves all who want less, too.
             task = asyncio.ensure_future(self._ask(keys, met_only))
             asking = self._asking = _Asking(monotonic(), keys, met_only, task)
-        # Whoever stops waiting does not stop the others who wait for the same.
+        # Shielded, as others may wait for the same task when this caller is cancelled.
         return await asyncio.shield(asking.task)
 
     async def _ask(self, keys: int, met_only: bool) -> Mapping[NodeAddress, NodeReport]:
@@ -107,7 +107,7 @@ class NodeReports:
         for odd in (answer for answer in answers if isinstance(answer, UndecodableMessage)):
             if not self._reports:
                 raise odd
-            # What one node says takes nothing from what the others say.
+            # One answer that cannot be read does not spoil those of the other nodes.
             self._sparing.warning(str(odd))
         if wanted and self._absent_until.keys() == wanted:
             raise MisuseError(WITHOUT)
@@ -121,7 +121,7 @@ class NodeReports:
     def _may_be_asked(self, node: NodeId, met_only: bool) -> bool:
         until = self._absent_until.get(node)
         view = self._client.health.get(node.address)
-        # One that is not reached would be an ask that failed, each second anew.
+        # To ask a node that is not reached would only fail, each second anew.
         reached = view is None or view.reachable is not False
         return reached and (until is None or (not met_only and until <= monotonic()))
 
@@ -142,12 +142,12 @@ class NodeReports:
             report = read_report(node.address, answer)
         except UndecodableMessage as error:
             return error
-        last = _last_of(kept)  # two who ask at once are told the same
+        last = _last_of(kept)  # read again: another ask of the same node may have added these lines
         kept += (line for line in report.log if line.number > last)
         return replace(report, log=tuple(kept))
 
     def _log_of(self, node: NodeId) -> deque[LogLine]:
-        """What is kept of a node's log. One that was started anew counts its records from the beginning."""
+        """The lines kept of a node's log; none if it was started anew, since its records are then numbered from the beginning."""
         incarnation, log = self._logs.get(node.address, (b"", deque[LogLine](maxlen=LINES)))
         if incarnation != node.incarnation:
             log = deque(maxlen=LINES)
@@ -168,5 +168,5 @@ class _Asking(NamedTuple):
     task: asyncio.Task[Mapping[NodeAddress, NodeReport]]
 
     def serves(self, keys: int, met_only: bool) -> bool:
-        """Whether its answer is good enough for who wants as much."""
+        """Whether its answer is enough for a caller that wants `keys` keys."""
         return keys <= self.keys and (met_only or not self.met_only)

@@ -65,7 +65,7 @@ OVERFULL = "the node reads more slowly than we send, and what waits for it is at
 
 
 class Pump:
-    """Lives on one event loop; every method is to be called there."""
+    """Lives on one event loop. Every method is called there, except `calm` (any thread) and `cut` (the loop has stopped)."""
 
     def __init__(
         self, session: Session, reader: ValueReader, dialler: Dialler, incarnation: bytes, settings: Settings,
@@ -92,6 +92,7 @@ class Pump:
         self.listeners: dict[int, Callable[[bytes, NodeAddress | None], None]] = {}
         """What takes the values that come to a listener, by its number."""
         self._from: NodeAddress | None = None
+        """The node whose messages were handled last; what a listener hears and what is published came from it."""
         self._alarm = Alarm(self._loop, self._tick)
         self._reach_log = ReachLog(session.peers)
         self._drain = Drain(self._waits)
@@ -117,7 +118,7 @@ class Pump:
             for effect in effects:
                 performers[type(effect)](effect)
         except BaseException:
-            # Whatever comes out of one (a listener's own exit, Ctrl-C), the session counts on all of them.
+            # The session relies on all its effects, so the rest follow even if one raises (Ctrl-C, an exit in a listener).
             self._loop.call_soon(self._perform, effects)
             raise
 
@@ -151,7 +152,7 @@ class Pump:
                 continue
             if event is None:
                 continue
-            if outcomes:  # it came behind them
+            if outcomes:  # these replies came before the message
                 self.feed(Replied(outcomes), now)
                 outcomes = []
             if not link.ended:
@@ -165,7 +166,7 @@ class Pump:
         """What a message that is no reply means; None for those that a client has no part in."""
         if message.service == protocol.MEMBERSHIP:
             if not self.session.awaits_table(link.id):
-                return None  # nobody asked, so that it is not worth the reading
+                return None  # not asked for; reading a table is costly
             records = protocol.read_membership(message.body)
             return TableCame(link.id, records) if records is not None else None
         if message.service == protocol.ACTORS:
@@ -191,7 +192,7 @@ class Pump:
         except DialFailed as failure:
             link.abort()
             self.link_ended(link, str(failure))
-        except Exception as error:  # whatever it is, a link that is not there must not be waited for
+        except Exception as error:  # whatever it is, the session must learn that this link will not open
             link.abort()
             self.link_ended(link, f"dialling failed: {type(error).__name__}: {error}")
 
@@ -255,13 +256,13 @@ class Pump:
                 left, untaken = True, self._not_taken(effect)
             else:
                 self._performers[type(effect)](effect)
-        if not left:  # it waits, until a time that may be the next
+        if not left:  # the session keeps it until a deadline, which may now be the earliest
             self._look_at_the_clock()
         if untaken is not None:
             raise self.session.overfull(event, *untaken)
 
     def tell_from_elsewhere(self, event: TellMade) -> None:
-        """Carry out a tell that another thread handed over, and is no longer there to be told of a refusal."""
+        """Carry out a tell that another thread handed over. That thread does not wait, so a refusal is logged, not raised."""
         try:
             self.tell(event)
         except CastyNotebookError as error:
@@ -270,11 +271,11 @@ class Pump:
     def _deliver(self, effect: Deliver) -> None:
         untaken = self._not_taken(effect)
         if untaken is not None:
-            # Not now: the session is in the middle of its decision.
+            # In a later turn of the loop: the effects of the session's present decision are still being carried out.
             self._loop.call_soon(self.feed, Unsent(effect.envelope, *untaken))
 
     def _not_taken(self, effect: Deliver) -> tuple[str, str] | None:
-        """Give a message to its link; cause and advice if it was not taken."""
+        """Give a message to its link. Returns None if the link took it, else cause and advice for the error."""
         body = self._deliver_writer.write(effect.actor, effect.key, effect.message, effect.number)
         try:
             return None if self._links[effect.link].send(protocol.ACTORS, body) else (OVERFULL, "Send less at once.")
@@ -307,7 +308,7 @@ class Pump:
             listener(effect.data, self._from)
 
     def listener_dropped(self, label: str, count: int, limit: int, *, first: bool) -> None:
-        """Messages went unread, since their listener is read too slowly; that is counted, and said once."""
+        """Count messages that were dropped because their listener is read too slowly; the `first` time, warn of it."""
         self.session.counters["dropped"] += count
         if first:
             self._report(Report(f"what {label} tells is read too slowly: the oldest of {limit:,} is dropped"))
@@ -315,7 +316,7 @@ class Pump:
     async def _read_beside(self, data: bytes, future: asyncio.Future[Any]) -> None:
         try:
             value = await self._loop.run_in_executor(None, self._reader.read, data)
-        except Exception as error:  # as in `_answer`; also where there is no thread to be had, as when the interpreter ends
+        except Exception as error:  # as in `_answer`, or no thread can be started because the interpreter ends
             if not future.done():
                 future.set_exception(error)
             return
@@ -335,7 +336,7 @@ class Pump:
     async def _ring_beside(self, effect: MakeRing) -> None:
         try:
             ring = await self._loop.run_in_executor(None, Ring.prepared, effect.nodes, effect.before)
-        except RuntimeError:  # no thread to be had: late is better than never, since the session waits for it
+        except RuntimeError:  # no thread can be started: compute it here, since the session waits for it
             ring = Ring.prepared(effect.nodes, effect.before)
         self.feed(RingMade(ring))
 
@@ -361,7 +362,7 @@ class Pump:
 
     @property
     def calm(self) -> bool:
-        """Whatever is told now leaves at once: nothing waits, and every node keeps up. May be read from any thread."""
+        """Whether a tell made now would leave at once: nothing waits, and every node keeps up. May be read from any thread."""
         return not self.session.waiting and not any(link.behind for link in tuple(self._links.values()))
 
     def _waits(self) -> bool:
@@ -374,7 +375,7 @@ class Pump:
     async def close(self) -> None:
         """Let what was told leave, then close every connection; each bounded by `Settings.close_timeout`.
 
-        Whoever is cancelled meanwhile leaves all the same, without waiting.
+        If the caller is cancelled meanwhile, the connections are closed without waiting.
         """
         self.feed(Leave())
         try:
@@ -400,6 +401,6 @@ class Pump:
                 )  # fmt: skip
 
     def cut(self) -> None:
-        """End every connection without its loop, which runs no more: its nodes see them end, nobody here is told."""
+        """End every connection when the loop runs no more: the nodes see the connections end, nobody here is told."""
         for link in self._sockets:
             link.cut()

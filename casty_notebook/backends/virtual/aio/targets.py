@@ -50,7 +50,7 @@ def parse_target(target: EntityKey | str) -> EntityKey:
 
 
 def _checked_text(entity: EntityKey) -> EntityKey:
-    """Keys travel, and are placed on the ring, as UTF-8."""
+    """Refuse what UTF-8 cannot write: that is how keys travel, and how they are placed on the ring."""
     try:
         str(entity).encode()
     except UnicodeEncodeError as error:
@@ -68,8 +68,8 @@ def _checked(name: str, target: str) -> str:
 def resolve_type(name: str, known: Iterable[str], *, force: bool) -> str:
     """The full name of a type, by what the members have met.
 
-    A node imports the module of a type that it is asked for, so that what no member knows is refused, unless it is written in
-    full and the user insists.
+    A node imports the module of any type that it is asked for. A type that no member knows is therefore refused, unless it is
+    written in full and the user insists.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def resolve_type(name: str, known: Iterable[str], *, force: bool) -> str:
 
 
 def _met(types: list[str]) -> str:
-    """Those of the application, which is what somebody looks for; casty's own have long names, and only hide them."""
+    """The types that the members have met, for an error. casty's own are only counted: nobody looks for their long names."""
     own = sorted(each for each in types if type_kind(each) == "application")
     rest = len(types) - len(own[:MOST_NAMED])
     named = ", ".join(own[:MOST_NAMED])

@@ -12,7 +12,7 @@ __all__ = ["watched"]
 
 
 def watched(session: Session, trace: Trace) -> Callable[[Event, float], list[Effect]]:
-    """`Session.handle`: itself where nobody listens, so that this costs nothing there, else one that tells what it decides."""
+    """`Session.handle`, wrapped to tell the trace what it decides; unwrapped if nobody listens, so that it costs nothing then."""
     handle = session.handle
     if not trace.listens:
         return handle

@@ -1,8 +1,9 @@
 """Types by their printed names: what a collection says of its keys and values (VIRTUAL section 8.2).
 
-Whoever used a collection first fixed their types, and it keeps how Python prints them: ``<class 'str'>``, ``int | None``,
-``tuple[str, float]``, ``<class 'shop.models.Price'>``. That is read here, as text; nothing of it is imported. Nodes keep a value
-as bytes that they do not look into, so one of a wrong type would harm whoever reads it next: it is refused before it is sent.
+The first use of a collection fixes their types, and the collection keeps the text that Python prints for them: ``<class 'str'>``,
+``int | None``, ``tuple[str, float]``, ``<class 'shop.models.Price'>``. Here that text is read; nothing that it names is imported.
+Nodes keep a value as bytes that they do not look into, so that one of a wrong type would harm whoever reads it next: it is
+refused before it is sent.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from casty_notebook.values.standin import StandIn, StandInClass
 __all__ = ["Annotation", "read_annotation"]
 
 MAX_TEXT = 1_000
-"""Characters of a type's printed name; beyond it, it counts as one that is not known."""
+"""Characters of a type's printed name; a type with a longer one counts as unknown."""
 _PRINTED = re.compile(r"<(?:class|enum) '([\w.]+)'>")
 _SPELLED = re.compile(r"[\w\s.,|\[\]]*")
-"""All that a type is printed with which can be read here; nothing else is parsed."""
+"""The characters of all printed types that can be read here; text with any other is not parsed."""
 _PLAIN: dict[str, type] = {
     **{kind.__name__: kind for kind in (int, float, str, bytes, bool)},
     **{f"{kind.__module__}.{kind.__name__}": kind for kind in (datetime, date, timedelta, Decimal, UUID)},
@@ -70,7 +71,7 @@ class Annotation:
             If it is none; says what it would have to be. Nothing was sent then.
         """
         if self._is_known():
-            fitting = self._fitted(value, tagged=True)  # a value by itself says its class
+            fitting = self._fitted(value, tagged=True)  # a dataclass that is the whole value is written with its name
             if fitting is not None:
                 return pack(fitting[0])
             raise MisuseError(f"{where} takes {self.text}, not {value!r:.200} ({type(value).__qualname__}); nothing was sent")
@@ -202,7 +203,7 @@ def _plain(made: Annotation, value: Any, _tagged: bool) -> tuple[Any] | None:
 
 
 def _class(made: Annotation, value: Any, tagged: bool) -> tuple[Any] | None:
-    """An instance of a class called so. By name alone (a stand-in) none is written: nobody would check its fields."""
+    """An instance of a class of that name. A stand-in has only the name and is not written: nobody would check its fields."""
     name = made.text.rpartition(".")[2]
     if isinstance(value, StandIn | StandInClass) or type(value).__qualname__.rpartition(".")[2] != name:
         return None

@@ -23,11 +23,11 @@ LONGEST = 10_000
 LONGEST_LINE = 1_000
 """Characters of a record of the log, of which thousands are kept; the helper cuts them at half of that."""
 LARGEST = 2**53
-"""Counts are added up, and read by JavaScript: no node's is beyond what both can."""
+"""Largest count that is read. Counts are added up and shown by JavaScript, whose integers are exact up to this one."""
 
 
 def look(most: int, after: int) -> StandIn:
-    """The question: so many keys at most, and the log after a record's number."""
+    """The question to the helper: name `most` keys at most, and the log records after number `after`."""
     return StandInClass(HELPER.partition(":")[0], "Look")(most=most, after=after)
 
 
@@ -49,7 +49,7 @@ def read_report(address: NodeAddress, answer: Any) -> NodeReport:
             _number(answer.bytes_received), _rows(answer.log, _line, MOST_LINES),
         )  # fmt: skip
     except (AttributeError, ValueError, TypeError, OverflowError, OSError):
-        # Never the whole of it, which may be megabytes.
+        # Never the whole answer, which may be megabytes.
         said = f"a {parts(answer)[0].dotted} of another form" if type(answer) is StandIn else brief(answer)
         raise UndecodableMessage(
             f"{HELPER} on {address} answered {said}: copy casty_nodeside.py of this casty_notebook to the nodes"

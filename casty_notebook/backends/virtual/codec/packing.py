@@ -17,17 +17,17 @@ _BOUNDS = Settings()
 _MOST_CONTAINERS = 5_000
 """Lists and maps in one message of the cluster's own: three for each member of its table, and a few around them."""
 _LONGEST = 100_000
-"""Items of one list or map in such a message. The parser makes a list as long as its head says before it has the items."""
+"""Items of one list or map in such a message. The parser allocates a list as long as its head says before it reads the items."""
 _GLIMPSED = 40
 """Characters or bytes of a text that an error shows."""
 _KEPT = 1024 * 1024
-"""Bytes of a message whose room is not kept for the next."""
+"""After a message of more bytes than this the packer is replaced: a packer keeps its buffer for the next message."""
 _BYTES = {0xC4: 2, 0xC5: 3, 0xC6: 5}
 """Heads of byte strings, and how long each is."""
 _packer = msgpack.Packer()
-"""One for all: it writes trees of plain values in one go, and runs no code of anybody's meanwhile."""
+"""One packer for all threads: it writes a tree of plain values in one call, which runs no Python code in between."""
 _SMALL = 64 * 1024
-"""Bytes of a message that cannot hold enough values to matter."""
+"""A message of no more bytes than this cannot hold so many values that their number would have to be checked."""
 
 
 def pack(tree: Any) -> bytes:
@@ -74,7 +74,7 @@ def unpack(data: bytes) -> Any:
 
 
 def where_bytes_begin(data: bytes, start: int = 0) -> int:
-    """Where in `data` the bytes of the byte string begin that is all of it from `start` on; 0 if anything else is there.
+    """Where in `data` the content of a byte string begins, if that string is all of it from `start` on; otherwise 0.
 
     Examples
     --------

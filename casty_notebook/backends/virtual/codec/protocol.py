@@ -18,10 +18,10 @@ MEMBERSHIP, ACTORS, REPLIES = b"membership", b"actors", b"replies"
 STATUSES = ("alive", "leaving", "suspect", "dead")
 """From the best to the worst."""
 GONE = "left"
-"""A member that is listed so is none any more; casty's own client does not show it."""
+"""The status of a node that is no member any more, though a table still lists it; casty's own client does not show it."""
 MAX_MEMBERS = 1_000
-"""Members in one table; casty 0.30 has not been seen with more than a few. The ring of a thousand others takes some tenths of a
-second of a thread."""
+"""Members in one table; casty 0.30 has not been seen with more than a few. To compute the ring of a thousand new
+members takes a thread some tenths of a second."""
 MAX_NAME = 1_000
 """Characters of an address or of the name of a type."""
 MAX_KEY = 64 * 1024
@@ -68,7 +68,7 @@ class WrongOwner:
     """A message came back unread: its key lives elsewhere."""
 
     number: int | None
-    """Of the ask; None for a tell, which says nothing by which it could be told apart."""
+    """The ask's number; None for a tell, which carries nothing that identifies it."""
     actor: str
     key: str
     message: bytes
@@ -84,7 +84,7 @@ def encode_sync(incarnation: bytes) -> bytes:
 
 
 def encode_deliver(incarnation: bytes, actor: str, key: str, message: bytes, number: int | None) -> bytes:
-    """Give a key a message; `number` is that of an ask, None of a tell. Never ``Start``: that would make the key."""
+    """Write a message for a key; `number` is the ask's, None for a tell. Never a ``Start``, which would make the key."""
     me = _me(incarnation)
     reply = None if number is None else ["ReplyTarget", {"node": me, "id": number}]
     command = ["Deliver", {"actor": actor, "key": key, "message": message, "reply": reply}]
@@ -92,10 +92,10 @@ def encode_deliver(incarnation: bytes, actor: str, key: str, message: bytes, num
 
 
 class DeliverWriter:
-    """`encode_deliver` for one client, with all that is the same in each of its messages written once."""
+    """`encode_deliver` for one client, faster: the bytes that all its messages have in common are written only once."""
 
     KEPT = 4_096
-    """Keys whose part is kept."""
+    """Most keys for which the beginning of a message, up to its body, is kept."""
 
     def __init__(self, incarnation: bytes) -> None:
         self._incarnation = incarnation
@@ -107,7 +107,7 @@ class DeliverWriter:
         self._told = encode_deliver(incarnation, "", "", b"", None).partition(empty)[2]
 
     def write(self, actor: str, key: str, message: bytes, number: int | None) -> bytes:
-        """The same bytes."""
+        """The same bytes as `encode_deliver`."""
         head = self._heads.get((actor, key))
         if head is None:
             head = self._keep(actor, key)
@@ -116,7 +116,7 @@ class DeliverWriter:
         if number is None:
             return b"".join((head, sized, message, self._told))
         if number >> 32 == 0:
-            return encode_deliver(self._incarnation, actor, key, message, number)  # a shorter form
+            return encode_deliver(self._incarnation, actor, key, message, number)  # msgpack writes it in fewer bytes
         return b"".join((head, sized, message, self._asked, number.to_bytes(8), self._asked_end))
 
     def _keep(self, actor: str, key: str) -> bytes:
@@ -153,7 +153,7 @@ def read_membership(body: bytes) -> tuple[Record, ...] | None:
     types = sum(map(_types_of, table))
     if types > MAX_TYPES:
         raise UndecodableMessage(f"a table of members came with {types:,} names of types; at most {MAX_TYPES:,} are read")
-    names: dict[str, str] = {}  # a type that a hundred members know is one text
+    names: dict[str, str] = {}  # so that a type that a hundred members list is one text in memory
     return tuple(_record(record, names) for record in table)
 
 
@@ -191,7 +191,7 @@ def read_reply(body: bytes) -> Outcome:
         For what casty 0.30 does not write.
     """
     if body.startswith(_REPLY) and body.startswith(_VALUE, _NUMBERED) and len(body) > _VALUED:
-        # As nearly always: a short value, in the one way in which msgpack writes it.
+        # The usual case, read without msgpack: a short value, which is always written in this one way.
         data = body[_VALUED + 1 :]
         if len(data) == body[_VALUED]:
             return Outcome(int.from_bytes(body[len(_REPLY) : _NUMBERED]), "Value", data)

@@ -1,8 +1,8 @@
 """Values as casty 0.30 writes them: what the user sends, and what comes back (VIRTUAL section 4).
 
-A message says its class by name and its fields by name, and nothing else: whether an array was a tuple or a set, and an integer
-a number or a day, only the classes know. Where they are here (`messages=`) values are read by their annotations; where not, they
-are shown as they came, and dataclasses as stand-ins.
+A message names its class and its fields, and nothing else: whether an array was a tuple or a set, and an integer a number or a
+day, only the classes know. Values of a class that is registered here (`messages=`) are read by its annotations; all others are
+shown as they came, dataclasses as stand-ins.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MAX_DEPTH = 100
 MAX_OBJECTS = 150_000
 """Dataclasses in one value; each takes up to half a kilobyte here, and a few bytes on the wire."""
 LARGE = 32 * 1024
-"""Bytes of a value that is read beside the loop, so that the loop goes on meanwhile: four of them may become an object."""
+"""A value of more bytes than this is read in a thread, so that the loop goes on: every four bytes may become an object."""
 MESSAGE = "the message"
 """How a message as a whole is called in errors; its fields are called by their names."""
 _BOUNDS = Settings()
@@ -120,7 +120,7 @@ def write_value(value: Any, *, tagged: bool = False) -> Any:
 
 
 def is_message(value: Any) -> bool:
-    """Whether it is of a class that was written before: what it is need not be found out again."""
+    """Whether its class was written as a message before, so that nothing about it is to be found out again."""
     return type(value) in _PLANS
 
 
@@ -267,7 +267,7 @@ type Read = Callable[[Any], Any]
 
 
 def _check_objects(tree: Any) -> None:
-    """Refuse what would become more objects than there is room for: maps are the fields of objects, as a rule."""
+    """Refuse a tree of more than `MAX_OBJECTS` objects, counted by its maps: as a rule each holds the fields of an object."""
     waiting, maps = [tree], 0
     while waiting:
         each = waiting.pop()
@@ -285,19 +285,19 @@ class Misfit(Exception):
 
 
 _MISFITS = (Misfit, ValueError, TypeError, LookupError, ArithmeticError)
-"""What building a value of a class says to fields that are not its own, `Decimal` and dates out of range among them."""
+"""What is raised where a tree does not fit a class, for a `Decimal` that cannot be read and a date out of range, too."""
 
 
 def _blob(data: bytes) -> int:
-    """Where a byte string begins that a value is, within the bound of memory; 0 of any other value. It is in there only once."""
+    """Where the content of a value that is one byte string begins, if its length keeps the bound of memory; otherwise 0."""
     return where_bytes_begin(data) if len(data) <= _BOUNDS.max_memory else 0
 
 
 class ValueReader:
-    """Trees to values, with the classes that were named.
+    """Turns trees into values, with the classes that were registered.
 
-    A reply of a named class becomes an instance of it, read by its annotations and built without running its code. Whatever
-    does not fit them is shown as a stand-in instead: the class here is another than the nodes'.
+    A reply of a registered class becomes an instance of it, read by its annotations and built without running its code. What
+    does not fit them is shown as a stand-in instead, since the class here then differs from the nodes'.
     """
 
     def __init__(self) -> None:
@@ -313,7 +313,7 @@ class ValueReader:
         MisuseError
             For a class that declares no fields, or a module that defines no suitable class.
         """
-        self._readers.clear()  # a field whose class was not known yet is read otherwise from now on
+        self._readers.clear()  # readers of fields whose class was not known until now are out of date
         for each in classes:
             if isinstance(each, types.ModuleType):
                 self._register_module(each)
@@ -331,7 +331,7 @@ class ValueReader:
                 try:
                     self._shapes[value.__qualname__] = shape_of(value)
                 except MisuseError:
-                    continue  # a helper among messages; it would be refused by name if registered by itself
+                    continue  # a class that is no message; registered by itself it would raise
                 found += 1
         if not found:
             raise MisuseError(f"{module.__name__} defines no dataclass, enum, NamedTuple or model that could be registered")
@@ -361,7 +361,7 @@ class ValueReader:
             raise UndecodableMessage(f"a value is nested more than {MAX_DEPTH} deep") from None
 
     def is_quick(self, data: bytes) -> bool:
-        """Whether a long value is read in no time: it is one byte string."""
+        """Whether a long value takes no time to read, because it is one byte string."""
         return _blob(data) > 0
 
     def shown(self, tree: Any) -> Any:
@@ -381,8 +381,8 @@ class ValueReader:
     def _shown(self, tree: Any, depth: int, *, ours: bool = False) -> Any:
         """A value of which nothing is known but what it says itself.
 
-        A tree that is `ours`, which nobody reads again, is used up: there is no room for it and the value, of which the bound of
-        memory knows one.
+        A tree that is `ours`, as nobody reads it again, is turned into the value in place: the bound of memory has room for
+        one of them, not for both.
         """
         kind = type(tree)
         if kind in _PLAIN:
@@ -458,7 +458,7 @@ class ValueReader:
         return lambda tree: self._shown(tree, 1)
 
     def _lazily(self, hint: Any) -> Read:
-        """The reader of an annotation, looked up when it is used: classes refer to themselves."""
+        """The reader of an annotation, looked up only when it is used, since classes may refer to themselves."""
         return lambda tree: self._reader(hint)(tree)
 
     def _tuple(self, args: tuple[Any, ...]) -> Read:
@@ -469,7 +469,7 @@ class ValueReader:
         return lambda tree: tuple([item(each) for item, each in zip(items, _list(tree), strict=True)])
 
     def _one_of(self, choices: tuple[Any, ...]) -> Read:
-        """An alternative that is a dataclass says its name; of the others the first that fits."""
+        """The reader of a union. A dataclass in it is written with its name; of the other types the first that fits is taken."""
         readers = [(choice, self._lazily(choice)) for choice in choices]
 
         def read(tree: Any) -> Any:
@@ -494,7 +494,7 @@ def _mapping(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
 
 
 def _apart[T](keys: list[T], kind: type) -> list[T]:
-    """The keys, if they may go into a set or dict: numbers can be chosen so that this takes for ever."""
+    """The keys, once they are found safe for a set or dict: numbers can be chosen to collide, and building it takes for ever."""
     if len(keys) > FEW and not all(type(key) is str or type(key) is bytes for key in keys):
         watch = KeyWatch(kind(), final=True)
         if not watch.are_apart(keys, ints=all(type(key) is int for key in keys)):

@@ -22,13 +22,13 @@ __all__ = ["Accepted", "Connection", "Leaving", "Message", "Rejected"]
 
 HELLO_STREAM = 1
 STREAM = 3
-"""All that follows the hello."""
+"""The stream of everything after the hello."""
 _STREAMS = 8
 """Streams that a node may open; casty 0.30 has two."""
 _BESIDES = 256
-"""Bytes that a message which waits costs besides its own, about."""
+"""Bytes of memory that a waiting message takes besides its own, about."""
 _SURROUND = 1024
-"""Bytes by which a message may be longer than its limit: the service's name and its own length."""
+"""Bytes by which a whole message may exceed the limit, which is one of the body: the service's name and its length."""
 _FRAME = struct.Struct(">BBHIIIB")
 """The head of a data frame that holds one whole message: the frame's, the message's length, that of its service's name."""
 _DATA, _WINDOW, _PING, _GOODBYE = FrameType.DATA, FrameType.WINDOW, FrameType.PING, FrameType.GOODBYE
@@ -71,8 +71,8 @@ class Connection:
     A node that says goodbye answers what it was asked before, and reads nothing new.
 
     Bytes that came are given to `receive`, which returns what they say; what is to be written is taken from `data_to_send`
-    after either call. Credit is given for all that is read: a client that does not read makes a node hold its answers. A node
-    that does not read us makes nothing grow: what it is owed is a number, and what it is told is bounded.
+    after either call. Credit is granted for all that is read, since a node without credit holds its answers back. Nothing grows
+    here for a node that does not read: the credit it is owed is one number per stream, and what waits for it is bounded.
     """
 
     def __init__(self, hello: Hello, max_queued: int) -> None:
@@ -103,7 +103,7 @@ class Connection:
         Parameters
         ----------
         urgent
-            Take it whatever waits, and send it ahead of that: a short one of which there is only one at a time.
+            Take it however much waits, and send it ahead of that. For short messages of which only one waits at a time.
 
         Raises
         ------
@@ -130,7 +130,7 @@ class Connection:
             return
         message = memoryview(b"".join((named.to_bytes(4), bytes((len(service),)), service, body)))
         if urgent:
-            # Not into the middle of one that was begun: what is left of it is a part of what it was.
+            # Behind a message whose first part has left: its other parts must follow without anything in between.
             begun = bool(self._pending) and self._pending[0].nbytes < memoryview(self._pending[0].obj).nbytes
             self._pending.insert(int(begun), message)
         else:
@@ -194,7 +194,7 @@ class Connection:
                     owed[stream] = owed.get(stream, 0) + size
                     self._data(stream, body, events)
             elif kind == _WINDOW:
-                # Credit without end does no harm: what we send is bounded by what we have.
+                # Credit needs no bound: it lets us send no more than we have.
                 if stream in self._credit:
                     self._credit[stream] += size
                     self._drain()
@@ -220,13 +220,13 @@ class Connection:
             if at:
                 del held[:at]
         else:
-            # As nearly always: frames of whole messages.
+            # The usual case: nothing is left over, and the frame holds whole messages.
             at = self._messages(stream, body, events)
             if at < len(body):
                 held += body[at:]
 
     def _check_held(self) -> None:
-        """All streams together hold one message that is not whole yet, as the one does on which a node says something."""
+        """Bound the unfinished messages of all streams together to about one, as a node uses a single stream after the hello."""
         held = sum(map(len, self._incoming.values()))
         if held > self._limits.message + self._limits.frame + 2 * _SURROUND:
             raise ProtocolError(f"{held:,} bytes of messages that do not end came on {len(self._incoming)} streams")
@@ -257,7 +257,7 @@ class Connection:
     def _greeted(self, stream: int, service: bytes, body: bytes, events: list[Event]) -> None:
         """What came on the stream of the hello, or before its answer."""
         if self.closed:
-            return  # it hangs up
+            return  # the node has refused the hello, and hangs up
         if stream != HELLO_STREAM:
             raise ProtocolError(f"a message of {service[:40]!r} came before the hello was answered")
         if service == b"hello-ack" and not self.open:

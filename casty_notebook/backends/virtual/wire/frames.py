@@ -56,7 +56,7 @@ def encode_pong() -> bytes:
 
 
 class FrameReader:
-    """Bytes in any pieces to whole frames.
+    """Turns bytes, in pieces of any size, into whole frames.
 
     Parameters
     ----------
@@ -85,12 +85,12 @@ class FrameReader:
             if at:
                 del held[:at]
         else:
-            # As nearly always: nothing is left over, and nothing is copied twice.
+            # The usual case: no bytes are left over from before, so that none are copied twice.
             frames, at = self._whole(data)
             if at < len(data):
                 held += data[at:]
         if held and held[0] != VERSION:
-            # What is no casty may say less than a header, and wait for us.
+            # A server of another kind may send less than a header and then wait for us; its first byte gives it away.
             raise ProtocolError(_strange(held[0], 0, 0, bytes(held[:_SIZE])))
         return frames
 

@@ -18,9 +18,9 @@ _LIMITS = re.compile(r"limits \(frame, message, window\) \[[0-9, ]+\] are not \[
 _MOST_REASON = 1_000
 """Characters of a reason that are read; a node's own are below two hundred."""
 _LEAST = 1024
-"""Bytes of the smallest frame that a node is followed in: a hello fits into one."""
+"""Bytes of the smallest frame limit that is adopted from a node: a hello fits into one such frame."""
 _MOST = 64 * 1024 * 1024
-"""Bytes of the largest limit that a node is followed in; its own default is 4 MiB, what it accepts itself goes up to 2 GiB."""
+"""Bytes of the largest limit that is adopted from a node. A node's default is 4 MiB; it accepts up to 2 GiB itself."""
 
 
 @dataclass(frozen=True, slots=True)
