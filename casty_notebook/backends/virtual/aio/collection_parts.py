@@ -253,8 +253,8 @@ class Index:
     async def _placed(self, shard: int, spread: int, message: str, /, *, reading: bool, **fields: Any) -> Any:
         """Ask the segment that holds a place.
 
-    A segment that does not hold the place any more answers None: it was split after the segments were counted.
-    """
+        A segment that does not hold the place any more answers None: it was split after the segments were counted.
+        """
         ask = self._call.read if reading else self._call.write
         at = segment_of(spread, self._counts.get(shard, 1))
         for _ in range(MOST_SPLITS):
