@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cluster.add_argument("--nodes", type=int, default=3)
     cluster.add_argument("--shards", type=int, default=100)
     options = parser.parse_args(arguments)
-    # A closed terminal and a polite kill end the cluster as Ctrl-C does.
+    # SIGTERM ends the cluster as Ctrl-C does.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         if options.command == "cluster":
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             tour()
     except BrokenPipeError:
-        # `| head` has seen enough. Nothing is left to be flushed at exit into a pipe that nobody reads.
+        # Whoever read our output (`| head`) is gone. What is flushed at exit goes to /dev/null, as the pipe would fail once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 128 + 13
     except KeyboardInterrupt:

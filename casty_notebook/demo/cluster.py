@@ -186,7 +186,7 @@ class DemoCluster:
                 return self
             if self._virtual and self._given_python is None:
                 self._folder = prepare()
-            # Gone with this object or this interpreter; if even that is not run, the nodes' stdin ends.
+            # The nodes end with this object or this interpreter. Should this not run, they end because their stdin does.
             self._finalizer = weakref.finalize(self, _end_all, self._nodes, os.getpid())
             try:
                 self._launch(self._new_nodes(self._size))
@@ -268,7 +268,7 @@ class DemoCluster:
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _new_nodes(self, count: int) -> list[DemoNode]:
-        # Ascending, since the lowest address leads (PROTOCOL section 6.6): node-1, unless ports have run out.
+        # Ports ascend, since the lowest address leads (PROTOCOL section 6.6): node-1, unless no higher ports were left.
         highest = max((node.address.port for node in self._nodes), default=0)
         number = len(self._nodes) + 1
         nodes = [
@@ -285,7 +285,7 @@ class DemoCluster:
         return [node for node in self._nodes if node.alive and node.ready and not node.frozen]
 
     def _launch(self, nodes: Sequence[DemoNode]) -> None:
-        """Start processes at once, but let one listen first: who dials a deaf seed tries again only after 5 s."""
+        """Start all processes at once, but let one listen first: a node that finds its seed deaf tries again only after 5 s."""
         seeds = [node.address for node in self._listening()] or [nodes[0].address]
         module = "virtual_node" if self._virtual else "node"
         for node in nodes:
@@ -327,7 +327,7 @@ class DemoCluster:
             with self._bell:
                 if condition():
                     return
-                # Bounded, so that an end which nobody rang the bell for (a reader thread still at work) is noticed.
+                # With a timeout, to notice a process that has ended while its reader thread has not yet rung the bell.
                 self._bell.wait(0.1)
             for node in nodes:
                 if not node.alive:
@@ -338,12 +338,12 @@ class DemoCluster:
 
 
 def _is_virtual(casty: str | None) -> bool:
-    """Which of the two kinds a version is of.
+    """Whether the nodes are to run casty 0.30.
 
     Raises
     ------
     MisuseError
-        For what is neither.
+        For a version that is neither 0.30 nor left to the interpreter.
     """
     if casty is None:
         return False

@@ -1,7 +1,7 @@
-"""What node processes of every casty have in common: the launcher's hold on them, their words to it, and how they refuse.
+"""What node processes of every casty share: how the launcher controls them, what they tell it, and how they refuse to start.
 
-They speak by lines: on stdout one JSON object per event (``loaded``, ``ready``, ``view``, ``failed``), on stdin the word
-``go`` where ``--wait`` was given. The end of stdin is the end of the node, so that it never outlives whoever started it.
+A node prints one line of JSON per event on stdout (``loaded``, ``ready``, ``view``, ``failed``). With ``--wait`` it waits for a
+line with ``go`` on stdin. It ends when its stdin ends, so that it never outlives the process that started it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LAST_WORDS = 2.0
 """Seconds from the end of stdin to the end of the process, if the event loop does not manage it by itself."""
 
 ORPHAN_CHECK = 1.0
-"""Seconds between two looks at who our parent is: a process that the parent forked may hold our stdin open."""
+"""Seconds between two checks that our parent still lives. Stdin may not tell: a child of the parent can hold it open."""
 
 
 class Refused(Exception):
@@ -36,7 +36,7 @@ class Refused(Exception):
 
 
 def say(event: str, **facts: Any) -> None:
-    """Tell the launcher; one that is gone cannot be told, and the end of stdin ends us in a moment."""
+    """Tell the launcher. If it is gone nothing is raised, since the end of stdin ends this process in a moment."""
     with contextlib.suppress(BrokenPipeError):
         print(json.dumps({"event": event, **facts}), flush=True)
 

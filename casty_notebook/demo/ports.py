@@ -10,8 +10,8 @@ from casty_notebook.errors import ClusterError
 __all__ = ["free_port", "free_ports"]
 
 PORTS = range(20_000, 32_000)
-"""Below the ports that systems give to outgoing connections (from 32,768 on Linux, 49,152 elsewhere): a node that
-redials a dead one would otherwise take, or even connect to itself at, the port that the dead one shall restart on."""
+"""Below the ports that systems give to outgoing connections (from 32,768 on Linux, 49,152 elsewhere). Otherwise a node that
+redials a dead one might get the dead one's port for that, or even connect to itself there, and so prevent a restart."""
 
 TRIES = 200
 STEP = 1000

@@ -33,8 +33,8 @@ sys.path.append(root)
 from casty_notebook.demo.{module} import main
 sys.exit(main())
 """
-"""The folder with the nodes' casty, if they need one, comes first. With ``python=`` another interpreter finds this package
-last, after its own casty; -m would put it first."""
+"""The folder with the nodes' casty, if they need one, comes first on the path. This package comes last, so that another
+interpreter (``python=``) finds its own casty before the one beside this package; ``-m`` would put this package first."""
 
 STOP_TIMEOUT = 2.0
 """Seconds for nodes to end by themselves before they are killed."""
@@ -127,12 +127,12 @@ class DemoNode:
     def go(self) -> None:
         """Let the loaded process join the cluster."""
         if self._process is not None and self._process.stdin is not None:
-            with contextlib.suppress(OSError, ValueError):  # it has ended: the reader tells
+            with contextlib.suppress(OSError, ValueError):  # it has ended, which `_read` notices
                 self._process.stdin.write("go\n")
                 self._process.stdin.flush()
 
     def _read(self, process: subprocess.Popen[str], stdout: TextIO) -> None:
-        """Follow the process to its end, on a thread of its own; reaped here, no zombie is left whoever killed it."""
+        """Follow the process to its end, on a thread of its own, and reap it: no zombie is left, whoever killed it."""
         with stdout:
             for line in iter(lambda: stdout.readline(LINE_LENGTH), ""):
                 if line.startswith('{"event": '):
@@ -161,7 +161,7 @@ class DemoNode:
         self._signal("SIGSTOP")
         self.frozen = True
         if self.pid is not None and hasattr(os, "waitid"):  # not on macOS before Python 3.13
-            # The signal takes its time; from here on the node must not answer. WNOWAIT leaves reaping to the reader.
+            # Wait until it has stopped, as it must not answer after this call. WNOWAIT leaves reaping to `_read`.
             with contextlib.suppress(ChildProcessError):
                 os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 

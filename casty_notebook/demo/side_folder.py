@@ -1,7 +1,7 @@
 """Where the casty of virtual nodes comes from: this environment if it has that casty, else a folder made on first use.
 
-One environment holds one casty, and ours may hold that of the sharded demo. The wheel needs nothing else, so a folder with it
-alone, first on the nodes' path, is enough; it lies in the user's cache and is made once.
+An environment holds a single casty, and this one may hold that of the sharded demo. casty 0.30 needs no other package, so that a
+folder with it alone is enough, first on the nodes' path. The folder lies in the user's cache and is made once.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def prepare() -> Path | None:
 
 
 def _say(text: str) -> None:
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody reads it: no reason not to start
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # nodes start all the same where nobody can read it
         print(fitting(text), file=sys.stderr, flush=True)
 
 

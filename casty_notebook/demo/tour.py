@@ -65,7 +65,7 @@ def tour() -> None:
 
 
 def _the_other_kind() -> None:
-    """The same calls on nodes of casty 0.30; without its casty, and without a network to fetch it, that is said and all."""
+    """Make the same calls on nodes of casty 0.30; if they cannot be started (no network to fetch that casty), only say so."""
     _title("The other kind: nodes of casty 0.30, virtual actors on a hash ring, in the same words")
     try:
         demo, took = _timed(lambda: DemoCluster(3, system="ring", casty="0.30").start())

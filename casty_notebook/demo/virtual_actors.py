@@ -1,8 +1,8 @@
 """The demo's actors for casty 0.30: the types ``counter``, ``account``, ``sleeper`` and ``faulty``, and the pinned ``payment``.
 
-Imported by node processes only. What they take has the names and fields of `casty_notebook.demo.messages`, which is all that
-travels, so that a notebook asks both kinds of cluster by the same classes. Nodes have classes of their own for it: casty 0.30
-wants to know what each message is answered with.
+Imported by node processes only. Their messages have the names and fields of those in `casty_notebook.demo.messages`: nothing else
+travels, so that a notebook asks both kinds of cluster with the same classes. The nodes need classes of their own because casty
+0.30 wants each message to declare what it is answered with.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class WhereAreYou(Askable[Whereabouts]): ...
 
 
 Plain = int | float | str | bytes | bool | None
-"""casty 0.30 takes no value of any type; these it does."""
+"""The values that `Echo` takes: casty 0.30 wants their types listed, as it has none for just any value."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ async def account(ctx: Context[int, Deposit | GetBalance | Common]) -> None:
 
 @actor(pinned=True, initial=0)
 async def payment(ctx: Context[int, ProcessPayment | Common]) -> None:
-    """One on each node that does payments, and numbers them."""
+    """A type with one actor on each node, which does payments and numbers them."""
     async for asked in ctx.inbox:
         match asked:
             case ProcessPayment(amount=amount):

@@ -21,10 +21,10 @@ from casty_notebook.nodeside import FILE
 __all__ = ["main"]
 
 SUPPORTED = ((0, 30, 1), (0, 31))
-"""casty from the first up to, not including, the second. 0.30.0 speaks the same protocol, but its Python is another."""
+"""casty from the first up to, not including, the second. 0.30.0 speaks the same protocol, but has another Python API."""
 
 LOOK = 0.1
-"""Seconds between two looks at whom this node sees; casty tells observers of changes, but then no longer logs them."""
+"""Seconds between two looks at the members that this node sees. casty can tell observers of changes, but then logs none."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,7 +73,7 @@ async def _run(options: argparse.Namespace, version: str) -> None:
 
     entering = asyncio.ensure_future(leash.end.wait())
     async with ActorSystem(cluster=cluster) as system:
-        # The cluster's list of types is filled when they are met; to compute where a key would be is enough for that.
+        # A node lists a type once it has met it. To compute where a key of the type would live is enough for that.
         for each in virtual_actors.TYPES.values():
             await system.placement(each, "-", at=system.node.address if each is virtual_actors.payment else None)
         await system.placement(casty_nodeside.look, "-", at=system.node.address)
@@ -119,7 +119,7 @@ async def _watch(system: Any) -> None:
     told: dict[str, Any] = {}
     while True:
         living = {member.node.address for member in system.members if member.status == "alive"}
-        # A node that was started anew is another member; the dead one is listed beside it for a while.
+        # A restarted node is a new member at the same address. The dead one, listed beside it for a while, is not unreachable.
         lost = {member.node.address for member in system.members if member.status in ("suspect", "dead")} - living
         view = {"up": sorted(living), "unreachable": sorted(lost), "services": []}
         if view != told:

@@ -1,4 +1,4 @@
-"""What a node of casty 0.30 is at: its active keys, their mailboxes, its counts and its log, told to whoever asks.
+"""Tells whoever asks what a node of casty 0.30 is doing: its active keys, their mailboxes, its counts and its log.
 
 Copy this file to where your nodes import their modules from (it needs casty alone). casty imports it when casty_notebook asks for
 ``cluster.activations``; nothing has to be registered. It only reads: what `ActorSystem.stats()` and `activations()` say, and the
@@ -69,7 +69,7 @@ else:
 
 
 class Log(logging.Handler):
-    """Keeps the last records. Where nobody else takes them, they go where they went without it: to stderr, from warnings on."""
+    """Keeps the last records. If no other handler takes them, they still go where they would without it: warnings to stderr."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the nodes of a virtual cluster say they are at: active keys, loads by type, their logs."""
+"""The tables of what the nodes of a virtual cluster report of themselves: active keys, loads by type, their logs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def activations(reports: Reports, moment: Moment | None, *, cluster: str) -> pd.
     since
         When it became active there, by that node's clock.
     queued
-        Messages that wait in its mailbox, besides what its body is on.
+        Messages that wait in its mailbox, without the one that it is handling now.
     module
         Where the nodes import its type from.
 
@@ -66,7 +66,7 @@ def activations(reports: Reports, moment: Moment | None, *, cluster: str) -> pd.
 
 
 def loads(reports: Reports, moment: Moment | None, *, cluster: str) -> pd.DataFrame:
-    """One row per type and node: all that are active, those that `activations` leaves out as well.
+    """One row per type and node. It counts all active keys, also those that `activations` leaves out.
 
     Columns
     -------
@@ -117,7 +117,7 @@ def node_log(reports: Reports, moment: Moment | None, *, cluster: str) -> pd.Dat
 
 
 def activity_columns(addresses: Iterable[NodeAddress], reports: Reports) -> dict[str, Any]:
-    """Columns of the members' table, where the nodes say what they are at: none where they do not."""
+    """What the nodes report, as columns of the members' table; no columns if there are no reports."""
     if not reports:
         return {}
     told = [reports.get(address) for address in addresses]

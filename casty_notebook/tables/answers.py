@@ -18,7 +18,7 @@ COLUMNS = ("target", "node", "shard", "latency_ms", "error")
 
 
 class AnswerLike(Protocol):
-    """What a row is made of. The room that asks is not known here."""
+    """What a row is made of. It is a protocol, since tables do not import what asks."""
 
     @property
     def target(self) -> str: ...

@@ -75,7 +75,7 @@ def codes_of(values: Sequence[Any], places: Mapping[Any, int]) -> Codes:
 
 
 def reachable(addresses: Sequence[NodeAddress], moment: Moment | None, places: Codes | None = None) -> Any:
-    """Our own view of each address as a nullable boolean; missing where we do not know yet. `places`: of those at these alone."""
+    """Our own view of each address as a nullable boolean; missing where we do not know yet. With `places` a row for each."""
     views = [None if moment is None else moment.reach(address) for address in addresses]
     values, missing = np.array([view is True for view in views], bool), np.array([view is None for view in views], bool)
     return pd.arrays.BooleanArray(*((values, missing) if places is None else (values[places], missing[places])))

@@ -15,7 +15,7 @@ __all__ = ["NoteLike", "heard"]
 
 
 class NoteLike(Protocol):
-    """What a row is made of. The room that listens is not known here."""
+    """What a row is made of. It is a protocol, since tables do not import what listens."""
 
     @property
     def time(self) -> datetime: ...

@@ -23,7 +23,7 @@ __all__ = ["members"]
 def members(moment: Moment | None, *, cluster: str, reports: Reports | None = None) -> pd.DataFrame:
     """One row per member, by name: what the cluster says of it (`status`) beside what we see (`reachable`).
 
-    Which columns there are is the kind of cluster's: what it cannot say has none.
+    The columns depend on the kind of cluster: there is none for what it cannot say.
 
     Columns
     -------
@@ -51,8 +51,8 @@ def members(moment: Moment | None, *, cluster: str, reports: Reports | None = No
     rtt_ms
         Last round trip to it in milliseconds; missing if none was measured, or it is not reached now.
     active, queued, writes, writes_failed, bytes_sent, bytes_received
-        There only for a moment after the nodes were asked what they are at (`activations`): active keys, messages in their
-        mailboxes, and what was counted since the node has started.
+        Only there for a moment after the nodes were asked for their reports (`activations`): active keys, messages in their
+        mailboxes, and what was counted since the node was started.
 
     Examples
     --------

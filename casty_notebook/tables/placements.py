@@ -1,4 +1,4 @@
-"""The columns of shards as numpy's: read where they are, never copied."""
+"""The columns of shards as numpy arrays over the memory that a snapshot has them in, without a copy."""
 
 from __future__ import annotations
 

@@ -23,10 +23,10 @@ READABLE = 80
 
 
 class ProblemTable(Table):
-    """A table whose printed form is for reading: a paragraph for each problem with all that is said of it, and what to try.
+    """A table that is printed as text: for each problem a paragraph with all that is said of it, and what to try.
 
-    A row per problem would be wider than any terminal, cut or wrapped into blocks of columns that nobody can follow.
-    Without one of its columns it is printed as any other table is.
+    Printed as rows, a problem would be wider than any terminal: cut, or wrapped into blocks of columns that nobody can follow.
+    A selection that lacks one of the columns is printed like any other table.
     """
 
     @property

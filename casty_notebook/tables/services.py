@@ -61,7 +61,7 @@ def services(moment: Moment | None, *, cluster: str) -> pd.DataFrame:
 
 
 def _types(moment: Moment, cluster: str) -> pd.DataFrame:
-    """A type is met when it is first used.
+    """One row per type and member that has met it; a type is met when it is first used.
 
     Examples
     --------

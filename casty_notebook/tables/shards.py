@@ -52,7 +52,7 @@ def shards(moment: Moment | None, *, shard_type: str | None = None, cluster: str
     sizes = [len(part.shards) for part in parts]
     distinct: list[ShardAllocation] = []
     starts: dict[int, np.intp] = {}
-    for part in parts:  # many share their placements with the one before
+    for part in parts:  # many types share one list of placements, which is taken over once
         if id(part.distinct) not in starts:
             starts[id(part.distinct)] = np.intp(len(distinct))
             distinct += part.distinct
@@ -78,7 +78,7 @@ def _placement_columns(distinct: Sequence[ShardAllocation], placed: np.ndarray, 
     owners = [allocation.primary for allocation in distinct]
     used = set(owners)
     if used <= members.keys():
-        nodes = [node for node in members if node in used]  # they are in this very order
+        nodes = [node for node in members if node in used]  # members are in the order of their names already
     else:
         nodes = sorted(used, key=lambda node: (natural(name_of(node, members)), node))
     at = codes_of(owners, {node: code for code, node in enumerate(nodes)})

@@ -1,8 +1,8 @@
-"""The DataFrame that our tables are: true values in its cells, and text that is fit to show where it is printed.
+"""The class of our tables: a DataFrame whose cells hold the true values, and whose printed text is safe to show.
 
-A name, an id or a reply in a cell is what the cluster knows it by, so that it can be compared, joined and asked. pandas prints
-text as it is, though: whatever a peer put into it would reach the terminal, and MathJax typeset what stands between two ``$``.
-Slices, selections and single columns are of these classes too; what other libraries are handed is a DataFrame like any other.
+A name, an id or a reply in a cell is what the cluster knows it by, so that it can be compared, joined and asked. But pandas
+prints text as it is: whatever a peer put into it would reach the terminal, and MathJax would typeset what stands between two
+``$``. Slices, selections and single columns are of these classes too. Other libraries find a DataFrame like any other.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ __all__ = ["Table", "TableColumn"]
 
 
 MOST_WRAPPED = 20
-"""Columns that a terminal shows, in as many lines as they need; as pandas does in a notebook."""
+"""Most columns that a terminal shows, wrapped over as many lines as they need; pandas' own limit in a notebook."""
 
 MOST_OF_A_CELL = 300
-"""Characters of a text that a notebook shows: every reason and remedy of ours, and not the whole of somebody's reply."""
+"""Most characters of a cell that a notebook shows: enough for any reason or remedy of ours, not for the whole of a long reply."""
 
 
 class TableColumn(pd.Series):
@@ -56,14 +56,14 @@ class Table(pd.DataFrame):
         return TableColumn
 
     def __repr__(self) -> str:
-        # In a terminal pandas leaves out the columns in the middle (0), among them what we see ourselves of a node. Wrapped, a
-        # table shows all that it has.
+        # With 0, the default in a terminal, pandas leaves out the columns in the middle, our own view of a node among them.
+        # Wrapped, a table shows all its columns.
         wrapped = pd.get_option("display.max_columns") == 0
         with pd.option_context("display.max_columns", MOST_WRAPPED) if wrapped else nullcontext():
             return fitting(printable_lines(super().__repr__()))
 
     def _repr_html_(self) -> str | None:
-        # A page wraps what is long. Cut at pandas' 50 characters, a reason is no reason; who has set another length keeps it.
+        # A page wraps long text, and pandas' default of 50 characters would cut reasons short. A user's own length is kept.
         cut = pd.get_option("display.max_colwidth")
         with pd.option_context("display.html.use_mathjax", False, "display.max_colwidth", MOST_OF_A_CELL if cut == 50 else cut):
             shown = super()._repr_html_()  # type: ignore[misc]

@@ -64,5 +64,5 @@ def traffic(
 
 
 def _milliseconds(seconds: Sequence[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """With as many digits as they are worth."""
+    """Rounded to three digits: the percentiles are exact to within 5 % only."""
     return np.array([float(f"{each * 1000:.3g}") for each in seconds], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""``python -m tests.reliability``: the report, for this client and, where casty is installed, for its own."""
+"""``python -m tests.reliability``: the report, for our client and, where casty is installed, for casty's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ours and theirs behind one face, so that a scenario cannot favour either. casty is imported here only, and only for theirs."""
+"""Our client and casty's behind one interface, so that a scenario cannot favour either. Only casty's client imports casty."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A demo cluster of a scenario's own, handled from a loop that never blocks."""
+"""A demo cluster for one scenario, started and stopped in a thread, so that the scenario's loop does not block."""
 
 from __future__ import annotations
 

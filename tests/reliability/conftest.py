@@ -1,4 +1,4 @@
-"""Whoever is judged by the clock here is not to wait for what else is tested at the same time."""
+"""Gives these tests precedence: they judge by the clock, and must not wait for other tests that run at the same time."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 AHEAD = -5
-"""Steps of niceness (nice 2): three times the share of what runs as usual (sched 7).
+"""Niceness (nice 2) that gives three times the processor time of what runs as usual (sched 7).
 
-With -10, nine times, the tutorials that run at the same time went without: an ask of 2 s to a demo's node was not answered."""
+With -10, which gives nine times, tutorials that run at the same time starve: an ask of 2 s to a demo's node is not answered."""
 
 AUTOGROUP = Path("/proc/self/autogroup")
 
@@ -24,7 +24,7 @@ def precedence() -> Iterator[None]:
 
     Linux shares it out among *sessions* before it looks at a process's niceness (sched 7, autogroup): each kernel and each
     browser that other tests start is a session by itself and gets as much as all scenarios, their nodes and two workers
-    together. Asks of one second to healthy nodes failed by that alone.
+    together. That alone makes asks of one second to healthy nodes fail.
     """
     if sys.platform != "linux" or not _put(AHEAD):
         yield

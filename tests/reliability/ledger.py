@@ -1,6 +1,6 @@
 """Proof of delivery: every tell adds a digit of its own to a counter, so that a count tells which of them it holds.
 
-A counter lives in the memory of one node process and ends with it; when its shard moves, another begins at nothing.
+A counter lives in the memory of one node process and ends with it; when its shard moves, a new one begins at 0.
 So the books are kept per incarnation (entity, process). In base four the digit of the n-th tell is 0 if that incarnation
 never got it, 1 if it got it once, and more if it got it twice: nothing can cancel out.
 """

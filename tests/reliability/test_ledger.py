@@ -1,4 +1,4 @@
-"""The books can convict: a check that cannot fail proves nothing."""
+"""The ledger finds every kind of fault in a delivery: a check that cannot fail would prove nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of each message, against nodes that do what real ones will not: mute, slow, cut, full."""
+"""What becomes of each message when its node does what real nodes will not on demand: is mute, slow, cut off or full."""
 
 from __future__ import annotations
 

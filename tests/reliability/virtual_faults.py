@@ -1,4 +1,6 @@
-"""``python -m tests.reliability.virtual_faults``: casty 0.30 broken in each way, as we and `casty.Client` see it."""
+"""``python -m tests.reliability.virtual_faults``: breaks casty 0.30 in each way and compares what our client and
+`casty.Client` see of it.
+"""
 
 from __future__ import annotations
 

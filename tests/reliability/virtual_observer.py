@@ -1,4 +1,4 @@
-"""A client of casty 0.30 in a process of its own, ours or `casty.Client`: asks, looks at the members, says both."""
+"""A process with one client of casty 0.30, ours or `casty.Client`, that keeps asking and watches the members, and prints both."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 Every ask adds a digit of its own to a counter (see `ledger`), so that a count tells which of them it holds. What is checked:
 
 * no ask or tell ran twice, since what may have run is never sent again by us;
-* every ask that was answered is still counted, as long as two of the nodes live on that were well then, and so may have got it:
-  an actor's state is in the memory of three alone, and what is lost with them is the cluster's affair, and counted apart;
+* every ask that was answered is still counted, as long as two nodes live on that were well at the time and so may hold it. An
+  actor's state is in the memory of three nodes only; what is lost with them is the cluster's affair, and counted apart;
 * every failed ask failed with one of our errors, with a reason, within its time; none failed while nothing was broken;
 * in the end nothing is pending, and no task or file descriptor is left.
 """

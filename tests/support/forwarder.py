@@ -1,4 +1,4 @@
-"""A TCP forwarder, as a tunnel's local end: counts, can be closed, can cut what it carries."""
+"""A TCP forwarder like the local end of a tunnel: it counts its connections, and can be closed or cut them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Event loops where none should be."""
+"""An event loop inside of a running one, where asyncio itself allows none."""
 
 from __future__ import annotations
 

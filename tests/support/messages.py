@@ -1,4 +1,4 @@
-"""Parts of messages as tests write them."""
+"""What tests write for the `reply_to` of a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files that take longest begin first: whoever begins with one when all others have ended makes a whole run longer."""
+"""Runs the files that take longest first: one that is still running when all others have ended makes the whole run longer."""
 
 from __future__ import annotations
 

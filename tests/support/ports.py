@@ -1,4 +1,4 @@
-"""Ports for tests: the demo's own choice, which keeps away from those of outgoing connections."""
+"""Free ports for tests, chosen as the demo does: away from those that systems give to outgoing connections."""
 
 from casty_notebook.demo.ports import free_port, free_ports
 

@@ -1,4 +1,4 @@
-"""What every shell of IPython's has though its types say that it may not."""
+"""Parts that every shell of IPython has, though IPython's types say that they may be None."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be left out where everything is to be run: on a build server a test that skips unnoticed is a test that is gone."""
+"""The reasons for which a test may skip on a build server. All tests are to run there: one that skips unnoticed is lost."""
 
 from __future__ import annotations
 

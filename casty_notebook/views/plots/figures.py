@@ -144,7 +144,7 @@ def plot_latency(answers: pd.DataFrame, *, ax: Any = None) -> Any:
 
 
 def milliseconds(value: float) -> str:
-    """Two digits that count, and never a power of ten: 0.25, 3.1, 250, 12,000."""
+    """A number with at least two significant digits, never as a power of ten: 0.25, 3.1, 250, 12,000."""
     digits = max(0, 1 - math.floor(math.log10(value))) if value > 0 else 0
     shown = f"{value:,.{digits}f}"
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
@@ -175,5 +175,5 @@ def _of(table: pd.DataFrame) -> str:
 
 
 def named(name: str) -> str:
-    """Names come from the network: nothing is hidden in them, and ``$`` starts no formula."""
+    """A name as a label. Names come from the network: what is invisible in one is shown, and ``$`` starts no formula."""
     return clipped(printable(name), LONGEST_NAME).replace("$", r"\$")

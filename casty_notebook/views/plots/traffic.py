@@ -16,7 +16,7 @@ __all__ = ["plot_traffic"]
 
 MOST_LINES = 7
 SHORTEST = 1.0
-"""Seconds of a stretch that is drawn."""
+"""Seconds that a stretch must have lasted to be drawn."""
 
 
 def plot_traffic(traffic: pd.DataFrame, *, by: str = "node") -> Any:
