@@ -1,4 +1,4 @@
-"""Events that belong together, put together: a type's first shards are allocated one by one, and hide what else there is."""
+"""Groups long runs of like events: a type's first shards are allocated one by one, and their events would hide all others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from casty_notebook.views.event_words import is_bad_news
 __all__ = ["runs"]
 
 LONG = 4
-"""So many events in a row, of one kind and subject, are shown as one line, unless they are bad news."""
+"""So many events in a row or more, of one kind and subject, are shown as one line, unless any is bad news."""
 
 
 def runs(events: Iterable[TopologyEvent]) -> Iterator[tuple[TopologyEvent, ...]]:

@@ -49,7 +49,7 @@ EVENT_WORDS: dict[str, EventWords] = {
 
 
 OF_TYPES = {Change.service_added: "type met", Change.service_gone: "type not met any more"}
-"""Where types are found by name, and no instances registered."""
+"""What these changes are called in clusters that find types by name and register no service instances."""
 
 
 def by_of(event: TopologyEvent) -> str:

@@ -20,27 +20,27 @@ __all__ = ["Facts", "Shown"]
 class Facts:
     """How a moment came to us, and what was found in it and those before.
 
-    It is no part of the `Moment`: it is ours, not the cluster's; it is there before the first moment and after the last; most of
-    it changes while the moment stays what it is, and none of it but counts of the reports is remembered.
+    Facts are kept apart from the `Moment`, which is the cluster's alone. They are there before the first moment and after the
+    last, most of them change while the moment stays the same, and nothing of them is remembered but counts of the reports.
 
     Attributes
     ----------
     label
         Which cluster, by which connection.
     time
-        When this is told: the moment's own time, or now where it is closed or nothing has been seen yet.
+        The time that the facts are of: the moment's own, or now if the connection is closed or nothing has been seen yet.
     age
         Seconds since a node last sent a snapshot, changed or not; None before the first and for a recording.
     closed
         The connection was closed: nothing will change any more.
     recorded
-        This is no connection at all.
+        The moment comes from a recording, not from a connection.
     problems
         What is wrong; None where nobody has looked.
     reports, activity_hint
-        What the nodes say that they are at, and how to get that where they do not; of a moment before in counts.
+        What the nodes report of themselves, and how to get reports if there are none; for a remembered moment only counts.
     colour, read_only
-        How the connection was marked; not said again of a moment before.
+        How the connection was marked; left out for a remembered moment.
     """
 
     label: Label

@@ -1,4 +1,4 @@
-"""Tables and plots of a cluster now and then: what an open connection and a recording have in common."""
+"""Tables and plots of a cluster's present and past, for open connections and recordings alike."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Pictured(ABC):
         """What the tables show, in one value; None where nothing has been seen yet."""
 
     def _reports(self) -> Mapping[NodeAddress, NodeReport]:
-        """What the nodes last said that they are at, where they were asked."""
+        """What the nodes last reported of themselves; empty if they were not asked."""
         return {}
 
     @abstractmethod
@@ -161,7 +161,7 @@ class Pictured(ABC):
         wanted, past = moment_of(time, self._clock()), self._past()
         found = past.at(wanted)
         if found is None and isinstance(time, str | datetime.datetime):
-            # Before all moments, by the times that the tables show. The time may be meant by a wall clock that was set back.
+            # It is before all moments on the clock that the tables show; it may be meant by the wall clock, which was set back.
             found = past.at(wanted + self._set_back())
         if found is None:
             moments = past.moments

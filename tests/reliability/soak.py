@@ -54,7 +54,7 @@ class Soak:
         self.seconds = seconds
         self.random = random.Random(seed)
         self.plan = random.Random(seed)
-        """What is broken, when and for how long: not the affair of how much is asked meanwhile, so that a seed is a story."""
+        """Decides what is broken, when and for how long. The load does not draw from it: a seed always gives the same faults."""
         self.violations: list[str] = []
         self.faults: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""Scripts in interpreters of their own, for what would spoil the one that the tests run in."""
+"""Runs scripts in interpreters of their own, to test what would spoil the interpreter that runs the tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import textwrap
 __all__ = ["CONNECTED", "after_connecting", "run_script"]
 
 WITHIN = 40
-"""Seconds for a script that takes about one; what is tested for here hung for ever where it hung."""
+"""Seconds for a script that takes about one. Only a script that hangs, as some faults make it do for ever, takes longer."""
 
 CONNECTED = """
 import os, sys

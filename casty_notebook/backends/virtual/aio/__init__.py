@@ -1,4 +1,4 @@
-"""asyncio: the sockets, the clock and chance of this backend, and `VirtualClient`, what a user sees of it.
+"""The asyncio part of this backend: its sockets, clock and random numbers, and `VirtualClient`, which users see.
 
 Start reading at `client.VirtualClient`; `pump` runs what the session decides, `link` is one connection.
 """

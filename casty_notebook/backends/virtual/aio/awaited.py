@@ -1,4 +1,4 @@
-"""The collections as `VirtualClient.collections` gives them: those of `collections`, each of whose methods is awaited."""
+"""Types of what `VirtualClient.collections` returns: the classes of `collections`, whose methods are all to be awaited here."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class VirtualClient(Lifecycle[Pump, Members]):
     contact_points
         ``(host, port)`` of one or more nodes; the others are learned from them.
     cluster_name
-        The cluster's name. A wrong one is corrected by the first node that says its own, and said once.
+        The cluster's name. A wrong one is replaced by that of the first node that states its own, which is reported once.
     address_map
         Where to dial a node, for tunnels: a dict ``{(host, port): (host, port)}`` or a function of ``(host, port)``.
     tls
@@ -196,7 +196,7 @@ class VirtualClient(Lifecycle[Pump, Members]):
         NoContactPoint
             If none came in `timeout` seconds, or as soon as each contact point has failed twice; lists each with its reason.
         ClientClosed, NotEntered
-            If the client was left, meanwhile too, or not entered yet.
+            If the client was left (also while this waited), or not entered yet.
         """
         self._open_pump()
         timeout = checked_seconds("timeout", timeout)
@@ -220,8 +220,8 @@ class VirtualClient(Lifecycle[Pump, Members]):
     async def node_reports(self, *, keys: int = ROWS, met_only: bool = False) -> Mapping[NodeAddress, NodeReport]:
         """What the nodes say of themselves: active keys and their mailboxes, loads by type, counts, their log.
 
-        They do where the file `casty_notebook.nodeside.FILE` lies beside their application. They are asked when this is called,
-        once a second at most for as many `keys`; who calls it within that second gets the same. A node that does not answer
+        Nodes report if the file `casty_notebook.nodeside.FILE` lies beside their application. They are asked when this is called,
+        but once a second at most for as many `keys`: calls within that second get the same answers. A node that does not answer
         within three seconds is left out, and so is one that is not reached.
 
         Parameters

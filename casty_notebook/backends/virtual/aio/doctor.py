@@ -1,4 +1,4 @@
-"""A connection to a cluster of casty 0.30 examined: contact points, name, limits, members and their opinions, the ring."""
+"""Examines a connection to a cluster of casty 0.30: contact points, name, limits, members and their opinions, the ring."""
 
 from __future__ import annotations
 

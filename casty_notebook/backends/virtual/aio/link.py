@@ -22,8 +22,8 @@ HELLO_TIMEOUT = 1.5
 READ_FIRST, READ_MOST = 16 * 1024, 256 * 1024
 """Bytes of the buffer that a socket is read into, at first and at most: it grows when a read fills it, as long answers do."""
 AT_ONCE = 64 * 1024
-"""Bytes of messages that are handled before other tasks have their turn of the loop. These are six hundred short answers, or one
-table of some hundred members: 10 ms of work, with all that follows from them."""
+"""Bytes of messages that are handled before other tasks have their turn of the loop: as much as six hundred short answers, or
+one table of some hundred members. That is 10 ms of work, with all that follows from them."""
 BESIDES = 64
 """Bytes added to the length of each message when `AT_ONCE` is counted: handling even the shortest takes some time."""
 HEARD_EVERY = 0.25

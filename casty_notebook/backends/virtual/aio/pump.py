@@ -163,7 +163,7 @@ class Pump:
             self.feed(Replied(outcomes), now)
 
     def _event(self, link: LinkProtocol, message: Message) -> Event | None:
-        """What a message that is no reply means; None for those that a client has no part in."""
+        """The event that a message other than a reply brings; None if it does not concern clients."""
         if message.service == protocol.MEMBERSHIP:
             if not self.session.awaits_table(link.id):
                 return None  # not asked for; reading a table is costly

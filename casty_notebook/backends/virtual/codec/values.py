@@ -365,15 +365,15 @@ class ValueReader:
         return _blob(data) > 0
 
     def shown(self, tree: Any) -> Any:
-        """A tree whose type is not known."""
+        """Read a tree whose type is not known."""
         return self._shown(tree, 0)
 
     def as_type(self, tree: Any, kind: type) -> Any:
-        """A tree of a plain type that is known; `Misfit` if it is not of it."""
+        """Read a tree as a plain type; raises `Misfit` if it is none of that type."""
         return self._reader(kind)(tree)
 
     def instance(self, dotted: str, fields: dict[str, Any]) -> Any:
-        """The fields of a class that is known by its name: an instance where it is here, a stand-in where not."""
+        """Read the fields of a class that is given by its name: an instance if the class is registered, else a stand-in."""
         module, _, name = dotted.rpartition(".")
         made = self._instance(name, fields, 0)
         return StandIn(StandInClass(module, name), (), parts(made)[2]) if type(made) is StandIn else made

@@ -28,7 +28,7 @@ _STREAMS = 8
 _BESIDES = 256
 """Bytes of memory that a waiting message takes besides its own, about."""
 _SURROUND = 1024
-"""Bytes by which a whole message may exceed the limit, which is one of the body: the service's name and its length."""
+"""Bytes by which a whole message may exceed the limit, which counts its body alone: room for the service's name."""
 _FRAME = struct.Struct(">BBHIIIB")
 """The head of a data frame that holds one whole message: the frame's, the message's length, that of its service's name."""
 _DATA, _WINDOW, _PING, _GOODBYE = FrameType.DATA, FrameType.WINDOW, FrameType.PING, FrameType.GOODBYE
