@@ -126,9 +126,9 @@ class TestExplainedFailures:
         assert len(said.splitlines()) == 1
 
     def test_that_of_a_timeout_begins_with_the_target_and_where_it_went(self, connected: Shell) -> None:
-        connected.run("%casty_ask counter/slow-8 GetCount;")  # Where it lives is known then.
-        said = usage_error(connected, "%casty_ask -t 0.2 counter/slow-8 Slow(60)")
-        assert said.startswith("counter/slow-8: sent to 127.0.0.1:"), said
+        connected.run("%casty_ask counter/stuck-8 GetCount;")  # Where it lives is known then.
+        said = usage_error(connected, "%casty_ask -t 0.2 counter/stuck-8 Slow(60)")
+        assert said.startswith("counter/stuck-8: sent to 127.0.0.1:"), said
         assert len(said.splitlines()) == 1
 
     def test_a_sharded_type_in_place_of_a_service_is_recognised(self, connected: Shell) -> None:
@@ -137,8 +137,8 @@ class TestExplainedFailures:
         assert "It is a sharded type: write counter/ENTITY-ID." in usage_error(connected, "%casty_ask counter WhereAreYou")
 
     def test_verbose_adds_the_story(self, connected: Shell) -> None:
-        said = usage_error(connected, "%casty_ask -v -t 0.2 counter/slow-9 Slow(60)")
-        assert said.startswith("AskTimeout: counter/slow-9: sent to")
+        said = usage_error(connected, "%casty_ask -v -t 0.2 counter/stuck-9 Slow(60)")
+        assert said.startswith("AskTimeout: counter/stuck-9: sent to")
         assert "What the session did last:" in said
         assert len(said.splitlines()) > 2
 

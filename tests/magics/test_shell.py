@@ -236,7 +236,7 @@ class TestAsking:
             ("%casty_ask counter/{1..3} GetCount()", "Ask them with %%casty_ask"),
             ("%casty_tell counter/1 GetCount(reply_to)", "Use %casty_ask"),
             ("%casty_ask counter/1 GetCount(reply_to, 1)", "TypeError: "),
-            ("%casty_ask -t 0.2 counter/slow-1 Slow(60)", "counter/slow-1"),
+            ("%casty_ask -t 0.2 counter/stuck-1 Slow(60)", "counter/stuck-1"),
         ],
     )
     def test_mistakes_and_failures_are_one_line(self, connected: Shell, cell: str, says: str) -> None:
@@ -245,13 +245,13 @@ class TestAsking:
         assert len(text.splitlines()) == 1
 
     def test_verbose_tells_the_whole_story(self, connected: Shell) -> None:
-        error = connected.attempt("%casty_ask -v -t 0.2 counter/slow-2 Slow(60)").error_in_exec
+        error = connected.attempt("%casty_ask -v -t 0.2 counter/stuck-2 Slow(60)").error_in_exec
         assert str(error).startswith("AskTimeout: ")
 
     def test_the_configured_timeout_holds_where_no_flag_is_given(self, connected: Shell) -> None:
         connected.run("%config CastyMagics.timeout = 0.2")
         started = time.monotonic()
-        usage_error(connected, "%casty_ask counter/slow-3 Slow(60)")
+        usage_error(connected, "%casty_ask counter/stuck-3 Slow(60)")
         assert time.monotonic() - started < 5, "that of the magic without it"
 
     def test_what_the_users_own_code_raises_is_shown_as_it_is(self, connected: Shell) -> None:

@@ -102,15 +102,15 @@ async def test_order_per_entity_holds_while_its_shard_is_located(demo_cluster: D
 async def test_a_cancelled_or_late_ask_leaves_nothing_behind(demo_cluster: DemoCluster) -> None:
     async with client_of(demo_cluster) as client:
         counter = client.entity_ref("counter", 100)
-        for entity in ("slow-1", "slow-2"):  # Where it lives is known then: what is asked leaves at once.
+        for entity in ("cancelled", "overdue"):  # Where it lives is known then: what is asked leaves at once.
             await client.ask(counter, lambda r, entity=entity: ShardEnvelope(entity, GetCount(r)))  # type: ignore[misc]
-        slow = asyncio.create_task(client.ask(counter, lambda r: ShardEnvelope("slow-1", Slow(0.3, r))))
+        slow = asyncio.create_task(client.ask(counter, lambda r: ShardEnvelope("cancelled", Slow(0.3, r))))
         await client.ask(counter, lambda r: ShardEnvelope("quick", GetCount(r)))
         slow.cancel()
         with pytest.raises(asyncio.CancelledError):
             await slow
-        with pytest.raises(AskTimeout, match=r"slow-2.*no reply came"):
-            await client.ask(counter, lambda r: ShardEnvelope("slow-2", Slow(1.0, r)), timeout=0.1)
+        with pytest.raises(AskTimeout, match=r"overdue.*no reply came"):
+            await client.ask(counter, lambda r: ShardEnvelope("overdue", Slow(1.0, r)), timeout=0.1)
         assert client._pump is not None
         assert not client._pump.futures
         assert client._pump.session.pending_asks == 0
