@@ -22,7 +22,7 @@ from casty_notebook.errors import MisuseError, Overloaded
 from casty_notebook.logs import room_logger
 from casty_notebook.loops.background import background_loop
 from casty_notebook.loops.home import asyncio_needed
-from casty_notebook.loops.rooted import Rooted
+from casty_notebook.loops.process_bound import ProcessBound
 from casty_notebook.net.ssh import SSHGateway
 from casty_notebook.settings import checked_count, checked_seconds
 from casty_notebook.topology.health import NodeHealth
@@ -49,7 +49,7 @@ LEAVING = 3.0
 """Seconds that closing may take, beside what `Settings.close_timeout` bounds: then something else has the loop."""
 
 
-class BlockingClient(Rooted):
+class BlockingClient(ProcessBound):
     """One connection to one cluster of any kind. Every method may be called from any thread but the background loop's own.
 
     Parameters

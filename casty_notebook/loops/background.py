@@ -16,7 +16,7 @@ from typing import Any
 
 from casty_notebook.errors import CastyNotebookError, ClientClosed, FailureReport, WrongProcess, WrongThread
 from casty_notebook.logs import room_logger
-from casty_notebook.loops.rooted import Rooted
+from casty_notebook.loops.process_bound import ProcessBound
 
 __all__ = ["BackgroundLoop", "background_loop"]
 
@@ -45,7 +45,7 @@ def new_loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
 
 
-class BackgroundLoop(Rooted):
+class BackgroundLoop(ProcessBound):
     """running --its thread ends | fork, in the child | the interpreter ends--> gone.
 
     An event loop on a daemon thread of its own, and the way to run coroutines there from any other thread.

@@ -10,12 +10,12 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from casty_notebook.errors import CastyNotebookError, WrongProcess, WrongThread
-from casty_notebook.loops.rooted import Rooted
+from casty_notebook.loops.process_bound import ProcessBound
 
 __all__ = ["HomeLoop", "asyncio_needed"]
 
 
-class HomeLoop(Rooted):
+class HomeLoop(ProcessBound):
     """The loop that was running when this was made. Calls made elsewhere are handed over to it, or refused before they begin."""
 
     __slots__ = ("_pid", "_running", "_thread", "loop")

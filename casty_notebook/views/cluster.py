@@ -118,7 +118,7 @@ class Cluster(Following, Activity):
 
     def told_in(self, moment: Moment) -> Mapping[NodeAddress, NodeReport]:
         """What the nodes said that they were at in one of `recent_moments`, in counts; nothing where nobody asked them then."""
-        return self._recorder.told.at(moment.time)
+        return self._recorder.load_history.at(moment.time)
 
     def record(self) -> Recording:
         """Take what is remembered, to keep: ``cluster.record().save("incident.casty")``."""

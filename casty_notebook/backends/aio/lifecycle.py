@@ -9,7 +9,7 @@ from typing import Protocol
 from casty_notebook.errors import ClientClosed, FailureReport, MisuseError, NotEntered, WrongThread
 from casty_notebook.loops.broadcast import Broadcast
 from casty_notebook.loops.home import HomeLoop
-from casty_notebook.loops.rooted import Rooted
+from casty_notebook.loops.process_bound import ProcessBound
 
 __all__ = ["Lifecycle"]
 
@@ -22,7 +22,7 @@ class RunningPump(Protocol):
     async def drain(self) -> None: ...
 
 
-class Lifecycle[P: RunningPump, N](Rooted, ABC):
+class Lifecycle[P: RunningPump, N](ProcessBound, ABC):
     """new --_enter--> entered --__aexit__--> left; once. Lives on the event loop that it was entered on.
 
     `P` is the backend's pump, which is there from entering on; `N` the picture of the cluster that is news to listeners.

@@ -11,12 +11,12 @@ from casty_notebook.address import NodeAddress
 from casty_notebook.backends.contract import Backend
 from casty_notebook.topology.events import TopologyEvent
 from casty_notebook.topology.history import History
+from casty_notebook.topology.load_history import LoadHistory
 from casty_notebook.topology.mailboxes import Waiting
 from casty_notebook.topology.moment import Moment
 from casty_notebook.topology.node_report import NodeReport
 from casty_notebook.topology.reported import Reported
 from casty_notebook.topology.snapshot import TopologySnapshot
-from casty_notebook.topology.told_loads import ToldLoads
 from casty_notebook.views.past.clock import SteadyClock
 
 __all__ = ["Recorder"]
@@ -46,7 +46,7 @@ class Recorder:
         self._backend = backend
         self.clock = SteadyClock()
         self.history = History()
-        self.told = ToldLoads()
+        self.load_history = LoadHistory()
         self.seen: Moment | None = None
         self._reported = Reported()
         self._reports: Mapping[NodeAddress, NodeReport] = {}
@@ -124,7 +124,7 @@ class Recorder:
             return []
         self._reports = reports
         if (latest := self.history.latest) is not None:
-            self.told.note(latest.time, reports)
+            self.load_history.note(latest.time, reports)
         events = self._reported.note(self.clock(), reports, snapshot)
         self.history.tell(events)
         return events

@@ -25,8 +25,8 @@ import casty_notebook
 from casty_notebook.demo import DemoCluster
 from casty_notebook.demo.messages import Increment
 from casty_notebook.loops.background import background_loop
+from casty_notebook.topology.load_history import LoadHistory
 from casty_notebook.topology.snapshot import ServiceEntry
-from casty_notebook.topology.told_loads import ToldLoads
 from casty_notebook.views.live import feed as sources
 from casty_notebook.views.live import static_files
 from casty_notebook.views.live.scene import SceneBuilder, milliseconds
@@ -245,7 +245,7 @@ def test_of_a_moment_in_which_nobody_asked_it_is_said_that_it_is_not_known(virtu
     with casty_notebook.connect(virtual_demo.uri) as cluster:
         assert len(cluster.loads)
         wait_until(lambda: bool(cluster.told_in(cluster.recent_moments[-1])), message="the counts are noted")
-        cluster._recorder.told = ToldLoads()
+        cluster._recorder.load_history = LoadHistory()
         then = sources.LiveSource(cluster).at(cluster.clock)
         assert then is not None
         assert then.facts.activity_hint == sources.FORGOTTEN

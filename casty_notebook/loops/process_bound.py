@@ -7,10 +7,10 @@ from typing import NoReturn, SupportsIndex
 
 from casty_notebook.errors import Unpicklable
 
-__all__ = ["Rooted"]
+__all__ = ["ProcessBound"]
 
 
-class Rooted:
+class ProcessBound:
     """Lives on sockets and threads of this process: refuses to be pickled or copied, which pools and schedulers try."""
 
     __slots__ = ()

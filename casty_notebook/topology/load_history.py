@@ -1,4 +1,4 @@
-"""What the nodes were at in the moments that are remembered, as far as somebody asked them then. Pure."""
+"""What nodes of casty 0.30 reported of themselves, for each moment in which somebody asked them. Pure."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from datetime import datetime
 from casty_notebook.address import NodeAddress
 from casty_notebook.topology.node_report import NodeReport
 
-__all__ = ["MOST_ROWS", "ToldLoads"]
+__all__ = ["MOST_ROWS", "LoadHistory"]
 
 MOST_ROWS = 20_000
 """Counts of one type on one node; 4 MB. Of three nodes with ten types each that is 600 moments, of 200 such nodes nine."""
 
 
-class ToldLoads:
+class LoadHistory:
     """The last reports of each moment, by its time. Of a report only the counts by type are kept, no keys and no log."""
 
     def __init__(self, most_rows: int = MOST_ROWS) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from casty_notebook.address import NodeAddress
+from casty_notebook.topology.load_history import LoadHistory
 from casty_notebook.topology.node_report import Activation, LogLine, NodeReport, TypeLoad
-from casty_notebook.topology.told_loads import ToldLoads
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
 NODE = NodeAddress("10.0.0.1", 25520)
@@ -20,7 +20,7 @@ def report(active: int, types: int = 1) -> NodeReport:
 
 
 def test_the_last_word_of_a_moment_stands_for_it_without_keys_and_logs() -> None:
-    told = ToldLoads()
+    told = LoadHistory()
     told.note(START, {NODE: report(1)})
     told.note(START, {NODE: report(2)})
     (kept,) = told.at(START).values()
@@ -30,13 +30,13 @@ def test_the_last_word_of_a_moment_stands_for_it_without_keys_and_logs() -> None
 
 
 def test_types_with_nothing_to_show_take_no_room() -> None:
-    told = ToldLoads()
+    told = LoadHistory()
     told.note(START, {NODE: report(0, types=50)})
     assert told.at(START)[NODE].loads == ()
 
 
 def test_the_oldest_goes_when_there_are_too_many_counts() -> None:
-    told = ToldLoads(most_rows=12)
+    told = LoadHistory(most_rows=12)
     times = [START + timedelta(seconds=n) for n in range(5)]
     for time in times:
         told.note(time, {NODE: report(1, types=3)})  # four rows with the node's own
@@ -46,7 +46,7 @@ def test_the_oldest_goes_when_there_are_too_many_counts() -> None:
 
 
 def test_one_moment_that_is_too_much_by_itself_is_not_kept() -> None:
-    told = ToldLoads(most_rows=3)
+    told = LoadHistory(most_rows=3)
     told.note(START, {NODE: report(1, types=9)})
     assert told.at(START) == {}
     told.note(START, {NODE: report(1, types=2)})
