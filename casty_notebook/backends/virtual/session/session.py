@@ -56,7 +56,7 @@ __all__ = ["IN_FLIGHT", "Session"]
 type Handler = Callable[[Any, float, list[Effect]], None]
 
 IN_FLIGHT = 100
-"""Asks on their way at one time. Of 1,500 new keys asked at once the nodes refused 291: activations cost them."""
+"""Asks on their way at one time to inactive keys of one node (see `Room`). Of 1,500 asked at once the nodes refused 291."""
 RETURNED_PAUSE = 0.05
 """Seconds before a message that came back goes to the same node again; doubles each time, up to `RETURNED_PAUSE_CAP`."""
 RETURNED_PAUSE_CAP = 1.0
@@ -95,7 +95,7 @@ class Session:
         self.state = "open"
         self.members: Members | None = None
         self._picture = 0
-        """Its number: how often the members have looked different."""
+        """How often `members` was replaced: owners are looked up once for each number (see `Key.under`)."""
         self.changed_at: float | None = None
         self.table_at: float | None = None
         self.contacts = contacts
