@@ -27,8 +27,9 @@ assert cluster.ask("counter/user-42", GetCount) == 7
     "02_topology": """
 assert len(counts) == 50 and counts.error.isna().all() and len(balances) == 30 and balances.error.isna().all()
 assert newcomer.name == "node-4"
+cluster.wait_until(lambda seen: seen.members.reachable.all(), timeout=10)  # a busy machine's node may be missed for a moment
 table = cluster.members.set_index("node")
-assert table.reachable.all() and table.shards["node-4"] > 0 and table.shards.sum() == len(shards)
+assert table.shards["node-4"] > 0 and table.shards.sum() == len(shards), table.to_string()
 assert set(shards.type) == {"counter", "account"}
 assert list(cluster.events.query("kind == 'member_joined'").subject) == ["node-4"]
 assert ax.get_xlabel() == "shards owned" and len(ax.get_yticklabels()) == 4
